@@ -1,0 +1,1 @@
+gw_start() { fail "no gateway yet"; }

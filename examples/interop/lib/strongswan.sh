@@ -1,0 +1,89 @@
+# The peer strongSwan: charon-systemd with userland ESP (kernel-libipsec), configured through swanctl.
+# Its userland ESP always encapsulates in UDP (it sends a NAT-D hash that cannot match) and knows
+# neither ESN nor transport mode: see LEFT-OUT.md.
+
+# settings → strongSwan's words
+swan_ike() { echo "${V[ENC]}-${V[HASH]}-$(swan_group "${V[GROUP]}")"; }
+swan_esp() { echo "${V[ESPENC]}-${V[ESPAUTH]}$([ "${V[PFS]}" = no ] || echo "-$(swan_group "${V[PFS]}")")"; }
+swan_group() {
+  case $1 in 1) echo modp768;; 2) echo modp1024;; 5) echo modp1536;; 14) echo modp2048;; 15) echo modp3072;;
+    16) echo modp4096;; 19) echo ecp256;; 20) echo ecp384;; *) fail "no strongSwan name for group $1";; esac; }
+
+swan_start() { # SIDE, with the settings in V
+  local s=$1 o d=$DIR/swan-$1 remote; o=$(other "$1")
+  remote=$(outer "$o"); [ "$s" != b ] || [ "$TOPOLOGY" != nat ] || remote=%any
+  mkdir -p "$d/swanctl"; : >"$d/charon.log"; rm -f "$d/vici.sock"
+  cat >"$d/strongswan.conf" <<CONF
+charon-systemd { journal { default = -1 } }
+charon {
+  load_modular = no
+  load = openssl aes des sha1 sha2 md5 random nonce gmp hmac kdf kernel-libipsec kernel-netlink socket-default vici updown
+  keep_alive = ${V[KEEPALIVE]}s
+  retransmit_timeout = ${V[RETRY]}
+  retransmit_base = 1.3
+  retransmit_tries = 8
+  install_routes = yes
+  crypto_test { bench = no }
+  filelog { file { path = $d/charon.log
+      time_format = %T
+      time_add_ms = yes
+      flush_line = yes
+      default = 1
+      cfg = 2
+      knl = 1
+      net = 1
+    } }
+  plugins { vici { socket = unix://$d/vici.sock }
+    openssl { load_legacy = yes }
+    kernel-libipsec { allow_peer_ts = yes } }
+}
+CONF
+  cat >"$d/swanctl/swanctl.conf" <<CONF
+connections { peer {
+  version = ${V[VERSION]}
+  local_addrs = $(outer "$s")
+  remote_addrs = $remote
+  proposals = $(swan_ike)
+  dpd_delay = ${V[DPD]}s
+  dpd_timeout = $((V[DPD] * 3))s
+  rekey_time = 0
+  reauth_time = ${V[IKELIFE]}s
+  over_time = 10s
+  rand_time = 0
+  keyingtries = 1
+  unique = ${V[UNIQUE]}
+  local { auth = psk }
+  remote { auth = psk
+    id = %any }
+  children { net {
+    local_ts = $(network "$s")
+    remote_ts = $(network "$o")
+    esp_proposals = $(swan_esp)
+    rekey_time = ${V[CHILDLIFE]}s
+    life_time = $((V[CHILDLIFE] == 0 ? 0 : V[CHILDLIFE] * 4))s
+    rand_time = 0
+    dpd_action = ${V[DPDACTION]}
+    start_action = none
+  } } } }
+secrets { ike-peer { secret = "${V[PSK]}" } }
+CONF
+  STRONGSWAN_CONF=$d/strongswan.conf spawn "swan-$s" "$s" /usr/sbin/charon-systemd
+  expect 8 "charon did not start on $s: $(tail -1 "$DIR/swan-$s.out")" test -S "$d/vici.sock"
+  swan "$s" --load-all >"$d/load.out" 2>&1 && grep -q '^loaded connection' "$d/load.out" ||
+    fail "swanctl --load-all on $s: $(grep -iE 'fail|error|invalid' "$d/load.out" | head -1)"
+}
+swan() { # SIDE ARGS…
+  local d=$DIR/swan-$1; shift
+  STRONGSWAN_CONF=$d/strongswan.conf SWANCTL_DIR=$d/swanctl timeout 40 swanctl "$@" --uri "unix://$d/vici.sock"
+}
+swan_initiate() { swan "$1" --initiate --child net --timeout 30; }
+swan_sas() { swan "$1" --list-sas; }
+swan_up() { local t; t=$(swan_sas "$1") && grep -q ESTABLISHED <<<"$t" && grep -q INSTALLED <<<"$t"; }
+swan_gone() { ! swan_sas "$1" | grep -q .; }
+swan_log() { grep -E -- "$2" "$DIR/swan-$1/charon.log"; }
+swan_delete() { case $2 in ike) swan "$1" --terminate --ike peer --timeout 5;; child) swan "$1" --terminate --child net --timeout 5;; esac; }
+# Main mode has no rekey of its own: strongSwan reauthenticates.
+swan_rekey() { case $2 in ike) swan "$1" --rekey --ike peer --reauth;; child) swan "$1" --rekey --child net;; esac; }
+swan_children_made() { swan_log "$1" 'CHILD_SA net\{[0-9]+\} established' | wc -l; }
+swan_ikes_made() { swan_log "$1" 'IKE_SA peer\[[0-9]+\] established' | wc -l; }
+swan_stop() { end "swan-$1" TERM 5; rm -f "$DIR/swan-$1/vici.sock"; }

@@ -1,0 +1,31 @@
+# Main mode and quick mode with every suite of the first issue, in both roles.
+tunnel() { # a|b (our side; a initiates) K=V…
+  pair "$1"; settings "${@:2}"
+  topology direct; capture b
+  start b; start a
+  initiate a; both_up
+  ping_through a 3; ping_through b 3
+}
+suite() { # NAME 'ABOUT' K=V…
+  scenario "v1-init-$1" 60 "$2, we initiate" tunnel a "${@:3}"
+  scenario "v1-resp-$1" 60 "$2, they initiate" tunnel b "${@:3}"
+}
+suite des-md5-modp768 'DES/MD5/MODP768' ENC=des HASH=md5 GROUP=1 ESPENC=des ESPAUTH=md5
+suite 3des-sha1-modp1024 '3DES/SHA1/MODP1024' ENC=3des HASH=sha1 GROUP=2 ESPENC=3des ESPAUTH=sha1
+suite aes128-sha1-modp1024 'AES-128/SHA1/MODP1024' ENC=aes128 HASH=sha1 GROUP=2
+suite aes128-sha1-modp2048 'AES-128/SHA1/MODP2048' ENC=aes128 HASH=sha1 GROUP=14
+suite aes256-sha256-modp2048 'AES-256/SHA256/MODP2048' ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256
+suite esp-null 'ESP NULL with HMAC-SHA1' ESPENC=null ESPAUTH=sha1
+suite pfs 'quick mode with PFS (MODP1024)' PFS=2
+suite pfs-modp2048 'quick mode with PFS (MODP2048)' GROUP=14 PFS=14
+
+on_demand() { # the first packet brings the tunnel up and is held, not lost
+  pair a; topology direct; capture b
+  start b; start a
+  ping_through a 5; both_up
+}
+[ "${INTEROP_OURS:-gateway}" = strongswan ] || scenario v1-on-demand 60 'interesting traffic brings the tunnel up, no ping lost' on_demand
+
+bulk() { tunnel "$1"; file_through a 8; file_through b 8; tcp_through a 2; }
+scenario v1-init-tcp 90 'files with checksums and iperf3 through the tunnel, we initiate' bulk a
+scenario v1-resp-tcp 90 'files with checksums and iperf3 through the tunnel, they initiate' bulk b

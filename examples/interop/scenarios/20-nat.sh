@@ -1,0 +1,22 @@
+# A masquerading router in the middle: detection, float to 4500, UDP encapsulation, keepalives.
+natted() { # a|b (our side); a is behind the NAT and initiates
+  pair "$1"; settings KEEPALIVE=1 "${@:2}"
+  topology nat ports=40000-40999; capture a; capture b
+  start b; start a
+  initiate a; both_up
+  ping_through a 3; ping_through b 3
+  # The mapping lives: keepalives leave from behind the NAT, and only from there.
+  sleep 3.2; ping_through b 2
+  capture_end a; capture_end b
+  local floated keepalives foreign
+  floated=$(tshark -r b.pcap -Y 'udp.dstport == 4500 && isakmp' 2>/dev/null | wc -l)
+  keepalives=$(tshark -r a.pcap -Y "ip.src == $(outer a) && udpencap.nat_keepalive" 2>/dev/null | wc -l)
+  foreign=$(tshark -r b.pcap -Y "ip.src == $(outer b) && udpencap.nat_keepalive" 2>/dev/null | wc -l)
+  [ "$floated" -gt 0 ] || fail "IKE did not float to port 4500"
+  [ "$keepalives" -ge 2 ] || fail "$keepalives keepalives in 3 s from behind the NAT, every second expected"
+  # strongSwan's userland ESP pretends to be behind a NAT and sends keepalives always.
+  [ "${KIND[b]}" = strongswan ] || [ "$foreign" = 0 ] || fail "the side that is not behind the NAT sent $foreign keepalives"
+  note "keepalives $keepalives"
+}
+scenario v1-nat-init 60 'we are behind the NAT and initiate: float, keepalives' natted a
+scenario v1-nat-resp 60 'they are behind the NAT and initiate: float, no keepalives from us' natted b
