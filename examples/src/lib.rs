@@ -1,2 +1,4 @@
 //! The gateway and small programs of the suite: the only place with sockets, TUN, clocks, files and threads.
 #![allow(clippy::arithmetic_side_effects, clippy::disallowed_methods)]
+
+pub mod gateway;

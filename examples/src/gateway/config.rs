@@ -1,0 +1,42 @@
+//! The gateway's TOML file, in the words of the field: `isakmp-policy`, `transform-set`, `peer`, `tunnel`, `psk`.
+//!
+//! Every error names the file, the line and the field. What parses here is consistent: names resolve, networks of one
+//! tunnel are of one family, and defaults are filled in.
+
+mod error;
+mod model;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::ConfigError;
+pub use model::*;
+pub use words::*;
+
+use std::{fs, path::Path};
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not TOML, or says something that does not make sense.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|e| ConfigError::unreadable(&name, &e))?;
+        Self::parse(&name, &text)
+    }
+
+    /// Parses and checks `text`; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        let mut config: Self =
+            toml::from_str(text).map_err(|e| ConfigError::at(name, text, e.span(), e.message()))?;
+        config
+            .resolve()
+            .map_err(|(span, what)| ConfigError::at(name, text, Some(span), &what))?;
+        Ok(config)
+    }
+}

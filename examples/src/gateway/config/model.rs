@@ -1,0 +1,494 @@
+//! The file's tables, and the checks that need more than one value.
+
+use super::words::*;
+use ipnet::IpNet;
+use serde::Deserialize;
+use std::{collections::BTreeSet, net::IpAddr, ops::Range, path::PathBuf};
+use toml::Spanned;
+
+type Fault = (Range<usize>, String);
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// What concerns the gateway itself.
+    #[serde(default)]
+    pub gateway: Gateway,
+    /// Phase 1 policies; the lowest priority number is tried first.
+    #[serde(default)]
+    pub isakmp_policy: Vec<IsakmpPolicy>,
+    /// Phase 2 suites, by name.
+    #[serde(default)]
+    pub transform_set: Vec<TransformSet>,
+    /// Pre-shared keys; the longest matching prefix wins.
+    #[serde(default)]
+    pub psk: Vec<PskEntry>,
+    /// The peers.
+    #[serde(default)]
+    pub peer: Vec<Peer>,
+}
+
+/// What concerns the gateway itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Gateway {
+    /// Its name in logs.
+    pub name: String,
+    /// Addresses to listen on; empty is all.
+    pub listen: Several<IpAddr>,
+    /// UDP port of IKE.
+    pub port: u16,
+    /// UDP port of NAT traversal.
+    pub natt_port: u16,
+    /// Name of the TUN device.
+    pub tun: String,
+    /// MTU of the TUN device, bytes.
+    pub mtu: u16,
+    /// Clamp the MSS of TCP connections that cross a tunnel.
+    pub adjust_mss: bool,
+    /// Idle time of a NAT binding that is prevented by a keepalive.
+    pub nat_keepalive: Seconds,
+    /// Socket of `gateway status` and of the other commands.
+    pub control: Option<PathBuf>,
+    /// Packets held for all tunnels that are being negotiated.
+    pub hold_packets: usize,
+    /// ESP replay window, packets.
+    pub replay_window: u32,
+    /// First retransmission of an IKE message.
+    pub retransmit: Seconds,
+    /// Retransmissions before giving up.
+    pub retransmit_tries: u32,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            name: "gateway".into(),
+            listen: Several::default(),
+            port: 500,
+            natt_port: 4500,
+            tun: "ipsec0".into(),
+            mtu: 1400,
+            adjust_mss: true,
+            nat_keepalive: Seconds::new(20),
+            control: None,
+            hold_packets: 64,
+            replay_window: 1024,
+            retransmit: Seconds::new(4),
+            retransmit_tries: 5,
+        }
+    }
+}
+
+/// One Phase 1 policy.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct IsakmpPolicy {
+    /// 1 is the most wanted.
+    pub priority: Spanned<u16>,
+    /// The cipher.
+    pub encryption: Spanned<Encryption>,
+    /// The hash; of an AEAD, the PRF.
+    #[serde(default = "sha256")]
+    pub hash: Hash,
+    /// How the peers prove themselves.
+    #[serde(default = "pre_share")]
+    pub authentication: Authentication,
+    /// The Diffie-Hellman group.
+    pub group: Group,
+    /// Lifetime of the ISAKMP SA.
+    #[serde(default = "one_day")]
+    pub lifetime: Seconds,
+}
+
+/// One Phase 2 suite.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TransformSet {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The cipher.
+    pub encryption: Spanned<Encryption>,
+    /// The hash of the HMAC; absent with an AEAD.
+    pub hash: Option<Hash>,
+    /// The mode.
+    #[serde(default = "tunnel")]
+    pub mode: Mode,
+}
+
+/// A pre-shared key and whose it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PskEntry {
+    /// An address, a network, `any`, or an identity.
+    pub peer: Spanned<String>,
+    /// The key.
+    pub secret: Psk,
+}
+
+/// A peer and the tunnels to it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Peer {
+    /// Its name in logs and commands.
+    pub name: Spanned<String>,
+    /// The version of IKE.
+    #[serde(default = "ikev1")]
+    pub version: Version,
+    /// Where it is; further addresses are tried when the first is dead.
+    pub address: Spanned<Several<PeerAddress>>,
+    /// Its UDP port for IKE.
+    #[serde(default = "isakmp_port")]
+    pub port: u16,
+    /// Its UDP port for NAT traversal.
+    #[serde(default = "natt_port")]
+    pub natt_port: u16,
+    /// The address to call from; absent, the routing table says.
+    pub local_address: Option<IpAddr>,
+    /// Who we are to it; absent, our address.
+    pub local_id: Option<Identity>,
+    /// Who it has to be; absent, its address.
+    pub remote_id: Option<Identity>,
+    /// Priorities of the policies that apply; empty is all.
+    #[serde(default = "all_policies")]
+    pub policy: Spanned<Several<u16>>,
+    /// Dead peer detection; absent is none of our own.
+    pub dpd: Option<Dpd>,
+    /// What to do about NAT.
+    #[serde(default = "auto")]
+    pub nat_traversal: NatTraversal,
+    /// The tunnels.
+    #[serde(default)]
+    pub tunnel: Vec<Tunnel>,
+}
+
+/// Dead peer detection.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Dpd {
+    /// Silence before a question.
+    pub interval: Seconds,
+    /// Time between questions once one is open.
+    #[serde(default = "two_seconds")]
+    pub retry: Seconds,
+    /// Unanswered questions before the peer is dead.
+    #[serde(default = "three")]
+    pub retries: u32,
+    /// When to ask.
+    #[serde(default = "dpd_on_demand")]
+    pub mode: DpdMode,
+    /// What follows.
+    #[serde(default = "clear")]
+    pub action: DpdAction,
+}
+
+/// One tunnel: a pair of networks and how to protect what flows between them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Tunnel {
+    /// Its name in logs and commands.
+    pub name: Spanned<String>,
+    /// The network on our side.
+    pub local: Spanned<Network>,
+    /// The network on the peer's side.
+    pub remote: Spanned<Network>,
+    /// IP protocol; 0 is any.
+    #[serde(default)]
+    pub protocol: u8,
+    /// Names of transform sets, the most wanted first.
+    pub transform_set: Spanned<Several<String>>,
+    /// Perfect forward secrecy.
+    #[serde(default = "accept")]
+    pub pfs: Pfs,
+    /// Lifetime of the SAs.
+    #[serde(default = "one_hour")]
+    pub lifetime: Seconds,
+    /// Lifetime in kilobytes; absent is no limit.
+    pub lifetime_kilobytes: Option<u64>,
+    /// Extended sequence numbers.
+    #[serde(default)]
+    pub esn: bool,
+    /// Time without traffic after which the SAs are deleted.
+    pub idle_time: Option<Seconds>,
+    /// When to negotiate.
+    #[serde(default = "on_demand")]
+    pub start: Start,
+    /// The route to the remote network.
+    #[serde(default = "on_sa")]
+    pub reverse_route: Rri,
+    /// With `reverse-route`: also a host route to the peer through this router.
+    pub remote_peer: Option<IpAddr>,
+}
+
+fn sha256() -> Hash {
+    Hash::Sha256
+}
+fn pre_share() -> Authentication {
+    Authentication::PreShare
+}
+fn one_day() -> Seconds {
+    Seconds::new(86_400)
+}
+fn one_hour() -> Seconds {
+    Seconds::new(3_600)
+}
+fn two_seconds() -> Seconds {
+    Seconds::new(2)
+}
+fn three() -> u32 {
+    3
+}
+fn tunnel() -> Mode {
+    Mode::Tunnel
+}
+fn ikev1() -> Version {
+    Version::Ikev1
+}
+fn all_policies() -> Spanned<Several<u16>> {
+    Spanned::new(0..0, Several::default())
+}
+fn isakmp_port() -> u16 {
+    500
+}
+fn natt_port() -> u16 {
+    4500
+}
+fn auto() -> NatTraversal {
+    NatTraversal::Auto
+}
+fn dpd_on_demand() -> DpdMode {
+    DpdMode::OnDemand
+}
+fn clear() -> DpdAction {
+    DpdAction::Clear
+}
+fn accept() -> Pfs {
+    Pfs::Accept
+}
+fn on_demand() -> Start {
+    Start::OnDemand
+}
+fn on_sa() -> Rri {
+    Rri::OnSa
+}
+
+impl Encryption {
+    /// It carries its own integrity.
+    #[must_use]
+    pub const fn is_aead(self) -> bool {
+        matches!(
+            self,
+            Self::Aes128Gcm | Self::Aes256Gcm | Self::ChaCha20Poly1305
+        )
+    }
+}
+
+impl Config {
+    /// The transform set called `name`.
+    #[must_use]
+    pub fn transform_set(&self, name: &str) -> Option<&TransformSet> {
+        self.transform_set.iter().find(|t| t.name.get_ref() == name)
+    }
+
+    /// The checks that need more than one value.
+    pub(super) fn resolve(&mut self) -> Result<(), Fault> {
+        self.isakmp_policy.sort_by_key(|p| *p.priority.get_ref());
+        self.check_policies()?;
+        self.check_transform_sets()?;
+        for entry in &self.psk {
+            PskOwner::parse(entry.peer.get_ref()).map_err(|e| (entry.peer.span(), e))?;
+        }
+        let mut names = BTreeSet::new();
+        for peer in &self.peer {
+            self.check_peer(peer, &mut names)?;
+        }
+        Ok(())
+    }
+
+    fn check_policies(&self) -> Result<(), Fault> {
+        let mut seen = BTreeSet::new();
+        for policy in &self.isakmp_policy {
+            let priority = *policy.priority.get_ref();
+            if !seen.insert(priority) {
+                return Err((
+                    policy.priority.span(),
+                    format!("priority {priority} is taken"),
+                ));
+            }
+            if *policy.encryption.get_ref() == Encryption::Null {
+                return Err((
+                    policy.encryption.span(),
+                    "IKE cannot go without encryption".into(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_transform_sets(&self) -> Result<(), Fault> {
+        let mut seen = BTreeSet::new();
+        for set in &self.transform_set {
+            let name = set.name.get_ref();
+            if !seen.insert(name) {
+                return Err((set.name.span(), format!("a second transform set `{name}`")));
+            }
+            let encryption = *set.encryption.get_ref();
+            if encryption.is_aead() && set.hash.is_some() {
+                let what = format!("`{encryption}` has its own integrity: leave `hash` out");
+                return Err((set.encryption.span(), what));
+            }
+            // Encryption without integrity is broken (Paterson and Yau, 2006); it cannot be configured.
+            if !encryption.is_aead() && set.hash.is_none() {
+                return Err((
+                    set.encryption.span(),
+                    format!("`{encryption}` needs a `hash`"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_peer<'a>(
+        &'a self,
+        peer: &'a Peer,
+        names: &mut BTreeSet<&'a str>,
+    ) -> Result<(), Fault> {
+        let mut unique = |name: &'a Spanned<String>| {
+            if names.insert(name.get_ref()) {
+                Ok(())
+            } else {
+                Err((
+                    name.span(),
+                    format!("the name `{}` is taken", name.get_ref()),
+                ))
+            }
+        };
+        unique(&peer.name)?;
+        if peer.address.get_ref().0.is_empty() {
+            return Err((peer.address.span(), "no address".into()));
+        }
+        for priority in &peer.policy.get_ref().0 {
+            if !self
+                .isakmp_policy
+                .iter()
+                .any(|p| p.priority.get_ref() == priority)
+            {
+                return Err((
+                    peer.policy.span(),
+                    format!("no isakmp-policy has priority {priority}"),
+                ));
+            }
+        }
+        if peer.version == Version::Ikev1 {
+            let aead = self
+                .policies(peer)
+                .find(|p| p.encryption.get_ref().is_aead());
+            if let Some(policy) = aead {
+                let what = "IKEv1 has no AEAD ciphers for its own messages".into();
+                return Err((policy.encryption.span(), what));
+            }
+        }
+        for tunnel in &peer.tunnel {
+            unique(&tunnel.name)?;
+            self.check_tunnel(peer, tunnel)?;
+        }
+        Ok(())
+    }
+
+    fn check_tunnel(&self, peer: &Peer, tunnel: &Tunnel) -> Result<(), Fault> {
+        let (local, remote) = (tunnel.local.get_ref().0, tunnel.remote.get_ref().0);
+        if local.addr().is_ipv4() != remote.addr().is_ipv4() {
+            let what = format!("{remote} and {local} are of different families");
+            return Err((tunnel.remote.span(), what));
+        }
+        if tunnel.transform_set.get_ref().0.is_empty() {
+            return Err((tunnel.transform_set.span(), "no transform set".into()));
+        }
+        for name in &tunnel.transform_set.get_ref().0 {
+            if self.transform_set(name).is_none() {
+                return Err((
+                    tunnel.transform_set.span(),
+                    format!("no transform-set is named `{name}`"),
+                ));
+            }
+        }
+        if tunnel.start != Start::Passive && peer.first_host().is_none() {
+            let what = format!(
+                "`{}` has no address to call: only start = \"passive\" works",
+                peer.name.get_ref()
+            );
+            return Err((tunnel.name.span(), what));
+        }
+        Ok(())
+    }
+
+    /// The Phase 1 policies that apply to `peer`, the most wanted first.
+    pub fn policies<'a>(&'a self, peer: &'a Peer) -> impl Iterator<Item = &'a IsakmpPolicy> {
+        let wanted = &peer.policy.get_ref().0;
+        self.isakmp_policy
+            .iter()
+            .filter(move |p| wanted.is_empty() || wanted.contains(p.priority.get_ref()))
+    }
+}
+
+impl Peer {
+    /// The first address that can be called.
+    #[must_use]
+    pub fn first_host(&self) -> Option<IpAddr> {
+        self.hosts().next()
+    }
+
+    /// The addresses that can be called, in order.
+    pub fn hosts(&self) -> impl Iterator<Item = IpAddr> {
+        self.address.get_ref().0.iter().filter_map(|a| match a {
+            PeerAddress::Host(address) => Some(*address),
+            PeerAddress::Within(_) | PeerAddress::Any => None,
+        })
+    }
+}
+
+/// Whose key a [`PskEntry`] is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PskOwner {
+    /// Peers within this network; `None` is anybody.
+    Network(Option<IpNet>),
+    /// The peer with this identity.
+    Identity(Identity),
+}
+
+impl PskOwner {
+    /// Parses `peer` of a `[[psk]]` table.
+    ///
+    /// # Errors
+    /// An empty or malformed identity.
+    pub fn parse(s: &str) -> Result<Self, String> {
+        match s.parse::<PeerAddress>() {
+            Ok(PeerAddress::Any) => Ok(Self::Network(None)),
+            Ok(PeerAddress::Within(net)) => Ok(Self::Network(Some(net))),
+            Ok(PeerAddress::Host(address)) => Ok(Self::Network(Some(address.into()))),
+            Err(_) if s.contains('/') => Err(format!("`{s}` is no network")),
+            Err(_) => s.parse().map(Self::Identity),
+        }
+    }
+}
+
+impl Config {
+    /// The key for a peer at `address` (or with `identity`, which is asked first): the longest prefix wins.
+    #[must_use]
+    pub fn psk_for(&self, address: IpAddr, identity: Option<&Identity>) -> Option<&Psk> {
+        let mut best: Option<(u8, &Psk)> = None;
+        for entry in &self.psk {
+            let rank = match PskOwner::parse(entry.peer.get_ref()) {
+                Ok(PskOwner::Identity(owner)) if Some(&owner) == identity => 255,
+                Ok(PskOwner::Network(None)) => 0,
+                Ok(PskOwner::Network(Some(net))) if net.contains(&address) => net.prefix_len() + 1,
+                _ => continue,
+            };
+            if best.is_none_or(|(r, _)| rank > r) {
+                best = Some((rank, &entry.secret));
+            }
+        }
+        best.map(|(_, psk)| psk)
+    }
+}
