@@ -1,0 +1,144 @@
+//! The version 0 header to send (RFC 2784 §2.1 with the extensions of RFC 2890).
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |C| |K|S| Reserved0       | Ver |         Protocol Type         |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |      Checksum (optional)      |       Reserved1 (Optional)    |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                         Key (optional)                        |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                 Sequence Number (Optional)                    |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! ```
+
+use crate::checksum::checksum;
+use crate::{EncodeError, EtherType};
+
+/// The flag bits, as in the first two octets.
+pub(crate) mod flag {
+    pub(crate) const CHECKSUM: u16 = 0x8000;
+    pub(crate) const ROUTING: u16 = 0x4000;
+    pub(crate) const KEY: u16 = 0x2000;
+    pub(crate) const SEQUENCE: u16 = 0x1000;
+    pub(crate) const STRICT_SOURCE_ROUTE: u16 = 0x0800;
+    pub(crate) const RECURSION: u16 = 0x0700;
+    /// The one recursion bit that RFC 2784 §2.3 orders to refuse (bit 5).
+    pub(crate) const RECURSION_HIGH: u16 = 0x0400;
+    /// Version 1 only (RFC 2637 §4.1).
+    pub(crate) const ACKNOWLEDGMENT: u16 = 0x0080;
+    pub(crate) const VERSION_1_RESERVED: u16 = 0x0078;
+    pub(crate) const VERSION: u16 = 0x0007;
+}
+
+/// A version 0 GRE header: what to write in front of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Protocol Type.
+    pub protocol: EtherType,
+    /// Whether to compute and send the checksum (RFC 2784 §2.2).
+    pub checksum: bool,
+    /// Key (RFC 2890 §2.1).
+    pub key: Option<u32>,
+    /// Sequence Number (RFC 2890 §2.2).
+    pub sequence: Option<u32>,
+}
+
+impl Header {
+    /// The longest version 0 header that is ever sent: 16 octets.
+    pub const MAX_LEN: usize = 16;
+
+    /// The four-octet header without options.
+    #[must_use]
+    pub const fn new(protocol: EtherType) -> Self {
+        Self {
+            protocol,
+            checksum: false,
+            key: None,
+            sequence: None,
+        }
+    }
+
+    /// Octets on the wire: 4, 8, 12 or 16. This is the headroom [`encapsulate`](Self::encapsulate)
+    /// needs.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match (self.checksum, self.key.is_some(), self.sequence.is_some()) {
+            (false, false, false) => 4,
+            (true, false, false) | (false, true, false) | (false, false, true) => 8,
+            (true, true, false) | (true, false, true) | (false, true, true) => 12,
+            (true, true, true) => 16,
+        }
+    }
+
+    /// Never: a GRE header has at least four octets.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Writes the header right before the payload that starts at `payload_at` and reaches to the
+    /// end of `buffer`; the payload itself is not moved. Gives back where the packet starts:
+    /// `payload_at` − [`len`](Self::len).
+    ///
+    /// # Errors
+    /// [`EncodeError::Headroom`] or [`EncodeError::PayloadOffset`]; the buffer is unchanged then.
+    pub fn encapsulate(&self, buffer: &mut [u8], payload_at: usize) -> Result<usize, EncodeError> {
+        let start = headroom(buffer, payload_at, self.len())?;
+        let packet = buffer.get_mut(start..).unwrap_or_default();
+        let (flags, fields) = self.fields();
+        let [f0, f1] = flags.to_be_bytes();
+        let [p0, p1] = self.protocol.0.to_be_bytes();
+        let words = core::iter::once([f0, f1, p0, p1]).chain(fields.into_iter().flatten());
+        for (to, word) in packet.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            *to = word;
+        }
+        if self.checksum {
+            let sum = checksum(packet).to_be_bytes();
+            if let Some(field) = packet.get_mut(4..6) {
+                field.copy_from_slice(&sum);
+            }
+        }
+        Ok(start)
+    }
+
+    fn fields(&self) -> (u16, [Option<[u8; 4]>; 3]) {
+        let mut flags = 0;
+        if self.checksum {
+            flags |= flag::CHECKSUM;
+        }
+        if self.key.is_some() {
+            flags |= flag::KEY;
+        }
+        if self.sequence.is_some() {
+            flags |= flag::SEQUENCE;
+        }
+        let checksum = if self.checksum { Some([0; 4]) } else { None };
+        let fields = [
+            checksum,
+            self.key.map(u32::to_be_bytes),
+            self.sequence.map(u32::to_be_bytes),
+        ];
+        (flags, fields)
+    }
+}
+
+/// Where a header of `needed` octets in front of `payload_at` starts.
+pub(crate) fn headroom(
+    buffer: &[u8],
+    payload_at: usize,
+    needed: usize,
+) -> Result<usize, EncodeError> {
+    if payload_at > buffer.len() {
+        return Err(EncodeError::PayloadOffset {
+            at: payload_at,
+            len: buffer.len(),
+        });
+    }
+    payload_at.checked_sub(needed).ok_or(EncodeError::Headroom {
+        needed,
+        available: payload_at,
+    })
+}

@@ -1,0 +1,214 @@
+//! Version 0 packets as received (RFC 2784 §2, RFC 2890).
+
+use crate::checksum::Sum;
+use crate::header::flag;
+use crate::{EtherType, Header, ParseError, ParseErrorKind, pptp};
+
+/// A received version 0 packet, checked once. Borrows the bytes it was parsed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet<'a> {
+    flags: u16,
+    protocol: EtherType,
+    checksum: Option<u16>,
+    key: Option<u32>,
+    sequence: Option<u32>,
+    payload: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// Reads `bytes`, the whole payload of the delivery header, and verifies the checksum if there
+    /// is one (RFC 2784 §2.2: MUST).
+    ///
+    /// # Errors
+    /// Truncation, another version, one of the RFC 1701 bits that RFC 2784 §2.3 orders to refuse,
+    /// or a wrong checksum.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let packet = Self::parse_unverified(bytes)?;
+        if let Some(found) = packet.checksum {
+            let computed = packet.computed_checksum(bytes);
+            // A sum over the packet with its checksum in place is zero; −0 and +0 are one value.
+            if Sum::ZERO.octets(bytes).finish() != 0 {
+                return Err(ParseErrorKind::Checksum { found, computed }.at(4));
+            }
+        }
+        Ok(packet)
+    }
+
+    /// As [`parse`](Self::parse), without looking at the checksum: for dissectors of captures cut
+    /// short.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse) but for the checksum.
+    pub fn parse_unverified(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let (flags, protocol) = first_word(bytes)?;
+        match flags & flag::VERSION {
+            0 => {}
+            other => return Err(version(other)),
+        }
+        // RFC 2784 §2.3: bits 1 to 5 set → discard, but for Key and Sequence (RFC 2890 §2).
+        // Bits 6 to 12 are ignored.
+        if flags & flag::ROUTING != 0 {
+            return Err(ParseErrorKind::RoutingPresent.at(0));
+        }
+        if flags & flag::STRICT_SOURCE_ROUTE != 0 {
+            return Err(ParseErrorKind::StrictSourceRoute.at(0));
+        }
+        if flags & flag::RECURSION_HIGH != 0 {
+            return Err(recursion(flags));
+        }
+        let mut fields = Fields { bytes, at: 4 };
+        let checksum = match flags & flag::CHECKSUM {
+            0 => None,
+            _ => {
+                let [a, b, ..] = fields.word("checksum")?;
+                Some(u16::from_be_bytes([a, b]))
+            }
+        };
+        let key = fields.optional(flags & flag::KEY, "key")?;
+        let sequence = fields.optional(flags & flag::SEQUENCE, "sequence number")?;
+        Ok(Self {
+            flags,
+            protocol,
+            checksum,
+            key,
+            sequence,
+            payload: fields.rest(),
+        })
+    }
+
+    /// Protocol Type.
+    #[must_use]
+    pub const fn protocol(&self) -> EtherType {
+        self.protocol
+    }
+
+    /// The checksum field, where present.
+    #[must_use]
+    pub const fn checksum(&self) -> Option<u16> {
+        self.checksum
+    }
+
+    /// The key, where present (RFC 2890 §2.1).
+    #[must_use]
+    pub const fn key(&self) -> Option<u32> {
+        self.key
+    }
+
+    /// The sequence number, where present (RFC 2890 §2.2).
+    #[must_use]
+    pub const fn sequence(&self) -> Option<u32> {
+        self.sequence
+    }
+
+    /// The first two octets: flags, reserved bits and version.
+    #[must_use]
+    pub const fn flags(&self) -> u16 {
+        self.flags
+    }
+
+    /// What the header carries.
+    #[must_use]
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// The header that would be sent to say the same.
+    #[must_use]
+    pub const fn header(&self) -> Header {
+        Header {
+            protocol: self.protocol,
+            checksum: self.checksum.is_some(),
+            key: self.key,
+            sequence: self.sequence,
+        }
+    }
+
+    fn computed_checksum(&self, bytes: &[u8]) -> u16 {
+        match (bytes.get(..4), bytes.get(6..)) {
+            (Some(before), Some(behind)) => Sum::ZERO.octets(before).octets(behind).finish(),
+            _ => 0,
+        }
+    }
+}
+
+/// A GRE packet of either version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnyPacket<'a> {
+    /// RFC 2784 and RFC 2890.
+    V0(Packet<'a>),
+    /// PPTP's enhanced GRE (RFC 2637 §4.1).
+    V1(pptp::Packet<'a>),
+}
+
+impl<'a> AnyPacket<'a> {
+    /// Reads a packet by the version it states.
+    ///
+    /// # Errors
+    /// As [`Packet::parse`] and [`pptp::Packet::parse`]; [`ParseErrorKind::Version`] above 1.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let (flags, _) = first_word(bytes)?;
+        match flags & flag::VERSION {
+            0 => Packet::parse(bytes).map(Self::V0),
+            1 => pptp::Packet::parse(bytes).map(Self::V1),
+            other => Err(version(other)),
+        }
+    }
+}
+
+/// Flags and Protocol Type.
+pub(crate) fn first_word(bytes: &[u8]) -> Result<(u16, EtherType), ParseError> {
+    let [f0, f1, p0, p1] = Fields { bytes, at: 0 }.word("GRE header")?;
+    Ok((
+        u16::from_be_bytes([f0, f1]),
+        EtherType(u16::from_be_bytes([p0, p1])),
+    ))
+}
+
+pub(crate) fn version(bits: u16) -> ParseError {
+    let [_, low] = bits.to_be_bytes();
+    ParseErrorKind::Version(low).at(1)
+}
+
+pub(crate) fn recursion(flags: u16) -> ParseError {
+    let [high, _] = (flags & flag::RECURSION).to_be_bytes();
+    ParseErrorKind::RecursionControl(high).at(0)
+}
+
+/// The optional words behind the first.
+pub(crate) struct Fields<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) at: usize,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn word(&mut self, what: &'static str) -> Result<[u8; 4], ParseError> {
+        let rest = self.rest();
+        let Some(word) = rest.first_chunk::<4>() else {
+            let needed = self.at.saturating_add(4);
+            let available = self.bytes.len();
+            return Err(ParseErrorKind::Truncated {
+                what,
+                needed,
+                available,
+            }
+            .at(self.at));
+        };
+        self.at = self.at.saturating_add(4);
+        Ok(*word)
+    }
+
+    pub(crate) fn optional(
+        &mut self,
+        present: u16,
+        what: &'static str,
+    ) -> Result<Option<u32>, ParseError> {
+        if present == 0 {
+            return Ok(None);
+        }
+        self.word(what).map(|word| Some(u32::from_be_bytes(word)))
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+}
