@@ -1,4 +1,56 @@
-//! VRRP version 2 and 3 (RFC 3768, RFC 5798, RFC 9568): codecs and the election state machine, sans-IO and no_std.
+//! VRRP version 2 and 3 without sockets or clocks.
+//!
+//! The codec reads what came off a socket and writes what goes out:
+//!
+//! ```
+//! use vrrp::{Accept, Advertisement, ChecksumReading, Interval, Message, Priority, Received};
+//! use vrrp::{GROUP_V4, Version, Vrid};
+//!
+//! let message = Message {
+//!     version: Version::V3,
+//!     vrid: Vrid::new(5).ok_or("VRID 0")?,
+//!     priority: Priority(150),
+//!     interval: Interval::DEFAULT,
+//!     password: None,
+//!     addresses: &[[10, 0, 0, 254].into()],
+//!     source: [10, 0, 0, 1].into(),
+//!     destination: GROUP_V4.into(),
+//!     reading: ChecksumReading::Message,
+//! };
+//! let mut packet = [0; 64];
+//! let len = message.write_packet(&mut packet)?;
+//!
+//! let received = Received::from_packet(&packet[..len])?;
+//! let advertisement = Advertisement::parse(&received, Accept::STANDARD)?;
+//! assert_eq!(advertisement.priority(), Priority(150));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Entry points that take bytes from the network, all total: [`Received::from_packet`],
+//! [`Advertisement::parse`].
+//!
+//! RFCs: 9568 and 5798 (version 3), 3768 and 2338 (version 2 and its authentication), 826 and 5227
+//! (ARP), 4861 (neighbor discovery), 1071 (checksum).
+//!
+//! No version of VRRP is protected against routers of the same link: whoever can send to it can
+//! become master. A TTL of 255 keeps out the rest of the world.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+mod announce;
+mod checksum;
+mod encode;
+mod error;
+mod frame;
+mod packet;
+mod types;
+
+pub use announce::Announcement;
+pub use encode::Message;
+pub use error::{EncodeError, ParseError};
+pub use packet::{Accept, Advertisement, ChecksumReading, Received};
+pub use types::{
+    AuthType, Family, GROUP_V4, GROUP_V6, Interval, MacAddr, PROTOCOL_VRRP, Priority, TTL, Version,
+    Vrid,
+};
