@@ -1,4 +1,6 @@
 //! The gateway and small programs of the suite: the only place with sockets, TUN, clocks, files and threads.
 #![allow(clippy::arithmetic_side_effects, clippy::disallowed_methods)]
 
+pub mod capture;
 pub mod gateway;
+pub mod net;

@@ -1,0 +1,6 @@
+//! What the kernel gives: UDP sockets, raw ESP sockets, TUN devices, links, addresses and routes.
+
+pub mod netlink;
+pub mod raw_esp;
+pub mod tun;
+pub mod udp;

@@ -1,0 +1,252 @@
+//! UDP sockets of IKE and of encapsulated ESP that know the local address of each datagram.
+
+use mio::{Interest, Registry, Token, event::Source, net::UdpSocket};
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    io::{self, IoSliceMut},
+    net::{IpAddr, SocketAddr},
+};
+
+/// Datagrams taken from the kernel by one call.
+const BATCH: usize = quinn_udp::BATCH_SIZE;
+/// Room for one receive buffer: the kernel may join datagrams of one flow (GRO) up to this size.
+const BUFFER: usize = 65_535;
+
+/// Room for a batch of received datagrams; one serves all sockets of a loop.
+pub struct RecvBuffers {
+    bytes: Vec<u8>,
+    meta: [RecvMeta; BATCH],
+}
+
+impl RecvBuffers {
+    /// Allocates the room, about two megabytes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            bytes: vec![0; BUFFER * BATCH],
+            meta: [RecvMeta::default(); BATCH],
+        }
+    }
+}
+
+impl Default for RecvBuffers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One bound, non-blocking UDP socket.
+pub struct Udp {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+}
+
+impl Udp {
+    /// Binds to `local`; port 0 lets the kernel choose.
+    ///
+    /// # Errors
+    /// The address is taken, or not ours, or the port needs a privilege.
+    pub fn bind(local: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+        if local.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&local.into())?;
+        // As much as the kernel allows; a burst of ESP packets should find room.
+        for size in [4 << 20, 1 << 20] {
+            if socket.set_recv_buffer_size(size).is_ok() {
+                break;
+            }
+        }
+        let socket = UdpSocket::from_std(socket.into());
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        // IKE messages may exceed the path MTU: RFC 7296 §2 leaves them to IP fragmentation.
+        allow_fragments(&socket, local.is_ipv6())?;
+        let local = socket.local_addr()?;
+        Ok(Self {
+            socket,
+            state,
+            local,
+        })
+    }
+
+    /// The address and port it is bound to.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Takes what has arrived; `f` gets each datagram with its source and its destination on our side.
+    /// Returns whether more may be waiting.
+    ///
+    /// # Errors
+    /// The socket's own; an ICMP error of an earlier send is not one.
+    pub fn recv(
+        &self,
+        buffers: &mut RecvBuffers,
+        mut f: impl FnMut(SocketAddr, SocketAddr, &mut [u8]),
+    ) -> io::Result<bool> {
+        let mut slices: Vec<IoSliceMut<'_>> = buffers
+            .bytes
+            .chunks_exact_mut(BUFFER)
+            .map(IoSliceMut::new)
+            .collect();
+        let received = self.socket.try_io(|| {
+            self.state.recv(
+                UdpSockRef::from(&self.socket),
+                &mut slices,
+                &mut buffers.meta,
+            )
+        });
+        drop(slices);
+        let received = match received {
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(e) if is_icmp(&e) => return Ok(true),
+            Err(e) => return Err(e),
+        };
+        for (bytes, meta) in buffers
+            .bytes
+            .chunks_exact_mut(BUFFER)
+            .zip(&buffers.meta)
+            .take(received)
+        {
+            let ip = meta.dst_ip.unwrap_or(self.local.ip());
+            let local = SocketAddr::new(ip, self.local.port());
+            let Some(bytes) = bytes.get_mut(..meta.len) else {
+                continue;
+            };
+            for datagram in bytes.chunks_mut(meta.stride.max(1)) {
+                f(plain(meta.addr), local, datagram);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends one datagram from `source`, which must be an address of ours.
+    ///
+    /// # Errors
+    /// The kernel refuses it; `WouldBlock` when its buffer is full.
+    pub fn send(&self, source: IpAddr, remote: SocketAddr, contents: &[u8]) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: remote,
+            ecn: None,
+            contents,
+            segment_size: None,
+            src_ip: (!source.is_unspecified()).then_some(source),
+        };
+        let send = || {
+            self.socket.try_io(|| {
+                self.state
+                    .try_send(UdpSockRef::from(&self.socket), &transmit)
+            })
+        };
+        match send() {
+            // Reports an earlier datagram's fate, and has not sent this one.
+            Err(e) if is_icmp(&e) => send(),
+            result => result,
+        }
+    }
+}
+
+impl Source for Udp {
+    fn register(&mut self, r: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        self.socket.register(r, token, interest)
+    }
+    fn reregister(&mut self, r: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        self.socket.reregister(r, token, interest)
+    }
+    fn deregister(&mut self, r: &Registry) -> io::Result<()> {
+        self.socket.deregister(r)
+    }
+}
+
+/// An ICMP error that answers an earlier datagram.
+fn is_icmp(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// IPv4 in IPv6 clothes becomes IPv4.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[allow(unsafe_code)]
+fn allow_fragments(socket: &UdpSocket, v6: bool) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let (level, name, value) = if v6 {
+        (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_DONT,
+        )
+    } else {
+        (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_DONT,
+        )
+    };
+    let size = u32::try_from(size_of_val(&value)).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open, and the value is an integer of the stated size.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size,
+        )
+    };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_datagram_arrives_with_the_address_it_was_sent_to() {
+        let any = Udp::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+        let one = Udp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let to = SocketAddr::new("127.0.0.2".parse().unwrap(), any.local().port());
+        let from = "127.0.0.1".parse().unwrap();
+        one.send(from, to, b"first").unwrap();
+        one.send(from, to, b"second").unwrap();
+        let mut buffers = RecvBuffers::new();
+        let mut seen = Vec::new();
+        let end = Instant::now() + Duration::from_secs(5);
+        while seen.len() < 2 && Instant::now() < end {
+            any.recv(&mut buffers, |remote, local, bytes| {
+                seen.push((remote, local, bytes.to_vec()))
+            })
+            .unwrap();
+        }
+        let expected = [&b"first"[..], b"second"]
+            .map(|bytes| (one.local(), to, bytes.to_vec()))
+            .to_vec();
+        assert_eq!(seen, expected);
+        // The answer leaves from the address the question came to.
+        any.send(to.ip(), one.local(), b"back").unwrap();
+        let mut back = None;
+        while back.is_none() && Instant::now() < end {
+            one.recv(&mut buffers, |remote, _, _| back = Some(remote))
+                .unwrap();
+        }
+        assert_eq!(back, Some(to));
+    }
+}
