@@ -1,3 +1,8 @@
 //! The gateway: configuration, the packets' way, the loop, and what it shows.
 
 pub mod config;
+pub mod control;
+pub mod flow;
+pub mod hold;
+pub mod routes;
+pub mod status;

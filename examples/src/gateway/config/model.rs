@@ -37,9 +37,9 @@ pub struct Gateway {
     pub name: String,
     /// Addresses to listen on; empty is all.
     pub listen: Several<IpAddr>,
-    /// UDP port of IKE.
+    /// UDP port of IKE, here and at the peers.
     pub port: u16,
-    /// UDP port of NAT traversal.
+    /// UDP port of NAT traversal, here and at the peers.
     pub natt_port: u16,
     /// Name of the TUN device.
     pub tun: String,
@@ -138,12 +138,6 @@ pub struct Peer {
     pub version: Version,
     /// Where it is; further addresses are tried when the first is dead.
     pub address: Spanned<Several<PeerAddress>>,
-    /// Its UDP port for IKE.
-    #[serde(default = "isakmp_port")]
-    pub port: u16,
-    /// Its UDP port for NAT traversal.
-    #[serde(default = "natt_port")]
-    pub natt_port: u16,
     /// The address to call from; absent, the routing table says.
     pub local_address: Option<IpAddr>,
     /// Who we are to it; absent, our address.
@@ -247,12 +241,6 @@ fn ikev1() -> Version {
 }
 fn all_policies() -> Spanned<Several<u16>> {
     Spanned::new(0..0, Several::default())
-}
-fn isakmp_port() -> u16 {
-    500
-}
-fn natt_port() -> u16 {
-    4500
 }
 fn auto() -> NatTraversal {
     NatTraversal::Auto

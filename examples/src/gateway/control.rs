@@ -1,0 +1,292 @@
+//! The Unix socket through which `gateway status` and the other commands reach a running gateway.
+//!
+//! One JSON line each way. The answer to `initiate` comes when the tunnel is up or has failed.
+
+use super::status::Status;
+use mio::{
+    Interest, Registry, Token,
+    net::{UnixListener, UnixStream},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Clients at once.
+const MAX_CLIENTS: usize = 16;
+/// Longest request, octets.
+const MAX_REQUEST: usize = 4096;
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Request {
+    /// How is everything?
+    Status,
+    /// Negotiate a tunnel, or all of a peer.
+    Initiate {
+        /// Tunnel or peer.
+        name: String,
+    },
+    /// Delete a tunnel's SAs, or a peer's.
+    Delete {
+        /// Tunnel or peer.
+        name: String,
+    },
+    /// Negotiate a tunnel's SAs, or a peer's IKE SA, anew.
+    Rekey {
+        /// Tunnel or peer.
+        name: String,
+    },
+}
+
+/// What the gateway answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// It is done.
+    Done(String),
+    /// It is not done, and why.
+    Failed(String),
+    /// The status.
+    Status(Box<Status>),
+}
+
+/// Which client asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientId(usize);
+
+struct Client {
+    stream: UnixStream,
+    request: Vec<u8>,
+    answered: bool,
+}
+
+/// The listening end.
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+    clients: BTreeMap<ClientId, Client>,
+    /// The listener's token; clients have the ones behind it.
+    first: usize,
+    next: usize,
+}
+
+impl Control {
+    /// Listens at `path`, which only its owner can reach. A socket nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    /// Another gateway listens there, or the path cannot be used.
+    pub fn listen(path: &Path, registry: &Registry, first: Token) -> io::Result<Self> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            let what = format!("{}: another gateway listens there", path.display());
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, what));
+        }
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        registry.register(&mut listener, first, Interest::READABLE)?;
+        Ok(Self {
+            listener,
+            path: path.into(),
+            clients: BTreeMap::new(),
+            first: first.0,
+            next: first.0,
+        })
+    }
+
+    /// Handles readiness of one of its tokens; gives the requests that are complete.
+    ///
+    /// # Errors
+    /// The listener's.
+    pub fn ready(
+        &mut self,
+        token: Token,
+        registry: &Registry,
+    ) -> io::Result<Vec<(ClientId, Request)>> {
+        if token.0 == self.first {
+            self.accept(registry)?;
+            return Ok(Vec::new());
+        }
+        let id = ClientId(token.0);
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Ok(Vec::new());
+        };
+        match client.read() {
+            Ok(None) => Ok(Vec::new()),
+            Ok(Some(request)) => Ok(vec![(id, request)]),
+            Err(e) => {
+                if e.kind() == io::ErrorKind::InvalidData {
+                    self.reply(id, &Reply::Failed(e.to_string()));
+                }
+                self.clients.remove(&id);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Answers and hangs up.
+    pub fn reply(&mut self, id: ClientId, reply: &Reply) {
+        let Some(mut client) = self.clients.remove(&id) else {
+            return;
+        };
+        client.answered = true;
+        if let Ok(mut line) = serde_json::to_vec(reply) {
+            line.push(b'\n');
+            // The kernel's buffer takes a status of many SAs; a client that does not read loses the rest.
+            let _ = client.write(&line);
+        }
+    }
+
+    /// Whether the client still waits.
+    #[must_use]
+    pub fn waits(&self, id: ClientId) -> bool {
+        self.clients.contains_key(&id)
+    }
+
+    fn accept(&mut self, registry: &Registry) -> io::Result<()> {
+        loop {
+            let mut stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) => return Err(e),
+            };
+            if self.clients.len() >= MAX_CLIENTS {
+                continue;
+            }
+            self.next += 1;
+            registry.register(&mut stream, Token(self.next), Interest::READABLE)?;
+            let client = Client {
+                stream,
+                request: Vec::new(),
+                answered: false,
+            };
+            self.clients.insert(ClientId(self.next), client);
+        }
+    }
+}
+
+impl Client {
+    /// Reads what is there; a request when its line is complete, an error when the client is done for.
+    fn read(&mut self) -> io::Result<Option<Request>> {
+        let mut chunk = [0; 1024];
+        loop {
+            let n = match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(e) => return Err(e),
+            };
+            self.request.extend(chunk.iter().take(n));
+            if let Some(end) = self.request.iter().position(|b| *b == b'\n') {
+                let line = self.request.drain(..=end).collect::<Vec<_>>();
+                return serde_json::from_slice(&line)
+                    .map(Some)
+                    .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));
+            }
+            if self.request.len() > MAX_REQUEST {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "request too long",
+                ));
+            }
+        }
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let n = self.stream.write(bytes)?;
+            bytes = bytes.get(n..).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Asks the gateway that listens at `path`.
+///
+/// # Errors
+/// Nobody listens there, or no answer comes within `patience`.
+pub fn ask(path: &Path, request: &Request, patience: Duration) -> io::Result<Reply> {
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
+    let mut stream = std::os::unix::net::UnixStream::connect(path).map_err(named)?;
+    stream.set_read_timeout(Some(patience))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = String::new();
+    BufReader::new(stream)
+        .read_line(&mut answer)
+        .map_err(|e| match e.kind() {
+            io::ErrorKind::WouldBlock => {
+                io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
+            }
+            _ => e,
+        })?;
+    if answer.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the gateway hung up",
+        ));
+    }
+    serde_json::from_str(&answer).map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Events, Poll};
+
+    #[test]
+    fn a_request_is_answered_and_a_bad_one_refused() {
+        let path = std::env::temp_dir().join(format!("control-{}.sock", std::process::id()));
+        let mut poll = Poll::new().unwrap();
+        let mut control = Control::listen(&path, poll.registry(), Token(10)).unwrap();
+        let asked = Request::Initiate { name: "net".into() };
+        let client = std::thread::spawn({
+            let (path, asked) = (path.clone(), asked.clone());
+            move || {
+                let mut bad = std::os::unix::net::UnixStream::connect(&path).unwrap();
+                bad.write_all(b"{\"command\":\"reboot\"}\n").unwrap();
+                let mut answer = String::new();
+                BufReader::new(bad).read_line(&mut answer).unwrap();
+                (answer, ask(&path, &asked, Duration::from_secs(5)).unwrap())
+            }
+        });
+        let mut events = Events::with_capacity(8);
+        while !client.is_finished() {
+            poll.poll(&mut events, Some(Duration::from_millis(50)))
+                .unwrap();
+            for event in &events {
+                for (id, request) in control.ready(event.token(), poll.registry()).unwrap() {
+                    assert_eq!(request, asked);
+                    assert!(control.waits(id));
+                    control.reply(id, &Reply::Done("up".into()));
+                }
+            }
+        }
+        let (refused, answer) = client.join().unwrap();
+        assert!(
+            refused.contains("failed") && refused.contains("reboot"),
+            "{refused}"
+        );
+        assert_eq!(answer, Reply::Done("up".into()));
+        drop(control);
+        assert!(!path.exists());
+        let gone = ask(&path, &Request::Status, Duration::from_secs(1)).unwrap_err();
+        assert!(gone.to_string().contains("control-"), "{gone}");
+    }
+}
