@@ -4,5 +4,6 @@ pub mod config;
 pub mod control;
 pub mod flow;
 pub mod hold;
+pub mod inside;
 pub mod routes;
 pub mod status;
