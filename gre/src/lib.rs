@@ -23,30 +23,44 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Beside the codec: [`keepalive`] (the machine that finds out whether the peer is there),
+//! [`sequence`], [`multipoint`] (next hops), [`mtu`], [`mss`], [`traffic_class`].
+//!
 //! Entry points that take bytes from the network, all total: [`Packet::parse`],
-//! [`pptp::Packet::parse`], [`AnyPacket::parse`], [`IpPacket::parse`], [`innermost`].
+//! [`pptp::Packet::parse`], [`AnyPacket::parse`], [`IpPacket::parse`], [`innermost`], [`mss::clamp`], and for the machine
+//! [`keepalive::Keepalive::handle`].
 //!
 //! RFCs: 2784 (GRE), 2890 (key and sequence), 1701 (recognised and refused), 2637 (PPTP's version
-//! 1), 7676 (IPv6), 1071 (checksum), 791 and 8200 (delivery headers).
+//! 1), 7676 (IPv6), 1071 and 1624 (checksum), 791 and 8200 (delivery headers), 1191 and 8201 (path
+//! MTU), 2983 and 6040 (DSCP and ECN).
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod actions;
 pub mod checksum;
 mod error;
 mod ethertype;
 mod header;
 pub mod ip;
+pub mod keepalive;
+pub mod mss;
+pub mod mtu;
+pub mod multipoint;
 mod nesting;
 mod packet;
 pub mod pptp;
+pub mod sequence;
+pub mod traffic_class;
 
+pub use actions::Actions;
 pub use error::{EncodeError, ParseError, ParseErrorKind};
 pub use ethertype::EtherType;
 pub use header::Header;
 pub use ip::{Delivery, IpPacket};
 pub use nesting::{Layer, innermost};
 pub use packet::{AnyPacket, Packet};
-
-#[cfg(test)]
-extern crate std;

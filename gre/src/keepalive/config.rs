@@ -1,0 +1,125 @@
+//! What a keepalive machine is told, and what other vendors do differently.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::EtherType;
+
+/// Configuration of one tunnel's keepalives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Our tunnel end.
+    pub local: IpAddr,
+    /// The peer's tunnel end, of the same family.
+    pub remote: IpAddr,
+    /// Time between keepalives.
+    pub period: Duration,
+    /// Unanswered keepalives after which the line protocol goes down.
+    pub retries: u8,
+    /// Key of the tunnel; both GRE headers carry it.
+    pub key: Option<u32>,
+    /// Whether both GRE headers carry a checksum.
+    pub checksum: bool,
+    /// TTL of both IP headers.
+    pub ttl: u8,
+    /// TOS or Traffic Class octet of both IP headers.
+    pub traffic_class: u8,
+    /// Whether our keepalives carry eight octets chosen by the embedder, to be seen again in what
+    /// comes back: off the path nobody can forge an answer then.
+    pub nonce: bool,
+    /// Whether only packets that came protected by IPsec count.
+    pub require_protection: bool,
+    /// Most keepalives of the peer answered per second.
+    pub replies_per_second: u32,
+    /// How the peer's packets differ.
+    pub quirks: Quirks,
+}
+
+impl Config {
+    /// `keepalive 10 3`: every ten seconds, three retries; no key, no checksum, TTL 255, CS6.
+    #[must_use]
+    pub const fn new(local: IpAddr, remote: IpAddr) -> Self {
+        Self {
+            local,
+            remote,
+            period: Duration::from_secs(10),
+            retries: 3,
+            key: None,
+            checksum: false,
+            ttl: 255,
+            traffic_class: 0xc0,
+            nonce: false,
+            require_protection: false,
+            replies_per_second: 10,
+            quirks: Quirks::CISCO,
+        }
+    }
+}
+
+/// A configuration that cannot work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Addresses of different families.
+    #[error("local and remote tunnel ends are of different families")]
+    MixedFamilies,
+    /// The same address twice.
+    #[error("local and remote tunnel end are the same")]
+    SameEnds,
+    /// A period of zero.
+    #[error("keepalive period 0")]
+    PeriodZero,
+    /// No retries: the line would never be up.
+    #[error("keepalive retries 0")]
+    RetriesZero,
+    /// A TTL that does not survive the way back.
+    #[error("TTL {0}: at least 2 is needed for the way back")]
+    Ttl(u8),
+}
+
+/// Differences of other implementations, as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quirks {
+    /// Protocol Types of the outer GRE header that wrap a keepalive.
+    pub outer_protocols: &'static [EtherType],
+    /// Protocol Types of the inner GRE header that mark a keepalive.
+    pub inner_protocols: &'static [EtherType],
+    /// What the inner destination of the peer's keepalives has to be.
+    pub inner_destination: InnerDestination,
+    /// Most octets behind the inner GRE header of the peer's keepalives.
+    pub max_payload: usize,
+}
+
+/// The inner destination of the peer's keepalives: where the answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InnerDestination {
+    /// The peer's tunnel end.
+    Remote,
+    /// Any; the answer goes to the peer's tunnel end all the same. For a peer behind NAT that
+    /// writes its private address.
+    RewriteToRemote,
+}
+
+impl Quirks {
+    /// IP in the outer header, 0 in the inner.
+    pub const CISCO: Self = Self {
+        outer_protocols: &[EtherType::IPV4, EtherType::IPV6],
+        inner_protocols: &[EtherType::RESERVED_0],
+        inner_destination: InnerDestination::Remote,
+        max_payload: 64,
+    };
+
+    /// Huawei sends Protocol Type 0x0004 in the outer header of some keepalives.
+    pub const HUAWEI: Self = Self {
+        outer_protocols: &[EtherType::IPV4, EtherType::IPV6, EtherType(0x0004)],
+        ..Self::CISCO
+    };
+
+    /// MikroTik: over IPv6 the inner header says IPv6; behind NAT the inner destination is the
+    /// private address.
+    pub const MIKROTIK: Self = Self {
+        inner_protocols: &[EtherType::RESERVED_0, EtherType::IPV6],
+        inner_destination: InnerDestination::RewriteToRemote,
+        ..Self::CISCO
+    };
+}
