@@ -1,5 +1,6 @@
 //! The gateway: configuration, the packets' way, the loop, and what it shows.
 
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod flow;
