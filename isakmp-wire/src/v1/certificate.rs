@@ -1,0 +1,53 @@
+//! Certificate and certificate request (RFC 2408 §3.9, §3.10).
+
+use super::{CertEncoding, Payload};
+use crate::error::ParseError;
+use crate::reader::Reader;
+
+/// A Certificate payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Certificate<'a> {
+    /// How the data is encoded.
+    pub encoding: CertEncoding,
+    /// Certificate data.
+    pub data: &'a [u8],
+}
+
+/// A Certificate Request payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateRequest<'a> {
+    /// The encoding asked for.
+    pub encoding: CertEncoding,
+    /// DER name of an acceptable authority; empty for any.
+    pub authority: &'a [u8],
+}
+
+impl<'a> Certificate<'a> {
+    /// Reads the payload.
+    ///
+    /// # Errors
+    /// A body without an encoding octet.
+    pub fn parse(payload: &Payload<'a>) -> Result<Self, ParseError> {
+        let mut reader = Reader::new(payload.body, payload.body_offset());
+        let encoding = CertEncoding(reader.u8("Cert Encoding")?);
+        Ok(Self {
+            encoding,
+            data: reader.rest(),
+        })
+    }
+}
+
+impl<'a> CertificateRequest<'a> {
+    /// Reads the payload.
+    ///
+    /// # Errors
+    /// A body without a type octet.
+    pub fn parse(payload: &Payload<'a>) -> Result<Self, ParseError> {
+        let mut reader = Reader::new(payload.body, payload.body_offset());
+        let encoding = CertEncoding(reader.u8("Cert. Type")?);
+        Ok(Self {
+            encoding,
+            authority: reader.rest(),
+        })
+    }
+}

@@ -1,0 +1,137 @@
+use std::vec;
+use std::vec::Vec;
+
+use hex_literal::hex;
+
+use super::*;
+use crate::{ExchangeType, Header, Limits, Message as AnyMessage, ProtocolId};
+
+/// GV2: phase 1 transform as the source documents print it, attributes in their order.
+const GV2: [u8; 28] = hex!("80010005 80020002 80030001 80040002 800b0001 000c0004 00015180");
+/// GV3: phase 2 transform, likewise.
+const GV3: [u8; 24] = hex!("80010001 00020004 00015180 80030002 80040001 80050002");
+
+fn header() -> Header {
+    let (initiator, responder) = (hex!("9ddfe2934d8be14b"), hex!("cca2f07a9045af27"));
+    Header::v1(ExchangeType::IDENTITY_PROTECTION, initiator, responder)
+}
+
+fn parse(bytes: &[u8]) -> Message<'_> {
+    match AnyMessage::parse(bytes, &Limits::default()).unwrap() {
+        AnyMessage::V1(message) => message,
+        AnyMessage::V2(_) => panic!("not IKEv1"),
+    }
+}
+
+fn gv2_offer(group: GroupDescription) -> Phase1 {
+    Phase1 {
+        encryption: Some(EncryptionAlgorithm::TRIPLE_DES_CBC),
+        hash: Some(HashAlgorithm::SHA),
+        authentication: Some(AuthenticationMethod::PRE_SHARED_KEY),
+        group: Some(group),
+        life_seconds: Some(86_400),
+        ..Phase1::default()
+    }
+}
+
+#[test]
+fn gv2_four_transforms_make_192_octets() {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, &header()).unwrap();
+    let offer = gv2_offer(GroupDescription::MODP_1024);
+    let sa = writer
+        .sa(Situation::IDENTITY_ONLY, |sa| {
+            sa.proposal(1, ProtocolId::ISAKMP, &[], |p| {
+                (1..=4).try_for_each(|n| {
+                    p.transform(n, IsakmpTransform::KEY_IKE, |t| t.phase1(&offer))
+                })
+            })
+        })
+        .unwrap();
+    assert_eq!(sa.raw().len(), 164);
+    assert_eq!(writer.finish().unwrap(), 192);
+    assert_eq!(bytes.len(), 192);
+
+    let message = parse(&bytes);
+    assert_eq!(message.header.length, 192);
+    let payload = message.payloads().find(PayloadType::SA).unwrap();
+    let sa = Sa::parse(&payload, &Limits::default()).unwrap();
+    let proposal = sa.proposals().next().unwrap();
+    let transforms: Vec<_> = proposal.transforms().collect();
+    assert_eq!(transforms.len(), 4);
+    for (number, transform) in (1..).zip(&transforms) {
+        assert_eq!((transform.number, transform.raw.len()), (number, 36));
+        assert_eq!(transform.attributes().octets(), GV2);
+        assert_eq!(transform.id_name(), Some("KEY_IKE"));
+        assert_eq!(Phase1::read(transform.attributes()).unwrap(), offer);
+    }
+    let next: Vec<_> = transforms
+        .iter()
+        .map(|transform| transform.next_payload().0)
+        .collect();
+    assert_eq!(next, [3, 3, 3, 0]);
+}
+
+#[test]
+fn gv3_phase_2_transform() {
+    let offer = Phase2 {
+        life_seconds: Some(86_400),
+        group: Some(GroupDescription::MODP_1024),
+        encapsulation: Some(EncapsulationMode::TUNNEL),
+        authentication: Some(AuthenticationAlgorithm::HMAC_SHA),
+        ..Phase2::default()
+    };
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, &header()).unwrap();
+    writer
+        .sa(Situation::IDENTITY_ONLY, |sa| {
+            sa.proposal(1, ProtocolId::ESP, &0x52B9_05BC_u32.to_be_bytes(), |p| {
+                p.transform(1, EspTransform::TRIPLE_DES, |t| t.phase2(&offer))
+            })
+        })
+        .unwrap();
+    writer.finish().unwrap();
+    let payload = parse(&bytes).payloads().find(PayloadType::SA).unwrap();
+    let sa = Sa::parse(&payload, &Limits::default()).unwrap();
+    let proposal = sa.proposals().next().unwrap();
+    assert_eq!(proposal.spi_u32(), Some(1387857340));
+    let transform = proposal.transforms().next().unwrap();
+    assert_eq!((transform.id, transform.id_name()), (3, Some("ESP_3DES")));
+    assert_eq!(transform.attributes().octets(), GV3);
+    assert_eq!(Phase2::read(transform.attributes()).unwrap(), offer);
+}
+
+#[test]
+fn rfc2409_s5_5_hash_covers_what_follows_it_and_is_patched_last() {
+    let mut bytes = vec![0; 4]; // a non-ESP marker stays in front
+    let header = header().message_id(0xCDD3_ACA0);
+    let mut writer = Writer::new(&mut bytes, &header).unwrap();
+    let hash = writer.placeholder(PayloadType::HASH, 20).unwrap();
+    writer.nonce(&[1; 16]).unwrap();
+    writer
+        .identification(&Identity::Address([10, 0, 68, 0].into()), 0, 0)
+        .unwrap();
+    let covered = writer.octets_after(hash).to_vec();
+    assert_eq!(
+        covered,
+        hex!("05000014 01010101010101010101010101010101 0000000c 01000000 0a004400")
+    );
+    assert!(writer.patch(hash, &[2; 19]).is_err());
+    writer.patch(hash, &[2; 20]).unwrap();
+    writer.pad_to(16).unwrap();
+    let length = writer.finish().unwrap();
+    assert_eq!((length - 28) % 16, 0);
+
+    let message = bytes.strip_prefix(&[0; 4]).unwrap();
+    let chain = PayloadChain::parse_at(
+        PayloadType::HASH,
+        message.get(28..).unwrap(),
+        28,
+        &Limits::default(),
+    )
+    .unwrap();
+    let hash = chain.find(PayloadType::HASH).unwrap();
+    assert_eq!(hash.body, [2; 20]);
+    assert_eq!(chain.octets_after(&hash), covered);
+    assert!(chain.padding().iter().all(|octet| *octet == 0));
+}
