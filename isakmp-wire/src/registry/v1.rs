@@ -45,8 +45,8 @@ registry! {
         GDOI = 2, "GDOI", "RFC 6407";
     }
 
-    /// Transform identifier of a proposal. The protocol of the proposal decides which of the four
-    /// registries the number belongs to: see [`TransformId::name_for`].
+    /// ISAKMP transform identifier. The protocol of a proposal decides which of the four transform
+    /// registries a number belongs to: see [`crate::v1::Transform::id_name`].
     pub struct IsakmpTransform(u8) {
         KEY_IKE = 1, "KEY_IKE", "RFC 2407 §4.4.2";
     }
