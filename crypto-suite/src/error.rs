@@ -41,7 +41,14 @@ pub enum CryptoError {
         /// Length that was given.
         actual: usize,
     },
-    /// The associated data is shorter than the layout needs (an ESN goes behind the 4-byte SPI).
+    /// The packet is longer than the algorithm can protect under one IV.
+    #[error("packet of {actual} bytes is too long")]
+    PacketTooLong {
+        /// Length that was given.
+        actual: usize,
+    },
+    /// An extended sequence number goes between SPI and sequence number: with one, the
+    /// associated data of an AEAD is 8 bytes long.
     #[error("associated data of {actual} bytes does not fit the layout")]
     AssociatedData {
         /// Length that was given.
@@ -50,9 +57,6 @@ pub enum CryptoError {
     /// The integrity check failed: packet altered, or other key.
     #[error("integrity check failed")]
     IntegrityFailed,
-    /// The sequence number has left the range in which this key may seal.
-    #[error("sequence number exhausted")]
-    SequenceExhausted,
     /// The peer's public value has the wrong length for the group (bytes).
     #[error("public value of {actual} bytes, {expected} expected")]
     PublicValueLength {

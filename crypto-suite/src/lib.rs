@@ -43,7 +43,8 @@
 //! policy has to name them ([`WeakAlgorithms`]).
 //!
 //! # RFCs
-//! 1321, 2104, 2403, 2404, 2405, 2409 §6, 2410, 2451, 3526, 3602, 4868.
+//! 1321, 2104, 2403, 2404, 2405, 2409 §6, 2410, 2451, 3526, 3602, 4106, 4754, 4868, 5282, 5903,
+//! 7427, 7634, 7748, 8017, 8031, 8032, 8420; FIPS 203.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -53,17 +54,20 @@ extern crate alloc;
 mod algorithm;
 mod cbc;
 mod digest;
+mod ecp;
 mod error;
 mod hash;
 mod hmac;
 mod id;
 #[cfg(feature = "insecure")]
 pub mod insecure;
+mod mlkem;
 mod modp;
 mod protection;
 mod provider;
 mod secret;
 mod weak;
+mod x25519;
 
 pub use self::algorithm::{
     ActiveKeyExchange, Cipher, CipherKey, Hash, Integrity, IntegrityKey, KeyExchange, Layout,
@@ -84,5 +88,29 @@ pub const DEFAULT: Provider = Provider {
     integrities: hmac::INTEGRITIES,
     ciphers: cbc::ALL,
     protections: protection::ALL,
-    groups: modp::ALL,
+    groups: GROUPS,
+};
+
+const GROUPS: &[&dyn KeyExchange] = &{
+    let [x25519] = x25519::ALL;
+    let [p256, p384, p521] = ecp::ALL;
+    let [ml_kem_768, ml_kem_1024, ml_kem_512] = mlkem::ALL;
+    let [m2048, m3072, m4096, m6144, m8192, m1536, m1024, m768] = modp::ALL;
+    [
+        x25519,
+        p256,
+        p384,
+        p521,
+        ml_kem_768,
+        ml_kem_1024,
+        ml_kem_512,
+        m2048,
+        m3072,
+        m4096,
+        m6144,
+        m8192,
+        m1536,
+        m1024,
+        m768,
+    ]
 };

@@ -168,7 +168,7 @@ macro_rules! groups {
     ($($name:ident: $uint:ident, $id:ident, $prime:ident, $bits:literal;)+) => {
         $(static $name: Group<{ $uint::LIMBS }> = Group::new(GroupId::$id, primes::$prime, $bits);)+
 
-        pub(crate) const ALL: &[&dyn KeyExchange] = &[$(&Modp(&$name)),+];
+        pub(crate) const ALL: [&dyn KeyExchange; 8] = [$(&Modp(&$name)),+];
     };
 }
 

@@ -1,18 +1,34 @@
 //! Packet protections: how cipher and integrity compose over one packet.
 
+mod aead;
 mod cbc_hmac;
 mod null_hmac;
 
+use aes_gcm::AesGcm;
+use aes_gcm::aes::cipher::consts::{U8, U12, U16};
+use chacha20poly1305::ChaCha20Poly1305;
+
+use self::aead::Aead;
 use self::cbc_hmac::CbcHmac;
 use self::null_hmac::NullHmac;
 use crate::cbc::{Aes128, Aes192, Aes256, Des, TripleDes};
 use crate::hmac::{Md5, Sha1, Sha256, Sha384, Sha512};
-use crate::{CryptoError, IntegrityId, Layout, Protection};
+use crate::{AeadId, CryptoError, IntegrityId, Layout, Protection};
 
-/// One cipher with every integrity algorithm.
+/// AEADs, each cipher with each integrity algorithm, and integrity alone.
 macro_rules! all_protections {
     ($($cipher:ident),+) => {
         &[
+            &Aead::<AesGcm<aes::Aes256Enc, U12, U16>>::new(AeadId::Aes256Gcm16),
+            &Aead::<AesGcm<aes::Aes128Enc, U12, U16>>::new(AeadId::Aes128Gcm16),
+            &Aead::<ChaCha20Poly1305>::new(AeadId::ChaCha20Poly1305),
+            &Aead::<AesGcm<aes::Aes192Enc, U12, U16>>::new(AeadId::Aes192Gcm16),
+            &Aead::<AesGcm<aes::Aes256Enc, U12, U12>>::new(AeadId::Aes256Gcm12),
+            &Aead::<AesGcm<aes::Aes192Enc, U12, U12>>::new(AeadId::Aes192Gcm12),
+            &Aead::<AesGcm<aes::Aes128Enc, U12, U12>>::new(AeadId::Aes128Gcm12),
+            &Aead::<AesGcm<aes::Aes256Enc, U12, U8>>::new(AeadId::Aes256Gcm8),
+            &Aead::<AesGcm<aes::Aes192Enc, U12, U8>>::new(AeadId::Aes192Gcm8),
+            &Aead::<AesGcm<aes::Aes128Enc, U12, U8>>::new(AeadId::Aes128Gcm8),
             $(
                 &CbcHmac::<$cipher, Sha256>::new(IntegrityId::HmacSha256_128),
                 &CbcHmac::<$cipher, Sha384>::new(IntegrityId::HmacSha384_192),
