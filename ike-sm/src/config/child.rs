@@ -1,0 +1,105 @@
+//! Child SAs: what `crypto map` and `crypto ipsec transform-set` say in the field.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crypto_suite::{CipherId, GroupId, IntegrityId, ProtectionId};
+
+use super::lifetime::{Lifetime, RekeyMargin};
+use crate::action::{ChildSuite, Mode};
+use crate::selector::Selector;
+
+/// Perfect forward secrecy of child SAs: an own Diffie-Hellman exchange in quick mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pfs {
+    /// Not offered; an offer with a group is refused.
+    Off,
+    /// Not offered; an offer with a group that the provider has, and that is not a weak one
+    /// nobody named, is accepted.
+    #[default]
+    AcceptIfOffered,
+    /// Offered with this group, and refused without it.
+    Required(GroupId),
+}
+
+/// How the selectors of a responder compare to what the initiator asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SelectorMatch {
+    /// Both proxy identities are exactly the configured ones.
+    #[default]
+    Exact,
+    /// Each proxy identity lies within the configured one: for peers whose inside networks are
+    /// known only from their quick mode.
+    Within,
+}
+
+/// Routes that follow the SAs of a child (reverse route injection).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReverseRoute {
+    /// None.
+    #[default]
+    Off,
+    /// The remote network is routed to the peer while a child SA stands.
+    WithSa,
+    /// The same, and a host route to the peer itself.
+    WithSaAndPeer,
+}
+
+/// One child SA that may stand between us and a peer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChildConfig {
+    /// Name, unique within the peer.
+    pub name: String,
+    /// Our side of the traffic.
+    pub local: Selector,
+    /// The peer's side of the traffic.
+    pub remote: Selector,
+    /// How a responder compares proxy identities.
+    pub selector_match: SelectorMatch,
+    /// Tunnel or transport.
+    pub mode: Mode,
+    /// Acceptable protections, best first: the transform sets.
+    pub suites: Vec<ChildSuite>,
+    /// Perfect forward secrecy.
+    pub pfs: Pfs,
+    /// Offered, and the most that is granted.
+    pub lifetime: Lifetime,
+    /// When to rekey.
+    pub margin: RekeyMargin,
+    /// Delete the child SA after this long without traffic.
+    pub idle_timeout: Option<Duration>,
+    /// Offer extended sequence numbers (RFC 4304) and accept them.
+    pub esn: bool,
+    /// Routes to report while the SA stands.
+    pub reverse_route: ReverseRoute,
+}
+
+impl ChildConfig {
+    /// Between two networks: tunnel mode, AES-256-CBC with HMAC-SHA-256, one hour or
+    /// 4608000 kB, PFS as the peer likes.
+    #[must_use]
+    pub fn new(name: impl Into<String>, local: Selector, remote: Selector) -> Self {
+        Self {
+            name: name.into(),
+            local,
+            remote,
+            selector_match: SelectorMatch::Exact,
+            mode: Mode::Tunnel,
+            suites: alloc::vec![ChildSuite::Esp(ProtectionId::CbcHmac(
+                CipherId::Aes256Cbc,
+                IntegrityId::HmacSha256_128,
+            ))],
+            pfs: Pfs::AcceptIfOffered,
+            lifetime: Lifetime::PHASE2,
+            margin: RekeyMargin::default(),
+            idle_timeout: None,
+            esn: false,
+            reverse_route: ReverseRoute::Off,
+        }
+    }
+}

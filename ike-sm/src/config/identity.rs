@@ -1,0 +1,199 @@
+//! Phase 1 identities (RFC 2407 §4.6.2).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Who an end claims to be: the body of an Identification payload without protocol and port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Identity {
+    /// ID_IPV4_ADDR (1) or ID_IPV6_ADDR (5).
+    Address(IpAddr),
+    /// ID_FQDN (2): a host name, never looked up.
+    Fqdn(String),
+    /// ID_USER_FQDN (3): `user@host`.
+    UserFqdn(String),
+    /// ID_DER_ASN1_DN (9): a distinguished name in DER.
+    DistinguishedName(Vec<u8>),
+    /// ID_KEY_ID (11): bytes that mean something to the peer.
+    KeyId(Vec<u8>),
+    /// Another type with its bytes: kept and shown, equal only to itself.
+    Other {
+        /// The ID type.
+        id_type: u8,
+        /// The identification data.
+        data: Vec<u8>,
+    },
+}
+
+/// Longest identity accepted, in bytes.
+pub const MAX_IDENTITY: usize = 2048;
+
+impl Identity {
+    /// The identity in an Identification payload; `None` when the data cannot be of that type or is
+    /// longer than [`MAX_IDENTITY`].
+    ///
+    /// Names must be text without control characters, so that no prefix of a name passes for it.
+    pub fn from_wire(id_type: u8, data: &[u8]) -> Option<Self> {
+        if data.len() > MAX_IDENTITY {
+            return None;
+        }
+        Some(match id_type {
+            1 => Self::Address(IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?))),
+            5 => Self::Address(IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?))),
+            2 => Self::Fqdn(name(data)?),
+            3 => Self::UserFqdn(name(data)?),
+            9 => Self::DistinguishedName(data.into()),
+            11 => Self::KeyId(data.into()),
+            _ => Self::Other {
+                id_type,
+                data: data.into(),
+            },
+        })
+    }
+
+    /// The ID type (RFC 2407 §4.6.2.1).
+    pub fn id_type(&self) -> u8 {
+        match self {
+            Self::Address(IpAddr::V4(_)) => 1,
+            Self::Address(IpAddr::V6(_)) => 5,
+            Self::Fqdn(_) => 2,
+            Self::UserFqdn(_) => 3,
+            Self::DistinguishedName(_) => 9,
+            Self::KeyId(_) => 11,
+            Self::Other { id_type, .. } => *id_type,
+        }
+    }
+
+    /// The identification data as the wire carries it.
+    pub fn to_wire(&self) -> Vec<u8> {
+        match self {
+            Self::Address(IpAddr::V4(a)) => a.octets().into(),
+            Self::Address(IpAddr::V6(a)) => a.octets().into(),
+            Self::Fqdn(s) | Self::UserFqdn(s) => s.as_bytes().into(),
+            Self::DistinguishedName(b) | Self::KeyId(b) => b.clone(),
+            Self::Other { data, .. } => data.clone(),
+        }
+    }
+
+    /// The type's name in the registry.
+    pub fn type_name(&self) -> &'static str {
+        id_type_name(self.id_type())
+    }
+}
+
+/// The registry's name of an ID type (RFC 2407 §4.6.2.1).
+fn id_type_name(id_type: u8) -> &'static str {
+    match id_type {
+        1 => "ID_IPV4_ADDR",
+        2 => "ID_FQDN",
+        3 => "ID_USER_FQDN",
+        4 => "ID_IPV4_ADDR_SUBNET",
+        5 => "ID_IPV6_ADDR",
+        6 => "ID_IPV6_ADDR_SUBNET",
+        7 => "ID_IPV4_ADDR_RANGE",
+        8 => "ID_IPV6_ADDR_RANGE",
+        9 => "ID_DER_ASN1_DN",
+        10 => "ID_DER_ASN1_GN",
+        11 => "ID_KEY_ID",
+        _ => "ID_UNKNOWN",
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(a) => write!(f, "{a}"),
+            Self::Fqdn(s) | Self::UserFqdn(s) => f.write_str(s),
+            Self::DistinguishedName(b) | Self::KeyId(b) | Self::Other { data: b, .. } => {
+                b.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+fn name(data: &[u8]) -> Option<String> {
+    let text = core::str::from_utf8(data).ok()?;
+    (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.into())
+}
+
+/// Whom a peer may claim to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteIdentity {
+    /// The address that the packet came from, or any of the peer's configured addresses: a peer
+    /// behind NAT shows its private address here and needs another choice.
+    #[default]
+    Address,
+    /// Exactly this identity.
+    Is(Identity),
+    /// Whatever it claims. With a key that several peers know, each of them may then take the
+    /// name of any other.
+    Any,
+}
+
+/// Protocol and port fields of the Identification payload that is sent (RFC 2407 §4.6.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdPort {
+    /// 17 and 500. After the float to UDP 4500 still 500 (RFC 3947 §4).
+    #[default]
+    Udp500,
+    /// 0 and 0.
+    Zero,
+}
+
+impl IdPort {
+    /// Protocol and port to send.
+    pub fn fields(self) -> (u8, u16) {
+        match self {
+            Self::Udp500 => (17, 500),
+            Self::Zero => (0, 0),
+        }
+    }
+
+    /// May a phase 1 identity carry these fields?
+    ///
+    /// RFC 2407 §4.6.2: both zero, or UDP port 500; RFC 3947 §4 adds 0 and 4500 for NAT traversal.
+    pub fn accepts(protocol: u8, port: u16) -> bool {
+        matches!((protocol, port), (0, 0) | (17, 0 | 500 | 4500))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_form_round_trips_for_every_type() {
+        for (id_type, data) in [
+            (1u8, &[200u8, 56, 4, 1][..]),
+            (2, b"b.lab"),
+            (3, b"user@b.lab"),
+            (5, &[0x20; 16]),
+            (9, b"\x30\x00"),
+            (11, b"\0key"),
+            (200, b"?"),
+        ] {
+            let id = Identity::from_wire(id_type, data).unwrap();
+            assert_eq!((id.id_type(), &id.to_wire()[..]), (id_type, data));
+        }
+    }
+
+    #[test]
+    fn names_with_nul_or_wrong_lengths_are_refused() {
+        assert_eq!(Identity::from_wire(2, b"good.example\0.evil"), None);
+        assert_eq!(Identity::from_wire(2, b""), None);
+        assert_eq!(Identity::from_wire(1, &[1, 2, 3]), None);
+        assert_eq!(Identity::from_wire(5, &[1; 15]), None);
+        assert_eq!(Identity::from_wire(11, &[0; MAX_IDENTITY + 1]), None);
+    }
+
+    #[test]
+    fn rfc2407_s4_6_2_and_rfc3947_s4_name_the_allowed_ports() {
+        assert!(IdPort::accepts(0, 0) && IdPort::accepts(17, 500) && IdPort::accepts(17, 4500));
+        assert!(IdPort::accepts(17, 0) && !IdPort::accepts(6, 500) && !IdPort::accepts(0, 500));
+    }
+}

@@ -1,0 +1,43 @@
+//! How much a peer may make us keep.
+
+use core::time::Duration;
+
+/// Bounds of an endpoint. Every list that a peer can make grow has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointLimits {
+    /// IKE SAs of all states together.
+    pub ike_sas: usize,
+    /// Phase 1 negotiations that others started and that are not authenticated.
+    pub half_open: usize,
+    /// The same from one address.
+    pub half_open_per_address: usize,
+    /// How long such a negotiation may take.
+    pub half_open_time: Duration,
+    /// Child SA pairs of one IKE SA.
+    pub children_per_ike_sa: usize,
+    /// Exchanges under way in one IKE SA at once.
+    pub exchanges_per_ike_sa: usize,
+    /// Message ids of ended exchanges remembered per IKE SA.
+    pub message_ids_per_ike_sa: usize,
+    /// How long a question may stay open.
+    pub question_time: Duration,
+    /// How long the answer to a finished exchange is kept for a peer that repeats its message.
+    pub answer_time: Duration,
+}
+
+impl Default for EndpointLimits {
+    fn default() -> Self {
+        Self {
+            ike_sas: 20_000,
+            half_open: 1_000,
+            half_open_per_address: 10,
+            half_open_time: Duration::from_secs(30),
+            children_per_ike_sa: 64,
+            exchanges_per_ike_sa: 8,
+            message_ids_per_ike_sa: 64,
+            question_time: Duration::from_secs(10),
+            answer_time: Duration::from_secs(120),
+        }
+    }
+}

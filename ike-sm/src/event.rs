@@ -1,0 +1,136 @@
+//! What goes in: datagrams, passed deadlines, answers, commands, traffic reports.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use crypto_suite::Secret;
+
+use crate::id::{ChildId, IkeId, Ticket};
+use crate::path::Path;
+
+/// One input of [`Endpoint::handle`](crate::Endpoint::handle).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A UDP datagram that carries IKE.
+    Datagram {
+        /// Where it came from; `natt` says that it followed a non-ESP marker.
+        path: Path,
+        /// The IKE message: the UDP payload without the marker
+        /// (`nat_t::classify` has taken it off).
+        message: &'a [u8],
+    },
+    /// The time given by [`Endpoint::next_deadline`](crate::Endpoint::next_deadline) has come. Too
+    /// early is harmless.
+    Deadline,
+    /// The answer to a question. An answer to a question that is no longer open is dropped.
+    Answer(Ticket, Answer),
+    /// What the operator, or a packet without an SA, wants.
+    Command(Command),
+    /// What went through a child's SAs since the last report.
+    Traffic(ChildId, Traffic),
+    /// An authenticated ESP packet of this child came from another address or port than its
+    /// [`ChildSa::path`](crate::ChildSa): the peer's NAT has made a new mapping (RFC 3947 §7). Only
+    /// a packet that passed integrity and replay checks as the newest may be reported.
+    Moved(ChildId, SocketAddr),
+}
+
+/// The answer to a [`Question`](crate::Question).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// To [`Question::Psk`](crate::Question::Psk): the key, or none.
+    Psk(Option<Secret>),
+    /// To [`Question::AllocateSpi`](crate::Question::AllocateSpi): an SPI above 255 that no other
+    /// inbound SA uses, or none.
+    Spi(Option<u32>),
+    /// To [`Question::AuthorizeChild`](crate::Question::AuthorizeChild): whether the peer may have
+    /// it.
+    Authorize(bool),
+}
+
+/// Packets seen since the last report. Reports may come for each packet or once a second: DPD, idle
+/// and volume limits are as precise as the reports are frequent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets that passed integrity and replay checks.
+    pub inbound_packets: u64,
+    /// Their inner bytes.
+    pub inbound_bytes: u64,
+    /// Packets protected, or waiting for protection.
+    pub outbound_packets: u64,
+    /// Their inner bytes.
+    pub outbound_bytes: u64,
+}
+
+impl Traffic {
+    /// One packet came in.
+    #[must_use]
+    pub const fn inbound(bytes: u64) -> Self {
+        Self {
+            inbound_packets: 1,
+            inbound_bytes: bytes,
+            outbound_packets: 0,
+            outbound_bytes: 0,
+        }
+    }
+
+    /// One packet went out.
+    #[must_use]
+    pub const fn outbound(bytes: u64) -> Self {
+        Self {
+            inbound_packets: 0,
+            inbound_bytes: 0,
+            outbound_packets: 1,
+            outbound_bytes: bytes,
+        }
+    }
+}
+
+/// One end of a packet that found no SA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PacketEnd {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port; 0 where the protocol has none.
+    pub port: u16,
+}
+
+/// What the operator, or a packet without an SA, wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Bring up the named peer: an IKE SA, and the children named (all that it has, if none is).
+    Initiate {
+        /// The peer's name in the configuration.
+        peer: String,
+        /// Names of children in the configuration; empty for all.
+        children: Vec<String>,
+    },
+    /// A packet matched the policy but no SA: bring up the child that covers it. Harmless while one
+    /// is coming up.
+    Acquire {
+        /// The inside end.
+        source: PacketEnd,
+        /// The far end.
+        destination: PacketEnd,
+        /// Upper-layer protocol number.
+        protocol: u8,
+    },
+    /// Negotiate a new IKE SA that takes over the children of this one.
+    RekeyIke(IkeId),
+    /// Negotiate a new pair of IPsec SAs in place of this one.
+    RekeyChild(ChildId),
+    /// Delete an IKE SA and the children that depend on it, towards the peer too.
+    DeleteIke(IkeId),
+    /// Delete a pair of IPsec SAs, towards the peer too.
+    DeleteChild(ChildId),
+    /// Delete all SAs of the named peer and stop trying to reach it.
+    Terminate {
+        /// The peer's name in the configuration.
+        peer: String,
+    },
+    /// Delete everything, towards the peers too, and start and accept nothing more.
+    Shutdown,
+}

@@ -1,0 +1,488 @@
+//! Why things happened: records of every comparison, transition, drop and deadline.
+//!
+//! A [`Record`] is plain data: bounded, cloneable, free of secrets. Three renderers turn it into
+//! text: [`Record::cisco`] in the words of IOS debug output, [`Record::compact`] one short line per
+//! message, [`Record::json`] one object per line.
+
+mod cisco;
+mod compact;
+mod json;
+mod state;
+mod words;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use isakmp_wire::registry::v1::PayloadType;
+
+use crate::action::{ChildSuite, CloseReason, Mode};
+use crate::config::{Identity, Lifetime};
+use crate::id::{ChildId, IkeId};
+use crate::outcome::DropReason;
+use crate::path::Path;
+use crate::policy::{Attribute, Mismatch, MismatchSet};
+use crate::selector::Selector;
+use crate::timer::DeadlineReason;
+
+pub use state::{ExchangeState, IkeState, Input, Role, ShowState, State, Step};
+pub(crate) use words::phase1_value;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// When, on the caller's clock.
+    pub at: Duration,
+    /// The IKE SA it belongs to, if there is one.
+    pub ike: Option<IkeId>,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum What {
+    /// A message came in and belongs to this SA.
+    Received(Packet),
+    /// A message goes out.
+    Sent(Packet),
+    /// A message goes out again.
+    Repeated {
+        /// The message.
+        step: Step,
+        /// Which repetition, from 1.
+        attempt: u8,
+    },
+    /// A state was left for another, or kept.
+    Transition(Transition),
+    /// A payload is being worked on.
+    Processing {
+        /// Its type.
+        payload: PayloadType,
+        /// The message it is in.
+        message_id: u32,
+    },
+    /// A pre-shared key was looked for.
+    PskLookup {
+        /// The peer's address.
+        peer: IpAddr,
+        /// What came of it.
+        found: PskFound,
+    },
+    /// A phase 1 transform was held against a policy.
+    TransformCheck(Box<TransformCheck>),
+    /// A phase 2 transform was held against a child's configuration.
+    ProposalCheck(Box<ProposalCheck>),
+    /// Selectors of a quick mode were held against a child's configuration.
+    SelectorCheck(Box<SelectorCheck>),
+    /// Phase 1 has agreed on this suite.
+    Phase1Suite(Phase1Summary),
+    /// A vendor ID that has a name here; unknown ones are counted in the message's payload list.
+    VendorId {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A NAT-D hash was compared.
+    NatDetection(NatCheck),
+    /// SKEYID and its kin were derived.
+    KeysDerived,
+    /// An identity was sent or received.
+    Identity(IdentityShown),
+    /// The peer's HASH was checked.
+    Authenticated {
+        /// The peer's address.
+        peer: IpAddr,
+        /// Whether it verified.
+        ok: bool,
+    },
+    /// An exchange of its own message id began.
+    ExchangeBegan {
+        /// The message id.
+        message_id: u32,
+    },
+    /// An exchange of its own message id ended.
+    ExchangeEnded {
+        /// The message id.
+        message_id: u32,
+        /// Whether it failed.
+        error: bool,
+        /// In a few words.
+        reason: &'static str,
+    },
+    /// A notification came in.
+    Notified {
+        /// Notify message type.
+        notify: u16,
+        /// Whether the IKE SA protects it.
+        authenticated: bool,
+        /// The message it is in.
+        message_id: u32,
+    },
+    /// SPIs are asked for.
+    SpiWanted {
+        /// How many.
+        count: u8,
+    },
+    /// A pair of IPsec SAs stands.
+    ChildCreated(Box<ChildSummary>),
+    /// A pair of IPsec SAs has ended.
+    ChildClosed {
+        /// Which.
+        child: ChildId,
+        /// Our inbound SPI.
+        spi_in: u32,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// An IKE SA, or the attempt at one, has ended.
+    IkeClosed {
+        /// The peer's name.
+        peer: String,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Dead peer detection spoke or heard something.
+    Dpd(DpdStep),
+    /// A timer of this SA was set.
+    Deadline {
+        /// When it is due.
+        due: Duration,
+        /// What for.
+        why: DeadlineReason,
+    },
+    /// An event was refused; nothing changed.
+    Dropped {
+        /// Where it came from, if it was a datagram.
+        path: Option<Path>,
+        /// Why.
+        reason: DropReason,
+    },
+    /// Something is allowed but deserves a look.
+    Notice(Notice),
+}
+
+/// A message, without its contents.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Packet {
+    /// From where to where.
+    pub path: Path,
+    /// Our part in the SA; none for a message that starts one.
+    pub role: Option<Role>,
+    /// The state of the SA when the message came or went.
+    pub state: IkeState,
+    /// Which message of its exchange it is.
+    pub step: Step,
+    /// Message ID.
+    pub message_id: u32,
+    /// The payloads, decrypted ones included.
+    pub payloads: PayloadList,
+    /// Length of the IKE message, in bytes.
+    pub len: usize,
+}
+
+/// Types of the payloads of a message, in order. Keeps the first 24.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PayloadList {
+    types: [PayloadType; Self::MAX],
+    len: u8,
+    more: bool,
+}
+
+impl PayloadList {
+    /// Payloads kept.
+    pub const MAX: usize = 24;
+
+    /// No payload.
+    pub const EMPTY: Self = Self {
+        types: [PayloadType::NONE; Self::MAX],
+        len: 0,
+        more: false,
+    };
+
+    /// Adds one at the end.
+    pub fn push(&mut self, payload: PayloadType) {
+        match self.types.get_mut(usize::from(self.len)) {
+            Some(slot) => {
+                *slot = payload;
+                self.len = self.len.saturating_add(1);
+            }
+            None => self.more = true,
+        }
+    }
+
+    /// The types in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[PayloadType] {
+        self.types.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    /// Were there more than are kept?
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.more
+    }
+}
+
+impl FromIterator<PayloadType> for PayloadList {
+    fn from_iter<I: IntoIterator<Item = PayloadType>>(iter: I) -> Self {
+        let mut list = Self::EMPTY;
+        iter.into_iter().for_each(|p| list.push(p));
+        list
+    }
+}
+
+impl fmt::Debug for PayloadList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+/// A step of a state machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// What caused it.
+    pub input: Input,
+    /// State before.
+    pub from: State,
+    /// State after.
+    pub to: State,
+    /// The exchange it belongs to; none for phase 1.
+    pub message_id: Option<u32>,
+}
+
+/// What came of looking for a pre-shared key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PskFound {
+    /// A key for this peer.
+    Yes,
+    /// A key that is entered for any address.
+    Wildcard,
+    /// The embedder was asked.
+    Asked,
+    /// None.
+    No,
+}
+
+/// One phase 1 transform against one policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransformCheck {
+    /// Transform number on the wire.
+    pub transform: u8,
+    /// Priority of the policy.
+    pub policy: u16,
+    /// The transform's attributes in wire order.
+    pub attributes: Vec<Attribute>,
+    /// What decides: the first mismatch in the order encryption, hash, authentication, group.
+    pub verdict: Option<Mismatch>,
+    /// Everything that differs.
+    pub mismatches: MismatchSet,
+    /// Next-payload octet of the transform: 3 when another one follows, 0 for the last.
+    pub next_payload: u8,
+    /// The number of an earlier transform that offers the same.
+    pub duplicate_of: Option<u8>,
+}
+
+/// One phase 2 transform against one child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposalCheck {
+    /// The child's name in the configuration.
+    pub child: String,
+    /// Proposal number on the wire.
+    pub proposal: u8,
+    /// Protocol-ID of the proposal.
+    pub protocol: u8,
+    /// Transform number on the wire.
+    pub transform: u8,
+    /// Transform-ID on the wire.
+    pub transform_id: u8,
+    /// The transform's attributes in wire order.
+    pub attributes: Vec<Attribute>,
+    /// The first mismatch.
+    pub verdict: Option<Mismatch>,
+}
+
+/// The selectors of a quick mode against one child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectorCheck {
+    /// The child's name in the configuration.
+    pub child: String,
+    /// Our side, as the peer wants it.
+    pub local: Selector,
+    /// The peer's side, as it wants it.
+    pub remote: Selector,
+    /// Whether the child has them.
+    pub ok: bool,
+}
+
+/// What phase 1 has agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase1Summary {
+    /// The policy that matched.
+    pub policy: crate::config::Phase1Policy,
+    /// What was offered.
+    pub offered: Lifetime,
+    /// What holds at our end.
+    pub lifetime: Lifetime,
+}
+
+/// One NAT-D hash compared (RFC 3947 §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatCheck {
+    /// Whether it is about our own address: the first payload of a message. Else the peer's.
+    pub ours: bool,
+    /// Whether it matched; if not, there is a NAT on that side.
+    pub matches: bool,
+    /// The payload type it came in.
+    pub payload: PayloadType,
+}
+
+/// An identity and the fields around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityShown {
+    /// Whether it is ours.
+    pub ours: bool,
+    /// The identity.
+    pub identity: Identity,
+    /// Protocol field.
+    pub protocol: u8,
+    /// Port field.
+    pub port: u16,
+    /// Next-payload octet.
+    pub next_payload: u8,
+    /// Length of the payload, in bytes.
+    pub length: u16,
+}
+
+/// A pair of IPsec SAs, without its keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildSummary {
+    /// Which.
+    pub child: ChildId,
+    /// The child's name in the configuration.
+    pub name: String,
+    /// SPI of packets to us.
+    pub spi_in: u32,
+    /// SPI of packets to the peer.
+    pub spi_out: u32,
+    /// What protects them.
+    pub suite: ChildSuite,
+    /// Tunnel or transport.
+    pub mode: Mode,
+    /// ESP in UDP.
+    pub udp_encapsulation: bool,
+    /// Our side.
+    pub local: Selector,
+    /// The peer's side.
+    pub remote: Selector,
+    /// The outer addresses.
+    pub path: Path,
+    /// What was offered.
+    pub offered: Lifetime,
+    /// What holds at our end.
+    pub lifetime: Lifetime,
+    /// The pair it takes the place of.
+    pub replaces: Option<ChildId>,
+}
+
+/// Dead peer detection (RFC 3706).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DpdStep {
+    /// A question went out.
+    Asked {
+        /// Sequence number.
+        sequence: u32,
+        /// Time since anything came in.
+        silent: Duration,
+        /// Which attempt, from 1.
+        attempt: u8,
+    },
+    /// The peer answered.
+    Answered {
+        /// Sequence number.
+        sequence: u32,
+    },
+    /// The peer asked, and was answered.
+    AnsweredPeer {
+        /// Sequence number.
+        sequence: u32,
+    },
+    /// The peer is dead.
+    Dead,
+}
+
+/// Something allowed that deserves a look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The peer wants PFS; the child's configuration neither demands nor refuses it.
+    PfsOfferedUnasked {
+        /// The group.
+        group: crypto_suite::GroupId,
+    },
+    /// Two transforms of an offer are the same.
+    DuplicateTransform {
+        /// The later one.
+        transform: u8,
+        /// The earlier one.
+        of: u8,
+    },
+    /// The key in use is entered for any address: whoever knows it can pose as every peer.
+    WildcardPsk,
+    /// Aggressive mode with a pre-shared key lets the key be guessed offline.
+    AggressivePsk,
+    /// The peer was offered less time or volume than it asked for and is told so.
+    LifetimeCut {
+        /// What it asked for.
+        offered: Lifetime,
+        /// What it got.
+        granted: Lifetime,
+    },
+    /// A weak algorithm was agreed on, as permitted.
+    Weak(crypto_suite::WeakAlgorithm),
+    /// The peer set the commit bit, which is not acted on.
+    CommitBit,
+    /// The nearest miss of a negotiation that found no common ground.
+    NearestMiss(Box<crate::policy::NearestMiss>),
+}
+
+impl Record {
+    /// Text in the words of IOS debug output; several lines for some records, each ended by a line
+    /// feed.
+    #[must_use]
+    pub const fn cisco(&self) -> Cisco<'_> {
+        Cisco(self)
+    }
+
+    /// One short line, or nothing for records that this style does not show.
+    #[must_use]
+    pub const fn compact(&self) -> Compact<'_> {
+        Compact(self)
+    }
+
+    /// One JSON object without a line feed.
+    #[must_use]
+    pub const fn json(&self) -> Json<'_> {
+        Json(self)
+    }
+}
+
+/// [`Record::cisco`].
+#[derive(Clone, Copy, Debug)]
+pub struct Cisco<'a>(&'a Record);
+
+/// [`Record::compact`].
+#[derive(Clone, Copy, Debug)]
+pub struct Compact<'a>(&'a Record);
+
+/// [`Record::json`].
+#[derive(Clone, Copy, Debug)]
+pub struct Json<'a>(&'a Record);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! One short line per message, as small routers print it.
+
+use core::fmt::{self, Display, Formatter};
+
+use super::{Compact, DpdStep, Packet, PskFound, What, words};
+
+impl Display for Compact<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let n = self.0.ike.map_or(0, |id| id.number());
+        match &self.0.what {
+            What::Received(p) => packet(f, n, "Rx <<", p),
+            What::Sent(p) => packet(f, n, "Tx >>", p),
+            What::Repeated { step, attempt } => {
+                write!(f, "IKE[{n}] Tx >> {step} again ({attempt})")
+            }
+            What::Phase1Suite(s) => write!(
+                f,
+                "IKE[{n}] ISAKMP SA {} / {} / {} / {} / {} sec (*{} sec)",
+                words::cipher(s.policy.encryption),
+                words::hash(s.policy.hash),
+                words::authentication(s.policy.authentication),
+                s.policy.group,
+                s.offered.time.as_secs(),
+                s.lifetime.time.as_secs(),
+            ),
+            What::PskLookup {
+                peer,
+                found: PskFound::No,
+            } => {
+                write!(f, "IKE[{n}] no pre-shared key for {peer}")
+            }
+            What::Authenticated { peer, ok: false } => {
+                write!(f, "IKE[{n}] {peer} is NOT authenticated !")
+            }
+            What::NatDetection(c) if !c.matches => {
+                let side = if c.ours { "our" } else { "the peer's" };
+                write!(f, "IKE[{n}] NAT on {side} side")
+            }
+            What::ChildCreated(c) => {
+                write!(
+                    f,
+                    "IKE[{n}] {} SA ",
+                    if matches!(c.suite, crate::action::ChildSuite::Ah(_)) {
+                        "AH"
+                    } else {
+                        "ESP"
+                    }
+                )?;
+                write!(
+                    f,
+                    "{} / {} sec / SPI=[{:08x}:{:08x}]",
+                    words::set(c.suite),
+                    c.lifetime.time.as_secs(),
+                    c.spi_out,
+                    c.spi_in,
+                )?;
+                write!(
+                    f,
+                    "\nIKE[{n}] Set up {} with {} Success !",
+                    c.name,
+                    c.path.remote.ip()
+                )
+            }
+            What::ChildClosed { spi_in, reason, .. } => {
+                write!(
+                    f,
+                    "IKE[{n}] SA {spi_in:08x} removed: {}",
+                    words::close(*reason)
+                )
+            }
+            What::IkeClosed { peer, reason } => {
+                write!(
+                    f,
+                    "IKE[{n}] ISAKMP SA with {peer} ended: {}",
+                    words::close(*reason)
+                )
+            }
+            What::Dpd(DpdStep::Dead) => write!(f, "IKE[{n}] peer is dead"),
+            What::Dropped { path, reason } => {
+                write!(f, "IKE[{n}] dropped")?;
+                if let Some(path) = path {
+                    write!(f, " from {}", path.remote.ip())?;
+                }
+                write!(f, ": {reason}")
+            }
+            What::Notice(notice) => {
+                write!(f, "IKE[{n}] note: ")?;
+                words::notice(f, notice)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn packet(f: &mut Formatter<'_>, n: u64, arrow: &str, p: &Packet) -> fmt::Result {
+    write!(f, "IKE[{n}] {arrow} {} : {} ", p.step, p.path.remote.ip())?;
+    for (place, payload) in p.payloads.as_slice().iter().enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        write!(f, "{comma}{}", words::payload(*payload))?;
+    }
+    if p.payloads.is_cut() {
+        f.write_str(", ...")
+    } else {
+        Ok(())
+    }
+}

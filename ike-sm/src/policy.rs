@@ -1,0 +1,24 @@
+//! Offers and how they meet: building proposals, choosing among them, checking answers.
+//!
+//! Nothing here keeps state or sends anything. Each comparison is handed to a reporter as it is
+//! made, so that a negotiation can be explained afterwards.
+
+mod attribute;
+mod nearest;
+mod phase1;
+mod phase2;
+mod selectors;
+
+pub use attribute::{Attribute, AttributeValue, Mismatch, MismatchSet, OfferedTransform};
+pub use nearest::{NearestMiss, nearest_miss};
+pub use phase1::{
+    Phase1Choice, Phase1OfferError, check_phase1_answer, choose_phase1, phase1_offer, read_phase1,
+};
+pub use phase2::{
+    ChildOffer, NatModes, Phase2Choice, Phase2Context, Phase2Refusal, check_phase2_answer,
+    choose_phase2, phase2_offer, read_phase2,
+};
+pub use selectors::{ClientId, ClientIdError, fits};
+
+#[cfg(test)]
+mod tests;

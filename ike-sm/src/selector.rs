@@ -1,0 +1,168 @@
+//! Traffic selectors: which packets a pair of IPsec SAs protects.
+//!
+//! One form serves both versions: an address range, an upper-layer protocol and a port range
+//! (RFC 7296 §3.13.1). IKEv1's client identities (RFC 2407 §4.6.2: an address, a subnet or a range
+//! with a protocol and one port) are special cases of it.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A set of packet ends: addresses × protocol × ports.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Selector {
+    start: IpAddr,
+    end: IpAddr,
+    /// Upper-layer protocol number; 0 is any.
+    pub protocol: u8,
+    /// First and last port; `(0, 65535)` is any.
+    pub ports: (u16, u16),
+}
+
+impl Selector {
+    /// Any port.
+    pub const ANY_PORT: (u16, u16) = (0, u16::MAX);
+
+    /// The addresses from `start` to `end`, both included, any protocol and port. `None` when the
+    /// ends are of different families or out of order.
+    #[must_use]
+    pub fn range(start: IpAddr, end: IpAddr) -> Option<Self> {
+        (start.is_ipv4() == end.is_ipv4() && start <= end).then_some(Self {
+            start,
+            end,
+            protocol: 0,
+            ports: Self::ANY_PORT,
+        })
+    }
+
+    /// One address, any protocol and port.
+    #[must_use]
+    pub const fn host(address: IpAddr) -> Self {
+        Self {
+            start: address,
+            end: address,
+            protocol: 0,
+            ports: Self::ANY_PORT,
+        }
+    }
+
+    /// A network, any protocol and port. Host bits of `address` are cleared. `None` when
+    /// `prefix_len` exceeds the family's address length.
+    #[must_use]
+    pub fn subnet(address: IpAddr, prefix_len: u8) -> Option<Self> {
+        match address {
+            IpAddr::V4(a) => {
+                let host_bits = 32u32.checked_sub(u32::from(prefix_len))?;
+                let hosts = u32::MAX
+                    .checked_shr(32u32.saturating_sub(host_bits))
+                    .unwrap_or(0);
+                let start = u32::from(a) & !hosts;
+                Self::range(
+                    IpAddr::V4(Ipv4Addr::from(start)),
+                    IpAddr::V4(Ipv4Addr::from(start | hosts)),
+                )
+            }
+            IpAddr::V6(a) => {
+                let host_bits = 128u32.checked_sub(u32::from(prefix_len))?;
+                let hosts = u128::MAX
+                    .checked_shr(128u32.saturating_sub(host_bits))
+                    .unwrap_or(0);
+                let start = u128::from(a) & !hosts;
+                Self::range(
+                    IpAddr::V6(Ipv6Addr::from(start)),
+                    IpAddr::V6(Ipv6Addr::from(start | hosts)),
+                )
+            }
+        }
+    }
+
+    /// The same addresses for one protocol and port; 0 is any of either.
+    #[must_use]
+    pub const fn with_protocol(mut self, protocol: u8, port: u16) -> Self {
+        self.protocol = protocol;
+        self.ports = if port == 0 {
+            Self::ANY_PORT
+        } else {
+            (port, port)
+        };
+        self
+    }
+
+    /// The lowest address.
+    #[must_use]
+    pub const fn start(&self) -> IpAddr {
+        self.start
+    }
+
+    /// The highest address.
+    #[must_use]
+    pub const fn end(&self) -> IpAddr {
+        self.end
+    }
+
+    /// Whether each packet end of `other` is also one of `self`.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        self.start.is_ipv4() == other.start.is_ipv4()
+            && self.start <= other.start
+            && other.end <= self.end
+            && (self.protocol == 0 || self.protocol == other.protocol)
+            && self.ports.0 <= other.ports.0
+            && other.ports.1 <= self.ports.1
+    }
+
+    /// Whether one packet end belongs to the set. A protocol without ports passes port 0.
+    #[must_use]
+    pub fn matches(&self, address: IpAddr, protocol: u8, port: u16) -> bool {
+        self.start.is_ipv4() == address.is_ipv4()
+            && (self.start..=self.end).contains(&address)
+            && (self.protocol == 0 || self.protocol == protocol)
+            && (self.ports.0..=self.ports.1).contains(&port)
+    }
+
+    /// The length of the prefix that is exactly this address range, if one is.
+    #[must_use]
+    pub fn prefix_len(&self) -> Option<u8> {
+        let (differing, width) = match (self.start, self.end) {
+            (IpAddr::V4(s), IpAddr::V4(e)) => {
+                let d = u32::from(s) ^ u32::from(e);
+                let aligned = u32::from(s) & d == 0 && d & d.wrapping_add(1) == 0;
+                (aligned.then(|| d.count_ones())?, 32u32)
+            }
+            (IpAddr::V6(s), IpAddr::V6(e)) => {
+                let d = u128::from(s) ^ u128::from(e);
+                let aligned = u128::from(s) & d == 0 && d & d.wrapping_add(1) == 0;
+                (aligned.then(|| d.count_ones())?, 128u32)
+            }
+            _ => return None,
+        };
+        u8::try_from(width.checked_sub(differing)?).ok()
+    }
+}
+
+impl fmt::Debug for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.prefix_len() {
+            Some(len) => write!(f, "{}/{len}", self.start)?,
+            None => write!(f, "{}-{}", self.start, self.end)?,
+        }
+        if self.protocol != 0 || self.ports != Self::ANY_PORT {
+            write!(f, "[{}", self.protocol)?;
+            match self.ports {
+                Self::ANY_PORT => {}
+                (first, last) if first == last => write!(f, "/{first}")?,
+                (first, last) => write!(f, "/{first}-{last}")?,
+            }
+            f.write_str("]")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

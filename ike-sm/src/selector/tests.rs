@@ -1,0 +1,55 @@
+use alloc::string::ToString;
+use core::net::IpAddr;
+
+use super::Selector;
+
+fn ip(s: &str) -> IpAddr {
+    s.parse().unwrap()
+}
+
+#[test]
+fn a_subnet_clears_host_bits_and_shows_its_prefix() {
+    for (address, len, shown) in [
+        ("10.0.68.5", 24, "10.0.68.0/24"),
+        ("0.0.0.0", 0, "0.0.0.0/0"),
+        ("1.2.3.4", 32, "1.2.3.4/32"),
+        ("2001:db8::1", 64, "2001:db8::/64"),
+        ("2001:db8::1", 128, "2001:db8::1/128"),
+        ("::", 0, "::/0"),
+    ] {
+        let s = Selector::subnet(ip(address), len).unwrap();
+        assert_eq!(s.to_string(), shown);
+        assert_eq!(s.prefix_len(), Some(len));
+    }
+    assert_eq!(Selector::subnet(ip("10.0.0.0"), 33), None);
+    assert_eq!(Selector::subnet(ip("::"), 129), None);
+}
+
+#[test]
+fn a_range_that_is_no_prefix_shows_both_ends() {
+    let s = Selector::range(ip("10.0.0.1"), ip("10.0.0.2")).unwrap();
+    assert_eq!(s.prefix_len(), None);
+    assert_eq!(s.to_string(), "10.0.0.1-10.0.0.2");
+    assert_eq!(Selector::range(ip("10.0.0.2"), ip("10.0.0.1")), None);
+    assert_eq!(Selector::range(ip("10.0.0.2"), ip("::1")), None);
+}
+
+#[test]
+fn containment_needs_family_addresses_protocol_and_ports() {
+    let net = Selector::subnet(ip("10.0.0.0"), 8).unwrap();
+    let host = Selector::host(ip("10.1.2.3"));
+    let gre = host.with_protocol(47, 0);
+    let web = host.with_protocol(6, 80);
+    assert!(net.contains(&host) && net.contains(&gre) && net.contains(&web));
+    assert!(!host.contains(&net));
+    assert!(
+        !gre.contains(&host),
+        "a selector of one protocol does not hold any protocol"
+    );
+    assert!(!web.contains(&host.with_protocol(6, 0)));
+    assert!(!net.contains(&Selector::host(ip("::1"))));
+    assert!(web.matches(ip("10.1.2.3"), 6, 80));
+    assert!(!web.matches(ip("10.1.2.3"), 6, 81));
+    assert!(!web.matches(ip("10.1.2.3"), 17, 80));
+    assert_eq!(web.to_string(), "10.1.2.3/32[6/80]");
+}

@@ -1,0 +1,3 @@
+//! IKEv1 (RFC 2407, 2408, 2409).
+
+pub mod keys;
