@@ -41,6 +41,14 @@ pub struct PayloadChain<'a, P> {
     padding: &'a [u8],
     offset: usize,
     count: usize,
+    last: Option<Place<P>>,
+}
+
+/// Where the last payload stands in a chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place<P> {
+    payload_type: P,
+    start: usize,
 }
 
 impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
@@ -71,6 +79,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
         let mut rest = bytes;
         let mut at = offset;
         let mut count = 0_usize;
+        let mut last = None;
         while next.into() != 0 {
             let fault = |kind, what, value| Err(ParseError::new(kind, at, what, value));
             if count >= limits.payloads {
@@ -94,6 +103,11 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
             let Some((_, tail)) = rest.split_at_checked(length) else {
                 return fault(ErrorKind::Truncated, "Payload Length", length);
             };
+            let start = bytes.len().saturating_sub(rest.len());
+            last = Some(Place {
+                payload_type: next,
+                start,
+            });
             rest = tail;
             at = at.saturating_add(length);
             count = count.saturating_add(1);
@@ -119,6 +133,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
             padding,
             offset,
             count,
+            last,
         })
     }
 
@@ -131,6 +146,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
             padding: &[],
             offset: 0,
             count: 0,
+            last: None,
         }
     }
 
@@ -183,6 +199,22 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
             rest: self.octets,
             offset: self.offset,
         }
+    }
+
+    /// The last payload.
+    #[must_use]
+    pub fn last(&self) -> Option<Payload<'a, P>> {
+        let Place {
+            payload_type,
+            start,
+        } = self.last?;
+        let rest = self.octets.get(start..)?;
+        Payloads {
+            next: payload_type,
+            rest,
+            offset: self.offset.saturating_add(start),
+        }
+        .next()
     }
 
     /// The first payload of a type.

@@ -65,6 +65,40 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
+    /// A proposal or transform: its generic header names `own` when another one follows, or 0.
+    /// Gives its body, the whole of it, and whether another one follows.
+    pub(crate) fn element(
+        &mut self,
+        own: u8,
+        what: &'static str,
+        reserved_is_zero: bool,
+    ) -> Result<(Self, &'a [u8], bool), ParseError> {
+        let start = *self;
+        if start.is_empty() {
+            return Err(start.fault(ErrorKind::TooFew, what, 0));
+        }
+        let [next, reserved, high, low] = self.array("generic payload header")?;
+        // RFC 2408 §3.5, §3.6, RFC 7296 §3.3.1, §3.3.2: its own number or 0.
+        if next != 0 && next != own {
+            let kind = ErrorKind::UnexpectedPayload;
+            return Err(start.fault(kind, "Next Payload", usize::from(next)));
+        }
+        if reserved_is_zero && reserved != 0 {
+            let kind = ErrorKind::ReservedNotZero;
+            return Err(start.fault(kind, "RESERVED", usize::from(reserved)));
+        }
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let Some(body_len) = length.checked_sub(4) else {
+            return Err(start.fault(ErrorKind::LengthTooSmall, "Payload Length", length));
+        };
+        let offset = self.offset;
+        let Ok(body) = self.take(body_len, "Payload Length") else {
+            return Err(start.fault(ErrorKind::Truncated, "Payload Length", length));
+        };
+        let raw = start.rest.get(..length).unwrap_or(start.rest);
+        Ok((Self::new(body, offset), raw, next == own))
+    }
+
     /// Nothing may be left.
     pub(crate) fn end(&self, what: &'static str) -> Result<(), ParseError> {
         if self.rest.is_empty() {

@@ -253,6 +253,11 @@ impl<'s> Buffer<'s> {
         Self { sink, start }
     }
 
+    /// A chain of payloads inside the payload that is being written.
+    pub(crate) fn inside<P: PayloadNumber>(&mut self) -> Writer<'_, P> {
+        Writer::chain_only(&mut *self.sink)
+    }
+
     pub(crate) fn written(&self) -> &[u8] {
         self.sink.written().get(self.start..).unwrap_or(&[])
     }

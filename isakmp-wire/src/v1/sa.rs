@@ -147,64 +147,9 @@ fn validate_proposals(mut reader: Reader<'_>, limits: &Limits) -> Result<(), Par
     reader.end("proposals")
 }
 
-/// The generic header of a proposal or transform; gives the body and whether another one follows.
-fn read_element<'a>(
-    reader: &mut Reader<'a>,
-    own: PayloadType,
-    what: &'static str,
-) -> Result<(Reader<'a>, &'a [u8], bool), ParseError> {
-    let (start, offset) = (reader.rest(), reader.offset());
-    let fault = |kind, at: usize, what, value: usize| {
-        Err(ParseError::new(
-            kind,
-            offset.saturating_add(at),
-            what,
-            value,
-        ))
-    };
-    if start.is_empty() {
-        return fault(ErrorKind::TooFew, 0, what, 0);
-    }
-    let [next, reserved, high, low] = reader.array("generic payload header")?;
-    // RFC 2408 §3.5, §3.6: MUST only contain its own number or 0.
-    let more = match PayloadType(next) {
-        PayloadType::NONE => false,
-        next if next == own => true,
-        next => {
-            return fault(
-                ErrorKind::UnexpectedPayload,
-                0,
-                "Next Payload",
-                usize::from(next.0),
-            );
-        }
-    };
-    if reserved != 0 {
-        return fault(
-            ErrorKind::ReservedNotZero,
-            1,
-            "RESERVED",
-            usize::from(reserved),
-        );
-    }
-    let length = usize::from(u16::from_be_bytes([high, low]));
-    let Some(body) = length.checked_sub(4) else {
-        return fault(ErrorKind::LengthTooSmall, 2, "Payload Length", length);
-    };
-    let at = reader.offset();
-    let Ok(body) = reader.take(body, "Payload Length") else {
-        return fault(ErrorKind::Truncated, 2, "Payload Length", length);
-    };
-    Ok((
-        Reader::new(body, at),
-        start.get(..length).unwrap_or(start),
-        more,
-    ))
-}
-
 fn read_proposal<'a>(reader: &mut Reader<'a>) -> Result<(Proposal<'a>, bool), ParseError> {
     let offset = reader.offset();
-    let (mut body, raw, more) = read_element(reader, PayloadType::PROPOSAL, "proposals")?;
+    let (mut body, raw, more) = reader.element(PayloadType::PROPOSAL.0, "proposals", true)?;
     let [number, protocol_id, spi_size, transform_count] = body.array("Proposal #")?;
     let spi = body.take(usize::from(spi_size), "SPI")?;
     let proposal = Proposal {
@@ -225,7 +170,7 @@ fn read_transform<'a>(
     reader: &mut Reader<'a>,
     protocol_id: ProtocolId,
 ) -> Result<(Transform<'a>, bool), ParseError> {
-    let (mut body, raw, more) = read_element(reader, PayloadType::TRANSFORM, "transforms")?;
+    let (mut body, raw, more) = reader.element(PayloadType::TRANSFORM.0, "transforms", true)?;
     let [number, id, _, _] = body.array("Transform #")?;
     let transform = Transform {
         number,

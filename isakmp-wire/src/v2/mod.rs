@@ -1,10 +1,36 @@
 //! IKEv2: RFC 7296 and its extensions.
 
+mod authentication;
+mod build;
+mod certificate;
+mod config;
+mod delete;
+mod eap;
+mod identification;
+mod key_exchange;
 mod message;
+mod notify;
+mod protected;
+mod sa;
+mod traffic_selector;
+mod view;
 
 pub use crate::registry::v2::*;
 
+pub use authentication::Authentication;
+pub use build::{ConfigWriter, ProposalWriter, SaWriter};
+pub use certificate::{Certificate, CertificateRequest};
+pub use config::{ConfigIter, ConfigValue, Configuration};
+pub use delete::Delete;
+pub use eap::{Eap, EapCode};
+pub use identification::{Identification, Identity};
+pub use key_exchange::KeyExchange;
 pub use message::Message;
+pub use notify::Notify;
+pub use protected::{FragmentNumber, Protected, Protection, Sealed, unpad};
+pub use sa::{Proposal, Proposals, Sa, Transform, Transforms};
+pub use traffic_selector::{Ports, Selector, TrafficSelector, TrafficSelectors};
+pub use view::View;
 
 /// A validated chain of IKEv2 payloads.
 pub type PayloadChain<'a> = crate::PayloadChain<'a, PayloadType>;
@@ -27,3 +53,6 @@ impl crate::chain::sealed::Grammar for PayloadType {
 }
 
 impl crate::PayloadNumber for PayloadType {}
+
+#[cfg(test)]
+mod tests;

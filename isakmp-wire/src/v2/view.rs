@@ -1,0 +1,93 @@
+//! A payload seen through its type.
+
+use super::{
+    Authentication, Certificate, CertificateRequest, Configuration, Delete, Eap, Identification,
+    KeyExchange, Notify, Payload, PayloadType, Protected, Sa, TrafficSelectors,
+};
+use crate::error::{ErrorKind, ParseError};
+use crate::limits::Limits;
+
+/// The content of a payload, validated as far as it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum View<'a> {
+    /// Security association.
+    Sa(Sa<'a>),
+    /// Key exchange.
+    KeyExchange(KeyExchange<'a>),
+    /// Identification of the initiator.
+    IdInitiator(Identification<'a>),
+    /// Identification of the responder.
+    IdResponder(Identification<'a>),
+    /// Certificate.
+    Certificate(Certificate<'a>),
+    /// Certificate request.
+    CertificateRequest(CertificateRequest<'a>),
+    /// Authentication.
+    Authentication(Authentication<'a>),
+    /// Nonce of 16 to 256 octets.
+    Nonce(&'a [u8]),
+    /// Notification.
+    Notify(Notify<'a>),
+    /// Delete.
+    Delete(Delete<'a>),
+    /// Vendor ID; see [`crate::vendor_id`].
+    VendorId(&'a [u8]),
+    /// Traffic selectors of the initiator's end.
+    TsInitiator(TrafficSelectors<'a>),
+    /// Traffic selectors of the responder's end.
+    TsResponder(TrafficSelectors<'a>),
+    /// SK or SKF: not opened yet.
+    Protected(Protected<'a>),
+    /// Configuration.
+    Configuration(Configuration<'a>),
+    /// EAP message.
+    Eap(Eap<'a>),
+    /// A payload type this crate has no view for; see
+    /// [`PayloadChain::unsupported_critical`](super::PayloadChain::unsupported_critical).
+    Unknown,
+}
+
+impl<'a> Payload<'a> {
+    /// Looks at the payload through its type.
+    ///
+    /// # Errors
+    /// Whatever the payload's grammar refuses.
+    pub fn view(&self, limits: &Limits) -> Result<View<'a>, ParseError> {
+        Ok(match self.payload_type {
+            PayloadType::SA => View::Sa(Sa::parse(self, limits)?),
+            PayloadType::KEY_EXCHANGE => View::KeyExchange(KeyExchange::parse(self)?),
+            PayloadType::ID_INITIATOR => View::IdInitiator(Identification::parse(self, limits)?),
+            PayloadType::ID_RESPONDER => View::IdResponder(Identification::parse(self, limits)?),
+            PayloadType::CERTIFICATE => View::Certificate(Certificate::parse(self)?),
+            PayloadType::CERTIFICATE_REQUEST => {
+                View::CertificateRequest(CertificateRequest::parse(self)?)
+            }
+            PayloadType::AUTHENTICATION => View::Authentication(Authentication::parse(self)?),
+            PayloadType::NONCE => View::Nonce(self.nonce()?),
+            PayloadType::NOTIFY => View::Notify(Notify::parse(self)?),
+            PayloadType::DELETE => View::Delete(Delete::parse(self, limits)?),
+            PayloadType::VENDOR_ID => View::VendorId(self.body),
+            PayloadType::TS_INITIATOR => View::TsInitiator(TrafficSelectors::parse(self, limits)?),
+            PayloadType::TS_RESPONDER => View::TsResponder(TrafficSelectors::parse(self, limits)?),
+            PayloadType::CONFIGURATION => View::Configuration(Configuration::parse(self, limits)?),
+            PayloadType::EAP => View::Eap(Eap::parse(self)?),
+            _ => Protected::read(self)?.map_or(View::Unknown, View::Protected),
+        })
+    }
+
+    fn nonce(&self) -> Result<&'a [u8], ParseError> {
+        // RFC 7296 §3.9: the size of the Nonce Data MUST be between 16 and 256 octets, inclusive.
+        let kind = match self.body.len() {
+            16..=256 => return Ok(self.body),
+            ..16 => ErrorKind::LengthTooSmall,
+            _ => ErrorKind::LengthTooLarge,
+        };
+        Err(ParseError::new(
+            kind,
+            self.body_offset(),
+            "Nonce Data",
+            self.body.len(),
+        ))
+    }
+}
