@@ -34,7 +34,7 @@ mod wire;
 
 use core::time::Duration;
 
-pub use config::{Config, ConfigError, InnerDestination, Quirks};
+pub use config::{Config, ConfigError, InnerDestination, Quirks, Wrapper};
 pub use wire::Datagram;
 
 use crate::{Actions, IpPacket, Packet};

@@ -38,18 +38,34 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
 mod announce;
 mod checksum;
+mod config;
 mod encode;
 mod error;
+mod event;
 mod frame;
 mod packet;
+mod router;
+mod speaker;
+pub mod timing;
 mod types;
 
 pub use announce::Announcement;
+pub use config::{AddressCheck, Announce, Config, ConfigError, Password, Track, TrackEffect};
 pub use encode::Message;
 pub use error::{EncodeError, ParseError};
+pub use event::{
+    Action, Actions, Addresses, Deadline, DeadlineReason, DropReason, Event, Outcome, Reason,
+    State, Transmit, Warning,
+};
 pub use packet::{Accept, Advertisement, ChecksumReading, Received};
+pub use router::{Counters, Master, Router, Show, Status, TrackStatus};
+pub use speaker::{AddError, RouterKey, Speaker, SpeakerAction, SpeakerEvent, SyncError};
 pub use types::{
     AuthType, Family, GROUP_V4, GROUP_V6, Interval, MacAddr, PROTOCOL_VRRP, Priority, TTL, Version,
     Vrid,

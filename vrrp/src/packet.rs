@@ -81,6 +81,7 @@ pub struct Advertisement<'a> {
     reading: ChecksumReading,
     source: IpAddr,
     destination: IpAddr,
+    ttl: u8,
     addresses: &'a [u8],
     auth_data: [u8; AUTH_DATA_LEN],
 }
@@ -142,7 +143,10 @@ impl<'a> Advertisement<'a> {
             .saturating_add(addresses_len)
             .saturating_add(auth_len);
         if available < expected {
-            let what = "address list";
+            let what = match version {
+                Version::V2 => "address list and authentication data",
+                Version::V3 => "address list",
+            };
             return Err(ParseError::Truncated {
                 what,
                 needed: expected,
@@ -185,6 +189,7 @@ impl<'a> Advertisement<'a> {
             reading,
             source,
             destination,
+            ttl,
             addresses,
             auth_data: auth.first_chunk().copied().unwrap_or_default(),
         })
@@ -254,6 +259,12 @@ impl<'a> Advertisement<'a> {
     #[must_use]
     pub const fn destination(&self) -> IpAddr {
         self.destination
+    }
+
+    /// TTL or Hop Limit.
+    #[must_use]
+    pub const fn ttl(&self) -> u8 {
+        self.ttl
     }
 
     /// How many addresses are listed, at least one.

@@ -80,14 +80,34 @@ pub enum ConfigError {
 /// Differences of other implementations, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quirks {
-    /// Protocol Types of the outer GRE header that wrap a keepalive.
-    pub outer_protocols: &'static [EtherType],
+    /// What stands between the outer GRE header and the inner IP header of a keepalive.
+    pub wrappers: &'static [Wrapper],
     /// Protocol Types of the inner GRE header that mark a keepalive.
     pub inner_protocols: &'static [EtherType],
     /// What the inner destination of the peer's keepalives has to be.
     pub inner_destination: InnerDestination,
     /// Most octets behind the inner GRE header of the peer's keepalives.
     pub max_payload: usize,
+}
+
+/// How the inner packet of a keepalive is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wrapper {
+    /// Protocol Type of the outer GRE header.
+    pub protocol: EtherType,
+    /// Octets between the outer GRE header and the inner IP header.
+    pub skip: usize,
+}
+
+impl Wrapper {
+    const IPV4: Self = Self {
+        protocol: EtherType::IPV4,
+        skip: 0,
+    };
+    const IPV6: Self = Self {
+        protocol: EtherType::IPV6,
+        skip: 0,
+    };
 }
 
 /// The inner destination of the peer's keepalives: where the answer goes.
@@ -103,15 +123,35 @@ pub enum InnerDestination {
 impl Quirks {
     /// IP in the outer header, 0 in the inner.
     pub const CISCO: Self = Self {
-        outer_protocols: &[EtherType::IPV4, EtherType::IPV6],
+        wrappers: &[Wrapper::IPV4, Wrapper::IPV6],
         inner_protocols: &[EtherType::RESERVED_0],
         inner_destination: InnerDestination::Remote,
         max_payload: 64,
     };
 
+    /// Cisco with TrustSec: a MetaData header of eight octets before the inner packet.
+    pub const CISCO_TRUSTSEC: Self = Self {
+        wrappers: &[
+            Wrapper::IPV4,
+            Wrapper::IPV6,
+            Wrapper {
+                protocol: EtherType::CISCO_METADATA,
+                skip: 8,
+            },
+        ],
+        ..Self::CISCO
+    };
+
     /// Huawei sends Protocol Type 0x0004 in the outer header of some keepalives.
     pub const HUAWEI: Self = Self {
-        outer_protocols: &[EtherType::IPV4, EtherType::IPV6, EtherType(0x0004)],
+        wrappers: &[
+            Wrapper::IPV4,
+            Wrapper::IPV6,
+            Wrapper {
+                protocol: EtherType(0x0004),
+                skip: 0,
+            },
+        ],
         ..Self::CISCO
     };
 

@@ -120,10 +120,14 @@ pub(crate) fn classify<'a>(config: &Config, gre: &Packet<'a>) -> Kind<'a> {
     if marks(gre) {
         return Kind::Returned(gre.payload());
     }
-    if !quirks.outer_protocols.contains(&gre.protocol()) {
+    let wrapper = quirks
+        .wrappers
+        .iter()
+        .find(|wrapper| wrapper.protocol == gre.protocol());
+    let Some(wrapped) = wrapper.and_then(|wrapper| gre.payload().get(wrapper.skip..)) else {
         return Kind::Data;
-    }
-    let Ok(inner) = IpPacket::parse(gre.payload()) else {
+    };
+    let Ok(inner) = IpPacket::parse(wrapped) else {
         return Kind::Data;
     };
     if inner.protocol() != PROTOCOL_GRE || inner.is_fragment() || inner.source() != config.local {
@@ -146,7 +150,7 @@ pub(crate) fn classify<'a>(config: &Config, gre: &Packet<'a>) -> Kind<'a> {
         && destination_fits
         && inner_gre.payload().len() <= quirks.max_payload
     {
-        Kind::Request(inner, gre.payload())
+        Kind::Request(inner, wrapped)
     } else {
         Kind::BadRequest
     }

@@ -1,0 +1,424 @@
+//! What goes into a virtual router and what comes out of it.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::config::Password;
+use crate::{
+    Announcement, AuthType, ChecksumReading, EncodeError, Interval, Message, ParseError, Priority,
+    Received, Version, Vrid,
+};
+
+/// What happens to a virtual router.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The interface is up and the router shall run. Given again with another address, the source
+    /// of its packets changes.
+    Startup {
+        /// The interface's primary IPv4 or its link-local IPv6 address.
+        address: IpAddr,
+    },
+    /// The router shall stop; a master says so (priority 0).
+    Shutdown,
+    /// The interface is gone: stop without a word.
+    InterfaceDown,
+    /// A packet of IP protocol 112 arrived on the interface.
+    Received(Received<'a>),
+    /// [`next_deadline`](crate::Router::next_deadline) is reached.
+    Deadline,
+    /// A tracked object changed.
+    Track {
+        /// Which.
+        object: u32,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// Another configured priority, 1 to 254; the owner's does not change.
+    SetPriority(Priority),
+}
+
+/// What the embedder has to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Send an advertisement.
+    Send(Transmit),
+    /// Answer for the addresses: ARP and neighbor solicitations, solicited-node groups, the
+    /// virtual MAC address.
+    AddAddresses(Addresses),
+    /// Not any more.
+    RemoveAddresses(Addresses),
+    /// Send a gratuitous ARP or unsolicited neighbor advertisement.
+    Announce(Announcement),
+    /// The state changed.
+    StateChanged {
+        /// From.
+        from: State,
+        /// To.
+        to: State,
+        /// Why.
+        reason: Reason,
+    },
+    /// Something is configured wrongly somewhere, or forged; once per ten seconds at most.
+    Warn(Warning),
+}
+
+/// The addresses of a virtual router, and how to hold them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// The addresses.
+    pub addresses: Arc<[IpAddr]>,
+    /// Whether packets to them are accepted (owner, or Accept_Mode). Neighbor solicitations and
+    /// advertisements always are (RFC 9568 §6.1).
+    pub accept: bool,
+    /// Whether the interface has them anyway: the owner's.
+    pub owned: bool,
+}
+
+/// An advertisement to send.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Transmit {
+    pub(crate) version: Version,
+    pub(crate) vrid: Vrid,
+    pub(crate) priority: Priority,
+    pub(crate) interval: Interval,
+    pub(crate) password: Option<[u8; 8]>,
+    pub(crate) addresses: Arc<[IpAddr]>,
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) reading: ChecksumReading,
+}
+
+impl Transmit {
+    /// The fields, ready to be written as message, packet or frame.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        Message {
+            version: self.version,
+            vrid: self.vrid,
+            priority: self.priority,
+            interval: self.interval,
+            password: self.password.as_ref(),
+            addresses: &self.addresses,
+            source: self.source,
+            destination: self.destination,
+            reading: self.reading,
+        }
+    }
+
+    /// The priority it carries.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// Where it goes: the group, or a unicast peer.
+    #[must_use]
+    pub const fn destination(&self) -> IpAddr {
+        self.destination
+    }
+
+    /// Writes the IP packet, see [`Message::write_packet`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_packet(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
+        self.message().write_packet(out)
+    }
+}
+
+impl core::fmt::Debug for Transmit {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self {
+            version,
+            vrid,
+            priority,
+            source,
+            destination,
+            ..
+        } = self;
+        write!(
+            f,
+            "v{version} vrid {vrid} priority {priority} {source} -> {destination}"
+        )
+    }
+}
+
+/// State of a virtual router (RFC 9568 §6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Not running.
+    Initialize,
+    /// Watching the master.
+    Backup,
+    /// Forwarding for the addresses; Active in the words of RFC 9568.
+    Master,
+}
+
+impl State {
+    /// `Init`, `Backup` or `Master`, as `show vrrp` says.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Initialize => "Init",
+            Self::Backup => "Backup",
+            Self::Master => "Master",
+        }
+    }
+
+    /// `Initialize`, `Backup` or `Active` (RFC 9568 §6.4).
+    #[must_use]
+    pub const fn rfc9568_name(self) -> &'static str {
+        match self {
+            Self::Initialize => "Initialize",
+            Self::Backup => "Backup",
+            Self::Master => "Active",
+        }
+    }
+}
+
+/// Why a state changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Startup as a backup.
+    Startup,
+    /// Startup as the owner of the addresses.
+    Owner,
+    /// Shutdown.
+    Shutdown,
+    /// The interface went down.
+    InterfaceDown,
+    /// The master is silent.
+    MasterDown,
+    /// The master stopped: priority 0.
+    MasterStopped,
+    /// The preempt delay is over and the master's priority is lower.
+    Preempt,
+    /// A master of higher priority, or of the same with a higher address.
+    BetterMaster {
+        /// Its address.
+        address: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// A tracked object went down and takes the router out.
+    TrackFault {
+        /// Which.
+        object: u32,
+    },
+    /// The tracked objects are back.
+    TrackRecovered,
+    /// Another member of the sync group changed.
+    SyncGroup,
+}
+
+/// Something odd that is dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Version 3: the master's interval is not ours (RFC 9568 §7.1).
+    IntervalDiffers {
+        /// Its interval.
+        found: Interval,
+    },
+    /// Another address list (RFC 9568 §7.1).
+    AddressesDiffer,
+    /// A second owner of the addresses (RFC 9568 §8.3.2).
+    SecondOwner {
+        /// Its address.
+        address: IpAddr,
+    },
+    /// Another router of our priority (RFC 9568 §8.3.2).
+    SamePriority {
+        /// Its address.
+        address: IpAddr,
+    },
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// Dealt with.
+    Handled,
+    /// Nothing changed but a counter.
+    Dropped(DropReason),
+}
+
+/// Why an event changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// Not a valid advertisement.
+    #[error(transparent)]
+    Packet(#[from] ParseError),
+    /// Another protocol version than configured.
+    #[error("version {0}, another one is configured")]
+    VersionMismatch(Version),
+    /// No such virtual router on this interface.
+    #[error("VRID {0} is not configured here")]
+    UnknownVrid(Vrid),
+    /// Another family than the virtual router's.
+    #[error("another address family")]
+    Family,
+    /// Another authentication type than configured (RFC 2338 §5.3.6).
+    #[error("authentication type {0}, another one is configured")]
+    AuthTypeMismatch(AuthType),
+    /// Another password (RFC 2338 §5.3.10).
+    #[error("wrong password")]
+    Password,
+    /// Version 2: another interval than configured (RFC 3768 §7.1).
+    #[error("interval of {0:?}, another one is configured")]
+    IntervalMismatch(Interval),
+    /// Another address list.
+    #[error("another address list")]
+    AddressList,
+    /// Sent to the group where unicast peers are configured, or the other way round.
+    #[error("sent to {0}")]
+    Destination(IpAddr),
+    /// Not from a configured unicast peer.
+    #[error("{0} is no configured peer")]
+    UnknownPeer(IpAddr),
+    /// Our own packet.
+    #[error("own packet")]
+    OwnPacket,
+    /// The owner of the addresses takes no advertisements (RFC 9568 §7.1).
+    #[error("this router owns the addresses")]
+    WeAreOwner,
+    /// The router is in state Initialize.
+    #[error("not running")]
+    NotRunning,
+    /// A deadline event before its time.
+    #[error("not due yet")]
+    NotDue,
+    /// The event says what is known.
+    #[error("no change")]
+    NoChange,
+    /// An object that is not tracked.
+    #[error("object {0} is not tracked")]
+    UnknownObject(u32),
+    /// Priority 0, or a change from or to the owner's.
+    #[error("priority {0} cannot be set")]
+    InvalidPriority(Priority),
+    /// An address of another family than the virtual router's.
+    #[error("{0} cannot be the source of this router")]
+    InvalidSource(IpAddr),
+}
+
+impl DropReason {
+    /// The counter's name, in the words of RFC 6527 and RFC 2787 where they have one.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Packet(error) => match error {
+                ParseError::Ttl(_) => "ip ttl errors",
+                ParseError::Version(_) | ParseError::Version2OverIpv6 => "version errors",
+                ParseError::PacketType(_) => "invalid type",
+                ParseError::VridZero => "vrid errors",
+                ParseError::NoAddresses => "address list errors",
+                ParseError::IntervalZero => "advertisement interval errors",
+                ParseError::AuthType(_) => "invalid authentication type",
+                ParseError::Truncated { .. } | ParseError::Length { .. } => "packet length errors",
+                ParseError::Checksum { .. } => "checksum errors",
+                ParseError::AuthenticationHeader => "authentication header",
+                _ => "ip errors",
+            },
+            Self::VersionMismatch(_) => "version errors",
+            Self::UnknownVrid(_) => "vrid errors",
+            Self::Family => "address family errors",
+            Self::AuthTypeMismatch(_) => "authentication type mismatch",
+            Self::Password => "authentication failures",
+            Self::IntervalMismatch(_) => "advertisement interval errors",
+            Self::AddressList => "address list errors",
+            Self::Destination(_) => "destination errors",
+            Self::UnknownPeer(_) => "unknown peer",
+            Self::OwnPacket => "own packets",
+            Self::WeAreOwner => "received as owner",
+            Self::NotRunning => "received while not running",
+            Self::NotDue => "not due",
+            Self::NoChange => "no change",
+            Self::UnknownObject(_) => "unknown object",
+            Self::InvalidPriority(_) => "invalid priority",
+            Self::InvalidSource(_) => "invalid source",
+        }
+    }
+}
+
+/// Something to do at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    /// When.
+    pub at: Duration,
+    /// What for.
+    pub why: DeadlineReason,
+}
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DeadlineReason {
+    /// The start-up delay is over.
+    StartupDelay,
+    /// Adver_Timer.
+    Advertise,
+    /// Master_Down_Timer.
+    MasterDown,
+    /// The preempt delay is over.
+    Preempt,
+    /// The addresses are to be announced again.
+    Announce,
+}
+
+/// Actions of one or more calls, first in, first out. The embedder drains it after every call.
+#[derive(Debug, Clone)]
+pub struct Actions<A = Action> {
+    queue: VecDeque<A>,
+}
+
+impl<A> Default for Actions<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A> Actions<A> {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// The next action to carry out.
+    pub fn pop(&mut self) -> Option<A> {
+        self.queue.pop_front()
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, action: A) {
+        self.queue.push_back(action);
+    }
+}
+
+impl<A> Iterator for Actions<A> {
+    type Item = A;
+
+    fn next(&mut self) -> Option<A> {
+        self.pop()
+    }
+}
+
+/// As [`Password::octets`], for a field that is compared and copied.
+pub(crate) fn password_octets(password: Option<&Password>) -> Option<[u8; 8]> {
+    password.map(|password| *password.octets())
+}

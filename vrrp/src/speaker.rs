@@ -1,0 +1,409 @@
+//! Many virtual routers on many interfaces: finds the router of a packet, keeps one deadline for
+//! all, and moves sync groups together.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::config::{Config, ConfigError};
+use crate::event::{Action, Actions, Deadline, DropReason, Event, Outcome, State};
+use crate::router::Hold;
+use crate::{Accept, Advertisement, Counters, Family, Received, Router, Vrid};
+
+/// Which virtual router: IPv4 and IPv6 number theirs apart (RFC 9568 §1.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouterKey {
+    /// The embedder's number of the interface.
+    pub interface: u32,
+    /// Address family.
+    pub family: Family,
+    /// Virtual Router Identifier.
+    pub vrid: Vrid,
+}
+
+/// What happens to a [`Speaker`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum SpeakerEvent<'a> {
+    /// A packet of IP protocol 112 arrived.
+    Received {
+        /// On this interface.
+        interface: u32,
+        /// The packet.
+        packet: Received<'a>,
+    },
+    /// An interface is up with this address: starts its routers of the address's family.
+    InterfaceUp {
+        /// Which.
+        interface: u32,
+        /// Its primary IPv4 or link-local IPv6 address.
+        address: IpAddr,
+    },
+    /// An interface is gone.
+    InterfaceDown {
+        /// Which.
+        interface: u32,
+    },
+    /// A tracked object changed, for every router that tracks it.
+    Track {
+        /// Which.
+        object: u32,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// [`Speaker::next_deadline`] is reached.
+    Deadline,
+    /// An event for one router.
+    Router {
+        /// Which.
+        key: RouterKey,
+        /// The event.
+        event: Event<'a>,
+    },
+    /// Stop all routers.
+    Shutdown,
+}
+
+/// An action of one of the routers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpeakerAction {
+    /// Whose.
+    pub router: RouterKey,
+    /// What.
+    pub action: Action,
+}
+
+/// A router that cannot be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// Its configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The interface has this VRID already.
+    #[error("VRID {} is taken on this interface", .0.vrid)]
+    Taken(RouterKey),
+}
+
+/// A sync group that cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SyncError {
+    /// No such router.
+    #[error("VRID {} is not configured", .0.vrid)]
+    Unknown(RouterKey),
+    /// A member of another group.
+    #[error("VRID {} is in another sync group", .0.vrid)]
+    Member(RouterKey),
+    /// An owner is master whenever it runs (RFC 9568 §6.4.1): it follows nobody.
+    #[error("VRID {} owns its addresses", .0.vrid)]
+    Owner(RouterKey),
+}
+
+/// All virtual routers of a machine.
+#[derive(Debug, Clone, Default)]
+pub struct Speaker {
+    routers: BTreeMap<RouterKey, Member>,
+    deadlines: BTreeSet<(Deadline, RouterKey)>,
+    groups: Vec<Vec<RouterKey>>,
+    counters: Counters,
+}
+
+#[derive(Debug, Clone)]
+struct Member {
+    router: Router,
+    group: Option<usize>,
+}
+
+impl Speaker {
+    /// No routers yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            routers: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            groups: Vec::new(),
+            counters: Counters {
+                became_master: 0,
+                sent: 0,
+                priority_zero_sent: 0,
+                received: 0,
+                priority_zero_received: 0,
+                dropped: BTreeMap::new(),
+            },
+        }
+    }
+
+    /// Adds a router on an interface; it starts with [`SpeakerEvent::InterfaceUp`].
+    ///
+    /// # Errors
+    /// A wrong configuration, or a VRID that the interface has already.
+    pub fn add(&mut self, interface: u32, config: Config) -> Result<RouterKey, AddError> {
+        let key = RouterKey {
+            interface,
+            family: config.family(),
+            vrid: config.vrid,
+        };
+        if self.routers.contains_key(&key) {
+            return Err(AddError::Taken(key));
+        }
+        let router = Router::new(config)?;
+        self.routers.insert(
+            key,
+            Member {
+                router,
+                group: None,
+            },
+        );
+        Ok(key)
+    }
+
+    /// Puts routers into a sync group: they are master or backup together, and none is master
+    /// while one of them is out.
+    ///
+    /// # Errors
+    /// A router that does not exist, is in another group, or owns its addresses.
+    pub fn synchronise(&mut self, members: &[RouterKey]) -> Result<(), SyncError> {
+        for key in members {
+            match self.routers.get(key) {
+                None => return Err(SyncError::Unknown(*key)),
+                Some(Member { group: Some(_), .. }) => return Err(SyncError::Member(*key)),
+                Some(member) if member.router.config().priority.is_owner() => {
+                    return Err(SyncError::Owner(*key));
+                }
+                Some(_) => {}
+            }
+        }
+        let group = self.groups.len();
+        self.groups.push(members.to_vec());
+        for key in members {
+            if let Some(member) = self.routers.get_mut(key) {
+                member.group = Some(group);
+            }
+        }
+        self.refresh_holds(group);
+        Ok(())
+    }
+
+    /// Takes one event. What is to be done is in `actions` when the call returns.
+    pub fn handle(
+        &mut self,
+        event: SpeakerEvent<'_>,
+        now: Duration,
+        actions: &mut Actions<SpeakerAction>,
+    ) -> Outcome {
+        match event {
+            SpeakerEvent::Received { interface, packet } => {
+                self.on_received(interface, &packet, now, actions)
+            }
+            SpeakerEvent::InterfaceUp { interface, address } => {
+                let family = Family::of(address);
+                let keys = self.keys(|key| key.interface == interface && key.family == family);
+                self.each(keys, Event::Startup { address }, now, actions)
+            }
+            SpeakerEvent::InterfaceDown { interface } => {
+                let keys = self.keys(|key| key.interface == interface);
+                self.each(keys, Event::InterfaceDown, now, actions)
+            }
+            SpeakerEvent::Track { object, up } => {
+                let keys = self.keys(|_| true);
+                self.each(keys, Event::Track { object, up }, now, actions)
+            }
+            SpeakerEvent::Shutdown => {
+                let keys = self.keys(|_| true);
+                self.each(keys, Event::Shutdown, now, actions)
+            }
+            SpeakerEvent::Deadline => self.on_deadline(now, actions),
+            SpeakerEvent::Router { key, event } => {
+                self.one(key, now, actions, |router, actions| {
+                    router.handle(event, now, actions)
+                })
+            }
+        }
+    }
+
+    /// When [`SpeakerEvent::Deadline`] is due, what for and for whom.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(Deadline, RouterKey)> {
+        self.deadlines.first().copied()
+    }
+
+    /// One router.
+    #[must_use]
+    pub fn router(&self, key: &RouterKey) -> Option<&Router> {
+        self.routers.get(key).map(|member| &member.router)
+    }
+
+    /// All routers.
+    pub fn routers(&self) -> impl Iterator<Item = (&RouterKey, &Router)> {
+        self.routers
+            .iter()
+            .map(|(key, member)| (key, &member.router))
+    }
+
+    /// Packets that belong to no router: malformed ones and unknown VRIDs.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn on_received(
+        &mut self,
+        interface: u32,
+        packet: &Received<'_>,
+        now: Duration,
+        actions: &mut Actions<SpeakerAction>,
+    ) -> Outcome {
+        // TTL and checksum reading are the router's to judge, once it is known.
+        let lenient = Accept {
+            min_ttl: 0,
+            checksum: None,
+        };
+        let found = Advertisement::parse(packet, lenient).map_err(DropReason::from);
+        let found = found.and_then(|advertisement| {
+            let (family, vrid) = (advertisement.family(), advertisement.vrid());
+            let key = RouterKey {
+                interface,
+                family,
+                vrid,
+            };
+            match self.routers.contains_key(&key) {
+                true => Ok((key, advertisement)),
+                false => Err(DropReason::UnknownVrid(vrid)),
+            }
+        });
+        match found {
+            Ok((key, advertisement)) => self.one(key, now, actions, |router, actions| {
+                router.advertisement(&advertisement, now, actions)
+            }),
+            Err(reason) => {
+                self.counters.drop_for(&reason);
+                Outcome::Dropped(reason)
+            }
+        }
+    }
+
+    fn on_deadline(&mut self, now: Duration, actions: &mut Actions<SpeakerAction>) -> Outcome {
+        let mut outcome = Outcome::Dropped(DropReason::NotDue);
+        while let Some((_, key)) = self.deadlines.first().filter(|(d, _)| d.at <= now).copied() {
+            outcome = self.one(key, now, actions, |router, actions| {
+                router.handle(Event::Deadline, now, actions)
+            });
+        }
+        outcome
+    }
+
+    fn keys(&self, wanted: impl Fn(&RouterKey) -> bool) -> Vec<RouterKey> {
+        self.routers
+            .keys()
+            .filter(|key| wanted(key))
+            .copied()
+            .collect()
+    }
+
+    /// The same event for several; handled if one of them handles it.
+    fn each(
+        &mut self,
+        keys: Vec<RouterKey>,
+        event: Event<'_>,
+        now: Duration,
+        actions: &mut Actions<SpeakerAction>,
+    ) -> Outcome {
+        let mut outcome = Outcome::Dropped(DropReason::NoChange);
+        for key in keys {
+            let one = self.one(key, now, actions, |router, actions| {
+                router.handle(event, now, actions)
+            });
+            if outcome != Outcome::Handled {
+                outcome = one;
+            }
+        }
+        outcome
+    }
+
+    fn one(
+        &mut self,
+        key: RouterKey,
+        now: Duration,
+        actions: &mut Actions<SpeakerAction>,
+        call: impl FnOnce(&mut Router, &mut Actions) -> Outcome,
+    ) -> Outcome {
+        let mut outcome = Outcome::Dropped(DropReason::UnknownVrid(key.vrid));
+        let before = self.router(&key).map(Router::state);
+        self.with(key, actions, |router, actions| {
+            outcome = call(router, actions)
+        });
+        let after = self.router(&key).map(Router::state);
+        let group = self.routers.get(&key).and_then(|member| member.group);
+        if let (Some(group), Some(after)) = (group, after) {
+            if before != Some(after) {
+                self.follow(group, key, after, now, actions);
+            }
+            self.refresh_holds(group);
+        }
+        outcome
+    }
+
+    /// Calls one router, passes its actions on and keeps its deadline.
+    fn with(
+        &mut self,
+        key: RouterKey,
+        actions: &mut Actions<SpeakerAction>,
+        call: impl FnOnce(&mut Router, &mut Actions),
+    ) {
+        let Some(member) = self.routers.get_mut(&key) else {
+            return;
+        };
+        let before = member.router.next_deadline();
+        let mut own = Actions::new();
+        call(&mut member.router, &mut own);
+        let after = member.router.next_deadline();
+        for action in own {
+            actions.push(SpeakerAction {
+                router: key,
+                action,
+            });
+        }
+        if before != after {
+            if let Some(deadline) = before {
+                self.deadlines.remove(&(deadline, key));
+            }
+            if let Some(deadline) = after {
+                self.deadlines.insert((deadline, key));
+            }
+        }
+    }
+
+    /// The members of a sync group follow the one that changed.
+    fn follow(
+        &mut self,
+        group: usize,
+        leader: RouterKey,
+        state: State,
+        now: Duration,
+        actions: &mut Actions<SpeakerAction>,
+    ) {
+        let members = self.groups.get(group).cloned().unwrap_or_default();
+        for key in members.into_iter().filter(|key| *key != leader) {
+            self.with(key, actions, |router, actions| match state {
+                State::Master => router.sync_to_master(now, actions),
+                State::Backup | State::Initialize => router.sync_to_backup(now, actions),
+            });
+        }
+    }
+
+    fn refresh_holds(&mut self, group: usize) {
+        let Some(members) = self.groups.get(group) else {
+            return;
+        };
+        let routers = || members.iter().filter_map(|key| self.routers.get(key));
+        let hold = Hold {
+            all: routers().any(|member| !member.router.is_able()),
+            preempt: routers().any(|member| member.router.follows_better()),
+        };
+        for key in members {
+            if let Some(member) = self.routers.get_mut(key) {
+                member.router.set_hold(hold);
+            }
+        }
+    }
+}
