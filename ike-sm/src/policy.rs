@@ -4,12 +4,14 @@
 //! made, so that a negotiation can be explained afterwards.
 
 mod attribute;
+mod lifetime;
 mod nearest;
 mod phase1;
 mod phase2;
 mod selectors;
 
 pub use attribute::{Attribute, AttributeValue, Mismatch, MismatchSet, OfferedTransform};
+pub use lifetime::{read_lifetime, write_lifetime};
 pub use nearest::{NearestMiss, nearest_miss};
 pub use phase1::{
     Phase1Choice, Phase1OfferError, check_phase1_answer, choose_phase1, phase1_offer, read_phase1,
@@ -21,4 +23,4 @@ pub use phase2::{
 pub use selectors::{ClientId, ClientIdError, fits};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

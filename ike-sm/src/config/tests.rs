@@ -1,1 +1,247 @@
+use std::string::ToString;
+use std::vec;
 
+use crypto_suite::{
+    CipherId, DEFAULT, GroupId, HashId, IntegrityId, ProtectionId, Provider, Secret, WeakAlgorithm,
+};
+
+use super::*;
+use crate::action::ChildSuite;
+use crate::selector::Selector;
+
+fn good() -> Config {
+    let net = |a: &str| Selector::subnet(a.parse().unwrap(), 24).unwrap();
+    let mut peer = PeerConfig::new("hub");
+    peer.addresses.push("192.0.2.1".parse().unwrap());
+    peer.children
+        .push(ChildConfig::new("net", net("10.1.0.0"), net("10.2.0.0")));
+    let mut config = Config {
+        peers: vec![peer],
+        ..Config::default()
+    };
+    let everyone = Prefix::new("0.0.0.0".parse().unwrap(), 0).unwrap();
+    config
+        .psks
+        .insert(PskOwner::Prefix(everyone), Secret::from(&b"secret"[..]));
+    config
+}
+
+fn fault_after(change: impl FnOnce(&mut Config)) -> (&'static str, ConfigFault) {
+    let mut config = good();
+    change(&mut config);
+    let error = config.validate(&DEFAULT).unwrap_err();
+    (error.field, error.fault)
+}
+
+#[test]
+fn the_defaults_with_a_peer_and_a_key_are_valid() {
+    assert_eq!(good().validate(&DEFAULT), Ok(()));
+    assert_eq!(Config::default().validate(&DEFAULT), Ok(()));
+}
+
+#[test]
+fn weak_algorithms_have_to_be_permitted_by_name() {
+    for (policy, weak) in [
+        (
+            Phase1Policy {
+                encryption: CipherId::DesCbc,
+                ..Phase1Policy::new(1)
+            },
+            WeakAlgorithm::Des,
+        ),
+        (
+            Phase1Policy {
+                hash: HashId::Md5,
+                ..Phase1Policy::new(1)
+            },
+            WeakAlgorithm::Md5,
+        ),
+        (
+            Phase1Policy {
+                group: GroupId::Modp768,
+                ..Phase1Policy::new(1)
+            },
+            WeakAlgorithm::Modp768,
+        ),
+        (
+            Phase1Policy {
+                group: GroupId::Modp1536,
+                ..Phase1Policy::new(1)
+            },
+            WeakAlgorithm::Modp1536,
+        ),
+    ] {
+        let mut config = good();
+        config.policies = vec![policy];
+        let error = config.validate(&DEFAULT).unwrap_err();
+        assert_eq!(error.fault, ConfigFault::Weak(weak));
+        assert_eq!(error.place, Place::Policy { priority: 1 });
+        config.weak = config.weak.with(weak);
+        assert_eq!(config.validate(&DEFAULT), Ok(()));
+    }
+    let esp = ProtectionId::CbcHmac(CipherId::DesCbc, IntegrityId::HmacSha1_96);
+    assert_eq!(
+        fault_after(|c| c.peers[0].children[0].suites = vec![ChildSuite::Esp(esp)]),
+        ("suites", ConfigFault::Weak(WeakAlgorithm::Des))
+    );
+    assert_eq!(
+        fault_after(|c| c.peers[0].children[0].pfs = Pfs::Required(GroupId::Modp1024)),
+        ("pfs", ConfigFault::Weak(WeakAlgorithm::Modp1024))
+    );
+}
+
+#[test]
+fn an_error_names_its_place_and_field() {
+    let mut config = good();
+    config.peers[0].children[0].lifetime.time = core::time::Duration::ZERO;
+    assert_eq!(
+        config.validate(&DEFAULT).unwrap_err().to_string(),
+        "peer `hub`, child `net`: lifetime.time: 0 is out of range (whole seconds, 1 to 2^32-1)"
+    );
+    let mut config = good();
+    config.peers[0].policies = vec![Phase1Policy::new(5), Phase1Policy::new(5)];
+    assert_eq!(
+        config.validate(&DEFAULT).unwrap_err().to_string(),
+        "peer `hub`, policy 5: priority: `5` is there twice"
+    );
+}
+
+#[test]
+fn each_fault_is_found() {
+    type Change = fn(&mut Config);
+    let cases: &[(Change, &str)] = &[
+        (|c| c.peers.push(c.peers[0].clone()), "peers"),
+        (|c| c.peers[0].name.clear(), "name"),
+        (|c| c.peers[0].addresses.clear(), "addresses"),
+        (
+            |c| c.peers[0].addresses.push("192.0.2.1".parse().unwrap()),
+            "addresses",
+        ),
+        (
+            |c| c.peers[0].local_address = Some("::1".parse().unwrap()),
+            "local_address",
+        ),
+        (|c| c.policies.clear(), "policies"),
+        (
+            |c| c.policies[0].authentication = Authentication::RsaSignature,
+            "authentication",
+        ),
+        (
+            |c| c.peers[0].retransmit.first = core::time::Duration::ZERO,
+            "retransmit.first",
+        ),
+        (
+            |c| c.peers[0].retransmit.longest = core::time::Duration::ZERO,
+            "retransmit.longest",
+        ),
+        (
+            |c| c.peers[0].retransmit.growth_percent = 99,
+            "retransmit.growth_percent",
+        ),
+        (
+            |c| c.peers[0].retransmit.jitter_percent = 51,
+            "retransmit.jitter_percent",
+        ),
+        (
+            |c| c.peers[0].margin.jitter_percent = 26,
+            "margin.jitter_percent",
+        ),
+        (
+            |c| c.peers[0].children[0].margin.volume_percent = 26,
+            "margin.volume_percent",
+        ),
+        (|c| c.peers[0].children[0].suites.clear(), "suites"),
+        (|c| c.peers[0].children[0].name.clear(), "name"),
+        (
+            |c| c.peers[0].children[0].lifetime.kilobytes = Some(0),
+            "lifetime.kilobytes",
+        ),
+        (
+            |c| c.peers[0].children[0].idle_timeout = Some(core::time::Duration::ZERO),
+            "idle_timeout",
+        ),
+        (|c| c.peers[0].children[0].local.ports = (1, 2), "local"),
+        (
+            |c| c.peers[0].children[0].remote = Selector::host("::1".parse().unwrap()),
+            "remote",
+        ),
+        (
+            |c| c.peers[0].children[0].pfs = Pfs::Required(GroupId::X25519),
+            "pfs",
+        ),
+        (|c| c.limits.half_open = 0, "limits.half_open"),
+        (
+            |c| c.limits.answer_time = core::time::Duration::ZERO,
+            "limits.answer_time",
+        ),
+        (
+            |c| {
+                let host = Prefix::host("192.0.2.9".parse().unwrap());
+                c.psks
+                    .insert(PskOwner::Prefix(host), Secret::from(&b""[..]));
+            },
+            "psks",
+        ),
+    ];
+    for (change, field) in cases {
+        assert_eq!(fault_after(*change).0, *field);
+    }
+}
+
+#[test]
+fn what_the_provider_lacks_is_refused() {
+    let config = good();
+    let without_groups = Provider {
+        groups: &[],
+        ..DEFAULT
+    };
+    let error = config.validate(&without_groups).unwrap_err();
+    assert_eq!(
+        (error.field, error.fault),
+        ("group", ConfigFault::Unavailable("MODP_2048".into()))
+    );
+    let without_ciphers = Provider {
+        ciphers: &[],
+        ..DEFAULT
+    };
+    assert_eq!(
+        config.validate(&without_ciphers).unwrap_err().field,
+        "encryption"
+    );
+    let without_protections = Provider {
+        protections: &[],
+        ..DEFAULT
+    };
+    assert_eq!(
+        config.validate(&without_protections).unwrap_err().field,
+        "suites"
+    );
+}
+
+#[test]
+fn the_longest_match_finds_the_peer_and_policies_come_by_priority() {
+    let mut config = good();
+    let mut anyone = PeerConfig::new("anyone");
+    anyone
+        .networks
+        .push(Prefix::new("0.0.0.0".parse().unwrap(), 0).unwrap());
+    anyone.policies = vec![Phase1Policy::new(20), Phase1Policy::new(10)];
+    config.peers.insert(0, anyone);
+    let name = |a: &str| {
+        config
+            .peer_for(a.parse().unwrap())
+            .map(|(n, p)| (n, p.name.clone()))
+    };
+    assert_eq!(name("192.0.2.1"), Some((1, "hub".into())));
+    assert_eq!(name("192.0.2.2"), Some((0, "anyone".into())));
+    assert_eq!(name("::1"), None);
+    let priorities = |p: &PeerConfig| {
+        config
+            .policies_for(p)
+            .iter()
+            .map(|p| p.priority)
+            .collect::<alloc::vec::Vec<_>>()
+    };
+    assert_eq!(priorities(&config.peers[0]), [10, 20]);
+    assert_eq!(priorities(&config.peers[1]), [10]);
+}

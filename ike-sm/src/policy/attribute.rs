@@ -47,6 +47,16 @@ impl Attribute {
         }
     }
 
+    pub(super) fn write(
+        &self,
+        out: &mut isakmp_wire::AttributeWriter<'_, '_>,
+    ) -> Result<(), isakmp_wire::BuildError> {
+        match &self.value {
+            AttributeValue::Basic(v) => out.basic(self.class, *v),
+            AttributeValue::Variable(bytes) => out.variable(self.class, bytes),
+        }
+    }
+
     /// The value as a number, whichever way it is encoded. Leading zeros do not count; what does
     /// not fit 64 bits, and an empty value, is `None`.
     #[must_use]
@@ -61,6 +71,20 @@ impl Attribute {
             }),
         }
     }
+}
+
+/// Attributes as they were on the wire.
+pub(super) fn copy(attributes: isakmp_wire::Attributes<'_>) -> Vec<Attribute> {
+    let copy = |a: isakmp_wire::Attribute<'_>| Attribute {
+        class: a.class,
+        value: match a.value {
+            isakmp_wire::AttributeValue::Basic(v) => AttributeValue::Basic(v),
+            isakmp_wire::AttributeValue::Variable(bytes) => {
+                AttributeValue::Variable(bytes.iter().copied().take(KEPT).collect())
+            }
+        },
+    };
+    attributes.iter().map(copy).collect()
 }
 
 /// A transform of an offer or of an answer.
@@ -78,21 +102,11 @@ pub struct OfferedTransform {
 
 impl From<&v1::Transform<'_>> for OfferedTransform {
     fn from(t: &v1::Transform<'_>) -> Self {
-        let attributes = t.attributes().iter().map(|a| Attribute {
-            class: a.class,
-            value: match a.value {
-                isakmp_wire::AttributeValue::Basic(v) => AttributeValue::Basic(v),
-                isakmp_wire::AttributeValue::Variable(bytes) => {
-                    AttributeValue::Variable(bytes.iter().copied().take(KEPT).collect())
-                }
-            },
-        });
-        let next_payload = t.next_payload().0;
         Self {
             number: t.number,
             id: t.id,
-            attributes: attributes.collect(),
-            next_payload,
+            attributes: copy(t.attributes()),
+            next_payload: t.next_payload().0,
         }
     }
 }
@@ -136,13 +150,9 @@ impl OfferedTransform {
         &self,
         out: &mut isakmp_wire::AttributeWriter<'_, '_>,
     ) -> Result<(), isakmp_wire::BuildError> {
-        for attribute in &self.attributes {
-            match &attribute.value {
-                AttributeValue::Basic(v) => out.basic(attribute.class, *v)?,
-                AttributeValue::Variable(bytes) => out.variable(attribute.class, bytes)?,
-            };
-        }
-        Ok(())
+        self.attributes
+            .iter()
+            .try_for_each(|attribute| attribute.write(out))
     }
 }
 

@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 
 use crypto_suite::{GroupId, Provider, WeakAlgorithms};
 use isakmp_wire::registry::v1::{
-    AuthenticationAlgorithm, EncapsulationMode, GroupDescription, LifeType, Phase2Class,
+    AuthenticationAlgorithm, EncapsulationMode, GroupDescription, Phase2Class,
 };
 use isakmp_wire::v1;
 
 use super::attribute::{Attribute, Collector, Mismatch, OfferedLifetime, OfferedTransform};
+use super::lifetime::lifetime_attributes;
 use crate::action::{ChildSuite, Mode};
 use crate::alg::{self, SuiteFault, SuiteOnWire};
 use crate::config::{ChildConfig, Lifetime, Pfs};
@@ -214,19 +215,7 @@ pub fn phase2_offer(child: &ChildConfig, nat: NatModes, spi: u32) -> Vec<ChildOf
 }
 
 fn attributes_of(child: &ChildConfig, wire: &SuiteOnWire, nat: NatModes) -> Vec<Attribute> {
-    let seconds = u32::try_from(child.lifetime.time.as_secs()).unwrap_or(u32::MAX);
-    let mut list = alloc::vec![
-        Attribute::basic(Phase2Class::SA_LIFE_TYPE, LifeType::SECONDS),
-        Attribute::word(Phase2Class::SA_LIFE_DURATION, seconds),
-    ];
-    if let Some(kilobytes) = child.lifetime.kilobytes {
-        let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
-        list.push(Attribute::basic(
-            Phase2Class::SA_LIFE_TYPE,
-            LifeType::KILOBYTES,
-        ));
-        list.push(Attribute::word(Phase2Class::SA_LIFE_DURATION, kilobytes));
-    }
+    let mut list = lifetime_attributes(&child.lifetime);
     if let Pfs::Required(group) = child.pfs
         && let Some(group) = alg::group_to_wire(group)
     {
