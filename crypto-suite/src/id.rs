@@ -367,3 +367,56 @@ names!(GroupId {
     MlKem768 => "ML_KEM_768",
     MlKem1024 => "ML_KEM_1024",
 });
+
+/// A NIST curve of ECDSA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum EcdsaCurve {
+    /// secp256r1.
+    P256,
+    /// secp384r1.
+    P384,
+    /// secp521r1.
+    P521,
+}
+
+names!(EcdsaCurve {
+    P256 => "P-256",
+    P384 => "P-384",
+    P521 => "P-521",
+});
+
+/// How an ECDSA signature is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum EcdsaForm {
+    /// DER `ECDSA-Sig-Value` (RFC 3279 §2.2.3), as RFC 7427 carries it.
+    Der,
+    /// r | s, each as long as the curve's order (RFC 4754 §7).
+    Raw,
+}
+
+/// A signature scheme, complete with its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum SignatureId {
+    /// RSASSA-PKCS1-v1_5, RFC 8017 §8.2. Weak with SHA-1.
+    RsaPkcs1(HashId),
+    /// RSASSA-PSS with MGF1 over the same hash and a salt as long as its output, RFC 8017 §8.1.
+    RsaPss(HashId),
+    /// ECDSA.
+    Ecdsa(EcdsaCurve, HashId, EcdsaForm),
+    /// Ed25519 over the message itself, RFC 8032, RFC 8420.
+    Ed25519,
+}
+
+impl fmt::Display for SignatureId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RsaPkcs1(hash) => write!(f, "RSA_PKCS1_{hash}"),
+            Self::RsaPss(hash) => write!(f, "RSA_PSS_{hash}"),
+            Self::Ecdsa(curve, hash, _) => write!(f, "ECDSA_{curve}_{hash}"),
+            Self::Ed25519 => f.write_str("ED25519"),
+        }
+    }
+}

@@ -66,6 +66,7 @@ mod modp;
 mod protection;
 mod provider;
 mod secret;
+mod signature;
 mod weak;
 mod x25519;
 
@@ -75,9 +76,13 @@ pub use self::algorithm::{
 };
 pub use self::digest::Digest;
 pub use self::error::CryptoError;
-pub use self::id::{AeadId, CipherId, GroupId, HashId, IntegrityId, PrfId, ProtectionId};
+pub use self::id::{
+    AeadId, CipherId, EcdsaCurve, EcdsaForm, GroupId, HashId, IntegrityId, PrfId, ProtectionId,
+    SignatureId,
+};
 pub use self::provider::Provider;
 pub use self::secret::Secret;
+pub use self::signature::{SignatureScheme, SigningKey};
 pub use self::weak::{Strength, WeakAlgorithm, WeakAlgorithms};
 
 /// The implementations of the RustCrypto project; AES-NI and SHA extensions are used where the
@@ -89,6 +94,7 @@ pub const DEFAULT: Provider = Provider {
     ciphers: cbc::ALL,
     protections: protection::ALL,
     groups: GROUPS,
+    signatures: signature::ALL,
 };
 
 const GROUPS: &[&dyn KeyExchange] = &{

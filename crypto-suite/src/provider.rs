@@ -2,7 +2,7 @@
 
 use crate::{
     Cipher, CipherId, GroupId, Hash, HashId, Integrity, IntegrityId, KeyExchange, Prf, PrfId,
-    Protection, ProtectionId,
+    Protection, ProtectionId, SignatureId, SignatureScheme,
 };
 
 /// Lists of algorithm implementations. An earlier entry of a list wins over a later one.
@@ -12,8 +12,8 @@ use crate::{
 /// ```
 /// use crypto_suite::{DEFAULT, GroupId, Provider};
 ///
-/// static SIGNATURE_FREE_ZONE: Provider = Provider { groups: &[], ..DEFAULT };
-/// assert!(SIGNATURE_FREE_ZONE.group(GroupId::Modp2048).is_none());
+/// static WITHOUT_GROUPS: Provider = Provider { groups: &[], ..DEFAULT };
+/// assert!(WITHOUT_GROUPS.group(GroupId::Modp2048).is_none());
 /// assert!(DEFAULT.group(GroupId::Modp2048).is_some());
 /// ```
 #[derive(Clone, Copy)]
@@ -30,6 +30,8 @@ pub struct Provider {
     pub protections: &'static [&'static dyn Protection],
     /// Key-exchange methods.
     pub groups: &'static [&'static dyn KeyExchange],
+    /// Signature schemes.
+    pub signatures: &'static [&'static dyn SignatureScheme],
 }
 
 impl Provider {
@@ -77,6 +79,15 @@ impl Provider {
     pub fn group(&self, id: GroupId) -> Option<&'static dyn KeyExchange> {
         self.groups.iter().copied().find(|group| group.id() == id)
     }
+
+    /// The signature scheme `id`, if this provider has it.
+    #[must_use]
+    pub fn signature(&self, id: SignatureId) -> Option<&'static dyn SignatureScheme> {
+        self.signatures
+            .iter()
+            .copied()
+            .find(|scheme| scheme.id() == id)
+    }
 }
 
 impl core::fmt::Debug for Provider {
@@ -88,6 +99,7 @@ impl core::fmt::Debug for Provider {
             .field("ciphers", &self.ciphers.len())
             .field("protections", &self.protections.len())
             .field("groups", &self.groups.len())
+            .field("signatures", &self.signatures.len())
             .finish()
     }
 }

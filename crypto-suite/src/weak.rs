@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{CipherId, GroupId, HashId, IntegrityId, PrfId, ProtectionId};
+use crate::{CipherId, GroupId, HashId, IntegrityId, PrfId, ProtectionId, SignatureId};
 
 /// A family of algorithms that is broken or within reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum WeakAlgorithm {
     Modp1024,
     /// MODP group 5.
     Modp1536,
+    /// Signatures over a SHA-1 digest (RFC 8247 §3.2).
+    Sha1Signature,
 }
 
 impl WeakAlgorithm {
@@ -37,6 +39,7 @@ impl WeakAlgorithm {
             Self::Modp768 => 4,
             Self::Modp1024 => 8,
             Self::Modp1536 => 16,
+            Self::Sha1Signature => 32,
         }
     }
 }
@@ -49,6 +52,7 @@ impl fmt::Display for WeakAlgorithm {
             Self::Modp768 => "MODP_768",
             Self::Modp1024 => "MODP_1024",
             Self::Modp1536 => "MODP_1536",
+            Self::Sha1Signature => "signature over SHA1",
         })
     }
 }
@@ -76,7 +80,8 @@ impl WeakAlgorithms {
         .with(WeakAlgorithm::Md5)
         .with(WeakAlgorithm::Modp768)
         .with(WeakAlgorithm::Modp1024)
-        .with(WeakAlgorithm::Modp1536);
+        .with(WeakAlgorithm::Modp1536)
+        .with(WeakAlgorithm::Sha1Signature);
 
     /// This set and `algorithm`.
     #[must_use]
@@ -162,6 +167,19 @@ impl Strength for GroupId {
             Self::Modp1024 => WeakAlgorithms::NONE.with(WeakAlgorithm::Modp1024),
             Self::Modp1536 => WeakAlgorithms::NONE.with(WeakAlgorithm::Modp1536),
             _ => WeakAlgorithms::NONE,
+        }
+    }
+}
+
+impl Strength for SignatureId {
+    fn weaknesses(&self) -> WeakAlgorithms {
+        let hash = match self {
+            Self::RsaPkcs1(hash) | Self::RsaPss(hash) | Self::Ecdsa(_, hash, _) => *hash,
+            Self::Ed25519 => return WeakAlgorithms::NONE,
+        };
+        match hash {
+            HashId::Sha1 => WeakAlgorithms::NONE.with(WeakAlgorithm::Sha1Signature),
+            other => other.weaknesses(),
         }
     }
 }
