@@ -49,6 +49,9 @@
 //! - [`ReplayWindow`]: RFC 4303 §3.4.3 and Appendix A (extended sequence numbers).
 //! - UDP encapsulation: RFC 3948.
 //! - [`TunnelHeader`]: RFC 4301 §5.1.2, RFC 6040 (ECN), RFC 2983 (DSCP).
+//! - [`Overhead`], [`look_ahead`], [`Fragments`], [`PathMtu`], [`TooBig`], [`write_too_big`],
+//!   [`clamp_mss`]: what fits, fragmenting before encryption, path MTU (RFC 4301 §8, RFC 1191,
+//!   RFC 8201).
 //! - [`SelectorSet`]: RFC 4301 §4.4.1.1, RFC 7296 §3.13.1.
 //! - [`Lifetime`]: RFC 4301 §4.4.2.1.
 //!
@@ -63,11 +66,15 @@ extern crate alloc;
 extern crate std;
 
 mod buffer;
+mod fragment;
 mod inbound;
 pub mod ip;
 mod lifetime;
+mod mss;
 mod outbound;
 mod outer;
+mod overhead;
+mod pmtu;
 mod sa;
 mod selector;
 mod state;
@@ -76,16 +83,23 @@ mod testing;
 mod window;
 
 pub use buffer::{PacketBuf, RoomError};
+pub use fragment::{Fit, FragmentError, Fragments, look_ahead};
 pub use inbound::{
     Carrier, Content, Decrypted, Inbound, InboundConfig, InboundCounters, OpenError, Opened, Outer,
     OuterError, Prechecked,
 };
 pub use lifetime::{Lifetime, Limit, Limits, Usage};
+pub use mss::{clamp_mss, mss_for, mss_for_packet};
 pub use outbound::{
     BATCH, Outbound, OutboundConfig, OutboundCounters, SealError, SealOptions, Sealed,
 };
 pub use outer::{
     DontFragment, Dscp, EcnDrop, EcnMode, TunnelHeader, UdpPorts, decapsulate_ecn, decapsulated_ecn,
+};
+pub use overhead::Overhead;
+pub use pmtu::{
+    AnswerError, DEFAULT_AGEING, IcmpLimiter, MIN_PATH_MTU_V4, MIN_PATH_MTU_V6, PathMtu,
+    PathMtuChanged, Quoted, RECENT_PACKETS, TooBig, TooBigError, write_too_big,
 };
 pub use sa::{BuildError, ESP_HEADER_LEN, Mode, Spi, TRAILER_LEN};
 pub use selector::{AddressRange, Flow, MAX_SELECTORS, Ports, SelectorSet, TrafficSelector};
