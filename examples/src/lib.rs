@@ -2,5 +2,6 @@
 #![allow(clippy::arithmetic_side_effects, clippy::disallowed_methods)]
 
 pub mod capture;
+pub mod dissect;
 pub mod gateway;
 pub mod net;

@@ -1,1 +1,75 @@
-gw_start() { fail "no gateway yet"; }
+# Our gateway: its TOML file out of the settings, its commands, its status.
+
+gw_cipher() { case $1 in aes128|aes192|aes256) echo "aes-${1#aes}";; *) echo "$1";; esac; }
+
+gw_start() { # SIDE, with the settings in V
+  local s=$1 o d=$DIR/gateway-$1 remote pfs keepalive; o=$(other "$1")
+  remote="\"$(outer "$o")\""; [ "$s" != b ] || [ "$TOPOLOGY" != nat ] || remote="\"any\""
+  case ${V[PFS]} in no) pfs='"accept"';; *) pfs=${V[PFS]};; esac
+  mkdir -p "$d/keys"; rm -f "$d/control.sock"; : >"$d/log"
+  {
+    cat <<CONF
+[gateway]
+name = "$s"
+tun = "ipsec0"
+control = "$d/control.sock"
+nat-keepalive = ${V[KEEPALIVE]}
+retransmit = ${V[RETRY]}
+retransmit-tries = 8
+
+[[isakmp-policy]]
+priority = 10
+encryption = "$(gw_cipher "${V[ENC]}")"
+hash = "${V[HASH]}"
+authentication = "pre-share"
+group = ${V[GROUP]}
+$([ "${V[IKELIFE]}" = 0 ] || echo "lifetime = $((V[IKELIFE]))")
+
+[[transform-set]]
+name = "set"
+encryption = "$(gw_cipher "${V[ESPENC]}")"
+hash = "${V[ESPAUTH]}"
+mode = "${V[MODE]}"
+
+[[psk]]
+peer = "any"
+secret = "${V[PSK]}"
+
+[[peer]]
+name = "peer"
+version = "ikev${V[VERSION]}"
+address = $remote
+$([ "${V[DPD]}" = 0 ] || echo "dpd = { interval = ${V[DPD]}, retry = 1, retries = 3 }")
+
+[[peer.tunnel]]
+name = "net"
+local = "$(gw_network "$s")"
+remote = "$(gw_network "$o")"
+transform-set = "set"
+pfs = $pfs
+esn = $([ "${V[ESN]}" = no ] && echo false || echo true)
+$([ "${V[CHILDLIFE]}" = 0 ] || echo "lifetime = ${V[CHILDLIFE]}")
+$([ "${V[IDLE]}" = 0 ] || echo "idle-time = ${V[IDLE]}")
+${V[EXTRA]}
+CONF
+  } >"$d/gateway.toml"
+  "$INTEROP_GATEWAY" check --config "$d/gateway.toml" >"$d/check.out" 2>&1 || fail "configuration of $s: $(tail -1 "$d/check.out")"
+  spawn "gateway-$s" "$s" "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --log compact --keylog "$d/keys" --pcap "$d/gateway.pcap"
+  expect 5 "our gateway did not start on $s: $(tail -1 "$DIR/gateway-$s.out")" test -S "$d/control.sock"
+}
+# In transport mode a tunnel is between the outer addresses.
+gw_network() { if [ "${V[MODE]}" = transport ]; then echo "$(outer "$1")/32"; else network "$1"; fi; }
+gw() { # SIDE COMMAND ARGS…
+  local d=$DIR/gateway-$1 what=$2; shift 2; "$INTEROP_GATEWAY" "$what" "$@" --control "$d/control.sock"
+}
+gw_status() { gw "$1" status --json; }
+# gw_ask SIDE 'python expression over the status s'
+gw_ask() { gw_status "$1" | python3 -c "import json, sys; s = json.load(sys.stdin); sys.exit(not ($2))"; }
+gw_initiate() { gw "$1" initiate net --timeout 40; }
+gw_sas() { gw "$1" status --detail; }
+gw_up() { gw_ask "$1" 'any(t["up"] for t in s["tunnels"]) and any(i["active"] for i in s["ike"])'; }
+gw_gone() { gw_ask "$1" 'not s["ike"] and not s["children"]'; }
+gw_log() { grep -E -- "$2" "$DIR/gateway-$1.out"; }
+gw_delete() { case $2 in ike) gw "$1" delete peer;; child) gw "$1" delete net;; esac; }
+gw_rekey() { case $2 in ike) gw "$1" rekey peer;; child) gw "$1" rekey net;; esac; }
+gw_stop() { end "gateway-$1" TERM 5; }
