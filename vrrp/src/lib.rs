@@ -1,6 +1,47 @@
 //! VRRP version 2 and 3 without sockets or clocks.
 //!
-//! The codec reads what came off a socket and writes what goes out:
+//! The whole loop of a virtual router: hand it what happens, carry out what it asks for, sleep
+//! until its deadline.
+//!
+//! ```
+//! use core::time::Duration;
+//! use vrrp::{Action, Actions, Config, Event, Priority, Router, State, Version, Vrid};
+//!
+//! let vrid = Vrid::new(5).ok_or("VRID 0")?;
+//! let config = Config {
+//!     priority: Priority(150),
+//!     ..Config::new(Version::V2, vrid, &[[10, 0, 0, 254].into()])
+//! };
+//! let mut router = Router::new(config)?;
+//! let mut actions = Actions::new();
+//! let mut packet = [0; 1500];
+//!
+//! let start = Event::Startup { address: [10, 0, 0, 1].into() };
+//! let _ = router.handle(start, Duration::ZERO, &mut actions);
+//! while router.state() != State::Master {
+//!     // Here an embedder waits for packets (`Event::Received`) until the deadline.
+//!     let deadline = router.next_deadline().ok_or("a running router has a deadline")?;
+//!     let _ = router.handle(Event::Deadline, deadline.at, &mut actions);
+//!     while let Some(action) = actions.pop() {
+//!         match action {
+//!             Action::Send(transmit) => {
+//!                 let len = transmit.write_packet(&mut packet)?;
+//!                 // socket.send_to(&packet[..len], transmit.destination())
+//!                 assert_eq!(len, 40);
+//!             }
+//!             Action::Announce(announcement) => {
+//!                 announcement.write_frame(&mut packet)?;
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Speaker`] does the same for many routers with one deadline, and keeps sync groups together.
+//!
+//! The codec alone reads what came off a socket and writes what goes out:
 //!
 //! ```
 //! use vrrp::{Accept, Advertisement, ChecksumReading, Interval, Message, Priority, Received};
@@ -27,7 +68,7 @@
 //! ```
 //!
 //! Entry points that take bytes from the network, all total: [`Received::from_packet`],
-//! [`Advertisement::parse`].
+//! [`Advertisement::parse`]; for the machines [`Router::handle`] and [`Speaker::handle`].
 //!
 //! RFCs: 9568 and 5798 (version 3), 3768 and 2338 (version 2 and its authentication), 826 and 5227
 //! (ARP), 4861 (neighbor discovery), 1071 (checksum).

@@ -146,7 +146,7 @@ impl Router {
             }
             Event::Deadline => self.on_deadline(now, actions),
             Event::Track { object, up } => self.on_track(object, up, now, actions),
-            Event::SetPriority(priority) => self.on_priority(priority),
+            Event::SetPriority(priority) => self.on_priority(priority, now),
         };
         match result {
             Ok(()) => Outcome::Handled,
@@ -285,6 +285,7 @@ impl Router {
         {
             return Err(DropReason::UnknownObject(object));
         }
+        let (was, before) = (self.state, self.master_down_interval());
         let changed = match up {
             true => self.down_objects.remove(&object),
             false => self.down_objects.insert(object),
@@ -302,17 +303,31 @@ impl Router {
             }
             _ => {}
         }
-        // A lowered router that was about to preempt is so no longer, if the master is better now.
-        if self
-            .master
-            .is_some_and(|master| master.priority >= self.effective_priority())
-        {
-            self.timers.preempt = None;
+        if self.state == was {
+            self.follow_priority(before, now);
         }
         Ok(())
     }
 
-    fn on_priority(&mut self, priority: Priority) -> Result<(), DropReason> {
+    /// The priority changed. A backup waits as if it had had the new one all the time; one that was
+    /// about to preempt is so no longer, if the master is better now.
+    fn follow_priority(&mut self, before: Duration, now: Duration) {
+        if self.state != State::Backup {
+            return;
+        }
+        let after = self.master_down_interval();
+        let moved = |at: Duration| at.saturating_add(after).saturating_sub(before).max(now);
+        self.timers.master_down = self.timers.master_down.map(moved);
+        let priority = self.effective_priority();
+        if self
+            .master
+            .is_some_and(|master| master.priority >= priority)
+        {
+            self.timers.preempt = None;
+        }
+    }
+
+    fn on_priority(&mut self, priority: Priority, now: Duration) -> Result<(), DropReason> {
         let owner = self.config.priority.is_owner();
         if priority == Priority::STOP || owner || priority.is_owner() {
             return Err(DropReason::InvalidPriority(priority));
@@ -320,13 +335,9 @@ impl Router {
         if self.config.priority == priority {
             return Err(DropReason::NoChange);
         }
+        let before = self.master_down_interval();
         self.config.priority = priority;
-        if self
-            .master
-            .is_some_and(|master| master.priority >= self.effective_priority())
-        {
-            self.timers.preempt = None;
-        }
+        self.follow_priority(before, now);
         Ok(())
     }
 

@@ -110,7 +110,7 @@ fn every_fault_has_its_reason() {
         (
             with(&V2, &[(3, 255)]),
             ParseError::Truncated {
-                what: "address list",
+                what: "address list and authentication data",
                 needed: 1036,
                 available: 20,
             },
@@ -123,22 +123,9 @@ fn every_fault_has_its_reason() {
                 available: 16,
             },
         ),
-        (
-            V3.to_vec(),
-            ParseError::Checksum {
-                found: 0,
-                computed: 0x2d95 - 0x0001,
-            },
-        ),
     ];
     for (message, error) in cases {
-        let found = parse(&message).unwrap_err();
-        match (found, error) {
-            (ParseError::Checksum { found: a, .. }, ParseError::Checksum { found: b, .. }) => {
-                assert_eq!(a, b);
-            }
-            _ => assert_eq!(found, error),
-        }
+        assert_eq!(parse(&message), Err(error));
     }
 }
 
