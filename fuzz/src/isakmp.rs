@@ -13,7 +13,7 @@ pub fn message(data: &[u8]) {
             rewrite_v1(&message);
         }
         Ok(Message::V2(message)) => {
-            for payload in message.payloads {
+            for payload in message.payloads() {
                 assert!(payload.raw.len() <= message.raw().len());
             }
             rewrite_v2(&message);
