@@ -102,7 +102,7 @@ const FIELDS: &[(&str, &[&str], &[&str])] = &[
     ("isakmp.notify.msgtype", &["N"], &["Notify Message Type"]),
     ("isakmp.delete.doi", &["D"], &["DOI"]),
     ("isakmp.delete.spi", &["D"], &["SPI"]),
-    ("isakmp.spinum", &["D"], &["# of SPIs"]),
+    ("isakmp.spinum", &["D"], &["# of SPIs", "Num of SPIs"]),
     ("isakmp.vid_bytes", &["VID", "V"], &["Vendor ID"]),
     ("isakmp.cfg.type", &["ATTR", "CP"], &["Type", "CFG Type"]),
     (
@@ -246,6 +246,8 @@ fn tshark(capture: &Path) -> Table {
         "_ws.short",
         "-e",
         "icmp.type",
+        "-e",
+        "icmpv6.type",
     ]);
     for (field, ..) in FIELDS {
         command.args(["-e", field]);
@@ -266,12 +268,13 @@ fn tshark(capture: &Path) -> Table {
         let mut cells = line.split('\t');
         let frame: u64 = cells.next().unwrap().parse().unwrap();
         let row = table.entry(frame).or_default();
-        let [malformed, short, icmp] = [(); 3].map(|()| cells.next().unwrap());
+        let [malformed, short, icmp, icmp6] = [(); 4].map(|()| cells.next().unwrap());
         if !malformed.is_empty() || !short.is_empty() {
             row.insert(MALFORMED, vec!["1".into()]);
         }
         // An ICMP error quotes messages: they were not sent in this frame.
-        if icmp.starts_with(['3', '5']) || icmp.starts_with("11") {
+        let icmp6_error = icmp6.parse::<u8>().is_ok_and(|kind| kind < 128);
+        if icmp.starts_with(['3', '5']) || icmp.starts_with("11") || icmp6_error {
             table.remove(&frame);
             continue;
         }
@@ -317,10 +320,32 @@ fn read(text: &str) -> Table {
 }
 
 /// Where we are stricter than tshark on purpose: part of the refusal, and the reason.
-const STRICTER: &[(&str, &str)] = &[(
-    "Identification Data at octet",
-    "a NUL octet in a name (RFC 2407 §4.6.2.3)",
-)];
+const STRICTER: &[(&str, &str)] = &[
+    (
+        "Identification Data at octet",
+        "a NUL octet in a name (RFC 2407 §4.6.2.3)",
+    ),
+    (
+        "payloads at octet 37: trailing bytes",
+        "octets behind the last payload of an IKEv2 message",
+    ),
+    (
+        "Integrity Checksum Data at octet",
+        "tshark shows what it cannot authenticate",
+    ),
+    (
+        "Integrity Check Value at octet",
+        "tshark shows what it cannot authenticate",
+    ),
+    (
+        "authentication type Cisco MD5",
+        "the format of Cisco's authentication is not public",
+    ),
+    ("AH: ", "an AH whose length makes no header"),
+];
+
+/// Known to tshark alone when a packet is shown with a note that its key is not usable here.
+const OPENED: [&str; 2] = ["esp.pad_len", "esp.protocol"];
 
 /// Differences, one line each. Frames that tshark finds damaged need only not be read as sound
 /// with other values.
@@ -349,16 +374,25 @@ fn differences(name: &str, theirs: &Table, reports: &[Report]) -> Vec<String> {
             continue;
         }
         let found = ours.get(frame).cloned().unwrap_or_default();
+        // No AES-CTR in the suite; and tshark demands that the table's first column fits.
+        let closed = report.is_some_and(|report| {
+            report.layers.iter().any(|layer| {
+                layer
+                    .note
+                    .as_deref()
+                    .is_some_and(|note| note.starts_with("key not usable"))
+            })
+        });
         for (field, values) in wanted {
             let have = found.get(field).cloned().unwrap_or_default();
-            if have != *values {
+            if have != *values && !(closed && OPENED.contains(field)) {
                 lines.push(format!(
                     "{name} frame {frame}: {field} is {values:?} for tshark, {have:?} here"
                 ));
             }
         }
         for (field, values) in &found {
-            if !wanted.contains_key(field) {
+            if !wanted.contains_key(field) && !OPENED.contains(field) {
                 lines.push(format!(
                     "{name} frame {frame}: {field} is {values:?} here, tshark has none"
                 ));

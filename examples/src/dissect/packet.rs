@@ -20,6 +20,17 @@ use super::tunnel;
 /// Layers of tunnel in tunnel that are looked into.
 const MAX_DEPTH: usize = 8;
 
+/// Protocols a report is made for.
+const SUITE: [&str; 7] = [
+    "ISAKMP",
+    "ESP",
+    "AH",
+    "GRE",
+    "VRRP",
+    "NAT-keepalive",
+    "UDPENCAP",
+];
+
 /// Decodes frame after frame; it remembers what decryption needs.
 pub struct Decoder {
     isakmp: Isakmp,
@@ -59,7 +70,13 @@ impl Decoder {
             Content::Isakmp(message) => self.isakmp.decode(message, &mut report.layers),
             Content::Other => {}
         }
-        (!report.layers.is_empty()).then_some(report)
+        // Plain IP in IP around the suite's protocols goes without saying.
+        let first = report
+            .layers
+            .iter()
+            .position(|layer| SUITE.contains(&layer.protocol))?;
+        report.layers.drain(..first);
+        Some(report)
     }
 
     fn network(&mut self, ether_type: u16, data: &[u8], report: &mut Report, depth: usize) {
@@ -127,15 +144,25 @@ impl Decoder {
                 auth.raw_icv(),
             ));
         }
+        if let Some((error, etherparse::err::Layer::IpAuthHeader)) = &sliced.stop_err {
+            let mut layer = Layer::new("AH");
+            layer.error = Some(Fault::new("malformed", "AH", 0, format!("AH: {error}")));
+            report.layers.push(layer);
+            return;
+        }
         let Some(payload) = sliced.ip_payload() else {
             return;
         };
-        if payload.fragmented {
+        // A first fragment that was cut by the capture is never put together, but holds a header.
+        if payload.fragmented && !(payload.incomplete && first_fragment(net)) {
             self.fragment(data, ends, report, depth);
             return;
         }
         match &sliced.transport {
             Some(transport) => self.transport(transport, ends, report, depth),
+            None if payload.fragmented => {
+                self.bare(payload.ip_number, payload.payload, ends, report, depth)
+            }
             None => self.payload(payload.ip_number, payload.payload, ends, report, depth),
         }
     }
@@ -300,10 +327,10 @@ impl Decoder {
                     .layers
                     .push(tunnel::vrrp(data, ends.source, ends.destination, ends.ttl));
             }
-            IpNumber::IPV4 if depth > 0 || !report.layers.is_empty() => {
+            IpNumber::IPV4 => {
                 self.network(link::IPV4, data, report, deeper);
             }
-            IpNumber::IPV6 if depth > 0 || !report.layers.is_empty() => {
+            IpNumber::IPV6 => {
                 self.network(link::IPV6, data, report, deeper);
             }
             IpNumber::AUTHENTICATION_HEADER => {
@@ -367,6 +394,10 @@ impl Decoder {
             None => self.payload(protocol, data, ends, report, depth),
         }
     }
+}
+
+fn first_fragment(net: &LaxNetSlice<'_>) -> bool {
+    matches!(net, LaxNetSlice::Ipv4(ip) if ip.header().fragments_offset().value() == 0)
 }
 
 fn ports(protocol: &'static str, from: u16, to: u16) -> Layer {
