@@ -1,0 +1,212 @@
+//! The pairs of IPsec SAs of an endpoint, whichever version of IKE made them.
+//!
+//! A child belongs to a peer, not to the IKE SA that negotiated it: an IKE SA may be replaced under
+//! it. Two children for the same traffic may stand side by side during a rekey; exactly one of them
+//! carries outbound packets, both take inbound ones.
+
+mod life;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+pub(crate) use life::{activate, install, on_deadline, on_traffic, remove, retire, shorten};
+
+use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
+use crate::config::{Identity, Schedule};
+use crate::context::Context;
+use crate::event::Traffic;
+use crate::id::{ChildId, IkeId};
+use crate::outcome::DropReason;
+use crate::path::Path;
+use crate::selector::Selector;
+use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
+
+/// SPIs below are reserved (RFC 4303 §2.1).
+const LOWEST_SPI: u32 = 256;
+
+/// A pair of IPsec SAs that has been installed.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) id: ChildId,
+    /// The peer's place in the configuration.
+    pub(crate) peer: usize,
+    /// The child's place in its peer's configuration.
+    pub(crate) config: usize,
+    /// Who the peer has proved to be: peers with one configuration are told apart by it.
+    pub(crate) remote_id: Identity,
+    /// The IKE SA that looks after it.
+    pub(crate) ike: IkeId,
+    /// Whether we started its negotiation.
+    pub(crate) initiator: bool,
+    pub(crate) suite: ChildSuite,
+    pub(crate) mode: Mode,
+    pub(crate) spi_in: u32,
+    pub(crate) spi_out: u32,
+    pub(crate) udp_encapsulation: bool,
+    pub(crate) path: Path,
+    pub(crate) local: Selector,
+    pub(crate) remote: Selector,
+    pub(crate) esn: bool,
+    pub(crate) original_addresses: Option<OriginalAddresses>,
+    /// What stood for the same traffic when the negotiation started.
+    pub(crate) replaces: Option<ChildId>,
+    /// The lower of its two nonces: both ends compare the same ones (see [`activate`]).
+    pub(crate) rank: Vec<u8>,
+    pub(crate) state: ChildState,
+    pub(crate) schedule: Schedule,
+    pub(crate) started: Duration,
+    pub(crate) used: Traffic,
+    pub(crate) last_inbound: Option<Duration>,
+    pub(crate) last_outbound: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) routes: Vec<Route>,
+    rekey_at: Option<Duration>,
+    expire_at: Option<Duration>,
+    drain_at: Option<Duration>,
+    idle_at: Option<Duration>,
+}
+
+/// How far a child is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChildState {
+    /// Takes packets in; the peer has not shown yet that it has its half.
+    Inbound,
+    /// Carries packets both ways.
+    Active,
+    /// Takes packets in until it is deleted: another one has its place.
+    Retiring,
+}
+
+impl Child {
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        [
+            (self.rekey_at, DeadlineReason::ChildRekey),
+            (self.expire_at, DeadlineReason::ChildExpiry),
+            (self.drain_at, DeadlineReason::ChildDrain),
+            (self.idle_at, DeadlineReason::ChildIdle),
+        ]
+        .into_iter()
+        .fold(None, |first, (at, why)| earliest(first, deadline(at, why)))
+    }
+
+    /// Whether both stand for the same traffic of the same peer.
+    fn rivals(&self, other: &Self) -> bool {
+        self.id != other.id
+            && self.same_owner(other.peer, &other.remote_id)
+            && self.covers_same(other.local, other.remote, other.suite, other.mode)
+    }
+
+    pub(crate) fn same_owner(&self, peer: usize, remote_id: &Identity) -> bool {
+        self.peer == peer && self.remote_id == *remote_id
+    }
+
+    fn covers_same(&self, local: Selector, remote: Selector, suite: ChildSuite, mode: Mode) -> bool {
+        self.local == local
+            && self.remote == remote
+            && self.suite.protocol() == suite.protocol()
+            && self.mode == mode
+    }
+
+    /// Whether it still stands for its traffic, sending or about to.
+    pub(crate) fn is_current(&self) -> bool {
+        self.state != ChildState::Retiring
+    }
+
+    /// When its rekey is due, if it is not replaced already.
+    pub(crate) fn set_rekey_at(&mut self, at: Option<Duration>) {
+        self.rekey_at = at;
+    }
+}
+
+/// All children.
+#[derive(Debug, Default)]
+pub(crate) struct Children {
+    table: BTreeMap<ChildId, Child>,
+    /// Inbound SPIs that are taken, negotiations under way included.
+    spis: BTreeMap<u32, ChildId>,
+    /// How many children want each route.
+    routes: BTreeMap<Route, usize>,
+}
+
+impl Children {
+    pub(crate) fn get(&self, id: ChildId) -> Option<&Child> {
+        self.table.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ChildId) -> Option<&mut Child> {
+        self.table.get_mut(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Child> + '_ {
+        self.table.values()
+    }
+
+    /// The children of a peer, whatever IKE SA looks after them.
+    pub(crate) fn of<'a>(
+        &'a self,
+        peer: usize,
+        remote_id: &'a Identity,
+    ) -> impl Iterator<Item = &'a Child> + 'a {
+        self.table.values().filter(move |child| child.same_owner(peer, remote_id))
+    }
+
+    /// How many children an IKE SA looks after.
+    pub(crate) fn count(&self, ike: IkeId) -> usize {
+        self.table.values().filter(|child| child.ike == ike).count()
+    }
+
+    /// The child of a peer that carries this traffic now.
+    pub(crate) fn active_for(
+        &self,
+        peer: usize,
+        remote_id: &Identity,
+        local: Selector,
+        remote: Selector,
+    ) -> Option<ChildId> {
+        self.of(peer, remote_id)
+            .filter(|c| c.state == ChildState::Active && c.local == local && c.remote == remote)
+            .map(|c| c.id)
+            .last()
+    }
+
+    /// The child of a peer whose outbound SPI this is: what a DELETE of the peer names.
+    pub(crate) fn by_outbound_spi(
+        &self,
+        peer: usize,
+        remote_id: &Identity,
+        spi: u32,
+    ) -> Option<&Child> {
+        self.of(peer, remote_id).find(|child| child.spi_out == spi)
+    }
+
+    /// Whether a child, or a negotiation, owns this inbound SPI.
+    pub(crate) fn spi_taken(&self, spi: u32) -> bool {
+        self.spis.contains_key(&spi)
+    }
+
+    /// Takes an SPI that the embedder has chosen.
+    pub(crate) fn take_spi(&mut self, spi: u32, child: ChildId) -> Result<(), DropReason> {
+        if spi < LOWEST_SPI || self.spi_taken(spi) {
+            return Err(DropReason::WrongAnswer);
+        }
+        self.spis.insert(spi, child);
+        Ok(())
+    }
+
+    /// Gives an SPI back.
+    pub(crate) fn release_spi(&mut self, spi: u32) {
+        self.spis.remove(&spi);
+    }
+}
+
+/// Draws an SPI that nobody has.
+pub(crate) fn draw_spi(ctx: &mut Context<'_>, child: ChildId) -> Result<u32, DropReason> {
+    for _ in 0..64 {
+        let spi = u32::from_be_bytes(ctx.random());
+        if ctx.world.children.take_spi(spi, child).is_ok() {
+            return Ok(spi);
+        }
+    }
+    Err(DropReason::Crypto)
+}

@@ -1,0 +1,331 @@
+//! What happens to a child: installed, activated, used, replaced, removed.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crypto_suite::Secret;
+
+use super::{Child, ChildState};
+use crate::action::{
+    Action, ChildLifetime, ChildSa, ChildSuite, ChildUpdate, CloseReason, KeyLog, Route,
+};
+use crate::config::{ChildConfig, Identity, ReverseRoute, Schedule};
+use crate::context::{Context, Effect, TimerKey};
+use crate::event::Traffic;
+use crate::id::{ChildId, IkeId};
+use crate::selector::Selector;
+
+/// How long a replaced child takes packets in before the side that replaced it deletes it.
+const DRAIN: Duration = Duration::from_secs(10);
+/// The same on the other side, which normally hears of the deletion before.
+const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
+/// When a rekey that has led to nothing is tried again.
+const REKEY_RETRY: Duration = Duration::from_secs(30);
+
+/// What a negotiation has agreed on.
+pub(crate) struct NewChild {
+    pub(crate) id: ChildId,
+    pub(crate) ike: IkeId,
+    pub(crate) peer: usize,
+    pub(crate) config: usize,
+    pub(crate) remote_id: Identity,
+    pub(crate) initiator: bool,
+    pub(crate) suite: ChildSuite,
+    pub(crate) mode: crate::action::Mode,
+    pub(crate) spi_in: u32,
+    pub(crate) spi_out: u32,
+    pub(crate) keys_in: Secret,
+    pub(crate) keys_out: Secret,
+    pub(crate) udp_encapsulation: bool,
+    pub(crate) path: crate::path::Path,
+    pub(crate) local: Selector,
+    pub(crate) remote: Selector,
+    pub(crate) esn: bool,
+    pub(crate) original_addresses: Option<crate::action::OriginalAddresses>,
+    pub(crate) replaces: Option<ChildId>,
+    pub(crate) rank: Vec<u8>,
+    pub(crate) schedule: Schedule,
+}
+
+fn child_config<'a>(ctx: &'a Context<'_>, peer: usize, config: usize) -> Option<&'a ChildConfig> {
+    ctx.config.peers.get(peer)?.children.get(config)
+}
+
+fn lifetime(schedule: &Schedule) -> ChildLifetime {
+    ChildLifetime {
+        soft: Some(schedule.soft),
+        hard: Some(schedule.hard),
+        soft_bytes: schedule.soft_bytes,
+        hard_bytes: schedule.hard_bytes,
+    }
+}
+
+/// Installs a new pair: from here on packets are taken in on it.
+pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
+    let peer_name: String =
+        ctx.config.peers.get(new.peer).map(|peer| peer.name.clone()).unwrap_or_default();
+    let (name, idle_timeout, reverse_route) = child_config(ctx, new.peer, new.config)
+        .map(|c| (c.name.clone(), c.idle_timeout, c.reverse_route))
+        .unwrap_or_default();
+    let now = ctx.now;
+    log_keys(ctx, &new);
+    ctx.actions.push(Action::InstallChild(Box::new(ChildSa {
+        id: new.id,
+        ike: new.ike,
+        peer: peer_name,
+        name,
+        suite: new.suite,
+        spi_in: new.spi_in,
+        spi_out: new.spi_out,
+        keys_in: new.keys_in,
+        keys_out: new.keys_out,
+        mode: new.mode,
+        udp_encapsulation: new.udp_encapsulation,
+        path: new.path,
+        local: new.local,
+        remote: new.remote,
+        esn: new.esn,
+        original_addresses: new.original_addresses,
+        lifetime: lifetime(&new.schedule),
+        replaces: new.replaces,
+        initiator: new.initiator,
+    })));
+    let mut child = Child {
+        id: new.id,
+        peer: new.peer,
+        config: new.config,
+        remote_id: new.remote_id,
+        ike: new.ike,
+        initiator: new.initiator,
+        suite: new.suite,
+        mode: new.mode,
+        spi_in: new.spi_in,
+        spi_out: new.spi_out,
+        udp_encapsulation: new.udp_encapsulation,
+        path: new.path,
+        local: new.local,
+        remote: new.remote,
+        esn: new.esn,
+        original_addresses: new.original_addresses,
+        replaces: new.replaces,
+        rank: new.rank,
+        state: ChildState::Inbound,
+        schedule: new.schedule,
+        started: now,
+        used: Traffic::default(),
+        last_inbound: None,
+        last_outbound: None,
+        idle_timeout,
+        routes: routes(reverse_route, new.remote, new.path.remote.ip()),
+        rekey_at: None,
+        expire_at: None,
+        drain_at: None,
+        idle_at: None,
+    };
+    child.expire_at = Some(now.saturating_add(new.schedule.hard));
+    ctx.world.children.table.insert(new.id, child);
+    ctx.touch(TimerKey::Child(new.id));
+}
+
+fn routes(wanted: ReverseRoute, remote: Selector, via: core::net::IpAddr) -> Vec<Route> {
+    let net = Route { destination: remote, via };
+    let host = Route { destination: Selector::host(via), via };
+    match wanted {
+        ReverseRoute::Off => Vec::new(),
+        ReverseRoute::WithSa => alloc::vec![net],
+        ReverseRoute::WithSaAndPeer => alloc::vec![net, host],
+    }
+}
+
+fn log_keys(ctx: &mut Context<'_>, new: &NewChild) {
+    let ChildSuite::Esp(suite) = new.suite else { return };
+    if !ctx.config.key_log {
+        return;
+    }
+    let (here, there) = (new.path.local.ip(), new.path.remote.ip());
+    for (source, destination, spi, keys) in [
+        (there, here, new.spi_in, new.keys_in.clone()),
+        (here, there, new.spi_out, new.keys_out.clone()),
+    ] {
+        ctx.actions.push(Action::KeyLog(KeyLog::Esp { source, destination, spi, suite, keys }));
+    }
+}
+
+/// The peer has shown that it has its half: packets may go out on it.
+///
+/// When two pairs for the same traffic came up because both ends started at once, both ends must
+/// keep the same one. Neither RFC 2409 nor its successors say which; as in RFC 7296 §2.25 the one
+/// with the lowest nonce goes, and the end that had started it deletes it. Until then both take
+/// packets in, so nothing is lost whichever way the messages crossed.
+pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
+    let now = ctx.now;
+    let Some(new) = ctx.world.children.get(id).filter(|c| c.state == ChildState::Inbound) else {
+        return;
+    };
+    let rivals: Vec<&Child> = ctx
+        .world
+        .children
+        .iter()
+        .filter(|c| c.state == ChildState::Active && new.rivals(c))
+        .collect();
+    let collides = |old: &&&Child| {
+        old.initiator != new.initiator && old.replaces == new.replaces && new.replaces != Some(old.id)
+    };
+    let loses = rivals.iter().filter(collides).any(|old| old.rank > new.rank);
+    let old: Vec<ChildId> = rivals.iter().map(|c| c.id).collect();
+    let (initiator, soft, idle, routes) =
+        (new.initiator, new.schedule.soft, new.idle_timeout, new.routes.clone());
+
+    if let Some(child) = ctx.world.children.get_mut(id) {
+        child.state = ChildState::Active;
+        if !loses {
+            child.rekey_at = Some(child.started.saturating_add(soft).max(now));
+            child.idle_at = idle.map(|idle| now.saturating_add(idle));
+        }
+    }
+    for route in routes {
+        let users = ctx.world.children.routes.entry(route).or_insert(0);
+        *users = users.saturating_add(1);
+        if *users == 1 {
+            ctx.actions.push(Action::AddRoute(route));
+        }
+    }
+    if loses {
+        retire(ctx, id, initiator);
+    } else {
+        let replaces = old.last().copied();
+        ctx.actions.push(Action::UpdateChild(id, ChildUpdate::Activate { replaces }));
+        for old in old {
+            // The loser of a collision is deleted by the end that started it; any other old one by
+            // the end that started its replacement.
+            let collided = ctx.world.children.get(old).is_some_and(|o| o.initiator != initiator)
+                && !ctx.world.children.get(id).is_some_and(|n| n.replaces == Some(old));
+            retire(ctx, old, if collided { !initiator } else { initiator });
+        }
+        ctx.effect(Effect::ChildActive(id));
+    }
+    ctx.touch(TimerKey::Child(id));
+}
+
+/// Another pair has its place: takes packets in for a while, then goes. `ours` says that it is on
+/// us to delete it.
+pub(crate) fn retire(ctx: &mut Context<'_>, id: ChildId, ours: bool) {
+    let now = ctx.now;
+    let Some(child) = ctx.world.children.get_mut(id) else { return };
+    child.state = ChildState::Retiring;
+    child.rekey_at = None;
+    child.idle_at = None;
+    child.drain_at = Some(now.saturating_add(if ours { DRAIN } else { DRAIN_PASSIVE }));
+    ctx.touch(TimerKey::Child(id));
+}
+
+/// Removes a pair at our side. When the peer, or its age, has ended the active one of two, the
+/// retiring one takes over again: the two ends may have judged a collision differently.
+pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
+    let Some(child) = ctx.world.children.table.remove(&id) else { return };
+    ctx.touch(TimerKey::Child(id));
+    let unforeseen = matches!(reason, CloseReason::DeletedByPeer | CloseReason::Timeout);
+    if child.state == ChildState::Active && unforeseen {
+        let now = ctx.now;
+        let heir = ctx
+            .world
+            .children
+            .table
+            .values_mut()
+            .filter(|c| c.state == ChildState::Retiring && child.rivals(c))
+            .max_by_key(|c| c.started);
+        if let Some(heir) = heir {
+            heir.state = ChildState::Active;
+            heir.drain_at = None;
+            heir.rekey_at =
+                Some(heir.started.saturating_add(heir.schedule.soft).max(now.saturating_add(DRAIN)));
+            let heir = heir.id;
+            ctx.actions
+                .push(Action::UpdateChild(heir, ChildUpdate::Activate { replaces: Some(id) }));
+            ctx.touch(TimerKey::Child(heir));
+        }
+    }
+    ctx.world.children.release_spi(child.spi_in);
+    ctx.actions.push(Action::RemoveChild { child: id, spi_in: child.spi_in, reason });
+    if child.state != ChildState::Inbound {
+        for route in child.routes {
+            let Some(users) = ctx.world.children.routes.get_mut(&route) else { continue };
+            *users = users.saturating_sub(1);
+            if *users == 0 {
+                ctx.world.children.routes.remove(&route);
+                ctx.actions.push(Action::DelRoute(route));
+            }
+        }
+    }
+}
+
+/// The peer has told a shorter lifetime (RFC 2407 §4.6.3.1).
+pub(crate) fn shorten(ctx: &mut Context<'_>, id: ChildId, schedule: Schedule) {
+    let now = ctx.now;
+    let Some(child) = ctx.world.children.get_mut(id) else { return };
+    child.schedule = schedule;
+    child.expire_at = Some(child.started.saturating_add(schedule.hard));
+    if child.rekey_at.is_some() {
+        child.rekey_at = Some(child.started.saturating_add(schedule.soft).max(now));
+    }
+    ctx.actions.push(Action::UpdateChild(id, ChildUpdate::Lifetime(lifetime(&schedule))));
+    ctx.touch(TimerKey::Child(id));
+}
+
+/// What went through a pair.
+pub(crate) fn on_traffic(ctx: &mut Context<'_>, id: ChildId, traffic: Traffic) {
+    let now = ctx.now;
+    let Some(child) = ctx.world.children.get_mut(id) else { return };
+    let used = &mut child.used;
+    used.inbound_packets = used.inbound_packets.saturating_add(traffic.inbound_packets);
+    used.inbound_bytes = used.inbound_bytes.saturating_add(traffic.inbound_bytes);
+    used.outbound_packets = used.outbound_packets.saturating_add(traffic.outbound_packets);
+    used.outbound_bytes = used.outbound_bytes.saturating_add(traffic.outbound_bytes);
+    if traffic.inbound_packets > 0 {
+        child.last_inbound = Some(now);
+    }
+    if traffic.outbound_packets > 0 {
+        child.last_outbound = Some(now);
+    }
+    if child.idle_at.is_some() && traffic != Traffic::default() {
+        child.idle_at = child.idle_timeout.map(|idle| now.saturating_add(idle));
+    }
+    let most = child.used.inbound_bytes.max(child.used.outbound_bytes);
+    let over = |limit: Option<u64>| limit.is_some_and(|limit| most >= limit);
+    if over(child.schedule.hard_bytes) {
+        ctx.effect(Effect::DeleteChild(id, CloseReason::Expired));
+    } else if over(child.schedule.soft_bytes) && child.rekey_at.is_some() {
+        // The volume margin is used once; if the rekey fails, the time margin tries again.
+        child.schedule.soft_bytes = None;
+        ctx.effect(Effect::RekeyChild(id));
+    }
+    ctx.touch(TimerKey::Child(id));
+}
+
+/// A deadline of a pair has come.
+pub(crate) fn on_deadline(ctx: &mut Context<'_>, id: ChildId) {
+    let now = ctx.now;
+    let Some(child) = ctx.world.children.get_mut(id) else { return };
+    let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+    let effect = if due(child.expire_at) {
+        child.expire_at = Some(now.saturating_add(REKEY_RETRY));
+        Some(Effect::DeleteChild(id, CloseReason::Expired))
+    } else if due(child.drain_at) {
+        child.drain_at = Some(now.saturating_add(REKEY_RETRY));
+        Some(Effect::DeleteChild(id, CloseReason::Replaced))
+    } else if due(child.idle_at) {
+        child.idle_at = None;
+        Some(Effect::DeleteChild(id, CloseReason::Idle))
+    } else if due(child.rekey_at) {
+        child.rekey_at = Some(now.saturating_add(REKEY_RETRY));
+        Some(Effect::RekeyChild(id))
+    } else {
+        None
+    };
+    if let Some(effect) = effect {
+        ctx.effect(effect);
+    }
+    ctx.touch(TimerKey::Child(id));
+}

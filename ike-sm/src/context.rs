@@ -1,0 +1,177 @@
+//! What a session works with besides itself: the call's inputs and outputs, and what all sessions
+//! share.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use crypto_suite::Provider;
+use rand_core::CryptoRng;
+
+use crate::action::{Action, Actions, CloseReason, Question};
+use crate::children::Children;
+use crate::config::Config;
+use crate::explain::Record;
+use crate::id::{ChildId, Counter, IkeId, Ticket};
+use crate::outcome::DropReason;
+use crate::path::Path;
+
+/// One call of the endpoint, as its sessions see it.
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) provider: &'static Provider,
+    pub(crate) now: Duration,
+    pub(crate) rng: &'a mut dyn CryptoRng,
+    pub(crate) actions: &'a mut Actions,
+    pub(crate) world: &'a mut World,
+}
+
+/// What the sessions of an endpoint share.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) handles: Counter,
+    pub(crate) questions: Questions,
+    pub(crate) children: Children,
+    /// What one session's progress means to the others; worked off before the call returns.
+    pub(crate) effects: Vec<Effect>,
+    /// Objects whose deadline may have changed in this call.
+    pub(crate) touched: Vec<TimerKey>,
+}
+
+/// What has a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TimerKey {
+    /// An IKE SA.
+    Ike(IkeId),
+    /// A pair of IPsec SAs.
+    Child(ChildId),
+    /// A configured peer, by its place in the configuration.
+    Peer(usize),
+}
+
+/// What one session's progress means to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The responder's cookie is known now.
+    CookiesKnown(IkeId),
+    /// A responder has proved nothing, but has shown that it gets our answers.
+    AddressProved(IkeId),
+    /// Phase 1 is done.
+    Established(IkeId),
+    /// The peer of this SA has lost all older ones (RFC 2407 §4.6.3.3).
+    InitialContact(IkeId),
+    /// The SA has come to its end.
+    Closed(IkeId, CloseReason),
+    /// The SA should be replaced now.
+    RekeyIke(IkeId),
+    /// A pair of IPsec SAs carries traffic now.
+    ChildActive(ChildId),
+    /// A pair of IPsec SAs should be replaced now.
+    RekeyChild(ChildId),
+    /// A pair of IPsec SAs ends: tell the peer, then remove it.
+    DeleteChild(ChildId, CloseReason),
+    /// A pair of IPsec SAs is gone at the peer already: remove it.
+    RemoveChild(ChildId, CloseReason),
+    /// The peer no longer answers on this SA.
+    PeerDead(IkeId),
+}
+
+/// Which questions are open, and who waits for the answer.
+#[derive(Debug, Default)]
+pub(crate) struct Questions(BTreeMap<Ticket, Asker>);
+
+/// Who waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) ike: IkeId,
+    pub(crate) place: Place,
+}
+
+/// The exchange of an IKE SA that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Phase 1.
+    Phase1,
+    /// The exchange with this message id.
+    Exchange(u32),
+}
+
+impl Questions {
+    /// Who waits for the answer to `ticket`.
+    pub(crate) fn asker(&self, ticket: Ticket) -> Option<Asker> {
+        self.0.get(&ticket).copied()
+    }
+
+    /// The question is answered or pointless.
+    pub(crate) fn close(&mut self, ticket: Ticket) {
+        self.0.remove(&ticket);
+    }
+
+    /// All questions of an SA are pointless.
+    pub(crate) fn close_all(&mut self, ike: IkeId) {
+        self.0.retain(|_, asker| asker.ike != ike);
+    }
+}
+
+impl Context<'_> {
+    /// Sends an IKE message, behind a marker where the path wants one.
+    pub(crate) fn send(&mut self, path: Path, message: &Bytes) {
+        let datagram = if path.natt {
+            // RFC 3948 §2.2: four zero bytes where ESP has its SPI.
+            let mut marked = Vec::with_capacity(message.len().saturating_add(nat_t::MARKER_LEN));
+            marked.extend_from_slice(&nat_t::NON_ESP_MARKER);
+            marked.extend_from_slice(message);
+            Bytes::from(marked)
+        } else {
+            message.clone()
+        };
+        self.actions.push(Action::Send { path, datagram });
+    }
+
+    /// Hands a record to the embedder, if it wants any.
+    pub(crate) fn report(&mut self, record: Record) {
+        if self.config.explain {
+            self.actions.push(Action::Report(record));
+        }
+    }
+
+    /// Asks a question on behalf of an exchange.
+    pub(crate) fn ask(&mut self, ike: IkeId, place: Place, question: Question) -> Ticket {
+        let ticket = Ticket(self.world.handles.next());
+        self.world.questions.0.insert(ticket, Asker { ike, place });
+        self.actions.push(Action::Ask(ticket, question));
+        ticket
+    }
+
+    /// Notes something for the other sessions.
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.world.effects.push(effect);
+    }
+
+    /// Notes that the deadline of `key` may have changed.
+    pub(crate) fn touch(&mut self, key: TimerKey) {
+        if !self.world.touched.contains(&key) {
+            self.world.touched.push(key);
+        }
+    }
+
+    /// `N` random bytes.
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// A cookie or SPI of an IKE SA: random and not zero.
+    pub(crate) fn cookie(&mut self) -> Result<[u8; 8], DropReason> {
+        for _ in 0..4 {
+            let cookie = self.random();
+            if cookie != [0; 8] {
+                return Ok(cookie);
+            }
+        }
+        // Four times 64 zero bits: the source of randomness is broken.
+        Err(DropReason::Crypto)
+    }
+}

@@ -1,0 +1,583 @@
+//! An ISAKMP SA after phase 1: keys, the exchanges that run under it, its lifetime.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
+
+use bytes::Bytes;
+use crypto_suite::Digest;
+use isakmp_wire::registry::ExchangeType;
+use isakmp_wire::v1::Message;
+
+use crate::action::{CloseReason, Question};
+use crate::config::{Identity, Schedule};
+use crate::context::{Context, Effect, Place};
+use crate::event::Answer;
+use crate::explain::{Role, What};
+use crate::id::{ChildId, Ticket};
+use crate::outcome::{DropReason, Outcome};
+use crate::path::Path;
+use crate::retransmit::{Answered, Due, Pending};
+use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
+use crate::v1::dpd::Dpd;
+use crate::v1::informational;
+use crate::v1::keys::{Iv, Keys, MessageCipher};
+use crate::v1::phase1::{Frame, Nat, Suite, Vendor};
+use crate::v1::quick::{self, Quick};
+
+/// When a rekey that has led to nothing is tried again.
+const REKEY_RETRY: Duration = Duration::from_secs(30);
+/// How long a replaced SA is kept for messages on their way.
+const DRAIN: Duration = Duration::from_secs(10);
+/// The same on the side that did not start its replacement.
+const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
+
+/// What phase 1 has agreed on and proved.
+pub(crate) struct Agreed {
+    pub(crate) suite: Suite,
+    pub(crate) vendor: Vendor,
+    pub(crate) nat: Nat,
+    pub(crate) keys: Keys,
+    pub(crate) cipher: MessageCipher,
+    /// The last cipher block of phase 1, from which the IVs of later exchanges come.
+    pub(crate) last_block: Iv,
+    pub(crate) remote_id: Identity,
+    pub(crate) initial_contact: bool,
+}
+
+/// An ISAKMP SA after phase 1.
+pub(crate) struct Established {
+    pub(crate) agreed: Box<Agreed>,
+    pub(crate) role: Role,
+    pub(crate) since: Duration,
+    pub(crate) schedule: Schedule,
+    pub(crate) exchanges: BTreeMap<u32, Exchange>,
+    pub(crate) seen: SeenIds,
+    pub(crate) dpd: Dpd,
+    pub(crate) keepalive: Option<nat_t::Keepalive>,
+    /// Another SA has taken over.
+    pub(crate) replaced: bool,
+    rekey_at: Option<Duration>,
+    expire_at: Option<Duration>,
+    drain_at: Option<Duration>,
+}
+
+/// One exchange under the SA, by its message id.
+pub(crate) struct Exchange {
+    /// Where it is; `None` once it is done.
+    pub(crate) quick: Option<Quick>,
+    /// The child it negotiates.
+    pub(crate) child: Option<ChildId>,
+    /// The peer's last message and our answer to it.
+    pub(crate) answered: Answered,
+    /// Our message that waits for an answer.
+    pub(crate) pending: Option<Pending>,
+    /// The question that is open.
+    pub(crate) ticket: Option<Ticket>,
+    /// When the exchange, or the memory of it, ends.
+    pub(crate) ends_at: Duration,
+}
+
+/// Message ids that the peer has used: none may come again (RFC 2409 §5.7, RFC 2408 §3.1).
+#[derive(Debug, Default)]
+pub(crate) struct SeenIds(VecDeque<u32>);
+
+impl SeenIds {
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.0.contains(&id)
+    }
+
+    /// Remembers an id. True when the memory has just become full: time for new keys, under which
+    /// all ids are fresh.
+    pub(crate) fn insert(&mut self, id: u32, most: usize) -> bool {
+        let was_full = self.0.len() >= most.max(1);
+        if was_full {
+            self.0.pop_front();
+        }
+        self.0.push_back(id);
+        !was_full && self.0.len() >= most.max(1)
+    }
+}
+
+impl Established {
+    pub(crate) fn new(
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        role: Role,
+        path: Path,
+        agreed: Box<Agreed>,
+    ) -> Self {
+        let now = ctx.now;
+        let random = u32::from_be_bytes(ctx.random());
+        let schedule = frame.peer.margin.schedule(
+            agreed.suite.lifetime,
+            role == Role::Initiator,
+            random,
+        );
+        let mut keepalive = None;
+        if let Some(interval) = frame.peer.nat_traversal.keepalive
+            && path.natt
+            && agreed.nat.verdict.sends_keepalives()
+        {
+            let mut timer = nat_t::Keepalive::new(interval);
+            timer.start(now);
+            keepalive = Some(timer);
+        }
+        let dpd = Dpd::new(ctx, frame.peer.dpd, agreed.vendor.dpd);
+        Self {
+            role,
+            since: now,
+            rekey_at: Some(now.saturating_add(schedule.soft)),
+            expire_at: Some(now.saturating_add(schedule.hard)),
+            drain_at: None,
+            replaced: false,
+            schedule,
+            exchanges: BTreeMap::new(),
+            seen: SeenIds::default(),
+            dpd,
+            keepalive,
+            agreed,
+        }
+    }
+
+    /// A message id that neither side has used under this SA.
+    pub(crate) fn fresh_message_id(&self, ctx: &mut Context<'_>) -> Result<u32, DropReason> {
+        for _ in 0..16 {
+            let id = u32::from_be_bytes(ctx.random());
+            if id != 0 && !self.exchanges.contains_key(&id) && !self.seen.contains(id) {
+                return Ok(id);
+            }
+        }
+        Err(DropReason::Crypto)
+    }
+
+    /// Another SA has taken over. `ours` says that it is on us to delete this one.
+    pub(crate) fn retire(&mut self, now: Duration, ours: bool) {
+        if !self.replaced {
+            self.replaced = true;
+            self.rekey_at = None;
+            self.drain_at = Some(now.saturating_add(if ours { DRAIN } else { DRAIN_PASSIVE }));
+        }
+    }
+
+    /// The SA that had replaced this one is gone.
+    pub(crate) fn reinstate(&mut self, now: Duration) {
+        if self.replaced {
+            self.replaced = false;
+            self.drain_at = None;
+            self.rekey_at = Some(now.saturating_add(REKEY_RETRY));
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        let mut first = [
+            (self.rekey_at, DeadlineReason::IkeRekey),
+            (self.expire_at, DeadlineReason::IkeExpiry),
+            (self.drain_at, DeadlineReason::IkeDrain),
+            (self.dpd.deadline(), DeadlineReason::Dpd),
+            (
+                self.keepalive.as_ref().and_then(nat_t::Keepalive::next_deadline),
+                DeadlineReason::NatKeepalive,
+            ),
+        ]
+        .into_iter()
+        .fold(None, |first, (at, why)| earliest(first, deadline(at, why)));
+        for exchange in self.exchanges.values() {
+            first = earliest(first, exchange.deadline());
+        }
+        first
+    }
+
+    /// Takes in a message under this SA.
+    pub(crate) fn receive(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        message: &Message<'_>,
+        fingerprint: Digest,
+    ) -> Result<Outcome, DropReason> {
+        let id = message.header.message_id;
+        if message.encrypted().is_none() {
+            return Err(informational::refuse_clear(ctx, frame, message));
+        }
+        match message.header.exchange_type {
+            _ if id == 0 => Err(DropReason::Stale),
+            ExchangeType::QUICK_MODE => self.receive_quick(ctx, frame, message, id, fingerprint),
+            ExchangeType::INFORMATIONAL => {
+                if self.seen.contains(id) || self.exchanges.contains_key(&id) {
+                    return Err(DropReason::ReplayedMessageId(id));
+                }
+                informational::receive(self, ctx, frame, message)?;
+                self.remember(ctx, frame, id);
+                Ok(Outcome::Handled)
+            }
+            other => Err(DropReason::UnexpectedExchange(other)),
+        }
+    }
+
+    fn remember(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>, id: u32) {
+        if self.seen.insert(id, ctx.config.limits.message_ids_per_ike_sa) && !self.replaced {
+            ctx.effect(Effect::RekeyIke(frame.ike));
+        }
+    }
+
+    fn receive_quick(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        message: &Message<'_>,
+        id: u32,
+        fingerprint: Digest,
+    ) -> Result<Outcome, DropReason> {
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            if self.seen.contains(id) {
+                return Err(DropReason::ReplayedMessageId(id));
+            }
+            self.answer_quick(ctx, frame, message, id, fingerprint)?;
+            self.remember(ctx, frame, id);
+            return Ok(Outcome::Handled);
+        };
+        if exchange.answered.is(&fingerprint) {
+            if let Some(answer) = exchange.answered.answer.clone() {
+                ctx.send(frame.path, &answer);
+            }
+            return Ok(Outcome::Repeated);
+        }
+        let Some(quick) = exchange.quick.take() else { return Err(DropReason::Stale) };
+        match quick.receive(ctx, frame, &self.agreed, message) {
+            Ok(progress) => {
+                exchange.answered = Answered::new(fingerprint, None);
+                exchange.pending = None;
+                self.advance(ctx, frame, id, progress);
+                Ok(Outcome::Handled)
+            }
+            Err((quick, reason)) => {
+                exchange.quick = Some(quick);
+                Err(reason)
+            }
+        }
+    }
+
+    /// The peer starts a quick mode.
+    fn answer_quick(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        message: &Message<'_>,
+        id: u32,
+        fingerprint: Digest,
+    ) -> Result<(), DropReason> {
+        let running = self.exchanges.values().filter(|e| e.quick.is_some()).count();
+        if running >= ctx.config.limits.exchanges_per_ike_sa {
+            return Err(DropReason::Limit("exchanges of one IKE SA"));
+        }
+        if ctx.world.children.count(frame.ike) >= ctx.config.limits.children_per_ike_sa {
+            return Err(DropReason::Limit("children of one IKE SA"));
+        }
+        let progress = quick::receive_first(ctx, frame, &self.agreed, message)?;
+        self.make_room(ctx);
+        self.exchanges.insert(id, Exchange::new(ctx.now, Answered::new(fingerprint, None)));
+        ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
+        self.advance(ctx, frame, id, progress);
+        Ok(())
+    }
+
+    /// Starts a quick mode of our own.
+    pub(crate) fn start_quick(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        wanted: quick::Wanted,
+    ) -> Result<(), DropReason> {
+        let id = self.fresh_message_id(ctx)?;
+        let progress = quick::start(ctx, frame, &self.agreed, id, wanted)?;
+        self.make_room(ctx);
+        self.exchanges.insert(id, Exchange::new(ctx.now, Answered::default()));
+        ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
+        self.advance(ctx, frame, id, progress);
+        Ok(())
+    }
+
+    /// Forgets the oldest finished exchange when there are many.
+    fn make_room(&mut self, ctx: &Context<'_>) {
+        let most = ctx.config.limits.exchanges_per_ike_sa.saturating_mul(4);
+        while self.exchanges.len() >= most.max(1) {
+            let done = self.exchanges.iter().filter(|(_, e)| e.quick.is_none());
+            let Some(id) = done.min_by_key(|(_, e)| e.ends_at).map(|(id, _)| *id) else { return };
+            self.exchanges.remove(&id);
+        }
+    }
+
+    /// An answer to a question of an exchange.
+    pub(crate) fn answer(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        id: u32,
+        ticket: Ticket,
+        answer: Answer,
+    ) -> Result<(), DropReason> {
+        let Some(exchange) = self.exchanges.get_mut(&id).filter(|e| e.ticket == Some(ticket))
+        else {
+            return Err(DropReason::UnknownTicket);
+        };
+        let Some(quick) = exchange.quick.take() else { return Err(DropReason::UnknownTicket) };
+        match quick.answer(ctx, frame, &self.agreed, id, answer) {
+            Ok(progress) => {
+                exchange.ticket = None;
+                self.advance(ctx, frame, id, progress);
+                Ok(())
+            }
+            Err((quick, reason)) => {
+                exchange.quick = Some(quick);
+                Err(reason)
+            }
+        }
+    }
+
+    fn advance(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        id: u32,
+        progress: quick::Progress,
+    ) {
+        let now = ctx.now;
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        match progress {
+            quick::Progress::Send { next, message } => {
+                ctx.send(frame.path, &message);
+                exchange.child = Some(next.child());
+                exchange.answered.answer = Some(message.clone());
+                exchange.pending =
+                    Some(Pending::new(message, &frame.peer.retransmit, now, ctx.rng));
+                exchange.ends_at = Duration::MAX;
+                exchange.quick = Some(next);
+            }
+            quick::Progress::Ask { next, question } => {
+                exchange.child = Some(next.child());
+                exchange.ticket = Some(ctx.ask(frame.ike, Place::Exchange(id), question));
+                exchange.ends_at = now.saturating_add(ctx.config.limits.question_time);
+                exchange.quick = Some(next);
+            }
+            quick::Progress::Done { message } => {
+                if let Some(message) = message {
+                    ctx.send(frame.path, &message);
+                    exchange.answered.answer = Some(message);
+                }
+                exchange.finish(ctx, now);
+                ctx.note(
+                    Some(frame.ike),
+                    What::ExchangeEnded {
+                        message_id: id,
+                        error: false,
+                        reason: "quick mode done (await)",
+                    },
+                );
+            }
+            quick::Progress::Refuse { notify, spi, reason } => {
+                exchange.finish(ctx, now);
+                let message = informational::refusal(self, ctx, frame, notify, spi);
+                if let (Some(message), Some(exchange)) = (message, self.exchanges.get_mut(&id)) {
+                    ctx.send(frame.path, &message);
+                    exchange.answered.answer = Some(message);
+                }
+                ctx.note(
+                    Some(frame.ike),
+                    What::ExchangeEnded { message_id: id, error: true, reason },
+                );
+            }
+            quick::Progress::Fail { child, reason } => {
+                exchange.finish(ctx, now);
+                ctx.note(
+                    Some(frame.ike),
+                    What::ExchangeEnded {
+                        message_id: id,
+                        error: true,
+                        reason: "quick mode failed",
+                    },
+                );
+                ctx.child_failed(frame.index, child, reason);
+            }
+        }
+    }
+
+    /// A deadline of an exchange has come.
+    pub(crate) fn exchange_deadlines(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>) {
+        let now = ctx.now;
+        let due: alloc::vec::Vec<u32> = self
+            .exchanges
+            .iter()
+            .filter(|(_, e)| e.deadline().is_some_and(|d| d.at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
+            let reason = match exchange.pending.as_mut() {
+                Some(pending) => match pending.due(&frame.peer.retransmit, now, ctx.rng) {
+                    Due::Resend(message) => {
+                        ctx.send(frame.path, &message);
+                        continue;
+                    }
+                    Due::Wait => continue,
+                    Due::GiveUp => CloseReason::Timeout,
+                },
+                None if exchange.quick.is_some() => CloseReason::Refused,
+                None => {
+                    self.exchanges.remove(&id);
+                    continue;
+                }
+            };
+            self.abandon(ctx, frame, id, reason);
+        }
+    }
+
+    /// Ends an exchange that leads nowhere.
+    pub(crate) fn abandon(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        id: u32,
+        reason: CloseReason,
+    ) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let Some(quick) = exchange.quick.take() else { return };
+        if let Some(ticket) = exchange.ticket.take() {
+            ctx.world.questions.close(ticket);
+        }
+        exchange.finish(ctx, ctx.now);
+        ctx.note(
+            Some(frame.ike),
+            What::ExchangeEnded { message_id: id, error: true, reason: "abandoned" },
+        );
+        quick.abandon(ctx, frame, reason);
+        if reason == CloseReason::Timeout {
+            // Nobody answers: is anybody there?
+            self.dpd.suspect(ctx.now);
+        }
+    }
+
+    /// The exchange of ours that offered this SPI, or the only one that waits.
+    pub(crate) fn waiting_for_answer(&self, spi: &[u8]) -> Option<u32> {
+        let mut ours = self
+            .exchanges
+            .iter()
+            .filter_map(|(id, e)| e.quick.as_ref()?.offered_spi().map(|spi| (*id, spi)));
+        if let Ok(spi) = <[u8; 4]>::try_from(spi)
+            && let Some((id, _)) = ours.clone().find(|(_, o)| *o == u32::from_be_bytes(spi))
+        {
+            return Some(id);
+        }
+        let only = ours.next()?;
+        ours.next().is_none().then_some(only.0)
+    }
+
+    /// Packets came in on a child whose last message is missing: the peer has everything.
+    pub(crate) fn confirm_child(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>, child: ChildId) {
+        let waiting = self
+            .exchanges
+            .iter()
+            .find(|(_, e)| e.child == Some(child) && e.quick.as_ref().is_some_and(Quick::installed))
+            .map(|(id, _)| *id);
+        let Some(id) = waiting else { return };
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.quick = None;
+            exchange.finish(ctx, ctx.now);
+        }
+        crate::children::activate(ctx, child);
+        ctx.note(
+            Some(frame.ike),
+            What::ExchangeEnded {
+                message_id: id,
+                error: false,
+                reason: "confirmed by inbound traffic",
+            },
+        );
+    }
+
+    /// Whether a negotiation of ours for this child of the configuration is under way.
+    pub(crate) fn negotiates(&self, config: usize) -> bool {
+        self.exchanges.values().filter_map(|e| e.quick.as_ref()).any(|q| q.config() == config)
+    }
+
+    /// Message ids of our own negotiations for the same traffic that nobody has answered.
+    pub(crate) fn unanswered_for(
+        &self,
+        config: usize,
+        child: &crate::children::Child,
+    ) -> alloc::vec::Vec<u32> {
+        self.exchanges
+            .iter()
+            .filter(|(_, e)| {
+                e.quick.as_ref().is_some_and(|q| {
+                    q.offered_spi().is_some()
+                        && q.config() == config
+                        && q.traffic() == (child.local, child.remote)
+                })
+            })
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// What the lifetime of the SA asks for at `now`.
+    pub(crate) fn lifetime_due(&mut self, now: Duration) -> Option<LifetimeDue> {
+        let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        if due(self.expire_at) {
+            self.expire_at = None;
+            Some(LifetimeDue::Expire)
+        } else if due(self.drain_at) {
+            self.drain_at = None;
+            Some(LifetimeDue::Drained)
+        } else if due(self.rekey_at) {
+            self.rekey_at = Some(now.saturating_add(REKEY_RETRY));
+            Some(LifetimeDue::Rekey)
+        } else {
+            None
+        }
+    }
+
+    /// Sends something that wants no answer.
+    pub(crate) fn sent(&mut self, now: Duration) {
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.outbound(now);
+        }
+    }
+}
+
+/// What the lifetime of an SA asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LifetimeDue {
+    Rekey,
+    Expire,
+    Drained,
+}
+
+impl Exchange {
+    fn new(now: Duration, answered: Answered) -> Self {
+        Self {
+            quick: None,
+            child: None,
+            answered,
+            pending: None,
+            ticket: None,
+            ends_at: now,
+        }
+    }
+
+    fn finish(&mut self, ctx: &Context<'_>, now: Duration) {
+        self.pending = None;
+        self.ticket = None;
+        self.ends_at = now.saturating_add(ctx.config.limits.answer_time);
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        Some(match (&self.pending, &self.quick) {
+            (Some(pending), _) => {
+                Deadline { at: pending.deadline(), why: DeadlineReason::Retransmit }
+            }
+            (None, Some(_)) => Deadline { at: self.ends_at, why: DeadlineReason::Question },
+            (None, None) => Deadline { at: self.ends_at, why: DeadlineReason::Forget },
+        })
+    }
+}
+

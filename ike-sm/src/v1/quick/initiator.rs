@@ -1,0 +1,312 @@
+//! The initiator's side of quick mode.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crypto_suite::{ActiveKeyExchange, Secret};
+use isakmp_wire::registry::{ExchangeType, ProtocolId};
+use isakmp_wire::v1::{Message, NotifyType, Situation, Writer};
+use isakmp_wire::{BuildError, Limits};
+
+use super::{Parts, Progress, Quick, Refused, Secrets, Wanted};
+use crate::action::CloseReason;
+use crate::config::{Lifetime, Pfs};
+use crate::context::Context;
+use crate::event::Answer;
+use crate::id::ChildId;
+use crate::outcome::DropReason;
+use crate::policy::{self, ChildOffer, Phase2Choice};
+use crate::v1::established::Agreed;
+use crate::v1::keys::Iv;
+use crate::v1::payloads::{self, Payloads, QM_SA};
+use crate::v1::phase1::{self, Frame};
+use crate::v1::protect;
+
+/// An SPI is asked for.
+pub(crate) struct SpiWanted {
+    pub(super) child: ChildId,
+    pub(super) wanted: Wanted,
+}
+
+/// Starts a quick mode.
+pub(crate) fn start(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    message_id: u32,
+    wanted: Wanted,
+) -> Result<Progress, DropReason> {
+    let child = ChildId(ctx.world.handles.next());
+    let config = super::child_config(ctx, frame, wanted.config)?;
+    if ctx.config.ask_spis {
+        let protocol = config.suites.first().map(|s| s.protocol());
+        let protocol = protocol.ok_or(DropReason::NoSuchObject)?;
+        let question = super::spi_question(ctx, frame, wanted.config, child, protocol, None);
+        let next = Quick::SpiWanted(SpiWanted { child, wanted });
+        return Ok(Progress::Ask { next, question });
+    }
+    let spi = crate::children::draw_spi(ctx, child)?;
+    let sent = offer(ctx, frame, agreed, message_id, child, wanted, spi);
+    if sent.is_err() {
+        ctx.world.children.release_spi(spi);
+    }
+    sent
+}
+
+impl SpiWanted {
+    /// The SPI has come.
+    pub(super) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+        message_id: u32,
+        answer: Answer,
+    ) -> Result<Progress, Refused<Self>> {
+        let child = self.child;
+        let spi = match answer {
+            Answer::Spi(Some(spi)) => spi,
+            Answer::Spi(None) => {
+                return Ok(Progress::Fail { child, reason: CloseReason::Refused });
+            }
+            _ => return Err((self, DropReason::WrongAnswer)),
+        };
+        if let Err(reason) = ctx.world.children.take_spi(spi, child) {
+            return Err((self, reason));
+        }
+        match offer(ctx, frame, agreed, message_id, child, self.wanted, spi) {
+            Ok(progress) => Ok(progress),
+            Err(_) => {
+                ctx.world.children.release_spi(spi);
+                Ok(Progress::Fail { child, reason: CloseReason::Crypto })
+            }
+        }
+    }
+}
+
+/// `HDR*, HASH(1), SA, Ni [, KE ], IDci, IDcr [, NAT-OAi, NAT-OAr ] -->`
+fn offer(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    message_id: u32,
+    child: ChildId,
+    wanted: Wanted,
+    spi_in: u32,
+) -> Result<Progress, DropReason> {
+    let config = super::child_config(ctx, frame, wanted.config)?;
+    let offer = policy::phase2_offer(config, super::nat_modes(&agreed.nat), spi_in);
+    let ids = super::client_id_bodies(&wanted.local, &wanted.remote)?;
+    let group = match config.pfs {
+        Pfs::Required(group) => super::group_of(ctx, Some(group))?,
+        _ => None,
+    };
+    let dh = match group {
+        Some(group) => Some(group.start(ctx.rng).map_err(|_| DropReason::Crypto)?),
+        None => None,
+    };
+    let ni_b = phase1::nonce(ctx);
+    let nat_oa = super::nat_oa(agreed, config.mode, frame.path, true);
+    let plain = protect::hashed(
+        agreed.suite.prf.output_len(),
+        |rest| agreed.keys.hash_1(message_id, rest),
+        |writer| {
+            write_offer(writer, &offer)?;
+            writer.nonce(&ni_b)?;
+            if let Some(dh) = &dh {
+                writer.key_exchange(dh.public())?;
+            }
+            for id in &ids {
+                writer.payload(isakmp_wire::v1::PayloadType::IDENTIFICATION, id)?;
+            }
+            if let Some(oa) = &nat_oa {
+                for address in oa.addresses {
+                    writer.nat_oa(oa.number, address)?;
+                }
+            }
+            Ok(())
+        },
+    )?;
+    let iv = agreed
+        .cipher
+        .exchange_iv(&agreed.last_block, message_id)
+        .ok_or(DropReason::Crypto)?;
+    let header = protect::header(&frame.cookies, ExchangeType::QUICK_MODE, message_id);
+    let (message, iv) = protect::seal(&agreed.cipher, &iv, &header, plain)?;
+    let next = Quick::Sent(Sent { child, wanted, offer, spi_in, ni_b, dh, iv, message_id });
+    Ok(Progress::Send { next, message })
+}
+
+fn write_offer(writer: &mut Writer<'_>, offer: &[ChildOffer]) -> Result<(), BuildError> {
+    writer.sa(Situation::IDENTITY_ONLY, |sa| {
+        for p in offer {
+            sa.proposal(p.number, ProtocolId(p.protocol), &p.spi, |proposal| {
+                for t in &p.transforms {
+                    proposal.transform(t.number, t.id, |attributes| t.write(attributes))?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Message 1 is out.
+pub(crate) struct Sent {
+    pub(super) child: ChildId,
+    pub(super) wanted: Wanted,
+    pub(super) spi_in: u32,
+    offer: Vec<ChildOffer>,
+    ni_b: Vec<u8>,
+    dh: Option<Box<dyn ActiveKeyExchange>>,
+    iv: Iv,
+    message_id: u32,
+}
+
+/// What message 2 has brought.
+struct Accepted {
+    choice: Phase2Choice,
+    nr_b: Vec<u8>,
+    g_xr: Option<Vec<u8>>,
+    iv: Iv,
+    told: Option<Lifetime>,
+    original_addresses: Option<crate::action::OriginalAddresses>,
+}
+
+impl Sent {
+    /// `<-- HDR*, HASH(2), SA, Nr [, KE ], IDci, IDcr [, N(RESPONDER-LIFETIME) ]`, answered with
+    /// `HDR*, HASH(3) -->`
+    pub(super) fn receive(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+        message: &Message<'_>,
+    ) -> Result<Progress, Refused<Self>> {
+        let accepted = match self.check(ctx, frame, agreed, message) {
+            Ok(accepted) => accepted,
+            Err(reason) => return Err((self, reason)),
+        };
+        let (child, spi_in) = (self.child, self.spi_in);
+        Ok(self.finish(ctx, frame, agreed, accepted).unwrap_or_else(|_| {
+            ctx.world.children.release_spi(spi_in);
+            Progress::Fail { child, reason: CloseReason::Crypto }
+        }))
+    }
+
+    fn check(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+        message: &Message<'_>,
+    ) -> Result<Accepted, DropReason> {
+        let limits = &ctx.config.wire;
+        let (plain, iv) = protect::open(&agreed.cipher, &self.iv, message)?;
+        let chain = protect::chain(message, &plain, limits)?;
+        let payloads = payloads::sort(chain, &QM_SA, agreed.vendor.dialect, limits)?;
+        let hash = agreed.keys.hash_2(self.message_id, &self.ni_b, payloads.after_hash);
+        protect::verify(&hash, payloads.hash)?;
+        if payloads.nonce == self.ni_b {
+            return Err(DropReason::Reflected);
+        }
+        let config = super::child_config(ctx, frame, self.wanted.config)?;
+        let answer = policy::read_phase2(payloads.sa()?);
+        let context = super::phase2_context(ctx, agreed);
+        let choice =
+            policy::check_phase2_answer(config, &self.offer, &answer, &context, &mut |what| {
+                ctx.note(Some(frame.ike), what);
+            })
+            .map_err(|_| DropReason::NotOffered)?;
+        // RFC 2409 §5.5: a KE payload goes with the group, and neither without the other.
+        let g_xr = match (&self.dh, payloads.ke) {
+            (Some(dh), Some(public)) => {
+                dh.check(public).map_err(|_| DropReason::BadKeyExchange)?;
+                if public == dh.public() {
+                    return Err(DropReason::Reflected);
+                }
+                Some(public.to_vec())
+            }
+            (None, None) => None,
+            (Some(_), None) => {
+                let kind = isakmp_wire::v1::PayloadType::KEY_EXCHANGE;
+                return Err(DropReason::MissingPayload(kind.into()));
+            }
+            (None, Some(_)) => {
+                let kind = isakmp_wire::v1::PayloadType::KEY_EXCHANGE;
+                return Err(DropReason::UnexpectedPayload(kind.into()));
+            }
+        };
+        match super::client_ids(&payloads)? {
+            Some(ids) if ids != (self.wanted.local, self.wanted.remote) => {
+                return Err(DropReason::InvalidIdInformation);
+            }
+            _ => {}
+        }
+        Ok(Accepted {
+            told: responder_lifetime(&payloads, limits),
+            original_addresses: super::original_addresses(&payloads),
+            nr_b: payloads.nonce.to_vec(),
+            choice,
+            g_xr,
+            iv,
+        })
+    }
+
+    fn finish(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+        accepted: Accepted,
+    ) -> Result<Progress, DropReason> {
+        let g_xy: Option<Secret> = match (self.dh, accepted.g_xr) {
+            (Some(dh), Some(public)) => {
+                Some(dh.finish(&public).map_err(|_| DropReason::Crypto)?)
+            }
+            _ => None,
+        };
+        let plain = protect::plain(|writer| {
+            let hash = agreed.keys.hash_3(self.message_id, &self.ni_b, &accepted.nr_b);
+            writer.hash(hash.as_ref())?;
+            Ok(())
+        })?;
+        let header = protect::header(&frame.cookies, ExchangeType::QUICK_MODE, self.message_id);
+        let (message, _) = protect::seal(&agreed.cipher, &accepted.iv, &header, plain)?;
+        let lifetime = match accepted.told {
+            Some(told) => accepted.choice.lifetime.min(told),
+            None => accepted.choice.lifetime,
+        };
+        super::install(
+            ctx,
+            frame,
+            agreed,
+            &Secrets { g_xy: g_xy.as_ref(), ni_b: &self.ni_b, nr_b: &accepted.nr_b },
+            Parts {
+                child: self.child,
+                config: self.wanted.config,
+                initiator: true,
+                choice: &accepted.choice,
+                spi_in: self.spi_in,
+                local: self.wanted.local,
+                remote: self.wanted.remote,
+                replaces: self.wanted.replaces,
+                original_addresses: accepted.original_addresses,
+                lifetime,
+            },
+        )?;
+        // The responder takes packets in since it sent message 2.
+        crate::children::activate(ctx, self.child);
+        Ok(Progress::Done { message: Some(message) })
+    }
+}
+
+/// The lifetime that the responder tells (RFC 2407 §4.6.3.1).
+fn responder_lifetime(payloads: &Payloads<'_>, limits: &Limits) -> Option<Lifetime> {
+    let told = payloads
+        .notifications
+        .iter()
+        .find(|n| n.notify_type == NotifyType::RESPONDER_LIFETIME)?;
+    policy::read_lifetime(told, limits)
+}

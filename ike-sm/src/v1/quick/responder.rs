@@ -1,0 +1,401 @@
+//! The responder's side of quick mode.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use isakmp_wire::registry::{ExchangeType, ProtocolId};
+use isakmp_wire::v1::{Message, NotifyType, PayloadType, Situation, Writer};
+use isakmp_wire::BuildError;
+
+use super::{Parts, Progress, Quick, Refused, Secrets};
+use crate::action::{CloseReason, OriginalAddresses, Question};
+use crate::context::Context;
+use crate::event::Answer;
+use crate::explain::{SelectorCheck, What};
+use crate::id::ChildId;
+use crate::outcome::DropReason;
+use crate::policy::{self, ChildOffer, Phase2Choice, Phase2Refusal};
+use crate::selector::Selector;
+use crate::v1::established::Agreed;
+use crate::v1::keys::Iv;
+use crate::v1::payloads::{self, QM_DONE, QM_SA};
+use crate::v1::phase1::{self, Frame};
+use crate::v1::protect;
+
+/// What message 1 asks for and will get.
+struct Granted {
+    child: ChildId,
+    config: usize,
+    choice: Phase2Choice,
+    local: Selector,
+    remote: Selector,
+    /// The peer has sent client identities, so we do too.
+    with_ids: bool,
+    ni_b: Vec<u8>,
+    g_xi: Option<Vec<u8>>,
+    original_addresses: Option<OriginalAddresses>,
+    replaces: Option<ChildId>,
+    message_id: u32,
+    /// For our message.
+    iv: Iv,
+}
+
+/// Message 1 is in, a question is open.
+pub(crate) struct Asked {
+    granted: Box<Granted>,
+    about: About,
+}
+
+/// What is asked.
+enum About {
+    Authorization,
+    Spi,
+}
+
+/// Takes in the first message: `HDR*, HASH(1), SA, Ni [, KE ] [, IDci, IDcr ] -->`
+pub(crate) fn receive_first(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    message: &Message<'_>,
+) -> Result<Progress, DropReason> {
+    let limits = &ctx.config.wire;
+    let message_id = message.header.message_id;
+    let iv = agreed
+        .cipher
+        .exchange_iv(&agreed.last_block, message_id)
+        .ok_or(DropReason::Crypto)?;
+    let (plain, iv) = protect::open(&agreed.cipher, &iv, message)?;
+    let chain = protect::chain(message, &plain, limits)?;
+    let payloads = payloads::sort(chain, &QM_SA, agreed.vendor.dialect, limits)?;
+    protect::verify(&agreed.keys.hash_1(message_id, payloads.after_hash), payloads.hash)?;
+
+    // From here on the peer has proved who it is: what cannot be granted is refused, not dropped.
+    let ids = super::client_ids(&payloads)?;
+    // RFC 2409 §5.5: without client identities the ends themselves are meant.
+    let (remote, local) = ids.unwrap_or((
+        Selector::host(frame.path.remote.ip()),
+        Selector::host(frame.path.local.ip()),
+    ));
+    let offer = policy::read_phase2(payloads.sa()?);
+    let spi = offer.first().and_then(|o| <[u8; 4]>::try_from(o.spi.as_slice()).ok());
+    let spi = spi.map(u32::from_be_bytes);
+    let refuse = |notify, reason| Ok(Progress::Refuse { notify, spi, reason });
+    let (config, choice) = match choose(ctx, frame, agreed, &offer, local, remote) {
+        Ok(chosen) => chosen,
+        Err(Some(Phase2Refusal::ConflictingAttributes(_) | Phase2Refusal::MixedGroups)) => {
+            return refuse(NotifyType::ATTRIBUTES_NOT_SUPPORTED, "attributes not supported");
+        }
+        Err(Some(_)) => return refuse(NotifyType::NO_PROPOSAL_CHOSEN, "no proposal chosen"),
+        Err(None) => {
+            return refuse(NotifyType::INVALID_ID_INFORMATION, "invalid id information");
+        }
+    };
+    // RFC 2409 §5.5: a KE payload goes with the group, and neither without the other.
+    match (super::group_of(ctx, choice.group)?, payloads.ke) {
+        (Some(group), Some(public)) => {
+            if group.check_initiator(public).is_err() {
+                return refuse(NotifyType::INVALID_KEY_INFORMATION, "invalid key information");
+            }
+        }
+        (None, None) => {}
+        _ => return refuse(NotifyType::INVALID_KEY_INFORMATION, "KE without group or reverse"),
+    }
+    let replaces = ctx.world.children.active_for(frame.index, &agreed.remote_id, local, remote);
+    let granted = Box::new(Granted {
+        child: ChildId(ctx.world.handles.next()),
+        config,
+        choice,
+        local,
+        remote,
+        with_ids: ids.is_some(),
+        ni_b: payloads.nonce.to_vec(),
+        g_xi: payloads.ke.map(<[u8]>::to_vec),
+        original_addresses: super::original_addresses(&payloads),
+        replaces,
+        message_id,
+        iv,
+    });
+    if ctx.config.authorize_children {
+        let child = super::child_config(ctx, frame, config)?;
+        let question = Question::AuthorizeChild {
+            peer: frame.peer.name.clone(),
+            name: child.name.clone(),
+            local,
+            remote,
+            suite: granted.choice.suite,
+        };
+        let next = Quick::Asked(Asked { granted, about: About::Authorization });
+        return Ok(Progress::Ask { next, question });
+    }
+    Ok(want_spi(ctx, frame, agreed, granted))
+}
+
+/// The child of the configuration that the offer fits, and what is taken of it. `Err(None)`: the
+/// identities fit none.
+fn choose(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    offer: &[ChildOffer],
+    local: Selector,
+    remote: Selector,
+) -> Result<(usize, Phase2Choice), Option<Phase2Refusal>> {
+    let config = ctx.config;
+    let Some(peer) = config.peers.get(frame.index) else { return Err(None) };
+    let context = super::phase2_context(ctx, agreed);
+    let mut refusal = None;
+    for (index, child) in peer.children.iter().enumerate() {
+        let ok = policy::fits(child, &local, &remote);
+        ctx.note(
+            Some(frame.ike),
+            What::SelectorCheck(Box::new(SelectorCheck {
+                child: child.name.clone(),
+                local,
+                remote,
+                ok,
+            })),
+        );
+        if !ok {
+            continue;
+        }
+        let choice = policy::choose_phase2(child, offer, &context, &mut |what| {
+            ctx.note(Some(frame.ike), what);
+        });
+        match choice {
+            Ok(choice) => return Ok((index, choice)),
+            Err(why) => refusal = refusal.or(Some(why)),
+        }
+    }
+    Err(refusal)
+}
+
+fn want_spi(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    granted: Box<Granted>,
+) -> Progress {
+    let child = granted.child;
+    ctx.note(Some(frame.ike), What::SpiWanted { count: 1 });
+    if ctx.config.ask_spis {
+        let question = super::spi_question(
+            ctx,
+            frame,
+            granted.config,
+            child,
+            granted.choice.suite.protocol(),
+            Some(granted.choice.spi),
+        );
+        let next = Quick::Asked(Asked { granted, about: About::Spi });
+        return Progress::Ask { next, question };
+    }
+    match crate::children::draw_spi(ctx, child) {
+        Ok(spi) => grant(ctx, frame, agreed, granted, spi),
+        Err(_) => Progress::Fail { child, reason: CloseReason::Crypto },
+    }
+}
+
+impl Asked {
+    pub(super) const fn child(&self) -> ChildId {
+        self.granted.child
+    }
+
+    pub(super) const fn config(&self) -> usize {
+        self.granted.config
+    }
+
+    pub(super) const fn traffic(&self) -> (Selector, Selector) {
+        (self.granted.local, self.granted.remote)
+    }
+
+    /// The answer has come.
+    pub(super) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+        answer: Answer,
+    ) -> Result<Progress, Refused<Self>> {
+        let spi = Some(self.granted.choice.spi);
+        match (&self.about, answer) {
+            (About::Authorization, Answer::Authorize(true)) => {
+                Ok(want_spi(ctx, frame, agreed, self.granted))
+            }
+            (About::Authorization, Answer::Authorize(false)) => Ok(Progress::Refuse {
+                notify: NotifyType::INVALID_ID_INFORMATION,
+                spi,
+                reason: "not authorized",
+            }),
+            (About::Spi, Answer::Spi(Some(own))) => {
+                match ctx.world.children.take_spi(own, self.granted.child) {
+                    Ok(()) => Ok(grant(ctx, frame, agreed, self.granted, own)),
+                    Err(reason) => Err((self, reason)),
+                }
+            }
+            (About::Spi, Answer::Spi(None)) => Ok(Progress::Refuse {
+                notify: NotifyType::NO_PROPOSAL_CHOSEN,
+                spi,
+                reason: "no SPI",
+            }),
+            _ => Err((self, DropReason::WrongAnswer)),
+        }
+    }
+}
+
+fn grant(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    granted: Box<Granted>,
+    spi_in: u32,
+) -> Progress {
+    let child = granted.child;
+    answer(ctx, frame, agreed, granted, spi_in).unwrap_or_else(|_| {
+        ctx.world.children.release_spi(spi_in);
+        Progress::Fail { child, reason: CloseReason::Crypto }
+    })
+}
+
+/// `<-- HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ] [, NAT-OA … ] [, N(RESPONDER-LIFETIME) ]`
+fn answer(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    granted: Box<Granted>,
+    spi_in: u32,
+) -> Result<Progress, DropReason> {
+    let choice = &granted.choice;
+    let (public, g_xy) = match (super::group_of(ctx, choice.group)?, &granted.g_xi) {
+        (Some(group), Some(g_xi)) => {
+            let (public, shared) =
+                group.respond(ctx.rng, g_xi).map_err(|_| DropReason::Crypto)?;
+            (Some(public), Some(shared))
+        }
+        _ => (None, None),
+    };
+    let nr_b = phase1::nonce(ctx);
+    let ids = super::client_id_bodies(&granted.remote, &granted.local)?;
+    let nat_oa = granted
+        .original_addresses
+        .and_then(|_| super::nat_oa(agreed, choice.mode, frame.path, false));
+    let protocol = super::protocol_id(choice.suite.protocol());
+    let plain = protect::hashed(
+        agreed.suite.prf.output_len(),
+        |rest| agreed.keys.hash_2(granted.message_id, &granted.ni_b, rest),
+        |writer| {
+            write_answer(writer, choice, protocol, spi_in)?;
+            writer.nonce(&nr_b)?;
+            if let Some(public) = &public {
+                writer.key_exchange(public)?;
+            }
+            if granted.with_ids {
+                for id in &ids {
+                    writer.payload(PayloadType::IDENTIFICATION, id)?;
+                }
+            }
+            if let Some(oa) = &nat_oa {
+                for address in oa.addresses {
+                    writer.nat_oa(oa.number, address)?;
+                }
+            }
+            if let Some(lifetime) = choice.lifetime_to_tell() {
+                // RFC 2407 §4.5.4, §4.6.3.1: the initiator is told that we end it sooner.
+                let spi = spi_in.to_be_bytes();
+                writer.notification_with(protocol, &spi, NotifyType::RESPONDER_LIFETIME, |a| {
+                    policy::write_lifetime(&lifetime, a)
+                })?;
+            }
+            Ok(())
+        },
+    )?;
+    let header = protect::header(&frame.cookies, ExchangeType::QUICK_MODE, granted.message_id);
+    let (message, iv) = protect::seal(&agreed.cipher, &granted.iv, &header, plain)?;
+    super::install(
+        ctx,
+        frame,
+        agreed,
+        &Secrets { g_xy: g_xy.as_ref(), ni_b: &granted.ni_b, nr_b: &nr_b },
+        Parts {
+            child: granted.child,
+            config: granted.config,
+            initiator: false,
+            choice,
+            spi_in,
+            local: granted.local,
+            remote: granted.remote,
+            replaces: granted.replaces,
+            original_addresses: granted.original_addresses,
+            lifetime: choice.lifetime,
+        },
+    )?;
+    let next = Quick::Answered(Answered {
+        child: granted.child,
+        config: granted.config,
+        traffic: (granted.local, granted.remote),
+        message_id: granted.message_id,
+        ni_b: granted.ni_b,
+        nr_b,
+        iv,
+    });
+    Ok(Progress::Send { next, message })
+}
+
+fn write_answer(
+    writer: &mut Writer<'_>,
+    choice: &Phase2Choice,
+    protocol: ProtocolId,
+    spi_in: u32,
+) -> Result<(), BuildError> {
+    writer.sa(Situation::IDENTITY_ONLY, |sa| {
+        let spi = spi_in.to_be_bytes();
+        sa.proposal(choice.proposal_number, protocol, &spi, |proposal| {
+            let t = &choice.chosen;
+            proposal.transform(t.number, t.id, |attributes| t.write(attributes))?;
+            Ok(())
+        })?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Message 2 is out; packets are taken in.
+pub(crate) struct Answered {
+    pub(super) child: ChildId,
+    pub(super) config: usize,
+    pub(super) traffic: (Selector, Selector),
+    message_id: u32,
+    ni_b: Vec<u8>,
+    nr_b: Vec<u8>,
+    iv: Iv,
+}
+
+impl Answered {
+    /// `HDR*, HASH(3) -->`: the initiator is alive and has everything.
+    pub(super) fn receive(
+        self,
+        ctx: &mut Context<'_>,
+        agreed: &Agreed,
+        message: &Message<'_>,
+    ) -> Result<Progress, Refused<Self>> {
+        if let Err(reason) = self.check(ctx, agreed, message) {
+            return Err((self, reason));
+        }
+        crate::children::activate(ctx, self.child);
+        Ok(Progress::Done { message: None })
+    }
+
+    fn check(
+        &self,
+        ctx: &Context<'_>,
+        agreed: &Agreed,
+        message: &Message<'_>,
+    ) -> Result<(), DropReason> {
+        let limits = &ctx.config.wire;
+        let (plain, _) = protect::open(&agreed.cipher, &self.iv, message)?;
+        let chain = protect::chain(message, &plain, limits)?;
+        let payloads = payloads::sort(chain, &QM_DONE, agreed.vendor.dialect, limits)?;
+        let hash = agreed.keys.hash_3(self.message_id, &self.ni_b, &self.nr_b);
+        protect::verify(&hash, payloads.hash)
+    }
+}
