@@ -10,7 +10,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub(crate) use life::{activate, install, on_deadline, on_traffic, remove, retire, shorten};
+pub(crate) use life::{
+    NewChild, activate, install, on_deadline, on_traffic, remove, retire, shorten,
+};
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
 use crate::config::{Identity, Schedule};
@@ -67,6 +69,14 @@ pub(crate) struct Child {
     idle_at: Option<Duration>,
 }
 
+/// What a child is for: its place in the peer's configuration, our side, the peer's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TrafficOf {
+    pub(crate) config: usize,
+    pub(crate) local: Selector,
+    pub(crate) remote: Selector,
+}
+
 /// How far a child is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChildState {
@@ -88,6 +98,11 @@ impl Child {
         ]
         .into_iter()
         .fold(None, |first, (at, why)| earliest(first, deadline(at, why)))
+    }
+
+    /// What it is for.
+    pub(crate) const fn traffic(&self) -> TrafficOf {
+        TrafficOf { config: self.config, local: self.local, remote: self.remote }
     }
 
     /// Whether both stand for the same traffic of the same peer.
@@ -178,6 +193,12 @@ impl Children {
         spi: u32,
     ) -> Option<&Child> {
         self.of(peer, remote_id).find(|child| child.spi_out == spi)
+    }
+
+    /// Other children for the same traffic of the same peer.
+    pub(crate) fn rivals_of(&self, id: ChildId) -> Vec<ChildId> {
+        let Some(child) = self.table.get(&id) else { return Vec::new() };
+        self.table.values().filter(|c| child.rivals(c)).map(|c| c.id).collect()
     }
 
     /// Whether a child, or a negotiation, owns this inbound SPI.

@@ -10,6 +10,7 @@ mod lifetime;
 mod limits;
 mod peer;
 mod phase1;
+mod ports;
 mod prefix;
 mod psk;
 mod validate;
@@ -26,6 +27,7 @@ pub use lifetime::{Lifetime, RekeyMargin, Schedule};
 pub use limits::EndpointLimits;
 pub use peer::{Dpd, DpdTimes, NatTraversal, PeerConfig, Phase1Mode, Retransmit};
 pub use phase1::{Authentication, Phase1Policy};
+pub use ports::Ports;
 pub use prefix::Prefix;
 pub use psk::{PskMatch, PskOwner, PskTable};
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub psks: PskTable,
     /// Weak algorithms that policies may use.
     pub weak: WeakAlgorithms,
+    /// Our own UDP ports.
+    pub ports: Ports,
     /// Bounds of the endpoint.
     pub limits: EndpointLimits,
     /// Bounds of one message.
@@ -65,6 +69,7 @@ impl Default for Config {
             policies: alloc::vec![Phase1Policy::new(10)],
             psks: PskTable::new(),
             weak: WeakAlgorithms::NONE,
+            ports: Ports::default(),
             limits: EndpointLimits::default(),
             wire: isakmp_wire::Limits::default(),
             respond: true,

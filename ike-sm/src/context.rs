@@ -1,7 +1,7 @@
 //! What a session works with besides itself: the call's inputs and outputs, and what all sessions
 //! share.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -11,8 +11,8 @@ use rand_core::CryptoRng;
 
 use crate::action::{Action, Actions, CloseReason, Question};
 use crate::children::Children;
-use crate::config::Config;
-use crate::explain::Record;
+use crate::config::{Config, Identity, PeerConfig};
+use crate::explain::{Record, What};
 use crate::id::{ChildId, Counter, IkeId, Ticket};
 use crate::outcome::DropReason;
 use crate::path::Path;
@@ -33,10 +33,29 @@ pub(crate) struct World {
     pub(crate) handles: Counter,
     pub(crate) questions: Questions,
     pub(crate) children: Children,
+    /// The IKE SAs after phase 1.
+    pub(crate) standing: BTreeMap<IkeId, Standing>,
     /// What one session's progress means to the others; worked off before the call returns.
-    pub(crate) effects: Vec<Effect>,
+    pub(crate) effects: VecDeque<Effect>,
     /// Objects whose deadline may have changed in this call.
     pub(crate) touched: Vec<TimerKey>,
+}
+
+/// An IKE SA after phase 1, as the others see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    /// The peer's place in the configuration.
+    pub(crate) peer: usize,
+    pub(crate) remote_id: Identity,
+    /// When its first message was sent or came.
+    pub(crate) created: Duration,
+    pub(crate) since: Duration,
+    /// Whether we started it.
+    pub(crate) initiator: bool,
+    /// CKY-I, or the initiator's SPI.
+    pub(crate) initiator_spi: [u8; 8],
+    /// Another one has taken over.
+    pub(crate) replaced: bool,
 }
 
 /// What has a deadline.
@@ -57,6 +76,8 @@ pub(crate) enum Effect {
     CookiesKnown(IkeId),
     /// A responder has proved nothing, but has shown that it gets our answers.
     AddressProved(IkeId),
+    /// The peer has moved to another address.
+    Moved(IkeId),
     /// Phase 1 is done.
     Established(IkeId),
     /// The peer of this SA has lost all older ones (RFC 2407 §4.6.3.3).
@@ -130,10 +151,32 @@ impl Context<'_> {
     }
 
     /// Hands a record to the embedder, if it wants any.
-    pub(crate) fn report(&mut self, record: Record) {
+    pub(crate) fn note(&mut self, ike: Option<IkeId>, what: What) {
         if self.config.explain {
-            self.actions.push(Action::Report(record));
+            self.actions.push(Action::Report(Record { at: self.now, ike, what }));
         }
+    }
+
+    /// A negotiation has led to no child.
+    pub(crate) fn child_failed(
+        &mut self,
+        peer: usize,
+        config: usize,
+        child: ChildId,
+        reason: CloseReason,
+    ) {
+        let config_of = |peer: &PeerConfig| peer.children.get(config).map(|c| c.name.clone());
+        let name = self.config.peers.get(peer).and_then(config_of).unwrap_or_default();
+        self.actions.push(Action::ChildFailed { child, name, reason });
+    }
+
+    /// Whether there is an SA with this peer: any of its identities, or one.
+    pub(crate) fn knows_peer(&self, peer: usize, remote_id: Option<&Identity>) -> bool {
+        let same = |index: usize, id: &Identity| {
+            index == peer && remote_id.is_none_or(|wanted| wanted == id)
+        };
+        self.world.standing.values().any(|s| same(s.peer, &s.remote_id))
+            || self.world.children.iter().any(|c| same(c.peer, &c.remote_id))
     }
 
     /// Asks a question on behalf of an exchange.
@@ -146,7 +189,7 @@ impl Context<'_> {
 
     /// Notes something for the other sessions.
     pub(crate) fn effect(&mut self, effect: Effect) {
-        self.world.effects.push(effect);
+        self.world.effects.push_back(effect);
     }
 
     /// Notes that the deadline of `key` may have changed.

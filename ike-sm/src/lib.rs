@@ -7,23 +7,26 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-#[allow(dead_code, reason = "the endpoint uses the rest")]
 mod action;
 pub mod alg;
+mod children;
 pub mod config;
+mod context;
+mod endpoint;
 mod event;
 pub mod explain;
-#[allow(dead_code, reason = "the endpoint uses the rest")]
 mod id;
 mod outcome;
 mod path;
+mod peers;
 pub mod policy;
+mod retransmit;
 mod selector;
-#[allow(dead_code, reason = "the endpoint uses the rest")]
 mod timer;
 pub mod v1;
 
 pub use action::*;
+pub use endpoint::Endpoint;
 pub use event::*;
 pub use id::*;
 pub use outcome::*;

@@ -9,6 +9,7 @@ use super::child::ChildConfig;
 use super::identity::{IdPort, Identity, RemoteIdentity};
 use super::lifetime::RekeyMargin;
 use super::phase1::Phase1Policy;
+use super::ports::Ports;
 use super::prefix::Prefix;
 
 /// A peer, or a group of peers with one configuration.
@@ -23,6 +24,8 @@ pub struct PeerConfig {
     /// Networks that the peer may come from as well, when it is the initiator. The longest prefix
     /// of all peers decides who it is.
     pub networks: Vec<Prefix>,
+    /// The ports that the peer listens on.
+    pub ports: Ports,
     /// Our address towards this peer; `None` leaves it to the embedder's path.
     pub local_address: Option<IpAddr>,
     /// Who we say we are; `None` is our address.
@@ -59,6 +62,7 @@ impl PeerConfig {
             name: name.into(),
             addresses: Vec::new(),
             networks: Vec::new(),
+            ports: Ports::default(),
             local_address: None,
             local_id: None,
             remote_id: RemoteIdentity::default(),

@@ -2,14 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::Bytes;
 use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::Message;
 
-use crate::action::{CloseReason, Question};
+use crate::action::CloseReason;
+use crate::children::TrafficOf;
 use crate::config::{Identity, Schedule};
 use crate::context::{Context, Effect, Place};
 use crate::event::Answer;
@@ -53,6 +54,8 @@ pub(crate) struct Established {
     pub(crate) schedule: Schedule,
     pub(crate) exchanges: BTreeMap<u32, Exchange>,
     pub(crate) seen: SeenIds,
+    /// The last informational message and our answer to it.
+    informed: Answered,
     pub(crate) dpd: Dpd,
     pub(crate) keepalive: Option<nat_t::Keepalive>,
     /// Another SA has taken over.
@@ -134,6 +137,7 @@ impl Established {
             schedule,
             exchanges: BTreeMap::new(),
             seen: SeenIds::default(),
+            informed: Answered::default(),
             dpd,
             keepalive,
             agreed,
@@ -204,10 +208,18 @@ impl Established {
             _ if id == 0 => Err(DropReason::Stale),
             ExchangeType::QUICK_MODE => self.receive_quick(ctx, frame, message, id, fingerprint),
             ExchangeType::INFORMATIONAL => {
+                if self.informed.is(&fingerprint) {
+                    // The answer was lost: a DPD question comes again.
+                    if let Some(answer) = self.informed.answer.clone() {
+                        ctx.send(frame.home, &answer);
+                    }
+                    return Ok(Outcome::Repeated);
+                }
                 if self.seen.contains(id) || self.exchanges.contains_key(&id) {
                     return Err(DropReason::ReplayedMessageId(id));
                 }
-                informational::receive(self, ctx, frame, message)?;
+                let answer = informational::receive(self, ctx, frame, message)?;
+                self.informed = Answered::new(fingerprint, answer);
                 self.remember(ctx, frame, id);
                 Ok(Outcome::Handled)
             }
@@ -239,7 +251,8 @@ impl Established {
         };
         if exchange.answered.is(&fingerprint) {
             if let Some(answer) = exchange.answered.answer.clone() {
-                ctx.send(frame.path, &answer);
+                // Nothing proves where a copy of an old message comes from.
+                ctx.send(frame.home, &answer);
             }
             return Ok(Outcome::Repeated);
         }
@@ -387,7 +400,7 @@ impl Established {
                     What::ExchangeEnded { message_id: id, error: true, reason },
                 );
             }
-            quick::Progress::Fail { child, reason } => {
+            quick::Progress::Fail { child, config, reason } => {
                 exchange.finish(ctx, now);
                 ctx.note(
                     Some(frame.ike),
@@ -397,7 +410,7 @@ impl Established {
                         reason: "quick mode failed",
                     },
                 );
-                ctx.child_failed(frame.index, child, reason);
+                ctx.child_failed(frame.index, config, child, reason);
             }
         }
     }
@@ -405,7 +418,7 @@ impl Established {
     /// A deadline of an exchange has come.
     pub(crate) fn exchange_deadlines(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>) {
         let now = ctx.now;
-        let due: alloc::vec::Vec<u32> = self
+        let due: Vec<u32> = self
             .exchanges
             .iter()
             .filter(|(_, e)| e.deadline().is_some_and(|d| d.at <= now))
@@ -500,21 +513,17 @@ impl Established {
         self.exchanges.values().filter_map(|e| e.quick.as_ref()).any(|q| q.config() == config)
     }
 
+    /// Whether a negotiation for this traffic is under way.
+    pub(crate) fn negotiates_traffic(&self, traffic: TrafficOf) -> bool {
+        self.exchanges.values().filter_map(|e| e.quick.as_ref()).any(|q| q.is_for(traffic))
+    }
+
     /// Message ids of our own negotiations for the same traffic that nobody has answered.
-    pub(crate) fn unanswered_for(
-        &self,
-        config: usize,
-        child: &crate::children::Child,
-    ) -> alloc::vec::Vec<u32> {
+    pub(crate) fn unanswered_for(&self, traffic: TrafficOf) -> Vec<u32> {
+        let waits = |q: &Quick| q.offered_spi().is_some() && q.is_for(traffic);
         self.exchanges
             .iter()
-            .filter(|(_, e)| {
-                e.quick.as_ref().is_some_and(|q| {
-                    q.offered_spi().is_some()
-                        && q.config() == config
-                        && q.traffic() == (child.local, child.remote)
-                })
-            })
+            .filter(|(_, e)| e.quick.as_ref().is_some_and(waits))
             .map(|(id, _)| *id)
             .collect()
     }

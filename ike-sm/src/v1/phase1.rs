@@ -37,7 +37,10 @@ pub(crate) struct Frame<'a> {
     /// The peer's place in the configuration.
     pub(crate) index: usize,
     pub(crate) peer: &'a PeerConfig,
+    /// Where the message at hand came from, or where ours goes.
     pub(crate) path: Path,
+    /// Where the SA is known to run.
+    pub(crate) home: Path,
     pub(crate) cookies: Cookies,
 }
 

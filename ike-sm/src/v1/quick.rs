@@ -23,7 +23,7 @@ use isakmp_wire::v1::{Message, NotifyType, PayloadType};
 use nat_t::Version;
 
 use crate::action::{CloseReason, IpsecProtocol, Mode, OriginalAddresses, Question};
-use crate::children::NewChild;
+use crate::children::{NewChild, TrafficOf};
 use crate::config::{ChildConfig, Lifetime};
 use crate::context::Context;
 use crate::event::Answer;
@@ -75,7 +75,7 @@ pub(crate) enum Progress {
     /// The peer is told that it cannot have it.
     Refuse { notify: NotifyType, spi: Option<u32>, reason: &'static str },
     /// It cannot go on, through no fault of the message.
-    Fail { child: ChildId, reason: CloseReason },
+    Fail { child: ChildId, config: usize, reason: CloseReason },
 }
 
 /// A refused message and the state that it left as it was.
@@ -102,14 +102,15 @@ impl Quick {
         }
     }
 
-    /// What it is for: our side and the peer's.
-    pub(crate) const fn traffic(&self) -> (Selector, Selector) {
-        match self {
+    /// Whether it is for this traffic.
+    pub(crate) fn is_for(&self, traffic: TrafficOf) -> bool {
+        let (local, remote) = match self {
             Self::SpiWanted(s) => (s.wanted.local, s.wanted.remote),
             Self::Sent(s) => (s.wanted.local, s.wanted.remote),
             Self::Asked(s) => s.traffic(),
             Self::Answered(s) => s.traffic,
-        }
+        };
+        TrafficOf { config: self.config(), local, remote } == traffic
     }
 
     /// The inbound SPI that our message 1 offered.
@@ -166,7 +167,7 @@ impl Quick {
 
     /// Ends without a child, or takes back the half that stands.
     pub(crate) fn abandon(self, ctx: &mut Context<'_>, frame: &Frame<'_>, reason: CloseReason) {
-        let child = self.child();
+        let (child, config) = (self.child(), self.config());
         match self {
             // The peer may have its half: it is told.
             Self::Answered(_) => {
@@ -176,7 +177,7 @@ impl Quick {
             Self::Sent(s) => ctx.world.children.release_spi(s.spi_in),
             Self::SpiWanted(_) | Self::Asked(_) => {}
         }
-        ctx.child_failed(frame.index, child, reason);
+        ctx.child_failed(frame.index, config, child, reason);
     }
 }
 

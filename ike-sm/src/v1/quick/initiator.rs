@@ -63,11 +63,11 @@ impl SpiWanted {
         message_id: u32,
         answer: Answer,
     ) -> Result<Progress, Refused<Self>> {
-        let child = self.child;
+        let (child, config) = (self.child, self.wanted.config);
         let spi = match answer {
             Answer::Spi(Some(spi)) => spi,
             Answer::Spi(None) => {
-                return Ok(Progress::Fail { child, reason: CloseReason::Refused });
+                return Ok(Progress::Fail { child, config, reason: CloseReason::Refused });
             }
             _ => return Err((self, DropReason::WrongAnswer)),
         };
@@ -78,7 +78,7 @@ impl SpiWanted {
             Ok(progress) => Ok(progress),
             Err(_) => {
                 ctx.world.children.release_spi(spi);
-                Ok(Progress::Fail { child, reason: CloseReason::Crypto })
+                Ok(Progress::Fail { child, config, reason: CloseReason::Crypto })
             }
         }
     }
@@ -188,10 +188,10 @@ impl Sent {
             Ok(accepted) => accepted,
             Err(reason) => return Err((self, reason)),
         };
-        let (child, spi_in) = (self.child, self.spi_in);
+        let (child, config, spi_in) = (self.child, self.wanted.config, self.spi_in);
         Ok(self.finish(ctx, frame, agreed, accepted).unwrap_or_else(|_| {
             ctx.world.children.release_spi(spi_in);
-            Progress::Fail { child, reason: CloseReason::Crypto }
+            Progress::Fail { child, config, reason: CloseReason::Crypto }
         }))
     }
 

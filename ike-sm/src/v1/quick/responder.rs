@@ -176,7 +176,7 @@ fn want_spi(
     agreed: &Agreed,
     granted: Box<Granted>,
 ) -> Progress {
-    let child = granted.child;
+    let (child, config) = (granted.child, granted.config);
     ctx.note(Some(frame.ike), What::SpiWanted { count: 1 });
     if ctx.config.ask_spis {
         let question = super::spi_question(
@@ -192,7 +192,7 @@ fn want_spi(
     }
     match crate::children::draw_spi(ctx, child) {
         Ok(spi) => grant(ctx, frame, agreed, granted, spi),
-        Err(_) => Progress::Fail { child, reason: CloseReason::Crypto },
+        Err(_) => Progress::Fail { child, config, reason: CloseReason::Crypto },
     }
 }
 
@@ -250,10 +250,10 @@ fn grant(
     granted: Box<Granted>,
     spi_in: u32,
 ) -> Progress {
-    let child = granted.child;
+    let (child, config) = (granted.child, granted.config);
     answer(ctx, frame, agreed, granted, spi_in).unwrap_or_else(|_| {
         ctx.world.children.release_spi(spi_in);
-        Progress::Fail { child, reason: CloseReason::Crypto }
+        Progress::Fail { child, config, reason: CloseReason::Crypto }
     })
 }
 

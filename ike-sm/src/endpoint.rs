@@ -1,0 +1,310 @@
+//! The endpoint: which SA a datagram belongs to, how many there may be, and what one SA's progress
+//! means to the others.
+
+mod admission;
+mod commands;
+mod effects;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crypto_suite::Provider;
+use isakmp_wire::Header;
+use isakmp_wire::registry::ExchangeType;
+use rand_core::CryptoRng;
+
+use self::admission::HalfOpen;
+use crate::action::Actions;
+use crate::children;
+use crate::config::{Config, ConfigError};
+use crate::context::{Context, TimerKey, World};
+use crate::event::{Answer, Event, Traffic};
+use crate::explain::What;
+use crate::id::{ChildId, IkeId, Ticket};
+use crate::outcome::{DropReason, Outcome};
+use crate::path::Path;
+use crate::peers::PeerState;
+use crate::timer::{Deadline, TimerQueue};
+use crate::v1;
+
+/// All IKE SAs of one host, fed with events.
+///
+/// One call takes one event and gives everything that follows from it; nothing is queued inside.
+/// Three laws hold: after a deadline was handled at `now`, the next one is later than `now`; an
+/// event that is [dropped](Outcome::Dropped) leaves every SA as it was; the same events, times and
+/// random bytes give the same actions.
+pub struct Endpoint {
+    config: Config,
+    provider: &'static Provider,
+    sessions: BTreeMap<IkeId, v1::Session>,
+    /// Both cookies or SPIs of an IKE SA, initiator's first.
+    by_cookies: BTreeMap<([u8; 8], [u8; 8]), IkeId>,
+    /// Our own cookies of SAs whose responder has not answered.
+    by_own_cookie: BTreeMap<[u8; 8], IkeId>,
+    /// Negotiations that others have started and not finished.
+    half_open: HalfOpen,
+    peers: Vec<PeerState>,
+    timers: TimerQueue<TimerKey>,
+    world: World,
+    shut_down: bool,
+}
+
+impl Endpoint {
+    /// An endpoint without SAs.
+    ///
+    /// # Errors
+    /// What [`Config::validate`] finds.
+    pub fn new(config: Config, provider: &'static Provider) -> Result<Self, ConfigError> {
+        config.validate(provider)?;
+        let peers = config.peers.iter().map(|_| PeerState::default()).collect();
+        Ok(Self {
+            config,
+            provider,
+            sessions: BTreeMap::new(),
+            by_cookies: BTreeMap::new(),
+            by_own_cookie: BTreeMap::new(),
+            half_open: HalfOpen::default(),
+            peers,
+            timers: TimerQueue::default(),
+            world: World::default(),
+            shut_down: false,
+        })
+    }
+
+    /// What it was configured with.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// When to come back with [`Event::Deadline`], if nothing happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.timers.first()
+    }
+
+    /// Takes in one event at the time `now` and appends what follows from it to `actions`.
+    pub fn handle(
+        &mut self,
+        event: Event<'_>,
+        now: Duration,
+        rng: &mut dyn CryptoRng,
+        actions: &mut Actions,
+    ) -> Outcome {
+        let is_deadline = matches!(event, Event::Deadline);
+        let path = match &event {
+            Event::Datagram { path, .. } => Some(*path),
+            _ => None,
+        };
+        let mut call = Call { endpoint: self, now, rng, actions };
+        let outcome = match call.event(event) {
+            Ok(outcome) => outcome,
+            Err(reason) => {
+                let mut ctx = call.context();
+                ctx.note(None, What::Dropped { path, reason: reason.clone() });
+                Outcome::Dropped(reason)
+            }
+        };
+        call.settle();
+        self.schedule(now, is_deadline);
+        outcome
+    }
+
+    /// Brings the deadlines of all touched objects up to date.
+    fn schedule(&mut self, now: Duration, is_deadline: bool) {
+        // The law of progress holds by construction.
+        let earliest = if is_deadline {
+            now.saturating_add(Duration::from_millis(1))
+        } else {
+            Duration::ZERO
+        };
+        for key in core::mem::take(&mut self.world.touched) {
+            let deadline = match key {
+                TimerKey::Ike(id) => self.sessions.get(&id).and_then(v1::Session::deadline),
+                TimerKey::Child(id) => {
+                    self.world.children.get(id).and_then(children::Child::deadline)
+                }
+                TimerKey::Peer(index) => self.peers.get(index).and_then(PeerState::deadline),
+            };
+            let deadline = deadline.map(|d| Deadline { at: d.at.max(earliest), why: d.why });
+            self.timers.set(key, deadline);
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("ike_sas", &self.sessions.len())
+            .field("children", &self.world.children.iter().count())
+            .field("next_deadline", &self.next_deadline())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One call of [`Endpoint::handle`].
+struct Call<'a> {
+    endpoint: &'a mut Endpoint,
+    now: Duration,
+    rng: &'a mut dyn CryptoRng,
+    actions: &'a mut Actions,
+}
+
+impl Call<'_> {
+    /// What sessions work with.
+    fn context(&mut self) -> Context<'_> {
+        Context {
+            config: &self.endpoint.config,
+            provider: self.endpoint.provider,
+            now: self.now,
+            rng: self.rng,
+            actions: self.actions,
+            world: &mut self.endpoint.world,
+        }
+    }
+
+    /// Runs `work` on a session, if there is such a one.
+    fn with<R>(
+        &mut self,
+        id: IkeId,
+        work: impl FnOnce(&mut v1::Session, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let session = self.endpoint.sessions.get_mut(&id)?;
+        let mut ctx = Context {
+            config: &self.endpoint.config,
+            provider: self.endpoint.provider,
+            now: self.now,
+            rng: self.rng,
+            actions: self.actions,
+            world: &mut self.endpoint.world,
+        };
+        ctx.touch(TimerKey::Ike(id));
+        Some(work(session, &mut ctx))
+    }
+
+    fn event(&mut self, event: Event<'_>) -> Result<Outcome, DropReason> {
+        match event {
+            Event::Datagram { path, message } => self.datagram(path, message),
+            Event::Deadline => self.deadline(),
+            Event::Answer(ticket, answer) => self.answer(ticket, answer),
+            Event::Command(command) => self.command(command),
+            Event::Traffic(child, traffic) => self.traffic(child, traffic),
+            Event::Moved(child, remote) => {
+                let ike = self.endpoint.world.children.get(child).map(|c| c.ike);
+                let ike = ike.ok_or(DropReason::NoSuchObject)?;
+                self.with(ike, |session, ctx| session.moved(ctx, remote))
+                    .unwrap_or(Err(DropReason::NoSuchObject))
+                    .map(|()| Outcome::Handled)
+            }
+        }
+    }
+
+    fn datagram(&mut self, path: Path, raw: &[u8]) -> Result<Outcome, DropReason> {
+        let header = Header::read(raw).map_err(DropReason::Malformed)?;
+        if header.version.major() != 1 {
+            let (major, minor) = (header.version.major(), header.version.minor());
+            return Err(DropReason::Version { major, minor });
+        }
+        if header.initiator_spi == [0; 8] {
+            return Err(DropReason::BadCookie);
+        }
+        if header.responder_spi == [0; 8] {
+            return self.first_message(path, &header, raw);
+        }
+        let cookies = (header.initiator_spi, header.responder_spi);
+        let known = self.endpoint.by_cookies.get(&cookies);
+        let known = known.or_else(|| self.endpoint.by_own_cookie.get(&header.initiator_spi));
+        let id = *known.ok_or(DropReason::UnknownCookies)?;
+        self.with(id, |session, ctx| session.receive(ctx, path, raw))
+            .unwrap_or(Err(DropReason::UnknownCookies))
+    }
+
+    /// A message whose sender knows no cookie of ours: it starts something, or repeats that.
+    fn first_message(
+        &mut self,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        let cookie = header.initiator_spi;
+        if let Some(id) = self.endpoint.by_own_cookie.get(&cookie).copied() {
+            // An error before the responder had a cookie names only ours (RFC 2408 §3.14).
+            if header.exchange_type == ExchangeType::INFORMATIONAL {
+                return self
+                    .with(id, |session, ctx| session.receive(ctx, path, raw))
+                    .unwrap_or(Err(DropReason::UnknownCookies));
+            }
+            return Err(DropReason::Reflected);
+        }
+        if self.endpoint.is_own_cookie(cookie) {
+            return Err(DropReason::Reflected);
+        }
+        if let Some(id) = self.endpoint.half_open.find(cookie, path.remote) {
+            return self
+                .with(id, |session, ctx| session.receive(ctx, path, raw))
+                .unwrap_or(Err(DropReason::UnknownCookies));
+        }
+        if header.exchange_type != ExchangeType::IDENTITY_PROTECTION {
+            return Err(DropReason::UnknownCookies);
+        }
+        self.admit(path, header, raw)
+    }
+
+    fn deadline(&mut self) -> Result<Outcome, DropReason> {
+        let due: Vec<TimerKey> = self.endpoint.timers.due(self.now).collect();
+        if due.is_empty() {
+            return Err(DropReason::NotDue);
+        }
+        for key in due {
+            match key {
+                TimerKey::Ike(id) => {
+                    self.with(id, |session, ctx| session.on_deadline(ctx));
+                }
+                TimerKey::Child(id) => children::on_deadline(&mut self.context(), id),
+                TimerKey::Peer(index) => self.retry_peer(index),
+            }
+            // Touched even if it is gone: its deadline must not stand any longer.
+            self.context().touch(key);
+            self.settle();
+        }
+        Ok(Outcome::Handled)
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer) -> Result<Outcome, DropReason> {
+        let asker = self.endpoint.world.questions.asker(ticket);
+        let asker = asker.ok_or(DropReason::UnknownTicket)?;
+        self.with(asker.ike, |session, ctx| session.answer(ctx, asker.place, ticket, answer))
+            .unwrap_or(Err(DropReason::UnknownTicket))?;
+        self.endpoint.world.questions.close(ticket);
+        Ok(Outcome::Handled)
+    }
+
+    fn traffic(&mut self, child: ChildId, traffic: Traffic) -> Result<Outcome, DropReason> {
+        let found = self.endpoint.world.children.get(child);
+        let (ike, peer, config) =
+            found.map(|c| (c.ike, c.peer, c.config)).ok_or(DropReason::NoSuchObject)?;
+        children::on_traffic(&mut self.context(), child, traffic);
+        let alive = self.with(ike, |session, ctx| session.on_traffic(ctx, child, traffic));
+        if alive.is_none() && traffic.outbound_packets > 0 {
+            // Nobody looks after the child any more: without an IKE SA its end could not be told.
+            self.want(peer, config);
+        }
+        Ok(Outcome::Handled)
+    }
+}
+
+impl Endpoint {
+    fn is_own_cookie(&self, cookie: [u8; 8]) -> bool {
+        let mut range = self.by_cookies.range((cookie, [0; 8])..=(cookie, [0xff; 8]));
+        range.any(|(_, id)| {
+            self.sessions
+                .get(id)
+                .is_some_and(|s| s.role == crate::explain::Role::Initiator)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

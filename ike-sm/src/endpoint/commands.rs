@@ -1,0 +1,242 @@
+//! What the operator, or a packet without an SA, wants.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::Call;
+use crate::action::CloseReason;
+use crate::context::{Effect, TimerKey};
+use crate::event::{Command, PacketEnd};
+use crate::id::IkeId;
+use crate::outcome::{DropReason, Outcome};
+use crate::path::Path;
+use crate::v1::Session;
+
+impl Call<'_> {
+    pub(super) fn command(&mut self, command: Command) -> Result<Outcome, DropReason> {
+        if self.endpoint.shut_down {
+            return Err(DropReason::ShutDown);
+        }
+        match command {
+            Command::Initiate { peer, children } => self.initiate(&peer, &children),
+            Command::Acquire { source, destination, protocol } => {
+                self.acquire(source, destination, protocol)
+            }
+            Command::RekeyIke(ike) => {
+                let current = self.endpoint.sessions.get(&ike).is_some_and(Session::is_current);
+                if !current {
+                    return Err(DropReason::NoSuchObject);
+                }
+                self.context().effect(Effect::RekeyIke(ike));
+                Ok(Outcome::Handled)
+            }
+            Command::RekeyChild(child) => {
+                let current = self.endpoint.world.children.get(child);
+                if !current.is_some_and(crate::children::Child::is_current) {
+                    return Err(DropReason::NoSuchObject);
+                }
+                self.context().effect(Effect::RekeyChild(child));
+                Ok(Outcome::Handled)
+            }
+            Command::DeleteIke(ike) => {
+                if !self.endpoint.sessions.contains_key(&ike) {
+                    return Err(DropReason::NoSuchObject);
+                }
+                self.delete_ike(ike);
+                Ok(Outcome::Handled)
+            }
+            Command::DeleteChild(child) => {
+                if self.endpoint.world.children.get(child).is_none() {
+                    return Err(DropReason::NoSuchObject);
+                }
+                self.context().effect(Effect::DeleteChild(child, CloseReason::Requested));
+                Ok(Outcome::Handled)
+            }
+            Command::Terminate { peer } => {
+                let found = self.endpoint.config.peer(&peer).map(|(index, _)| index);
+                let index = found.ok_or(DropReason::NoSuchObject)?;
+                self.terminate(index);
+                Ok(Outcome::Handled)
+            }
+            Command::Shutdown => {
+                for index in 0..self.endpoint.peers.len() {
+                    self.terminate(index);
+                }
+                self.endpoint.shut_down = true;
+                Ok(Outcome::Handled)
+            }
+        }
+    }
+
+    fn initiate(&mut self, name: &str, children: &[String]) -> Result<Outcome, DropReason> {
+        let (index, peer) = self.endpoint.config.peer(name).ok_or(DropReason::NoSuchObject)?;
+        let place = |child: &String| peer.children.iter().position(|c| c.name == *child);
+        let wanted: Option<Vec<usize>> = if children.is_empty() {
+            Some((0..peer.children.len()).collect())
+        } else {
+            children.iter().map(place).collect()
+        };
+        let wanted = wanted.ok_or(DropReason::NoSuchObject)?;
+        if wanted.is_empty() {
+            return self.bring_up(index).map(|()| Outcome::Handled);
+        }
+        for config in wanted {
+            self.want(index, config);
+        }
+        Ok(Outcome::Handled)
+    }
+
+    fn acquire(
+        &mut self,
+        source: PacketEnd,
+        destination: PacketEnd,
+        protocol: u8,
+    ) -> Result<Outcome, DropReason> {
+        let matching = self.endpoint.config.peers.iter().enumerate().find_map(|(index, peer)| {
+            let config = peer.children.iter().position(|c| {
+                c.local.matches(source.address, protocol, source.port)
+                    && c.remote.matches(destination.address, protocol, destination.port)
+            })?;
+            Some((index, config))
+        });
+        let (index, config) = matching.ok_or(DropReason::NoSuchObject)?;
+        if self.is_under_way(index, config) {
+            return Err(DropReason::AlreadyUnderWay);
+        }
+        self.want(index, config);
+        Ok(Outcome::Handled)
+    }
+
+    fn is_under_way(&self, index: usize, config: usize) -> bool {
+        let state = self.endpoint.peers.get(index);
+        state.is_some_and(|s| s.attempt.is_some() && s.wanted.contains(&config))
+            || self
+                .endpoint
+                .sessions
+                .values()
+                .any(|s| s.peer == index && s.negotiates(config))
+    }
+
+    /// Brings up a child of a peer, an IKE SA first if there is none.
+    pub(super) fn want(&mut self, index: usize, config: usize) {
+        let Some(state) = self.endpoint.peers.get_mut(index) else { return };
+        state.wanted.insert(config);
+        let _started = self.bring_up(index);
+    }
+
+    /// Starts what a peer is wanted for.
+    pub(super) fn bring_up(&mut self, index: usize) -> Result<(), DropReason> {
+        if let Some(ike) = self.current_ike(index, None) {
+            self.start_wanted(index, ike);
+            return Ok(());
+        }
+        self.start_phase1(index, None)
+    }
+
+    /// Starts a phase 1 with a peer, or instead of an SA of it. One at a time.
+    pub(super) fn start_phase1(
+        &mut self,
+        index: usize,
+        replaces: Option<IkeId>,
+    ) -> Result<(), DropReason> {
+        let endpoint = &*self.endpoint;
+        let (Some(state), Some(peer)) =
+            (endpoint.peers.get(index), endpoint.config.peers.get(index))
+        else {
+            return Err(DropReason::NoSuchObject);
+        };
+        if endpoint.shut_down {
+            return Err(DropReason::ShutDown);
+        }
+        if let Some(attempt) = state.attempt
+            && endpoint.sessions.get(&attempt).is_some_and(|s| s.up().is_none() && !s.is_gone())
+        {
+            return Err(DropReason::AlreadyUnderWay);
+        }
+        let old = replaces.and_then(|ike| endpoint.sessions.get(&ike)).map(|s| s.path);
+        let path = match old {
+            // RFC 3947 §4: a rekey starts where the SA runs, on port 4500 too.
+            Some(path) => path,
+            None => {
+                let address = state.address(peer).ok_or(DropReason::UnknownPeer)?;
+                let any: IpAddr = match address {
+                    IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                    IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+                };
+                let local = peer.local_address.unwrap_or(any);
+                Path::plain(
+                    SocketAddr::new(local, endpoint.config.ports.ike),
+                    SocketAddr::new(address, peer.ports.ike),
+                )
+            }
+        };
+        let id = IkeId(self.endpoint.world.handles.next());
+        let session = Session::initiate(&mut self.context(), id, index, path, replaces)?;
+        self.endpoint.by_own_cookie.insert(session.cookies.initiator, id);
+        self.endpoint.sessions.insert(id, session);
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.attempt = Some(id);
+        }
+        self.context().touch(TimerKey::Ike(id));
+        Ok(())
+    }
+
+    /// Tries a peer again that did not answer before.
+    pub(super) fn retry_peer(&mut self, index: usize) {
+        let now = self.now;
+        let Some(state) = self.endpoint.peers.get_mut(index) else { return };
+        if state.due(now) {
+            let _started = self.bring_up(index);
+        }
+    }
+
+    /// Deletes an IKE SA, and its children first while there is an SA to tell it on.
+    fn delete_ike(&mut self, ike: IkeId) {
+        let children: Vec<_> = self
+            .endpoint
+            .world
+            .children
+            .iter()
+            .filter(|c| c.ike == ike)
+            .map(|c| c.id)
+            .collect();
+        for child in children {
+            self.context().effect(Effect::DeleteChild(child, CloseReason::Requested));
+        }
+        self.settle();
+        self.with(ike, |session, ctx| session.close(ctx, CloseReason::Requested, true));
+        self.settle();
+    }
+
+    /// Deletes everything of a peer and wants nothing of it any more.
+    fn terminate(&mut self, index: usize) {
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.give_up();
+        }
+        self.context().touch(TimerKey::Peer(index));
+        let children: Vec<_> = self
+            .endpoint
+            .world
+            .children
+            .iter()
+            .filter(|c| c.peer == index)
+            .map(|c| c.id)
+            .collect();
+        for child in children {
+            self.context().effect(Effect::DeleteChild(child, CloseReason::Requested));
+        }
+        self.settle();
+        let sessions: Vec<IkeId> = self
+            .endpoint
+            .sessions
+            .values()
+            .filter(|s| s.peer == index)
+            .map(|s| s.id)
+            .collect();
+        for ike in sessions {
+            self.with(ike, |session, ctx| session.close(ctx, CloseReason::Requested, true));
+        }
+        self.settle();
+    }
+}

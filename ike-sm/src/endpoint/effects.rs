@@ -1,0 +1,495 @@
+//! What one SA's progress means to the others: adoption, replacement, loss.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::Call;
+use crate::action::{Action, ChildUpdate, CloseReason};
+use crate::children::{self, ChildState};
+use crate::config::Identity;
+use crate::context::{Effect, Standing, TimerKey};
+use crate::explain::{Role, What};
+use crate::id::{ChildId, IkeId};
+use crate::v1::{DeletedChild, Session, Wanted};
+
+/// Two IKE SAs that both ends have started within this time have crossed on the way.
+const CROSSING: Duration = Duration::from_secs(30);
+
+impl Call<'_> {
+    /// Works off what sessions and children have noted, until nothing is left.
+    pub(super) fn settle(&mut self) {
+        while let Some(effect) = self.endpoint.world.effects.pop_front() {
+            match effect {
+                Effect::CookiesKnown(ike) => self.cookies_known(ike),
+                Effect::AddressProved(ike) => self.endpoint.half_open.proved(ike),
+                Effect::Moved(ike) => self.moved(ike),
+                Effect::Established(ike) => self.established(ike),
+                Effect::InitialContact(ike) => self.initial_contact(ike),
+                Effect::Closed(ike, reason) => self.closed(ike, reason),
+                Effect::RekeyIke(ike) => self.rekey_ike(ike),
+                Effect::ChildActive(child) => self.child_active(child),
+                Effect::RekeyChild(child) => self.rekey_child(child),
+                Effect::DeleteChild(child, reason) => self.delete_child(child, reason),
+                Effect::RemoveChild(child, reason) => self.remove_child(child, reason),
+                Effect::PeerDead(ike) => self.peer_dead(ike),
+            }
+        }
+    }
+
+    /// The SA that serves a peer now: of one identity, or of any.
+    pub(super) fn current_ike(&self, index: usize, remote_id: Option<&Identity>) -> Option<IkeId> {
+        self.endpoint
+            .world
+            .standing
+            .iter()
+            .filter(|(_, s)| {
+                s.peer == index
+                    && !s.replaced
+                    && remote_id.is_none_or(|wanted| *wanted == s.remote_id)
+            })
+            .max_by_key(|(id, s)| (s.since, **id))
+            .map(|(id, _)| *id)
+    }
+
+    fn cookies_known(&mut self, ike: IkeId) {
+        let Some(session) = self.endpoint.sessions.get(&ike) else { return };
+        let cookies = (session.cookies.initiator, session.cookies.responder);
+        self.endpoint.by_own_cookie.remove(&cookies.0);
+        self.endpoint.by_cookies.insert(cookies, ike);
+    }
+
+    /// The peer is at another address: its children's packets go there too.
+    fn moved(&mut self, ike: IkeId) {
+        let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.path) else { return };
+        self.redirect(ike, path);
+    }
+
+    fn redirect(&mut self, ike: IkeId, path: crate::path::Path) {
+        let children: Vec<ChildId> = self
+            .endpoint
+            .world
+            .children
+            .iter()
+            .filter(|c| c.ike == ike && c.path != path)
+            .map(|c| c.id)
+            .collect();
+        for child in children {
+            if let Some(child) = self.endpoint.world.children.get_mut(child) {
+                child.path = path;
+            }
+            self.actions.push(Action::UpdateChild(child, ChildUpdate::Path(path)));
+        }
+    }
+
+    fn established(&mut self, ike: IkeId) {
+        self.endpoint.half_open.remove(ike);
+        let Some(session) = self.endpoint.sessions.get(&ike) else { return };
+        let Some(up) = session.up() else { return };
+        let new = Standing {
+            peer: session.peer,
+            remote_id: up.agreed.remote_id.clone(),
+            created: session.created,
+            since: self.now,
+            initiator: session.role == Role::Initiator,
+            initiator_spi: session.cookies.initiator,
+            replaced: false,
+        };
+        let (path, asked_to_replace) = (session.path, session.replaces);
+        let index = new.peer;
+        let name = self.peer_name(index);
+        let rivals: Vec<(IkeId, Standing)> = self
+            .endpoint
+            .world
+            .standing
+            .iter()
+            .filter(|(_, s)| {
+                s.peer == index && s.remote_id == new.remote_id && !s.replaced
+            })
+            .map(|(id, s)| (*id, s.clone()))
+            .collect();
+        let replaces = asked_to_replace
+            .filter(|old| self.endpoint.world.standing.contains_key(old))
+            .or_else(|| rivals.last().map(|(id, _)| *id));
+        self.endpoint.world.standing.insert(ike, new.clone());
+        self.actions.push(Action::IkeEstablished { ike, peer: name, path, replaces });
+
+        let mut winner = ike;
+        for (old, standing) in rivals {
+            if crossed(&standing, &new) && standing.initiator_spi < new.initiator_spi {
+                // Both ends have started at once: both keep the SA with the lower cookie, and the
+                // end that started the other one deletes it.
+                self.retire_ike(ike, new.initiator);
+                winner = old;
+            } else {
+                let ours = if crossed(&standing, &new) { standing.initiator } else { new.initiator };
+                self.retire_ike(old, ours);
+            }
+        }
+        self.adopt(index, &new.remote_id, winner);
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.answered();
+            if state.attempt == Some(ike) {
+                state.attempt = None;
+            }
+        }
+        self.context().touch(TimerKey::Peer(index));
+        self.start_wanted(index, winner);
+    }
+
+    fn retire_ike(&mut self, ike: IkeId, ours: bool) {
+        let now = self.now;
+        if let Some(standing) = self.endpoint.world.standing.get_mut(&ike) {
+            standing.replaced = true;
+        }
+        self.with(ike, |session, _| session.retire(now, ours));
+    }
+
+    /// All children of a peer are looked after by one SA.
+    fn adopt(&mut self, index: usize, remote_id: &Identity, ike: IkeId) {
+        let children: Vec<ChildId> =
+            self.endpoint.world.children.of(index, remote_id).map(|c| c.id).collect();
+        for child in children {
+            if let Some(child) = self.endpoint.world.children.get_mut(child) {
+                child.ike = ike;
+            }
+        }
+        if let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.path)
+            && path.natt
+        {
+            self.redirect(ike, path);
+        }
+    }
+
+    /// Starts the children that are wanted of a peer and neither stand nor come up.
+    pub(super) fn start_wanted(&mut self, index: usize, ike: IkeId) {
+        let Some(standing) = self.endpoint.world.standing.get(&ike) else { return };
+        let remote_id = standing.remote_id.clone();
+        let Some(state) = self.endpoint.peers.get(index) else { return };
+        let wanted: Vec<usize> = state.wanted.iter().copied().collect();
+        for config in wanted {
+            let Some(child) =
+                self.endpoint.config.peers.get(index).and_then(|p| p.children.get(config))
+            else {
+                continue;
+            };
+            let (local, remote) = (child.local, child.remote);
+            let stands = self
+                .endpoint
+                .world
+                .children
+                .of(index, &remote_id)
+                .any(|c| c.config == config && c.is_current());
+            let coming = self
+                .endpoint
+                .sessions
+                .values()
+                .any(|s| s.peer == index && s.negotiates(config));
+            if stands {
+                self.no_longer_wanted(index, config);
+            } else if !coming {
+                let wanted = Wanted { config, local, remote, replaces: None };
+                self.with(ike, |session, ctx| session.start_quick(ctx, wanted));
+            }
+        }
+    }
+
+    fn no_longer_wanted(&mut self, index: usize, config: usize) {
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.wanted.remove(&config);
+        }
+    }
+
+    /// The peer says that it knows of no older SAs (RFC 2407 §4.6.3.3). Those that stood before
+    /// this negotiation began are gone on its side; only SAs of the same proved identity are meant
+    /// (RFC 3947 §6).
+    fn initial_contact(&mut self, ike: IkeId) {
+        let Some(session) = self.endpoint.sessions.get(&ike) else { return };
+        let Some(new) = self.endpoint.world.standing.get(&ike) else { return };
+        let (created, index, remote_id) = (session.created, new.peer, new.remote_id.clone());
+        let reason = CloseReason::PeerRestarted;
+        let children: Vec<ChildId> = self
+            .endpoint
+            .world
+            .children
+            .of(index, &remote_id)
+            .filter(|c| c.started < created)
+            .map(|c| c.id)
+            .collect();
+        for child in children {
+            self.remove_child(child, reason);
+        }
+        let sessions: Vec<IkeId> = self
+            .endpoint
+            .world
+            .standing
+            .iter()
+            .filter(|(id, s)| {
+                **id != ike && s.peer == index && s.remote_id == remote_id && s.since < created
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for old in sessions {
+            self.with(old, |session, ctx| session.close(ctx, reason, false));
+        }
+    }
+
+    fn closed(&mut self, ike: IkeId, reason: CloseReason) {
+        // What is under way ends with it; it may note further effects.
+        self.with(ike, |session, ctx| session.drop_exchanges(ctx, reason));
+        let Some(session) = self.endpoint.sessions.remove(&ike) else { return };
+        self.endpoint.world.questions.close_all(ike);
+        self.endpoint.half_open.remove(ike);
+        let cookies = (session.cookies.initiator, session.cookies.responder);
+        self.endpoint.by_cookies.remove(&cookies);
+        if self.endpoint.by_own_cookie.get(&cookies.0) == Some(&ike) {
+            self.endpoint.by_own_cookie.remove(&cookies.0);
+        }
+        let standing = self.endpoint.world.standing.remove(&ike);
+        self.context().touch(TimerKey::Ike(ike));
+        let peer = self.peer_name(session.peer);
+        let note = What::IkeClosed { peer: peer.clone(), reason };
+        self.context().note(Some(ike), note);
+        if standing.is_some() || session.role == Role::Initiator {
+            self.actions.push(Action::IkeClosed { ike, peer, reason });
+        }
+        match standing {
+            Some(standing) => self.pass_on(&standing),
+            None if session.role == Role::Initiator => self.attempt_failed(&session, reason),
+            None => {}
+        }
+    }
+
+    /// Another SA of the same peer takes over the children of one that has ended.
+    fn pass_on(&mut self, gone: &Standing) {
+        let (index, now) = (gone.peer, self.now);
+        let heir = self.current_ike(index, Some(&gone.remote_id)).or_else(|| {
+            let standing = &self.endpoint.world.standing;
+            let same = |s: &Standing| s.peer == index && s.remote_id == gone.remote_id;
+            standing.iter().filter(|(_, s)| same(s)).map(|(id, _)| *id).next_back()
+        });
+        let Some(heir) = heir else { return };
+        if let Some(standing) = self.endpoint.world.standing.get_mut(&heir)
+            && standing.replaced
+        {
+            standing.replaced = false;
+            self.with(heir, |session, _| session.reinstate(now));
+        }
+        self.adopt(index, &gone.remote_id, heir);
+    }
+
+    /// An attempt of ours has led to nothing.
+    fn attempt_failed(&mut self, session: &Session, reason: CloseReason) {
+        let (index, now) = (session.peer, self.now);
+        let Some(peer) = self.endpoint.config.peers.get(index) else { return };
+        let (name, addresses, keep_up) = (peer.name.clone(), peer.addresses.len(), peer.keep_up);
+        let Some(state) = self.endpoint.peers.get_mut(index) else { return };
+        if state.attempt != Some(session.id) {
+            return;
+        }
+        state.attempt = None;
+        if reason != CloseReason::Timeout {
+            if reason != CloseReason::Requested && (keep_up || !state.wanted.is_empty()) {
+                state.wait(now, addresses);
+                self.context().touch(TimerKey::Peer(index));
+            }
+            return;
+        }
+        let Some(peer) = self.endpoint.config.peers.get(index) else { return };
+        let next = state.failed(peer).map(|ip| SocketAddr::new(ip, peer.ports.ike));
+        let wanted = keep_up || !state.wanted.is_empty();
+        if next.is_none() && wanted {
+            state.wait(now, addresses);
+        }
+        self.context().touch(TimerKey::Peer(index));
+        self.actions.push(Action::PeerDead { peer: name, next });
+        // A peer that does not answer a rekey either is dead, whatever still stands.
+        self.bury_silent(index, session);
+        if next.is_some() && wanted {
+            let _started = self.bring_up(index);
+        }
+    }
+
+    /// Removes what stands with a peer that has not been heard of since `attempt` began.
+    fn bury_silent(&mut self, index: usize, attempt: &Session) {
+        let silent: Vec<ChildId> = self
+            .endpoint
+            .world
+            .children
+            .iter()
+            .filter(|c| {
+                c.peer == index
+                    && c.path.remote.ip() == attempt.path.remote.ip()
+                    && c.last_inbound.unwrap_or(c.started) < attempt.created
+                    && !self.endpoint.world.standing.contains_key(&c.ike)
+            })
+            .map(|c| c.id)
+            .collect();
+        for child in silent {
+            self.remove_child(child, CloseReason::PeerDead);
+        }
+    }
+
+    fn rekey_ike(&mut self, ike: IkeId) {
+        let Some(standing) = self.endpoint.world.standing.get(&ike) else { return };
+        if standing.replaced {
+            return;
+        }
+        let _started = self.start_phase1(standing.peer, Some(ike));
+    }
+
+    /// A child carries traffic: whatever else of ours would only double it is given up.
+    fn child_active(&mut self, child: ChildId) {
+        let Some(active) = self.endpoint.world.children.get(child) else { return };
+        let (index, config) = (active.peer, active.config);
+        self.no_longer_wanted(index, config);
+        let sessions: Vec<IkeId> = self
+            .endpoint
+            .sessions
+            .values()
+            .filter(|s| s.peer == index)
+            .map(|s| s.id)
+            .collect();
+        for ike in sessions {
+            let Some(session) = self.endpoint.sessions.get_mut(&ike) else { continue };
+            let mut ctx = crate::context::Context {
+                config: &self.endpoint.config,
+                provider: self.endpoint.provider,
+                now: self.now,
+                rng: self.rng,
+                actions: self.actions,
+                world: &mut self.endpoint.world,
+            };
+            let Some(active) = ctx.world.children.get(child) else { return };
+            let traffic = active.traffic();
+            session.yield_to(&mut ctx, traffic);
+            ctx.touch(TimerKey::Ike(ike));
+        }
+    }
+
+    fn rekey_child(&mut self, id: ChildId) {
+        let Some(child) = self.endpoint.world.children.get(id) else { return };
+        if child.state != ChildState::Active {
+            return;
+        }
+        let (index, config) = (child.peer, child.config);
+        let wanted =
+            Wanted { config, local: child.local, remote: child.remote, replaces: Some(id) };
+        let Some(ike) = self.current_ike(index, Some(&child.remote_id)) else {
+            self.want_again(index, config);
+            return;
+        };
+        let under_way = self
+            .endpoint
+            .sessions
+            .values()
+            .any(|s| s.peer == index && s.negotiates_traffic(child.traffic()));
+        if !under_way {
+            self.with(ike, |session, ctx| session.start_quick(ctx, wanted));
+        }
+    }
+
+    /// Wants a child although one stands: its IKE SA is gone and it is due for a rekey.
+    fn want_again(&mut self, index: usize, config: usize) {
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.wanted.insert(config);
+        }
+        let _started = self.start_phase1(index, None);
+    }
+
+    fn delete_child(&mut self, id: ChildId, reason: CloseReason) {
+        let Some(child) = self.endpoint.world.children.get(id) else { return };
+        let told =
+            DeletedChild { protocol: child.suite.protocol(), spi_in: child.spi_in };
+        let by = if self.endpoint.world.standing.contains_key(&child.ike) {
+            Some(child.ike)
+        } else {
+            self.current_ike(child.peer, Some(&child.remote_id))
+        };
+        if let Some(ike) = by {
+            self.with(ike, |session, ctx| session.tell_deleted(ctx, &told));
+        }
+        // Ended on purpose: nothing that it had replaced takes over again.
+        if matches!(reason, CloseReason::Requested | CloseReason::Idle | CloseReason::Expired) {
+            let rivals = self.endpoint.world.children.rivals_of(id);
+            for rival in rivals {
+                self.delete_child(rival, CloseReason::Replaced);
+            }
+        }
+        self.remove_child(id, reason);
+    }
+
+    fn remove_child(&mut self, id: ChildId, reason: CloseReason) {
+        let Some(child) = self.endpoint.world.children.get(id) else { return };
+        let (ike, index, config, spi_in) = (child.ike, child.peer, child.config, child.spi_in);
+        let active = child.state == ChildState::Active;
+        let mut ctx = self.context();
+        children::remove(&mut ctx, id, reason);
+        ctx.note(Some(ike), What::ChildClosed { child: id, spi_in, reason });
+        let keep_up = self.endpoint.config.peers.get(index).is_some_and(|p| p.keep_up);
+        let lost = matches!(
+            reason,
+            CloseReason::DeletedByPeer | CloseReason::PeerRestarted | CloseReason::Expired
+        );
+        if active && keep_up && lost && !self.endpoint.shut_down {
+            self.want(index, config);
+        }
+    }
+
+    /// The peer answers no more: all that stands with it goes, and the next address is tried.
+    fn peer_dead(&mut self, ike: IkeId) {
+        let Some(dead) = self.endpoint.world.standing.get(&ike).cloned() else { return };
+        let index = dead.peer;
+        let reason = CloseReason::PeerDead;
+        let children: Vec<(ChildId, usize, bool)> = self
+            .endpoint
+            .world
+            .children
+            .of(index, &dead.remote_id)
+            .map(|c| (c.id, c.config, c.initiator || c.last_outbound > c.last_inbound))
+            .collect();
+        let sessions: Vec<IkeId> = self
+            .endpoint
+            .world
+            .standing
+            .iter()
+            .filter(|(_, s)| s.peer == index && s.remote_id == dead.remote_id)
+            .map(|(id, _)| *id)
+            .collect();
+        for (child, _, _) in &children {
+            self.remove_child(*child, reason);
+        }
+        for old in sessions {
+            self.with(old, |session, ctx| session.close(ctx, reason, false));
+        }
+        let Some(peer) = self.endpoint.config.peers.get(index) else { return };
+        let Some(state) = self.endpoint.peers.get_mut(index) else { return };
+        if peer.keep_up {
+            state.wanted.extend(0..peer.children.len());
+        }
+        state.wanted.extend(children.iter().filter(|(_, _, w)| *w).map(|(_, c, _)| *c));
+        let again = !state.wanted.is_empty() && !peer.addresses.is_empty();
+        // With one address it is the same again (a restart is the common case), else the next one.
+        let next = again
+            .then(|| state.failed(peer).or_else(|| state.address(peer)))
+            .flatten()
+            .map(|ip| SocketAddr::new(ip, peer.ports.ike));
+        let name = peer.name.clone();
+        self.actions.push(Action::PeerDead { peer: name, next });
+        self.settle();
+        if again {
+            let _started = self.bring_up(index);
+        }
+    }
+
+    fn peer_name(&self, index: usize) -> alloc::string::String {
+        self.endpoint.config.peers.get(index).map(|p| p.name.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether two SAs of one peer were started from both ends at about the same time.
+fn crossed(old: &Standing, new: &Standing) -> bool {
+    old.initiator != new.initiator
+        && new.created <= old.since
+        && new.since.saturating_sub(old.since) < CROSSING
+}
