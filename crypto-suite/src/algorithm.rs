@@ -243,6 +243,28 @@ pub trait KeyExchange: Sync {
         rng: &mut dyn CryptoRng,
         peer_public: &[u8],
     ) -> Result<(Vec<u8>, Secret), CryptoError>;
+    /// Whether an initiator's public value may be used, as far as that can be seen without a key:
+    /// a message can be refused before anything is spent on it.
+    ///
+    /// # Errors
+    /// [`CryptoError::PublicValueLength`], [`CryptoError::PublicValueInvalid`].
+    fn check_initiator(&self, public: &[u8]) -> Result<(), CryptoError> {
+        check_len(self.initiator_public_len(), public)
+    }
+    /// The same for a responder's.
+    ///
+    /// # Errors
+    /// As [`check_initiator`](Self::check_initiator).
+    fn check_responder(&self, public: &[u8]) -> Result<(), CryptoError> {
+        check_len(self.responder_public_len(), public)
+    }
+}
+
+fn check_len(expected: usize, public: &[u8]) -> Result<(), CryptoError> {
+    match public.len() {
+        actual if actual == expected => Ok(()),
+        actual => Err(CryptoError::PublicValueLength { expected, actual }),
+    }
 }
 
 /// An initiator's half of a key exchange: it holds the private key until the answer comes.

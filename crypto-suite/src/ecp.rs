@@ -58,17 +58,21 @@ where
     }
 }
 
+fn decode<C: EcpCurve>(group: &Ecp<C>, public: &[u8]) -> Result<PublicKey<C>, CryptoError> {
+    let expected = group.initiator_public_len();
+    if public.len() != expected {
+        let actual = public.len();
+        return Err(CryptoError::PublicValueLength { expected, actual });
+    }
+    C::decode(public).ok_or(CryptoError::PublicValueInvalid)
+}
+
 fn shared<C: EcpCurve>(
     group: &Ecp<C>,
     secret: &EphemeralSecret<C>,
     peer_public: &[u8],
 ) -> Result<Secret, CryptoError> {
-    let expected = group.initiator_public_len();
-    if peer_public.len() != expected {
-        let actual = peer_public.len();
-        return Err(CryptoError::PublicValueLength { expected, actual });
-    }
-    let peer = C::decode(peer_public).ok_or(CryptoError::PublicValueInvalid)?;
+    let peer = decode(group, peer_public)?;
     // Prime order and a non-zero scalar: the product is never the point at infinity.
     Ok(Secret::from(
         secret.diffie_hellman(&peer).raw_secret_bytes().as_slice(),
@@ -111,6 +115,14 @@ impl<C: EcpCurve> KeyExchange for Ecp<C> {
         let secret = EphemeralSecret::<C>::generate_from_rng(rng);
         let shared = shared(self, &secret, peer_public)?;
         Ok((C::encode(&secret.public_key()), shared))
+    }
+
+    fn check_initiator(&self, public: &[u8]) -> Result<(), CryptoError> {
+        decode(self, public).map(|_| ())
+    }
+
+    fn check_responder(&self, public: &[u8]) -> Result<(), CryptoError> {
+        self.check_initiator(public)
     }
 }
 

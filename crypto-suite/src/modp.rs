@@ -142,6 +142,14 @@ impl<const LIMBS: usize> KeyExchange for Modp<LIMBS> {
         let shared = self.0.shared(&exponent, peer_public)?;
         Ok((self.0.public(&exponent), shared))
     }
+
+    fn check_initiator(&self, public: &[u8]) -> Result<(), CryptoError> {
+        self.0.decode_public(public).map(|_| ())
+    }
+
+    fn check_responder(&self, public: &[u8]) -> Result<(), CryptoError> {
+        self.check_initiator(public)
+    }
 }
 
 struct ActiveModp<const LIMBS: usize> {

@@ -10,9 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub(crate) use life::{
-    NewChild, activate, install, on_deadline, on_traffic, remove, retire, shorten,
-};
+pub(crate) use life::{NewChild, activate, install, on_deadline, on_traffic, remove, shorten};
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
 use crate::config::{Identity, Schedule};
@@ -29,6 +27,7 @@ const LOWEST_SPI: u32 = 256;
 
 /// A pair of IPsec SAs that has been installed.
 #[derive(Debug)]
+#[allow(dead_code, reason = "tables of SAs read the rest")]
 pub(crate) struct Child {
     pub(crate) id: ChildId,
     /// The peer's place in the configuration.
@@ -102,7 +101,11 @@ impl Child {
 
     /// What it is for.
     pub(crate) const fn traffic(&self) -> TrafficOf {
-        TrafficOf { config: self.config, local: self.local, remote: self.remote }
+        TrafficOf {
+            config: self.config,
+            local: self.local,
+            remote: self.remote,
+        }
     }
 
     /// Whether both stand for the same traffic of the same peer.
@@ -116,7 +119,13 @@ impl Child {
         self.peer == peer && self.remote_id == *remote_id
     }
 
-    fn covers_same(&self, local: Selector, remote: Selector, suite: ChildSuite, mode: Mode) -> bool {
+    fn covers_same(
+        &self,
+        local: Selector,
+        remote: Selector,
+        suite: ChildSuite,
+        mode: Mode,
+    ) -> bool {
         self.local == local
             && self.remote == remote
             && self.suite.protocol() == suite.protocol()
@@ -126,11 +135,6 @@ impl Child {
     /// Whether it still stands for its traffic, sending or about to.
     pub(crate) fn is_current(&self) -> bool {
         self.state != ChildState::Retiring
-    }
-
-    /// When its rekey is due, if it is not replaced already.
-    pub(crate) fn set_rekey_at(&mut self, at: Option<Duration>) {
-        self.rekey_at = at;
     }
 }
 
@@ -163,7 +167,9 @@ impl Children {
         peer: usize,
         remote_id: &'a Identity,
     ) -> impl Iterator<Item = &'a Child> + 'a {
-        self.table.values().filter(move |child| child.same_owner(peer, remote_id))
+        self.table
+            .values()
+            .filter(move |child| child.same_owner(peer, remote_id))
     }
 
     /// How many children an IKE SA looks after.
@@ -192,13 +198,21 @@ impl Children {
         remote_id: &Identity,
         spi: u32,
     ) -> Option<&Child> {
-        self.of(peer, remote_id).find(|child| child.spi_out == spi)
+        self.table
+            .values()
+            .find(|c| c.same_owner(peer, remote_id) && c.spi_out == spi)
     }
 
     /// Other children for the same traffic of the same peer.
     pub(crate) fn rivals_of(&self, id: ChildId) -> Vec<ChildId> {
-        let Some(child) = self.table.get(&id) else { return Vec::new() };
-        self.table.values().filter(|c| child.rivals(c)).map(|c| c.id).collect()
+        let Some(child) = self.table.get(&id) else {
+            return Vec::new();
+        };
+        self.table
+            .values()
+            .filter(|c| child.rivals(c))
+            .map(|c| c.id)
+            .collect()
     }
 
     /// Whether a child, or a negotiation, owns this inbound SPI.

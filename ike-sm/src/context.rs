@@ -153,7 +153,11 @@ impl Context<'_> {
     /// Hands a record to the embedder, if it wants any.
     pub(crate) fn note(&mut self, ike: Option<IkeId>, what: What) {
         if self.config.explain {
-            self.actions.push(Action::Report(Record { at: self.now, ike, what }));
+            self.actions.push(Action::Report(Record {
+                at: self.now,
+                ike,
+                what,
+            }));
         }
     }
 
@@ -166,8 +170,17 @@ impl Context<'_> {
         reason: CloseReason,
     ) {
         let config_of = |peer: &PeerConfig| peer.children.get(config).map(|c| c.name.clone());
-        let name = self.config.peers.get(peer).and_then(config_of).unwrap_or_default();
-        self.actions.push(Action::ChildFailed { child, name, reason });
+        let name = self
+            .config
+            .peers
+            .get(peer)
+            .and_then(config_of)
+            .unwrap_or_default();
+        self.actions.push(Action::ChildFailed {
+            child,
+            name,
+            reason,
+        });
     }
 
     /// Whether there is an SA with this peer: any of its identities, or one.
@@ -175,8 +188,15 @@ impl Context<'_> {
         let same = |index: usize, id: &Identity| {
             index == peer && remote_id.is_none_or(|wanted| wanted == id)
         };
-        self.world.standing.values().any(|s| same(s.peer, &s.remote_id))
-            || self.world.children.iter().any(|c| same(c.peer, &c.remote_id))
+        self.world
+            .standing
+            .values()
+            .any(|s| same(s.peer, &s.remote_id))
+            || self
+                .world
+                .children
+                .iter()
+                .any(|c| same(c.peer, &c.remote_id))
     }
 
     /// Asks a question on behalf of an exchange.

@@ -98,12 +98,23 @@ impl Endpoint {
             Event::Datagram { path, .. } => Some(*path),
             _ => None,
         };
-        let mut call = Call { endpoint: self, now, rng, actions };
+        let mut call = Call {
+            endpoint: self,
+            now,
+            rng,
+            actions,
+        };
         let outcome = match call.event(event) {
             Ok(outcome) => outcome,
             Err(reason) => {
                 let mut ctx = call.context();
-                ctx.note(None, What::Dropped { path, reason: reason.clone() });
+                ctx.note(
+                    None,
+                    What::Dropped {
+                        path,
+                        reason: reason.clone(),
+                    },
+                );
                 Outcome::Dropped(reason)
             }
         };
@@ -123,12 +134,17 @@ impl Endpoint {
         for key in core::mem::take(&mut self.world.touched) {
             let deadline = match key {
                 TimerKey::Ike(id) => self.sessions.get(&id).and_then(v1::Session::deadline),
-                TimerKey::Child(id) => {
-                    self.world.children.get(id).and_then(children::Child::deadline)
-                }
+                TimerKey::Child(id) => self
+                    .world
+                    .children
+                    .get(id)
+                    .and_then(children::Child::deadline),
                 TimerKey::Peer(index) => self.peers.get(index).and_then(PeerState::deadline),
             };
-            let deadline = deadline.map(|d| Deadline { at: d.at.max(earliest), why: d.why });
+            let deadline = deadline.map(|d| Deadline {
+                at: d.at.max(earliest),
+                why: d.why,
+            });
             self.timers.set(key, deadline);
         }
     }
@@ -275,16 +291,19 @@ impl Call<'_> {
     fn answer(&mut self, ticket: Ticket, answer: Answer) -> Result<Outcome, DropReason> {
         let asker = self.endpoint.world.questions.asker(ticket);
         let asker = asker.ok_or(DropReason::UnknownTicket)?;
-        self.with(asker.ike, |session, ctx| session.answer(ctx, asker.place, ticket, answer))
-            .unwrap_or(Err(DropReason::UnknownTicket))?;
+        self.with(asker.ike, |session, ctx| {
+            session.answer(ctx, asker.place, ticket, answer)
+        })
+        .unwrap_or(Err(DropReason::UnknownTicket))?;
         self.endpoint.world.questions.close(ticket);
         Ok(Outcome::Handled)
     }
 
     fn traffic(&mut self, child: ChildId, traffic: Traffic) -> Result<Outcome, DropReason> {
         let found = self.endpoint.world.children.get(child);
-        let (ike, peer, config) =
-            found.map(|c| (c.ike, c.peer, c.config)).ok_or(DropReason::NoSuchObject)?;
+        let (ike, peer, config) = found
+            .map(|c| (c.ike, c.peer, c.config))
+            .ok_or(DropReason::NoSuchObject)?;
         children::on_traffic(&mut self.context(), child, traffic);
         let alive = self.with(ike, |session, ctx| session.on_traffic(ctx, child, traffic));
         if alive.is_none() && traffic.outbound_packets > 0 {
@@ -297,7 +316,9 @@ impl Call<'_> {
 
 impl Endpoint {
     fn is_own_cookie(&self, cookie: [u8; 8]) -> bool {
-        let mut range = self.by_cookies.range((cookie, [0; 8])..=(cookie, [0xff; 8]));
+        let mut range = self
+            .by_cookies
+            .range((cookie, [0; 8])..=(cookie, [0xff; 8]));
         range.any(|(_, id)| {
             self.sessions
                 .get(id)
@@ -305,6 +326,3 @@ impl Endpoint {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -35,7 +35,11 @@ impl PeerState {
 
     /// The address to try now.
     pub(crate) fn address(&self, config: &PeerConfig) -> Option<IpAddr> {
-        config.addresses.get(self.address).or_else(|| config.addresses.first()).copied()
+        config
+            .addresses
+            .get(self.address)
+            .or_else(|| config.addresses.first())
+            .copied()
     }
 
     /// The peer answered: the next failure starts from here, without a wait.
@@ -60,7 +64,9 @@ impl PeerState {
             .unwrap_or(usize::MAX)
             .checked_div(addresses.max(1))
             .unwrap_or(0);
-        let doublings = u32::try_from(rounds.saturating_sub(1)).unwrap_or(u32::MAX).min(6);
+        let doublings = u32::try_from(rounds.saturating_sub(1))
+            .unwrap_or(u32::MAX)
+            .min(6);
         let wait = FIRST_WAIT.saturating_mul(1u32.checked_shl(doublings).unwrap_or(64));
         self.retry_at = Some(now.saturating_add(wait.min(LONGEST_WAIT)));
     }

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use crypto_suite::{Digest, Hash, HashId, Provider};
-use rand_core::{CryptoRng, TryRng};
+use rand_core::CryptoRng;
 
 use crate::config::Retransmit as Patience;
 
@@ -40,7 +40,11 @@ impl Pending {
         rng: &mut dyn CryptoRng,
     ) -> Self {
         let next = now.saturating_add(wait(patience, 0, rng));
-        Self { message, sent: 0, next }
+        Self {
+            message,
+            sent: 0,
+            next,
+        }
     }
 
     /// When [`due`](Self::due) has something to say.
@@ -69,8 +73,14 @@ impl Pending {
 }
 
 fn wait(patience: &Patience, sent: u8, rng: &mut dyn CryptoRng) -> Duration {
-    let random = if patience.jitter_percent == 0 { 0 } else { rng.next_u32() };
-    let wait = patience.wait(sent, random).unwrap_or_else(|| patience.last_wait(random));
+    let random = if patience.jitter_percent == 0 {
+        0
+    } else {
+        rng.next_u32()
+    };
+    let wait = patience
+        .wait(sent, random)
+        .unwrap_or_else(|| patience.last_wait(random));
     // A wait of nothing would repeat without end at one moment.
     wait.max(Duration::from_millis(1))
 }
@@ -86,7 +96,10 @@ pub(crate) struct Answered {
 impl Answered {
     /// Remembers that `fingerprint` was answered by `answer`.
     pub(crate) fn new(fingerprint: Digest, answer: Option<Bytes>) -> Self {
-        Self { fingerprint: Some(fingerprint), answer }
+        Self {
+            fingerprint: Some(fingerprint),
+            answer,
+        }
     }
 
     /// Whether this very message was the last one taken in.
@@ -103,6 +116,3 @@ pub(crate) fn fingerprint(provider: &Provider, message: &[u8]) -> Option<Digest>
         .or_else(|| provider.hashes.first().copied());
     hash.map(|hash| hash.digest(&[message]))
 }
-
-#[cfg(test)]
-mod tests;

@@ -64,8 +64,12 @@ fn lifetime(schedule: &Schedule) -> ChildLifetime {
 
 /// Installs a new pair: from here on packets are taken in on it.
 pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
-    let peer_name: String =
-        ctx.config.peers.get(new.peer).map(|peer| peer.name.clone()).unwrap_or_default();
+    let peer_name: String = ctx
+        .config
+        .peers
+        .get(new.peer)
+        .map(|peer| peer.name.clone())
+        .unwrap_or_default();
     let (name, idle_timeout, reverse_route) = child_config(ctx, new.peer, new.config)
         .map(|c| (c.name.clone(), c.idle_timeout, c.reverse_route))
         .unwrap_or_default();
@@ -130,8 +134,14 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
 }
 
 fn routes(wanted: ReverseRoute, remote: Selector, via: core::net::IpAddr) -> Vec<Route> {
-    let net = Route { destination: remote, via };
-    let host = Route { destination: Selector::host(via), via };
+    let net = Route {
+        destination: remote,
+        via,
+    };
+    let host = Route {
+        destination: Selector::host(via),
+        via,
+    };
     match wanted {
         ReverseRoute::Off => Vec::new(),
         ReverseRoute::WithSa => alloc::vec![net],
@@ -140,7 +150,9 @@ fn routes(wanted: ReverseRoute, remote: Selector, via: core::net::IpAddr) -> Vec
 }
 
 fn log_keys(ctx: &mut Context<'_>, new: &NewChild) {
-    let ChildSuite::Esp(suite) = new.suite else { return };
+    let ChildSuite::Esp(suite) = new.suite else {
+        return;
+    };
     if !ctx.config.key_log {
         return;
     }
@@ -149,7 +161,13 @@ fn log_keys(ctx: &mut Context<'_>, new: &NewChild) {
         (there, here, new.spi_in, new.keys_in.clone()),
         (here, there, new.spi_out, new.keys_out.clone()),
     ] {
-        ctx.actions.push(Action::KeyLog(KeyLog::Esp { source, destination, spi, suite, keys }));
+        ctx.actions.push(Action::KeyLog(KeyLog::Esp {
+            source,
+            destination,
+            spi,
+            suite,
+            keys,
+        }));
     }
 }
 
@@ -161,7 +179,12 @@ fn log_keys(ctx: &mut Context<'_>, new: &NewChild) {
 /// packets in, so nothing is lost whichever way the messages crossed.
 pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
     let now = ctx.now;
-    let Some(new) = ctx.world.children.get(id).filter(|c| c.state == ChildState::Inbound) else {
+    let Some(new) = ctx
+        .world
+        .children
+        .get(id)
+        .filter(|c| c.state == ChildState::Inbound)
+    else {
         return;
     };
     let rivals: Vec<&Child> = ctx
@@ -171,12 +194,21 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
         .filter(|c| c.state == ChildState::Active && new.rivals(c))
         .collect();
     let collides = |old: &&&Child| {
-        old.initiator != new.initiator && old.replaces == new.replaces && new.replaces != Some(old.id)
+        old.initiator != new.initiator
+            && old.replaces == new.replaces
+            && new.replaces != Some(old.id)
     };
-    let loses = rivals.iter().filter(collides).any(|old| old.rank > new.rank);
+    let loses = rivals
+        .iter()
+        .filter(collides)
+        .any(|old| old.rank > new.rank);
     let old: Vec<ChildId> = rivals.iter().map(|c| c.id).collect();
-    let (initiator, soft, idle, routes) =
-        (new.initiator, new.schedule.soft, new.idle_timeout, new.routes.clone());
+    let (initiator, soft, idle, routes) = (
+        new.initiator,
+        new.schedule.soft,
+        new.idle_timeout,
+        new.routes.clone(),
+    );
 
     if let Some(child) = ctx.world.children.get_mut(id) {
         child.state = ChildState::Active;
@@ -196,12 +228,21 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
         retire(ctx, id, initiator);
     } else {
         let replaces = old.last().copied();
-        ctx.actions.push(Action::UpdateChild(id, ChildUpdate::Activate { replaces }));
+        ctx.actions
+            .push(Action::UpdateChild(id, ChildUpdate::Activate { replaces }));
         for old in old {
             // The loser of a collision is deleted by the end that started it; any other old one by
             // the end that started its replacement.
-            let collided = ctx.world.children.get(old).is_some_and(|o| o.initiator != initiator)
-                && !ctx.world.children.get(id).is_some_and(|n| n.replaces == Some(old));
+            let collided = ctx
+                .world
+                .children
+                .get(old)
+                .is_some_and(|o| o.initiator != initiator)
+                && !ctx
+                    .world
+                    .children
+                    .get(id)
+                    .is_some_and(|n| n.replaces == Some(old));
             retire(ctx, old, if collided { !initiator } else { initiator });
         }
         ctx.effect(Effect::ChildActive(id));
@@ -213,7 +254,9 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
 /// us to delete it.
 pub(crate) fn retire(ctx: &mut Context<'_>, id: ChildId, ours: bool) {
     let now = ctx.now;
-    let Some(child) = ctx.world.children.get_mut(id) else { return };
+    let Some(child) = ctx.world.children.get_mut(id) else {
+        return;
+    };
     child.state = ChildState::Retiring;
     child.rekey_at = None;
     child.idle_at = None;
@@ -224,7 +267,9 @@ pub(crate) fn retire(ctx: &mut Context<'_>, id: ChildId, ours: bool) {
 /// Removes a pair at our side. When the peer, or its age, has ended the active one of two, the
 /// retiring one takes over again: the two ends may have judged a collision differently.
 pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
-    let Some(child) = ctx.world.children.table.remove(&id) else { return };
+    let Some(child) = ctx.world.children.table.remove(&id) else {
+        return;
+    };
     ctx.touch(TimerKey::Child(id));
     let unforeseen = matches!(reason, CloseReason::DeletedByPeer | CloseReason::Timeout);
     if child.state == ChildState::Active && unforeseen {
@@ -239,19 +284,30 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         if let Some(heir) = heir {
             heir.state = ChildState::Active;
             heir.drain_at = None;
-            heir.rekey_at =
-                Some(heir.started.saturating_add(heir.schedule.soft).max(now.saturating_add(DRAIN)));
+            heir.rekey_at = Some(
+                heir.started
+                    .saturating_add(heir.schedule.soft)
+                    .max(now.saturating_add(DRAIN)),
+            );
             let heir = heir.id;
-            ctx.actions
-                .push(Action::UpdateChild(heir, ChildUpdate::Activate { replaces: Some(id) }));
+            ctx.actions.push(Action::UpdateChild(
+                heir,
+                ChildUpdate::Activate { replaces: Some(id) },
+            ));
             ctx.touch(TimerKey::Child(heir));
         }
     }
     ctx.world.children.release_spi(child.spi_in);
-    ctx.actions.push(Action::RemoveChild { child: id, spi_in: child.spi_in, reason });
+    ctx.actions.push(Action::RemoveChild {
+        child: id,
+        spi_in: child.spi_in,
+        reason,
+    });
     if child.state != ChildState::Inbound {
         for route in child.routes {
-            let Some(users) = ctx.world.children.routes.get_mut(&route) else { continue };
+            let Some(users) = ctx.world.children.routes.get_mut(&route) else {
+                continue;
+            };
             *users = users.saturating_sub(1);
             if *users == 0 {
                 ctx.world.children.routes.remove(&route);
@@ -264,24 +320,33 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
 /// The peer has told a shorter lifetime (RFC 2407 §4.6.3.1).
 pub(crate) fn shorten(ctx: &mut Context<'_>, id: ChildId, schedule: Schedule) {
     let now = ctx.now;
-    let Some(child) = ctx.world.children.get_mut(id) else { return };
+    let Some(child) = ctx.world.children.get_mut(id) else {
+        return;
+    };
     child.schedule = schedule;
     child.expire_at = Some(child.started.saturating_add(schedule.hard));
     if child.rekey_at.is_some() {
         child.rekey_at = Some(child.started.saturating_add(schedule.soft).max(now));
     }
-    ctx.actions.push(Action::UpdateChild(id, ChildUpdate::Lifetime(lifetime(&schedule))));
+    ctx.actions.push(Action::UpdateChild(
+        id,
+        ChildUpdate::Lifetime(lifetime(&schedule)),
+    ));
     ctx.touch(TimerKey::Child(id));
 }
 
 /// What went through a pair.
 pub(crate) fn on_traffic(ctx: &mut Context<'_>, id: ChildId, traffic: Traffic) {
     let now = ctx.now;
-    let Some(child) = ctx.world.children.get_mut(id) else { return };
+    let Some(child) = ctx.world.children.get_mut(id) else {
+        return;
+    };
     let used = &mut child.used;
     used.inbound_packets = used.inbound_packets.saturating_add(traffic.inbound_packets);
     used.inbound_bytes = used.inbound_bytes.saturating_add(traffic.inbound_bytes);
-    used.outbound_packets = used.outbound_packets.saturating_add(traffic.outbound_packets);
+    used.outbound_packets = used
+        .outbound_packets
+        .saturating_add(traffic.outbound_packets);
     used.outbound_bytes = used.outbound_bytes.saturating_add(traffic.outbound_bytes);
     if traffic.inbound_packets > 0 {
         child.last_inbound = Some(now);
@@ -307,7 +372,9 @@ pub(crate) fn on_traffic(ctx: &mut Context<'_>, id: ChildId, traffic: Traffic) {
 /// A deadline of a pair has come.
 pub(crate) fn on_deadline(ctx: &mut Context<'_>, id: ChildId) {
     let now = ctx.now;
-    let Some(child) = ctx.world.children.get_mut(id) else { return };
+    let Some(child) = ctx.world.children.get_mut(id) else {
+        return;
+    };
     let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
     let effect = if due(child.expire_at) {
         child.expire_at = Some(now.saturating_add(REKEY_RETRY));

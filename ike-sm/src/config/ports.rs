@@ -12,6 +12,9 @@ pub struct Ports {
 impl Default for Ports {
     /// 500 and 4500.
     fn default() -> Self {
-        Self { ike: nat_t::IKE_PORT, nat_t: nat_t::NAT_T_PORT }
+        Self {
+            ike: nat_t::IKE_PORT,
+            nat_t: nat_t::NAT_T_PORT,
+        }
     }
 }

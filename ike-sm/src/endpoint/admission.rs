@@ -41,7 +41,10 @@ impl HalfOpen {
         self.first.insert((cookie, remote), id);
         self.entries.insert(id, Entry { cookie, remote });
         self.unproved.insert(id, ());
-        self.per_address.entry(remote.ip()).or_default().insert(id, ());
+        self.per_address
+            .entry(remote.ip())
+            .or_default()
+            .insert(id, ());
     }
 
     /// Its answers arrive: it is not the first to be evicted any more.
@@ -50,7 +53,9 @@ impl HalfOpen {
     }
 
     pub(super) fn remove(&mut self, id: IkeId) {
-        let Some(entry) = self.entries.remove(&id) else { return };
+        let Some(entry) = self.entries.remove(&id) else {
+            return;
+        };
         self.unproved.remove(&id);
         if self.first.get(&(entry.cookie, entry.remote)) == Some(&id) {
             self.first.remove(&(entry.cookie, entry.remote));
@@ -109,12 +114,13 @@ impl Call<'_> {
             return Err(DropReason::Limit("IKE SAs"));
         }
         let id = IkeId(self.endpoint.world.handles.next());
-        let session =
-            Session::respond(&mut self.context(), id, index, path, header, raw)?;
+        let session = Session::respond(&mut self.context(), id, index, path, header, raw)?;
         self.make_room(path.remote.ip());
         let cookies = (session.cookies.initiator, session.cookies.responder);
         self.endpoint.by_cookies.insert(cookies, id);
-        self.endpoint.half_open.insert(id, header.initiator_spi, path.remote);
+        self.endpoint
+            .half_open
+            .insert(id, header.initiator_spi, path.remote);
         self.endpoint.sessions.insert(id, session);
         self.context().touch(TimerKey::Ike(id));
         Ok(Outcome::Handled)
@@ -131,7 +137,8 @@ impl Call<'_> {
             None
         };
         if let Some(victim) = victim {
-            self.context().effect(Effect::Closed(victim, CloseReason::Evicted));
+            self.context()
+                .effect(Effect::Closed(victim, CloseReason::Evicted));
             self.settle();
         }
     }

@@ -20,11 +20,17 @@ impl Call<'_> {
         }
         match command {
             Command::Initiate { peer, children } => self.initiate(&peer, &children),
-            Command::Acquire { source, destination, protocol } => {
-                self.acquire(source, destination, protocol)
-            }
+            Command::Acquire {
+                source,
+                destination,
+                protocol,
+            } => self.acquire(source, destination, protocol),
             Command::RekeyIke(ike) => {
-                let current = self.endpoint.sessions.get(&ike).is_some_and(Session::is_current);
+                let current = self
+                    .endpoint
+                    .sessions
+                    .get(&ike)
+                    .is_some_and(Session::is_current);
                 if !current {
                     return Err(DropReason::NoSuchObject);
                 }
@@ -50,7 +56,8 @@ impl Call<'_> {
                 if self.endpoint.world.children.get(child).is_none() {
                     return Err(DropReason::NoSuchObject);
                 }
-                self.context().effect(Effect::DeleteChild(child, CloseReason::Requested));
+                self.context()
+                    .effect(Effect::DeleteChild(child, CloseReason::Requested));
                 Ok(Outcome::Handled)
             }
             Command::Terminate { peer } => {
@@ -70,7 +77,11 @@ impl Call<'_> {
     }
 
     fn initiate(&mut self, name: &str, children: &[String]) -> Result<Outcome, DropReason> {
-        let (index, peer) = self.endpoint.config.peer(name).ok_or(DropReason::NoSuchObject)?;
+        let (index, peer) = self
+            .endpoint
+            .config
+            .peer(name)
+            .ok_or(DropReason::NoSuchObject)?;
         let place = |child: &String| peer.children.iter().position(|c| c.name == *child);
         let wanted: Option<Vec<usize>> = if children.is_empty() {
             Some((0..peer.children.len()).collect())
@@ -93,13 +104,20 @@ impl Call<'_> {
         destination: PacketEnd,
         protocol: u8,
     ) -> Result<Outcome, DropReason> {
-        let matching = self.endpoint.config.peers.iter().enumerate().find_map(|(index, peer)| {
-            let config = peer.children.iter().position(|c| {
-                c.local.matches(source.address, protocol, source.port)
-                    && c.remote.matches(destination.address, protocol, destination.port)
-            })?;
-            Some((index, config))
-        });
+        let matching = self
+            .endpoint
+            .config
+            .peers
+            .iter()
+            .enumerate()
+            .find_map(|(index, peer)| {
+                let config = peer.children.iter().position(|c| {
+                    c.local.matches(source.address, protocol, source.port)
+                        && c.remote
+                            .matches(destination.address, protocol, destination.port)
+                })?;
+                Some((index, config))
+            });
         let (index, config) = matching.ok_or(DropReason::NoSuchObject)?;
         if self.is_under_way(index, config) {
             return Err(DropReason::AlreadyUnderWay);
@@ -120,7 +138,9 @@ impl Call<'_> {
 
     /// Brings up a child of a peer, an IKE SA first if there is none.
     pub(super) fn want(&mut self, index: usize, config: usize) {
-        let Some(state) = self.endpoint.peers.get_mut(index) else { return };
+        let Some(state) = self.endpoint.peers.get_mut(index) else {
+            return;
+        };
         state.wanted.insert(config);
         let _started = self.bring_up(index);
     }
@@ -150,11 +170,16 @@ impl Call<'_> {
             return Err(DropReason::ShutDown);
         }
         if let Some(attempt) = state.attempt
-            && endpoint.sessions.get(&attempt).is_some_and(|s| s.up().is_none() && !s.is_gone())
+            && endpoint
+                .sessions
+                .get(&attempt)
+                .is_some_and(|s| s.up().is_none() && !s.is_gone())
         {
             return Err(DropReason::AlreadyUnderWay);
         }
-        let old = replaces.and_then(|ike| endpoint.sessions.get(&ike)).map(|s| s.path);
+        let old = replaces
+            .and_then(|ike| endpoint.sessions.get(&ike))
+            .map(|s| s.path);
         let path = match old {
             // RFC 3947 §4: a rekey starts where the SA runs, on port 4500 too.
             Some(path) => path,
@@ -173,7 +198,9 @@ impl Call<'_> {
         };
         let id = IkeId(self.endpoint.world.handles.next());
         let session = Session::initiate(&mut self.context(), id, index, path, replaces)?;
-        self.endpoint.by_own_cookie.insert(session.cookies.initiator, id);
+        self.endpoint
+            .by_own_cookie
+            .insert(session.cookies.initiator, id);
         self.endpoint.sessions.insert(id, session);
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.attempt = Some(id);
@@ -185,7 +212,9 @@ impl Call<'_> {
     /// Tries a peer again that did not answer before.
     pub(super) fn retry_peer(&mut self, index: usize) {
         let now = self.now;
-        let Some(state) = self.endpoint.peers.get_mut(index) else { return };
+        let Some(state) = self.endpoint.peers.get_mut(index) else {
+            return;
+        };
         if state.due(now) {
             let _started = self.bring_up(index);
         }
@@ -202,10 +231,13 @@ impl Call<'_> {
             .map(|c| c.id)
             .collect();
         for child in children {
-            self.context().effect(Effect::DeleteChild(child, CloseReason::Requested));
+            self.context()
+                .effect(Effect::DeleteChild(child, CloseReason::Requested));
         }
         self.settle();
-        self.with(ike, |session, ctx| session.close(ctx, CloseReason::Requested, true));
+        self.with(ike, |session, ctx| {
+            session.close(ctx, CloseReason::Requested, true)
+        });
         self.settle();
     }
 
@@ -224,7 +256,8 @@ impl Call<'_> {
             .map(|c| c.id)
             .collect();
         for child in children {
-            self.context().effect(Effect::DeleteChild(child, CloseReason::Requested));
+            self.context()
+                .effect(Effect::DeleteChild(child, CloseReason::Requested));
         }
         self.settle();
         let sessions: Vec<IkeId> = self
@@ -235,7 +268,9 @@ impl Call<'_> {
             .map(|s| s.id)
             .collect();
         for ike in sessions {
-            self.with(ike, |session, ctx| session.close(ctx, CloseReason::Requested, true));
+            self.with(ike, |session, ctx| {
+                session.close(ctx, CloseReason::Requested, true)
+            });
         }
         self.settle();
     }

@@ -53,7 +53,9 @@ impl Call<'_> {
     }
 
     fn cookies_known(&mut self, ike: IkeId) {
-        let Some(session) = self.endpoint.sessions.get(&ike) else { return };
+        let Some(session) = self.endpoint.sessions.get(&ike) else {
+            return;
+        };
         let cookies = (session.cookies.initiator, session.cookies.responder);
         self.endpoint.by_own_cookie.remove(&cookies.0);
         self.endpoint.by_cookies.insert(cookies, ike);
@@ -61,7 +63,9 @@ impl Call<'_> {
 
     /// The peer is at another address: its children's packets go there too.
     fn moved(&mut self, ike: IkeId) {
-        let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.path) else { return };
+        let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.path) else {
+            return;
+        };
         self.redirect(ike, path);
     }
 
@@ -78,13 +82,16 @@ impl Call<'_> {
             if let Some(child) = self.endpoint.world.children.get_mut(child) {
                 child.path = path;
             }
-            self.actions.push(Action::UpdateChild(child, ChildUpdate::Path(path)));
+            self.actions
+                .push(Action::UpdateChild(child, ChildUpdate::Path(path)));
         }
     }
 
     fn established(&mut self, ike: IkeId) {
         self.endpoint.half_open.remove(ike);
-        let Some(session) = self.endpoint.sessions.get(&ike) else { return };
+        let Some(session) = self.endpoint.sessions.get(&ike) else {
+            return;
+        };
         let Some(up) = session.up() else { return };
         let new = Standing {
             peer: session.peer,
@@ -103,16 +110,19 @@ impl Call<'_> {
             .world
             .standing
             .iter()
-            .filter(|(_, s)| {
-                s.peer == index && s.remote_id == new.remote_id && !s.replaced
-            })
+            .filter(|(_, s)| s.peer == index && s.remote_id == new.remote_id && !s.replaced)
             .map(|(id, s)| (*id, s.clone()))
             .collect();
         let replaces = asked_to_replace
             .filter(|old| self.endpoint.world.standing.contains_key(old))
             .or_else(|| rivals.last().map(|(id, _)| *id));
         self.endpoint.world.standing.insert(ike, new.clone());
-        self.actions.push(Action::IkeEstablished { ike, peer: name, path, replaces });
+        self.actions.push(Action::IkeEstablished {
+            ike,
+            peer: name,
+            path,
+            replaces,
+        });
 
         let mut winner = ike;
         for (old, standing) in rivals {
@@ -122,7 +132,11 @@ impl Call<'_> {
                 self.retire_ike(ike, new.initiator);
                 winner = old;
             } else {
-                let ours = if crossed(&standing, &new) { standing.initiator } else { new.initiator };
+                let ours = if crossed(&standing, &new) {
+                    standing.initiator
+                } else {
+                    new.initiator
+                };
                 self.retire_ike(old, ours);
             }
         }
@@ -147,8 +161,13 @@ impl Call<'_> {
 
     /// All children of a peer are looked after by one SA.
     fn adopt(&mut self, index: usize, remote_id: &Identity, ike: IkeId) {
-        let children: Vec<ChildId> =
-            self.endpoint.world.children.of(index, remote_id).map(|c| c.id).collect();
+        let children: Vec<ChildId> = self
+            .endpoint
+            .world
+            .children
+            .of(index, remote_id)
+            .map(|c| c.id)
+            .collect();
         for child in children {
             if let Some(child) = self.endpoint.world.children.get_mut(child) {
                 child.ike = ike;
@@ -163,13 +182,21 @@ impl Call<'_> {
 
     /// Starts the children that are wanted of a peer and neither stand nor come up.
     pub(super) fn start_wanted(&mut self, index: usize, ike: IkeId) {
-        let Some(standing) = self.endpoint.world.standing.get(&ike) else { return };
+        let Some(standing) = self.endpoint.world.standing.get(&ike) else {
+            return;
+        };
         let remote_id = standing.remote_id.clone();
-        let Some(state) = self.endpoint.peers.get(index) else { return };
+        let Some(state) = self.endpoint.peers.get(index) else {
+            return;
+        };
         let wanted: Vec<usize> = state.wanted.iter().copied().collect();
         for config in wanted {
-            let Some(child) =
-                self.endpoint.config.peers.get(index).and_then(|p| p.children.get(config))
+            let Some(child) = self
+                .endpoint
+                .config
+                .peers
+                .get(index)
+                .and_then(|p| p.children.get(config))
             else {
                 continue;
             };
@@ -188,7 +215,12 @@ impl Call<'_> {
             if stands {
                 self.no_longer_wanted(index, config);
             } else if !coming {
-                let wanted = Wanted { config, local, remote, replaces: None };
+                let wanted = Wanted {
+                    config,
+                    local,
+                    remote,
+                    replaces: None,
+                };
                 self.with(ike, |session, ctx| session.start_quick(ctx, wanted));
             }
         }
@@ -204,8 +236,12 @@ impl Call<'_> {
     /// this negotiation began are gone on its side; only SAs of the same proved identity are meant
     /// (RFC 3947 §6).
     fn initial_contact(&mut self, ike: IkeId) {
-        let Some(session) = self.endpoint.sessions.get(&ike) else { return };
-        let Some(new) = self.endpoint.world.standing.get(&ike) else { return };
+        let Some(session) = self.endpoint.sessions.get(&ike) else {
+            return;
+        };
+        let Some(new) = self.endpoint.world.standing.get(&ike) else {
+            return;
+        };
         let (created, index, remote_id) = (session.created, new.peer, new.remote_id.clone());
         let reason = CloseReason::PeerRestarted;
         let children: Vec<ChildId> = self
@@ -237,7 +273,9 @@ impl Call<'_> {
     fn closed(&mut self, ike: IkeId, reason: CloseReason) {
         // What is under way ends with it; it may note further effects.
         self.with(ike, |session, ctx| session.drop_exchanges(ctx, reason));
-        let Some(session) = self.endpoint.sessions.remove(&ike) else { return };
+        let Some(session) = self.endpoint.sessions.remove(&ike) else {
+            return;
+        };
         self.endpoint.world.questions.close_all(ike);
         self.endpoint.half_open.remove(ike);
         let cookies = (session.cookies.initiator, session.cookies.responder);
@@ -248,7 +286,10 @@ impl Call<'_> {
         let standing = self.endpoint.world.standing.remove(&ike);
         self.context().touch(TimerKey::Ike(ike));
         let peer = self.peer_name(session.peer);
-        let note = What::IkeClosed { peer: peer.clone(), reason };
+        let note = What::IkeClosed {
+            peer: peer.clone(),
+            reason,
+        };
         self.context().note(Some(ike), note);
         if standing.is_some() || session.role == Role::Initiator {
             self.actions.push(Action::IkeClosed { ike, peer, reason });
@@ -266,7 +307,11 @@ impl Call<'_> {
         let heir = self.current_ike(index, Some(&gone.remote_id)).or_else(|| {
             let standing = &self.endpoint.world.standing;
             let same = |s: &Standing| s.peer == index && s.remote_id == gone.remote_id;
-            standing.iter().filter(|(_, s)| same(s)).map(|(id, _)| *id).next_back()
+            standing
+                .iter()
+                .filter(|(_, s)| same(s))
+                .map(|(id, _)| *id)
+                .next_back()
         });
         let Some(heir) = heir else { return };
         if let Some(standing) = self.endpoint.world.standing.get_mut(&heir)
@@ -281,9 +326,13 @@ impl Call<'_> {
     /// An attempt of ours has led to nothing.
     fn attempt_failed(&mut self, session: &Session, reason: CloseReason) {
         let (index, now) = (session.peer, self.now);
-        let Some(peer) = self.endpoint.config.peers.get(index) else { return };
+        let Some(peer) = self.endpoint.config.peers.get(index) else {
+            return;
+        };
         let (name, addresses, keep_up) = (peer.name.clone(), peer.addresses.len(), peer.keep_up);
-        let Some(state) = self.endpoint.peers.get_mut(index) else { return };
+        let Some(state) = self.endpoint.peers.get_mut(index) else {
+            return;
+        };
         if state.attempt != Some(session.id) {
             return;
         }
@@ -295,8 +344,12 @@ impl Call<'_> {
             }
             return;
         }
-        let Some(peer) = self.endpoint.config.peers.get(index) else { return };
-        let next = state.failed(peer).map(|ip| SocketAddr::new(ip, peer.ports.ike));
+        let Some(peer) = self.endpoint.config.peers.get(index) else {
+            return;
+        };
+        let next = state
+            .failed(peer)
+            .map(|ip| SocketAddr::new(ip, peer.ports.ike));
         let wanted = keep_up || !state.wanted.is_empty();
         if next.is_none() && wanted {
             state.wait(now, addresses);
@@ -331,7 +384,9 @@ impl Call<'_> {
     }
 
     fn rekey_ike(&mut self, ike: IkeId) {
-        let Some(standing) = self.endpoint.world.standing.get(&ike) else { return };
+        let Some(standing) = self.endpoint.world.standing.get(&ike) else {
+            return;
+        };
         if standing.replaced {
             return;
         }
@@ -340,7 +395,9 @@ impl Call<'_> {
 
     /// A child carries traffic: whatever else of ours would only double it is given up.
     fn child_active(&mut self, child: ChildId) {
-        let Some(active) = self.endpoint.world.children.get(child) else { return };
+        let Some(active) = self.endpoint.world.children.get(child) else {
+            return;
+        };
         let (index, config) = (active.peer, active.config);
         self.no_longer_wanted(index, config);
         let sessions: Vec<IkeId> = self
@@ -351,7 +408,9 @@ impl Call<'_> {
             .map(|s| s.id)
             .collect();
         for ike in sessions {
-            let Some(session) = self.endpoint.sessions.get_mut(&ike) else { continue };
+            let Some(session) = self.endpoint.sessions.get_mut(&ike) else {
+                continue;
+            };
             let mut ctx = crate::context::Context {
                 config: &self.endpoint.config,
                 provider: self.endpoint.provider,
@@ -360,7 +419,9 @@ impl Call<'_> {
                 actions: self.actions,
                 world: &mut self.endpoint.world,
             };
-            let Some(active) = ctx.world.children.get(child) else { return };
+            let Some(active) = ctx.world.children.get(child) else {
+                return;
+            };
             let traffic = active.traffic();
             session.yield_to(&mut ctx, traffic);
             ctx.touch(TimerKey::Ike(ike));
@@ -368,13 +429,19 @@ impl Call<'_> {
     }
 
     fn rekey_child(&mut self, id: ChildId) {
-        let Some(child) = self.endpoint.world.children.get(id) else { return };
+        let Some(child) = self.endpoint.world.children.get(id) else {
+            return;
+        };
         if child.state != ChildState::Active {
             return;
         }
         let (index, config) = (child.peer, child.config);
-        let wanted =
-            Wanted { config, local: child.local, remote: child.remote, replaces: Some(id) };
+        let wanted = Wanted {
+            config,
+            local: child.local,
+            remote: child.remote,
+            replaces: Some(id),
+        };
         let Some(ike) = self.current_ike(index, Some(&child.remote_id)) else {
             self.want_again(index, config);
             return;
@@ -398,9 +465,13 @@ impl Call<'_> {
     }
 
     fn delete_child(&mut self, id: ChildId, reason: CloseReason) {
-        let Some(child) = self.endpoint.world.children.get(id) else { return };
-        let told =
-            DeletedChild { protocol: child.suite.protocol(), spi_in: child.spi_in };
+        let Some(child) = self.endpoint.world.children.get(id) else {
+            return;
+        };
+        let told = DeletedChild {
+            protocol: child.suite.protocol(),
+            spi_in: child.spi_in,
+        };
         let by = if self.endpoint.world.standing.contains_key(&child.ike) {
             Some(child.ike)
         } else {
@@ -410,7 +481,10 @@ impl Call<'_> {
             self.with(ike, |session, ctx| session.tell_deleted(ctx, &told));
         }
         // Ended on purpose: nothing that it had replaced takes over again.
-        if matches!(reason, CloseReason::Requested | CloseReason::Idle | CloseReason::Expired) {
+        if matches!(
+            reason,
+            CloseReason::Requested | CloseReason::Idle | CloseReason::Expired
+        ) {
             let rivals = self.endpoint.world.children.rivals_of(id);
             for rival in rivals {
                 self.delete_child(rival, CloseReason::Replaced);
@@ -420,13 +494,27 @@ impl Call<'_> {
     }
 
     fn remove_child(&mut self, id: ChildId, reason: CloseReason) {
-        let Some(child) = self.endpoint.world.children.get(id) else { return };
+        let Some(child) = self.endpoint.world.children.get(id) else {
+            return;
+        };
         let (ike, index, config, spi_in) = (child.ike, child.peer, child.config, child.spi_in);
         let active = child.state == ChildState::Active;
         let mut ctx = self.context();
         children::remove(&mut ctx, id, reason);
-        ctx.note(Some(ike), What::ChildClosed { child: id, spi_in, reason });
-        let keep_up = self.endpoint.config.peers.get(index).is_some_and(|p| p.keep_up);
+        ctx.note(
+            Some(ike),
+            What::ChildClosed {
+                child: id,
+                spi_in,
+                reason,
+            },
+        );
+        let keep_up = self
+            .endpoint
+            .config
+            .peers
+            .get(index)
+            .is_some_and(|p| p.keep_up);
         let lost = matches!(
             reason,
             CloseReason::DeletedByPeer | CloseReason::PeerRestarted | CloseReason::Expired
@@ -438,7 +526,9 @@ impl Call<'_> {
 
     /// The peer answers no more: all that stands with it goes, and the next address is tried.
     fn peer_dead(&mut self, ike: IkeId) {
-        let Some(dead) = self.endpoint.world.standing.get(&ike).cloned() else { return };
+        let Some(dead) = self.endpoint.world.standing.get(&ike).cloned() else {
+            return;
+        };
         let index = dead.peer;
         let reason = CloseReason::PeerDead;
         let children: Vec<(ChildId, usize, bool)> = self
@@ -446,7 +536,13 @@ impl Call<'_> {
             .world
             .children
             .of(index, &dead.remote_id)
-            .map(|c| (c.id, c.config, c.initiator || c.last_outbound > c.last_inbound))
+            .map(|c| {
+                (
+                    c.id,
+                    c.config,
+                    c.initiator || c.last_outbound > c.last_inbound,
+                )
+            })
             .collect();
         let sessions: Vec<IkeId> = self
             .endpoint
@@ -462,12 +558,18 @@ impl Call<'_> {
         for old in sessions {
             self.with(old, |session, ctx| session.close(ctx, reason, false));
         }
-        let Some(peer) = self.endpoint.config.peers.get(index) else { return };
-        let Some(state) = self.endpoint.peers.get_mut(index) else { return };
+        let Some(peer) = self.endpoint.config.peers.get(index) else {
+            return;
+        };
+        let Some(state) = self.endpoint.peers.get_mut(index) else {
+            return;
+        };
         if peer.keep_up {
             state.wanted.extend(0..peer.children.len());
         }
-        state.wanted.extend(children.iter().filter(|(_, _, w)| *w).map(|(_, c, _)| *c));
+        state
+            .wanted
+            .extend(children.iter().filter(|(_, _, w)| *w).map(|(_, c, _)| *c));
         let again = !state.wanted.is_empty() && !peer.addresses.is_empty();
         // With one address it is the same again (a restart is the common case), else the next one.
         let next = again
@@ -483,7 +585,12 @@ impl Call<'_> {
     }
 
     fn peer_name(&self, index: usize) -> alloc::string::String {
-        self.endpoint.config.peers.get(index).map(|p| p.name.clone()).unwrap_or_default()
+        self.endpoint
+            .config
+            .peers
+            .get(index)
+            .map(|p| p.name.clone())
+            .unwrap_or_default()
     }
 }
 

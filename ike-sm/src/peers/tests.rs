@@ -19,7 +19,11 @@ fn each_address_is_tried_once_before_there_is_a_wait() {
     assert_eq!(state.failed(&config), Some("192.0.2.2".parse().unwrap()));
     assert_eq!(state.failed(&config), Some("192.0.2.3".parse().unwrap()));
     assert_eq!(state.failed(&config), None);
-    assert_eq!(state.address(&config), Some("192.0.2.1".parse().unwrap()), "round again");
+    assert_eq!(
+        state.address(&config),
+        Some("192.0.2.1".parse().unwrap()),
+        "round again"
+    );
     state.answered();
     assert_eq!(state.failed(&config), Some("192.0.2.2".parse().unwrap()));
 }

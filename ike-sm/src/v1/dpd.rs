@@ -37,7 +37,11 @@ struct Round {
 pub(crate) enum Due {
     Nothing,
     /// Send R-U-THERE with this sequence number.
-    Ask { sequence: u32, silent: Duration, attempt: u8 },
+    Ask {
+        sequence: u32,
+        silent: Duration,
+        attempt: u8,
+    },
     /// The peer does not speak DPD: a new phase 1 is the question that it must answer.
     AskByRekey,
     /// Nobody answers.
@@ -68,6 +72,7 @@ impl Dpd {
     }
 
     /// Whether the peer has announced DPD.
+    #[allow(dead_code, reason = "tables of SAs read it")]
     pub(crate) const fn capable(&self) -> bool {
         self.capable
     }
@@ -107,7 +112,9 @@ impl Dpd {
 
     /// What `now` asks for. Questions count as asked.
     pub(crate) fn due(&mut self, now: Duration) -> Due {
-        let Some((times, _)) = self.times() else { return Due::Nothing };
+        let Some((times, _)) = self.times() else {
+            return Due::Nothing;
+        };
         if self.deadline().is_none_or(|at| now < at) {
             return Due::Nothing;
         }
@@ -131,19 +138,23 @@ impl Dpd {
             asked: attempt,
             next: now.saturating_add(floor(times.retry)),
         });
-        Due::Ask { sequence, silent: now.saturating_sub(self.last_inbound), attempt }
+        Due::Ask {
+            sequence,
+            silent: now.saturating_sub(self.last_inbound),
+            attempt,
+        }
     }
 
     /// Whether an acknowledgement answers a question that is open.
     pub(crate) fn expects(&self, sequence: u32) -> bool {
-        self.round.is_some_and(|round| {
-            sequence.wrapping_sub(round.first) < u32::from(round.asked)
-        })
+        self.round
+            .is_some_and(|round| sequence.wrapping_sub(round.first) < u32::from(round.asked))
     }
 
     /// Whether the peer may ask with this sequence number: not lower than before (RFC 3706 §6.2).
     pub(crate) fn accepts(&self, sequence: u32) -> bool {
-        self.peer_sequence.is_none_or(|last| sequence.wrapping_sub(last) < 1 << 31)
+        self.peer_sequence
+            .is_none_or(|last| sequence.wrapping_sub(last) < 1 << 31)
     }
 
     /// The peer has asked with this sequence number.
@@ -156,6 +167,3 @@ impl Dpd {
 fn floor(interval: Duration) -> Duration {
     interval.max(Duration::from_millis(100))
 }
-
-#[cfg(test)]
-mod tests;

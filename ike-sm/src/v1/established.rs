@@ -47,6 +47,7 @@ pub(crate) struct Agreed {
 }
 
 /// An ISAKMP SA after phase 1.
+#[allow(dead_code, reason = "tables of SAs read the rest")]
 pub(crate) struct Established {
     pub(crate) agreed: Box<Agreed>,
     pub(crate) role: Role,
@@ -112,11 +113,11 @@ impl Established {
     ) -> Self {
         let now = ctx.now;
         let random = u32::from_be_bytes(ctx.random());
-        let schedule = frame.peer.margin.schedule(
-            agreed.suite.lifetime,
-            role == Role::Initiator,
-            random,
-        );
+        let schedule =
+            frame
+                .peer
+                .margin
+                .schedule(agreed.suite.lifetime, role == Role::Initiator, random);
         let mut keepalive = None;
         if let Some(interval) = frame.peer.nat_traversal.keepalive
             && path.natt
@@ -180,7 +181,9 @@ impl Established {
             (self.drain_at, DeadlineReason::IkeDrain),
             (self.dpd.deadline(), DeadlineReason::Dpd),
             (
-                self.keepalive.as_ref().and_then(nat_t::Keepalive::next_deadline),
+                self.keepalive
+                    .as_ref()
+                    .and_then(nat_t::Keepalive::next_deadline),
                 DeadlineReason::NatKeepalive,
             ),
         ]
@@ -228,7 +231,11 @@ impl Established {
     }
 
     fn remember(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>, id: u32) {
-        if self.seen.insert(id, ctx.config.limits.message_ids_per_ike_sa) && !self.replaced {
+        if self
+            .seen
+            .insert(id, ctx.config.limits.message_ids_per_ike_sa)
+            && !self.replaced
+        {
             ctx.effect(Effect::RekeyIke(frame.ike));
         }
     }
@@ -256,7 +263,9 @@ impl Established {
             }
             return Ok(Outcome::Repeated);
         }
-        let Some(quick) = exchange.quick.take() else { return Err(DropReason::Stale) };
+        let Some(quick) = exchange.quick.take() else {
+            return Err(DropReason::Stale);
+        };
         match quick.receive(ctx, frame, &self.agreed, message) {
             Ok(progress) => {
                 exchange.answered = Answered::new(fingerprint, None);
@@ -280,7 +289,11 @@ impl Established {
         id: u32,
         fingerprint: Digest,
     ) -> Result<(), DropReason> {
-        let running = self.exchanges.values().filter(|e| e.quick.is_some()).count();
+        let running = self
+            .exchanges
+            .values()
+            .filter(|e| e.quick.is_some())
+            .count();
         if running >= ctx.config.limits.exchanges_per_ike_sa {
             return Err(DropReason::Limit("exchanges of one IKE SA"));
         }
@@ -289,7 +302,8 @@ impl Established {
         }
         let progress = quick::receive_first(ctx, frame, &self.agreed, message)?;
         self.make_room(ctx);
-        self.exchanges.insert(id, Exchange::new(ctx.now, Answered::new(fingerprint, None)));
+        self.exchanges
+            .insert(id, Exchange::new(ctx.now, Answered::new(fingerprint, None)));
         ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
         self.advance(ctx, frame, id, progress);
         Ok(())
@@ -305,7 +319,8 @@ impl Established {
         let id = self.fresh_message_id(ctx)?;
         let progress = quick::start(ctx, frame, &self.agreed, id, wanted)?;
         self.make_room(ctx);
-        self.exchanges.insert(id, Exchange::new(ctx.now, Answered::default()));
+        self.exchanges
+            .insert(id, Exchange::new(ctx.now, Answered::default()));
         ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
         self.advance(ctx, frame, id, progress);
         Ok(())
@@ -316,7 +331,9 @@ impl Established {
         let most = ctx.config.limits.exchanges_per_ike_sa.saturating_mul(4);
         while self.exchanges.len() >= most.max(1) {
             let done = self.exchanges.iter().filter(|(_, e)| e.quick.is_none());
-            let Some(id) = done.min_by_key(|(_, e)| e.ends_at).map(|(id, _)| *id) else { return };
+            let Some(id) = done.min_by_key(|(_, e)| e.ends_at).map(|(id, _)| *id) else {
+                return;
+            };
             self.exchanges.remove(&id);
         }
     }
@@ -330,11 +347,16 @@ impl Established {
         ticket: Ticket,
         answer: Answer,
     ) -> Result<(), DropReason> {
-        let Some(exchange) = self.exchanges.get_mut(&id).filter(|e| e.ticket == Some(ticket))
+        let Some(exchange) = self
+            .exchanges
+            .get_mut(&id)
+            .filter(|e| e.ticket == Some(ticket))
         else {
             return Err(DropReason::UnknownTicket);
         };
-        let Some(quick) = exchange.quick.take() else { return Err(DropReason::UnknownTicket) };
+        let Some(quick) = exchange.quick.take() else {
+            return Err(DropReason::UnknownTicket);
+        };
         match quick.answer(ctx, frame, &self.agreed, id, answer) {
             Ok(progress) => {
                 exchange.ticket = None;
@@ -356,7 +378,9 @@ impl Established {
         progress: quick::Progress,
     ) {
         let now = ctx.now;
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
         match progress {
             quick::Progress::Send { next, message } => {
                 ctx.send(frame.path, &message);
@@ -388,7 +412,11 @@ impl Established {
                     },
                 );
             }
-            quick::Progress::Refuse { notify, spi, reason } => {
+            quick::Progress::Refuse {
+                notify,
+                spi,
+                reason,
+            } => {
                 exchange.finish(ctx, now);
                 let message = informational::refusal(self, ctx, frame, notify, spi);
                 if let (Some(message), Some(exchange)) = (message, self.exchanges.get_mut(&id)) {
@@ -397,10 +425,18 @@ impl Established {
                 }
                 ctx.note(
                     Some(frame.ike),
-                    What::ExchangeEnded { message_id: id, error: true, reason },
+                    What::ExchangeEnded {
+                        message_id: id,
+                        error: true,
+                        reason,
+                    },
                 );
             }
-            quick::Progress::Fail { child, config, reason } => {
+            quick::Progress::Fail {
+                child,
+                config,
+                reason,
+            } => {
                 exchange.finish(ctx, now);
                 ctx.note(
                     Some(frame.ike),
@@ -425,7 +461,9 @@ impl Established {
             .map(|(id, _)| *id)
             .collect();
         for id in due {
-            let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
+            let Some(exchange) = self.exchanges.get_mut(&id) else {
+                continue;
+            };
             let reason = match exchange.pending.as_mut() {
                 Some(pending) => match pending.due(&frame.peer.retransmit, now, ctx.rng) {
                     Due::Resend(message) => {
@@ -453,15 +491,23 @@ impl Established {
         id: u32,
         reason: CloseReason,
     ) {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
-        let Some(quick) = exchange.quick.take() else { return };
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
+        let Some(quick) = exchange.quick.take() else {
+            return;
+        };
         if let Some(ticket) = exchange.ticket.take() {
             ctx.world.questions.close(ticket);
         }
         exchange.finish(ctx, ctx.now);
         ctx.note(
             Some(frame.ike),
-            What::ExchangeEnded { message_id: id, error: true, reason: "abandoned" },
+            What::ExchangeEnded {
+                message_id: id,
+                error: true,
+                reason: "abandoned",
+            },
         );
         quick.abandon(ctx, frame, reason);
         if reason == CloseReason::Timeout {
@@ -486,7 +532,12 @@ impl Established {
     }
 
     /// Packets came in on a child whose last message is missing: the peer has everything.
-    pub(crate) fn confirm_child(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>, child: ChildId) {
+    pub(crate) fn confirm_child(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        child: ChildId,
+    ) {
         let waiting = self
             .exchanges
             .iter()
@@ -510,12 +561,18 @@ impl Established {
 
     /// Whether a negotiation of ours for this child of the configuration is under way.
     pub(crate) fn negotiates(&self, config: usize) -> bool {
-        self.exchanges.values().filter_map(|e| e.quick.as_ref()).any(|q| q.config() == config)
+        self.exchanges
+            .values()
+            .filter_map(|e| e.quick.as_ref())
+            .any(|q| q.config() == config)
     }
 
     /// Whether a negotiation for this traffic is under way.
     pub(crate) fn negotiates_traffic(&self, traffic: TrafficOf) -> bool {
-        self.exchanges.values().filter_map(|e| e.quick.as_ref()).any(|q| q.is_for(traffic))
+        self.exchanges
+            .values()
+            .filter_map(|e| e.quick.as_ref())
+            .any(|q| q.is_for(traffic))
     }
 
     /// Message ids of our own negotiations for the same traffic that nobody has answered.
@@ -581,12 +638,18 @@ impl Exchange {
 
     fn deadline(&self) -> Option<Deadline> {
         Some(match (&self.pending, &self.quick) {
-            (Some(pending), _) => {
-                Deadline { at: pending.deadline(), why: DeadlineReason::Retransmit }
-            }
-            (None, Some(_)) => Deadline { at: self.ends_at, why: DeadlineReason::Question },
-            (None, None) => Deadline { at: self.ends_at, why: DeadlineReason::Forget },
+            (Some(pending), _) => Deadline {
+                at: pending.deadline(),
+                why: DeadlineReason::Retransmit,
+            },
+            (None, Some(_)) => Deadline {
+                at: self.ends_at,
+                why: DeadlineReason::Question,
+            },
+            (None, None) => Deadline {
+                at: self.ends_at,
+                why: DeadlineReason::Forget,
+            },
         })
     }
 }
-

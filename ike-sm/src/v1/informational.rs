@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use isakmp_wire::registry::{ExchangeType, ProtocolId};
-use isakmp_wire::v1::{Message, NotifyType, Notification, PayloadType, Writer};
+use isakmp_wire::v1::{Message, Notification, NotifyType, PayloadType, Writer};
 use isakmp_wire::{BuildError, Header};
 
 use crate::action::{CloseReason, IpsecProtocol};
@@ -48,7 +48,10 @@ pub(crate) fn receive(
     let limits = &ctx.config.wire;
     let id = message.header.message_id;
     let agreed = &sa.agreed;
-    let iv = agreed.cipher.exchange_iv(&agreed.last_block, id).ok_or(DropReason::Crypto)?;
+    let iv = agreed
+        .cipher
+        .exchange_iv(&agreed.last_block, id)
+        .ok_or(DropReason::Crypto)?;
     let (plain, _) = protect::open(&agreed.cipher, &iv, message)?;
     let chain = protect::chain(message, &plain, limits)?;
     let payloads = payloads::sort(chain, &INFO, agreed.vendor.dialect, limits)?;
@@ -58,7 +61,11 @@ pub(crate) fn receive(
         let notify = n.notify_type.0;
         ctx.note(
             Some(frame.ike),
-            What::Notified { notify, authenticated: true, message_id: id },
+            What::Notified {
+                notify,
+                authenticated: true,
+                message_id: id,
+            },
         );
     }
     let mut answer = None;
@@ -88,11 +95,10 @@ fn read(
             }
             ProtocolId::ESP | ProtocolId::AH => {
                 for spi in delete.spis_u32() {
-                    let child = ctx.world.children.by_outbound_spi(
-                        frame.index,
-                        &sa.agreed.remote_id,
-                        spi,
-                    );
+                    let child =
+                        ctx.world
+                            .children
+                            .by_outbound_spi(frame.index, &sa.agreed.remote_id, spi);
                     // What is gone already is no fault: deletions cross.
                     if let Some(child) =
                         child.filter(|c| protocol_id(c.suite.protocol()) == delete.protocol_id)
@@ -131,7 +137,9 @@ fn read_notification(
         NotifyType::INITIAL_CONTACT => Order::InitialContact,
         NotifyType::RESPONDER_LIFETIME => {
             let child = n.spi_u32().and_then(|spi| {
-                ctx.world.children.by_outbound_spi(frame.index, &sa.agreed.remote_id, spi)
+                ctx.world
+                    .children
+                    .by_outbound_spi(frame.index, &sa.agreed.remote_id, spi)
             });
             match (child, policy::read_lifetime(n, &ctx.config.wire)) {
                 (Some(child), Some(lifetime)) => Order::Shorten(child.id, lifetime),
@@ -140,7 +148,9 @@ fn read_notification(
         }
         NotifyType::INVALID_SPI => {
             let child = n.spi_u32().or_else(|| n.number()).and_then(|spi| {
-                ctx.world.children.by_outbound_spi(frame.index, &sa.agreed.remote_id, spi)
+                ctx.world
+                    .children
+                    .by_outbound_spi(frame.index, &sa.agreed.remote_id, spi)
             });
             match child {
                 Some(child) => Order::Remove(child.id),
@@ -174,7 +184,10 @@ fn obey(
     match order {
         Order::Acknowledge(sequence) => {
             sa.dpd.asked(sequence);
-            ctx.note(Some(frame.ike), What::Dpd(DpdStep::AnsweredPeer { sequence }));
+            ctx.note(
+                Some(frame.ike),
+                What::Dpd(DpdStep::AnsweredPeer { sequence }),
+            );
             return send_dpd(sa, ctx, frame, NotifyType::R_U_THERE_ACK, sequence);
         }
         Order::Acknowledged(sequence) => {
@@ -199,7 +212,11 @@ fn obey(
                     time: c.schedule.hard,
                     kilobytes: c.schedule.hard_bytes.map(|b| b >> 10),
                 };
-                shorter.then(|| config.margin.schedule(current.min(lifetime), c.initiator, random))
+                shorter.then(|| {
+                    config
+                        .margin
+                        .schedule(current.min(lifetime), c.initiator, random)
+                })
             });
             if let Some(schedule) = schedule {
                 crate::children::shorten(ctx, child, schedule);
@@ -256,7 +273,9 @@ fn build(
     .ok()?;
     let iv = agreed.cipher.exchange_iv(&agreed.last_block, id)?;
     let header = protect::header(&frame.cookies, ExchangeType::INFORMATIONAL, id);
-    protect::seal(&agreed.cipher, &iv, &header, plain).ok().map(|(message, _)| message)
+    protect::seal(&agreed.cipher, &iv, &header, plain)
+        .ok()
+        .map(|(message, _)| message)
 }
 
 /// Sends a DPD question or answer (RFC 3706 §5.3).
@@ -341,6 +360,8 @@ pub(crate) fn unprotected_refusal(
 fn cookie_pair(cookies: &Cookies) -> [u8; 16] {
     let mut pair = [0; 16];
     let bytes = cookies.initiator.iter().chain(&cookies.responder);
-    pair.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    pair.iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
     pair
 }

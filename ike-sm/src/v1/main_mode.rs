@@ -66,7 +66,11 @@ pub(crate) enum Progress {
     /// A key is needed that the configuration does not have.
     Ask { next: MainMode, stage: PskStage },
     /// Phase 1 is done, after a last message from a responder.
-    Done { agreed: Box<Agreed>, message: Option<Bytes>, path: Option<Path> },
+    Done {
+        agreed: Box<Agreed>,
+        message: Option<Bytes>,
+        path: Option<Path>,
+    },
     /// It cannot go on, through no fault of the message.
     Fail(CloseReason),
 }
@@ -94,11 +98,6 @@ impl MainMode {
         !matches!(self, Self::FirstAsked(_) | Self::SaAnswered(_))
     }
 
-    /// Whether it waits for an answer of the embedder rather than for a message.
-    pub(crate) const fn waits_for_answer(&self) -> bool {
-        matches!(self, Self::KeyWanted(_) | Self::FirstAsked(_) | Self::KeyAsked(_))
-    }
-
     /// Takes in a message of the peer.
     pub(crate) fn receive(
         self,
@@ -106,15 +105,21 @@ impl MainMode {
         frame: &Frame<'_>,
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
-        fn back<S>(wrap: impl FnOnce(S) -> MainMode) -> impl FnOnce(Refused<S>) -> Refused<MainMode> {
+        fn back<S>(
+            wrap: impl FnOnce(S) -> MainMode,
+        ) -> impl FnOnce(Refused<S>) -> Refused<MainMode> {
             |(state, reason)| (wrap(state), reason)
         }
         match self {
             Self::SaSent(s) => s.receive(ctx, frame, message).map_err(back(Self::SaSent)),
             Self::KeSent(s) => s.receive(ctx, frame, message).map_err(back(Self::KeSent)),
             Self::IdSent(s) => s.receive(ctx, frame, message).map_err(back(Self::IdSent)),
-            Self::SaAnswered(s) => s.receive(ctx, frame, message).map_err(back(Self::SaAnswered)),
-            Self::KeAnswered(s) => s.receive(ctx, frame, message).map_err(back(Self::KeAnswered)),
+            Self::SaAnswered(s) => s
+                .receive(ctx, frame, message)
+                .map_err(back(Self::SaAnswered)),
+            Self::KeAnswered(s) => s
+                .receive(ctx, frame, message)
+                .map_err(back(Self::KeAnswered)),
             waiting @ (Self::KeyWanted(_) | Self::FirstAsked(_) | Self::KeyAsked(_)) => {
                 Err((waiting, DropReason::UnexpectedMessage))
             }

@@ -46,7 +46,10 @@ pub(crate) const MM_KE: Rules = Rules {
 pub(crate) const MM_ID: Rules = Rules {
     first: &[],
     once: &[PayloadType::IDENTIFICATION, PayloadType::HASH],
-    may: &[(PayloadType::NOTIFICATION, MANY), (PayloadType::VENDOR_ID, MANY)],
+    may: &[
+        (PayloadType::NOTIFICATION, MANY),
+        (PayloadType::VENDOR_ID, MANY),
+    ],
 };
 
 /// Quick mode, messages 1 and 2: `HDR*, HASH, SA, N [, KE] [, ID, ID] [, NAT-OA, NAT-OA] [, N …]`.
@@ -114,10 +117,14 @@ pub(crate) fn sort<'a>(
 ) -> Result<Payloads<'a>, DropReason> {
     let mut sorted = Payloads::default();
     let mut counts: Vec<(PayloadType, usize)> = Vec::new();
-    let mut order = chain.iter().map(|payload| dialect.canonical(payload.payload_type));
+    let mut order = chain
+        .iter()
+        .map(|payload| dialect.canonical(payload.payload_type));
     for &first in rules.first {
         if order.next() != Some(first) {
-            let there = chain.iter().any(|p| dialect.canonical(p.payload_type) == first);
+            let there = chain
+                .iter()
+                .any(|p| dialect.canonical(p.payload_type) == first);
             return Err(if there {
                 DropReason::MisplacedPayload(first.into())
             } else {
@@ -130,7 +137,11 @@ pub(crate) fn sort<'a>(
         let most = if rules.once.contains(&kind) {
             1
         } else {
-            rules.may.iter().find(|(may, _)| *may == kind).map_or(0, |(_, most)| *most)
+            rules
+                .may
+                .iter()
+                .find(|(may, _)| *may == kind)
+                .map_or(0, |(_, most)| *most)
         };
         if most == 0 && kind.0 >= PRIVATE_USE {
             continue;
@@ -172,7 +183,10 @@ impl<'a> Payloads<'a> {
             // RFC 2409 §5: between 8 and 256 bytes inclusive.
             return Err(DropReason::NonceLength(payload.body.len()));
         }
-        match payload.view(dialect, limits).map_err(DropReason::Malformed)? {
+        match payload
+            .view(dialect, limits)
+            .map_err(DropReason::Malformed)?
+        {
             View::Sa(sa) => {
                 self.sa = Some(sa);
                 self.sa_body = payload.body;
@@ -196,16 +210,21 @@ impl<'a> Payloads<'a> {
 
     /// The SA payload, where the rules demand one.
     pub(crate) fn sa(&self) -> Result<&Sa<'a>, DropReason> {
-        self.sa.as_ref().ok_or(DropReason::MissingPayload(PayloadType::SA.into()))
+        self.sa
+            .as_ref()
+            .ok_or(DropReason::MissingPayload(PayloadType::SA.into()))
     }
 
     /// The public value, where the rules demand one.
     pub(crate) fn ke(&self) -> Result<&'a [u8], DropReason> {
-        self.ke.ok_or(DropReason::MissingPayload(PayloadType::KEY_EXCHANGE.into()))
+        self.ke
+            .ok_or(DropReason::MissingPayload(PayloadType::KEY_EXCHANGE.into()))
     }
 
     /// The only identity, where the rules demand one.
     pub(crate) fn id(&self) -> Result<&Identification<'a>, DropReason> {
-        self.ids.first().ok_or(DropReason::MissingPayload(PayloadType::IDENTIFICATION.into()))
+        self.ids.first().ok_or(DropReason::MissingPayload(
+            PayloadType::IDENTIFICATION.into(),
+        ))
     }
 }

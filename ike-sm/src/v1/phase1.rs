@@ -10,11 +10,9 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Dialect, Identification, NotifyType, PayloadType, Writer};
 use nat_t::{Verdict, Version, Versions};
 
-use crate::action::{KeyLog, Action};
+use crate::action::{Action, KeyLog};
 use crate::alg;
-use crate::config::{
-    Identity, IdPort, Lifetime, PeerConfig, Phase1Policy, PskOwner, RemoteIdentity,
-};
+use crate::config::{IdPort, Identity, Lifetime, PeerConfig, Phase1Policy, RemoteIdentity};
 use crate::context::Context;
 use crate::explain::{IdentityShown, NatCheck, Notice, PskFound, What};
 use crate::id::IkeId;
@@ -23,8 +21,9 @@ use crate::path::Path;
 use crate::v1::keys::{Cookies, Iv, Keys, MessageCipher, Transcript};
 
 /// RFC 3706 §5.1: the DPD vendor ID without its version, and the version spoken here.
-pub(crate) const DPD_VENDOR: [u8; 14] =
-    [0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9, 0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57];
+pub(crate) const DPD_VENDOR: [u8; 14] = [
+    0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9, 0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57,
+];
 const DPD_VERSION: [u8; 2] = [1, 0];
 
 /// Bytes of our nonces: as many as the longest prf gives.
@@ -46,6 +45,7 @@ pub(crate) struct Frame<'a> {
 
 /// What the SA payloads have agreed on.
 #[derive(Clone, Copy)]
+#[allow(dead_code, reason = "tables of SAs read the rest")]
 pub(crate) struct Suite {
     pub(crate) policy: Phase1Policy,
     pub(crate) lifetime: Lifetime,
@@ -65,7 +65,9 @@ impl Suite {
         Ok(Self {
             policy,
             lifetime,
-            cipher: provider.cipher(policy.encryption).ok_or(DropReason::Crypto)?,
+            cipher: provider
+                .cipher(policy.encryption)
+                .ok_or(DropReason::Crypto)?,
             hash: provider.hash(policy.hash).ok_or(DropReason::Crypto)?,
             prf: prf.ok_or(DropReason::Crypto)?,
             group: provider.group(policy.group).ok_or(DropReason::Crypto)?,
@@ -155,7 +157,9 @@ pub(crate) fn write_ke(
 ) -> Result<(), BuildError> {
     writer.payload(PayloadType::KEY_EXCHANGE, public)?;
     writer.payload(PayloadType::NONCE, nonce)?;
-    let Some(version) = version else { return Ok(()) };
+    let Some(version) = version else {
+        return Ok(());
+    };
     let kind = PayloadType(version.numbers().nat_d);
     let (i, r) = (&frame.cookies.initiator, &frame.cookies.responder);
     // RFC 3947 §3.2: the peer's address first, then ours.
@@ -191,7 +195,11 @@ pub(crate) fn detect_nat(
     for (ours, matches) in [(true, found.local_matches), (false, found.peer_matches)] {
         ctx.note(
             Some(frame.ike),
-            What::NatDetection(NatCheck { ours, matches, payload: *payload }),
+            What::NatDetection(NatCheck {
+                ours,
+                matches,
+                payload: *payload,
+            }),
         );
     }
     let verdict = match (frame.peer.nat_traversal.force, found.verdict) {
@@ -199,7 +207,10 @@ pub(crate) fn detect_nat(
         (true, Verdict::PeerBehindNat) => Verdict::BothBehindNat,
         (_, verdict) => verdict,
     };
-    Ok(Nat { verdict, version: Some(version) })
+    Ok(Nat {
+        verdict,
+        version: Some(version),
+    })
 }
 
 /// Where the messages from the fifth on go (RFC 3947 §4).
@@ -231,7 +242,13 @@ pub(crate) fn configured_psk(
         Some(_) => PskFound::Yes,
         None => PskFound::Asked,
     };
-    ctx.note(Some(frame.ike), What::PskLookup { peer: address, found: what });
+    ctx.note(
+        Some(frame.ike),
+        What::PskLookup {
+            peer: address,
+            found: what,
+        },
+    );
     if what == PskFound::Wildcard {
         ctx.note(Some(frame.ike), What::Notice(Notice::WildcardPsk));
     }
@@ -267,10 +284,12 @@ pub(crate) fn derive(
     let skeyid = crate::v1::keys::skeyid_psk(suite.prf, psk.expose(), sent.ni_b, sent.nr_b);
     let keys = Keys::derive(suite.prf, skeyid, g_xy.expose(), &frame.cookies);
     let cipher = MessageCipher::new(suite.cipher, suite.hash, &keys)?;
-    let iv = cipher.phase1_iv(sent.g_xi, sent.g_xr).ok_or(CryptoError::IvLength {
-        expected: cipher.block_len(),
-        actual: suite.hash.output_len(),
-    })?;
+    let iv = cipher
+        .phase1_iv(sent.g_xi, sent.g_xr)
+        .ok_or(CryptoError::IvLength {
+            expected: cipher.block_len(),
+            actual: suite.hash.output_len(),
+        })?;
     ctx.note(Some(frame.ike), What::KeysDerived);
     if ctx.config.key_log {
         ctx.actions.push(Action::KeyLog(KeyLog::Ikev1 {
@@ -288,7 +307,12 @@ pub(crate) fn transcript<'a>(
     g_xi: &'a [u8],
     g_xr: &'a [u8],
 ) -> Transcript<'a> {
-    Transcript { g_xi, g_xr, cookies: frame.cookies, sai_b }
+    Transcript {
+        g_xi,
+        g_xr,
+        cookies: frame.cookies,
+        sai_b,
+    }
 }
 
 /// The body of our identification payload (RFC 2407 §4.6.2).
@@ -310,7 +334,14 @@ pub(crate) fn own_id(ctx: &mut Context<'_>, frame: &Frame<'_>, nat: Nat) -> Vec<
     let next_payload = PayloadType::HASH.0;
     ctx.note(
         Some(frame.ike),
-        What::Identity(IdentityShown { ours: true, identity, protocol, port, next_payload, length }),
+        What::Identity(IdentityShown {
+            ours: true,
+            identity,
+            protocol,
+            port,
+            next_payload,
+            length,
+        }),
     );
     body
 }
@@ -347,7 +378,11 @@ pub(crate) fn peer_id(
             _ => false,
         },
     };
-    if fits { Ok(identity) } else { Err(DropReason::WrongIdentity) }
+    if fits {
+        Ok(identity)
+    } else {
+        Err(DropReason::WrongIdentity)
+    }
 }
 
 /// Writes INITIAL-CONTACT (RFC 2407 §4.6.3.3).
@@ -355,7 +390,12 @@ pub(crate) fn write_initial_contact(
     writer: &mut Writer<'_>,
     cookies: &Cookies,
 ) -> Result<(), BuildError> {
-    let spi: Vec<u8> = cookies.initiator.iter().chain(&cookies.responder).copied().collect();
+    let spi: Vec<u8> = cookies
+        .initiator
+        .iter()
+        .chain(&cookies.responder)
+        .copied()
+        .collect();
     writer.notification(ProtocolId::ISAKMP, &spi, NotifyType::INITIAL_CONTACT, &[])?;
     Ok(())
 }

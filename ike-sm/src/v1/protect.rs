@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use crypto_suite::Digest;
+use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Message, PayloadChain, PayloadType, Writer};
 use isakmp_wire::{BuildError, Flags, Header, Limits, Version};
-use isakmp_wire::registry::ExchangeType;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -82,7 +82,10 @@ pub(crate) fn seal(
     header: &Header,
     plain: Plain,
 ) -> Result<(Bytes, Iv), DropReason> {
-    let Plain { first, octets: mut body } = plain;
+    let Plain {
+        first,
+        octets: mut body,
+    } = plain;
     let next_iv = cipher.seal(iv, &mut body).map_err(|_| DropReason::Crypto)?;
     let length = u32::try_from(Header::LEN.saturating_add(body.len()))
         .map_err(|_| DropReason::Limit("message size"))?;
@@ -107,7 +110,9 @@ pub(crate) fn open(
 ) -> Result<(Zeroizing<Vec<u8>>, Iv), DropReason> {
     let encrypted = message.encrypted().ok_or(DropReason::NotEncrypted)?;
     let mut plain = Zeroizing::new(encrypted.to_vec());
-    let next_iv = cipher.open(iv, &mut plain).map_err(|_| DropReason::CiphertextLength)?;
+    let next_iv = cipher
+        .open(iv, &mut plain)
+        .map_err(|_| DropReason::CiphertextLength)?;
     Ok((plain, next_iv))
 }
 
@@ -117,7 +122,9 @@ pub(crate) fn chain<'p>(
     plain: &'p [u8],
     limits: &Limits,
 ) -> Result<PayloadChain<'p>, DropReason> {
-    message.decrypted(plain, limits).map_err(DropReason::Undecipherable)
+    message
+        .decrypted(plain, limits)
+        .map_err(DropReason::Undecipherable)
 }
 
 /// Compares a HASH payload without telling where it differs.

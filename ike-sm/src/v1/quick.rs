@@ -73,9 +73,17 @@ pub(crate) enum Progress {
     /// The child stands, after a last message from an initiator.
     Done { message: Option<Bytes> },
     /// The peer is told that it cannot have it.
-    Refuse { notify: NotifyType, spi: Option<u32>, reason: &'static str },
+    Refuse {
+        notify: NotifyType,
+        spi: Option<u32>,
+        reason: &'static str,
+    },
     /// It cannot go on, through no fault of the message.
-    Fail { child: ChildId, config: usize, reason: CloseReason },
+    Fail {
+        child: ChildId,
+        config: usize,
+        reason: CloseReason,
+    },
 }
 
 /// A refused message and the state that it left as it was.
@@ -110,7 +118,11 @@ impl Quick {
             Self::Asked(s) => s.traffic(),
             Self::Answered(s) => s.traffic,
         };
-        TrafficOf { config: self.config(), local, remote } == traffic
+        TrafficOf {
+            config: self.config(),
+            local,
+            remote,
+        } == traffic
     }
 
     /// The inbound SPI that our message 1 offered.
@@ -135,12 +147,12 @@ impl Quick {
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
         match self {
-            Self::Sent(s) => {
-                s.receive(ctx, frame, agreed, message).map_err(|(s, why)| (Self::Sent(s), why))
-            }
-            Self::Answered(s) => {
-                s.receive(ctx, agreed, message).map_err(|(s, why)| (Self::Answered(s), why))
-            }
+            Self::Sent(s) => s
+                .receive(ctx, frame, agreed, message)
+                .map_err(|(s, why)| (Self::Sent(s), why)),
+            Self::Answered(s) => s
+                .receive(ctx, agreed, message)
+                .map_err(|(s, why)| (Self::Answered(s), why)),
             waiting => Err((waiting, DropReason::UnexpectedMessage)),
         }
     }
@@ -188,7 +200,8 @@ fn child_config<'c>(
     config: usize,
 ) -> Result<&'c ChildConfig, DropReason> {
     let peer = ctx.config.peers.get(frame.index);
-    peer.and_then(|peer| peer.children.get(config)).ok_or(DropReason::NoSuchObject)
+    peer.and_then(|peer| peer.children.get(config))
+        .ok_or(DropReason::NoSuchObject)
 }
 
 /// Which encapsulation modes are said under this SA.
@@ -219,8 +232,15 @@ fn spi_question(
     protocol: IpsecProtocol,
     peer_spi: Option<u32>,
 ) -> Question {
-    let name = child_config(ctx, frame, config).map(|c| c.name.clone()).unwrap_or_default();
-    Question::AllocateSpi { child, name, protocol, peer_spi }
+    let name = child_config(ctx, frame, config)
+        .map(|c| c.name.clone())
+        .unwrap_or_default();
+    Question::AllocateSpi {
+        child,
+        name,
+        protocol,
+        peer_spi,
+    }
 }
 
 /// The selector that an identification payload stands for.
@@ -237,7 +257,9 @@ fn client_ids(payloads: &Payloads<'_>) -> Result<Option<(Selector, Selector)>, D
     match (selector(payloads, 0), selector(payloads, 1)) {
         (None, None) => Ok(None),
         (Some(initiator), Some(responder)) => Ok(Some((initiator?, responder?))),
-        _ => Err(DropReason::MissingPayload(PayloadType::IDENTIFICATION.into())),
+        _ => Err(DropReason::MissingPayload(
+            PayloadType::IDENTIFICATION.into(),
+        )),
     }
 }
 
@@ -302,7 +324,9 @@ fn install(
         return Err(DropReason::Crypto);
     }
     let random = u32::from_be_bytes(ctx.random());
-    let schedule = config.margin.schedule(parts.lifetime, parts.initiator, random);
+    let schedule = config
+        .margin
+        .schedule(parts.lifetime, parts.initiator, random);
     let summary = ChildSummary {
         child: parts.child,
         name: config.name.clone(),
@@ -344,7 +368,10 @@ fn install(
             schedule,
         },
     );
-    ctx.note(Some(frame.ike), What::ChildCreated(alloc::boxed::Box::new(summary)));
+    ctx.note(
+        Some(frame.ike),
+        What::ChildCreated(alloc::boxed::Box::new(summary)),
+    );
     Ok(())
 }
 
@@ -361,7 +388,9 @@ fn group_of(
     ctx: &Context<'_>,
     group: Option<GroupId>,
 ) -> Result<Option<&'static dyn crypto_suite::KeyExchange>, DropReason> {
-    group.map(|group| ctx.provider.group(group).ok_or(DropReason::Crypto)).transpose()
+    group
+        .map(|group| ctx.provider.group(group).ok_or(DropReason::Crypto))
+        .transpose()
 }
 
 /// NAT-OA bodies to send: original initiator and responder addresses (RFC 3947 §5.2).
@@ -371,8 +400,15 @@ fn nat_oa(agreed: &Agreed, mode: Mode, path: Path, initiator: bool) -> Option<Na
         return None;
     }
     let (ours, theirs) = (path.local.ip(), path.remote.ip());
-    let addresses = if initiator { [ours, theirs] } else { [theirs, ours] };
-    Some(NatOaOut { number: PayloadType(version.numbers().nat_oa), addresses })
+    let addresses = if initiator {
+        [ours, theirs]
+    } else {
+        [theirs, ours]
+    };
+    Some(NatOaOut {
+        number: PayloadType(version.numbers().nat_oa),
+        addresses,
+    })
 }
 
 /// The NAT-OA payloads of a message of ours.

@@ -65,7 +65,10 @@ impl Session {
         replaces: Option<IkeId>,
     ) -> Result<Self, DropReason> {
         let initiator = ctx.cookie()?;
-        let cookies = Cookies { initiator, responder: [0; 8] };
+        let cookies = Cookies {
+            initiator,
+            responder: [0; 8],
+        };
         let mut session = Self::new(ctx, id, peer, Role::Initiator, path, cookies);
         session.replaces = replaces;
         let frame = session.frame(ctx)?;
@@ -77,8 +80,12 @@ impl Session {
             IkeState::InitiatorMm1,
         );
         ctx.send(path, &message);
-        session.pending =
-            Some(Pending::new(message, &frame.peer.retransmit, ctx.now, ctx.rng));
+        session.pending = Some(Pending::new(
+            message,
+            &frame.peer.retransmit,
+            ctx.now,
+            ctx.rng,
+        ));
         session.stage = Stage::MainMode(mode);
         Ok(session)
     }
@@ -95,7 +102,10 @@ impl Session {
         let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
         let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
         check_phase1_header(header)?;
-        let cookies = Cookies { initiator: header.initiator_spi, responder: ctx.cookie()? };
+        let cookies = Cookies {
+            initiator: header.initiator_spi,
+            responder: ctx.cookie()?,
+        };
         let mut session = Self::new(ctx, id, peer, Role::Responder, path, cookies);
         let frame = session.frame(ctx)?;
         session.arrived(ctx, IkeState::Ready, IkeState::ResponderMm1);
@@ -109,8 +119,7 @@ impl Session {
                 return Err(reason);
             }
         };
-        session.half_open_until =
-            Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
+        session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
         session.advance(ctx, IkeState::ResponderMm1, Some(fingerprint), progress);
         Ok(session)
     }
@@ -141,7 +150,10 @@ impl Session {
 
     /// An unprotected notification, never longer than what it answers.
     fn send_hint(&self, ctx: &mut Context<'_>, header: &Header, notify: NotifyType, most: usize) {
-        let cookies = Cookies { initiator: header.initiator_spi, ..self.cookies };
+        let cookies = Cookies {
+            initiator: header.initiator_spi,
+            ..self.cookies
+        };
         if let Some(message) = informational::unprotected_refusal(&cookies, 0, notify)
             && message.len() <= most
         {
@@ -153,7 +165,11 @@ impl Session {
         Ok(Frame {
             ike: self.id,
             index: self.peer,
-            peer: ctx.config.peers.get(self.peer).ok_or(DropReason::NoSuchObject)?,
+            peer: ctx
+                .config
+                .peers
+                .get(self.peer)
+                .ok_or(DropReason::NoSuchObject)?,
             path: self.path,
             home: self.path,
             cookies: self.cookies,
@@ -186,6 +202,7 @@ impl Session {
     }
 
     /// The field's name of its state.
+    #[allow(dead_code, reason = "tables of SAs read it")]
     pub(crate) const fn state(&self) -> IkeState {
         match &self.stage {
             Stage::MainMode(mode) => mode.state(),
@@ -196,8 +213,14 @@ impl Session {
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         let mut first = [
-            (self.pending.as_ref().map(Pending::deadline), DeadlineReason::Retransmit),
-            (self.question.map(|(_, until)| until), DeadlineReason::Question),
+            (
+                self.pending.as_ref().map(Pending::deadline),
+                DeadlineReason::Retransmit,
+            ),
+            (
+                self.question.map(|(_, until)| until),
+                DeadlineReason::Question,
+            ),
             (self.half_open_until, DeadlineReason::HalfOpen),
         ]
         .into_iter()
@@ -315,7 +338,9 @@ impl Session {
             return Err(DropReason::OldPath);
         }
         let home = self.path;
-        let Some(up) = self.up_mut() else { return Err(DropReason::WrongState) };
+        let Some(up) = self.up_mut() else {
+            return Err(DropReason::WrongState);
+        };
         let verdict = up.agreed.nat.verdict;
         if !stale && nat_t::follow(verdict, false, home.remote, path.remote).is_some() {
             frame.path = path;
@@ -346,7 +371,13 @@ impl Session {
         let verdict = up.agreed.nat.verdict;
         let remote = nat_t::follow(verdict, false, self.path.remote, remote)
             .ok_or(DropReason::AlreadyUnderWay)?;
-        self.settle(ctx, Path { remote, ..self.path });
+        self.settle(
+            ctx,
+            Path {
+                remote,
+                ..self.path
+            },
+        );
         Ok(())
     }
 
@@ -368,7 +399,9 @@ impl Session {
                 if self.question.is_none_or(|(open, _)| open != ticket) {
                     return Err(DropReason::UnknownTicket);
                 }
-                let Answer::Psk(psk) = answer else { return Err(DropReason::WrongAnswer) };
+                let Answer::Psk(psk) = answer else {
+                    return Err(DropReason::WrongAnswer);
+                };
                 self.answer_psk(ctx, &frame, psk)
             }
         }
@@ -433,7 +466,11 @@ impl Session {
             self.answered = Answered::new(fingerprint, None);
         }
         match progress {
-            Progress::Send { next, message, path } => {
+            Progress::Send {
+                next,
+                message,
+                path,
+            } => {
                 self.path = path.unwrap_or(self.path);
                 self.transition(ctx, Input::ProcessComplete, from, next.state());
                 if next.address_proved() && self.role == Role::Responder {
@@ -446,7 +483,11 @@ impl Session {
                 self.ask_psk(ctx, stage);
                 self.stage = Stage::MainMode(next);
             }
-            Progress::Done { agreed, message, path } => {
+            Progress::Done {
+                agreed,
+                message,
+                path,
+            } => {
                 self.path = path.unwrap_or(self.path);
                 self.half_open_until = None;
                 if let Some(message) = message {
@@ -477,18 +518,34 @@ impl Session {
         ctx.send(self.path, &message);
         match (self.role, self.frame(ctx)) {
             (Role::Initiator, Ok(frame)) => {
-                self.pending =
-                    Some(Pending::new(message, &frame.peer.retransmit, ctx.now, ctx.rng));
+                self.pending = Some(Pending::new(
+                    message,
+                    &frame.peer.retransmit,
+                    ctx.now,
+                    ctx.rng,
+                ));
             }
             _ => self.answered.answer = Some(message),
         }
     }
 
     fn ask_psk(&mut self, ctx: &mut Context<'_>, stage: PskStage) {
-        let peer = ctx.config.peers.get(self.peer).map(|p| p.name.clone()).unwrap_or_default();
+        let peer = ctx
+            .config
+            .peers
+            .get(self.peer)
+            .map(|p| p.name.clone())
+            .unwrap_or_default();
         let remote = self.path.remote.ip();
-        let ticket =
-            ctx.ask(self.id, Place::Phase1, Question::Psk { peer, remote, stage });
+        let ticket = ctx.ask(
+            self.id,
+            Place::Phase1,
+            Question::Psk {
+                peer,
+                remote,
+                stage,
+            },
+        );
         let until = ctx.now.saturating_add(ctx.config.limits.question_time);
         self.question = Some((ticket, until));
     }
@@ -547,8 +604,19 @@ impl Session {
         }
         match up.dpd.due(now) {
             dpd::Due::Nothing => {}
-            dpd::Due::Ask { sequence, silent, attempt } => {
-                ctx.note(Some(id), What::Dpd(DpdStep::Asked { sequence, silent, attempt }));
+            dpd::Due::Ask {
+                sequence,
+                silent,
+                attempt,
+            } => {
+                ctx.note(
+                    Some(id),
+                    What::Dpd(DpdStep::Asked {
+                        sequence,
+                        silent,
+                        attempt,
+                    }),
+                );
                 informational::send_dpd(up, ctx, &frame, NotifyType::R_U_THERE, sequence);
             }
             dpd::Due::AskByRekey => ctx.effect(Effect::RekeyIke(id)),
@@ -629,14 +697,6 @@ impl Session {
         let Some(up) = self.up_mut() else { return };
         for id in up.unanswered_for(traffic) {
             up.abandon(ctx, &frame, id, CloseReason::Replaced);
-        }
-    }
-
-    /// Whether a half-open negotiation may be evicted first: nothing shows that our answers arrive.
-    pub(crate) const fn is_unproved(&self) -> bool {
-        match &self.stage {
-            Stage::MainMode(mode) => !mode.address_proved(),
-            _ => false,
         }
     }
 }

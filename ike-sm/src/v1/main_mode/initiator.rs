@@ -47,7 +47,14 @@ pub(crate) fn start(
             .filter(|version| phase1::ours(frame.peer).contains(*version));
         phase1::write_vendor_ids(writer, announced)
     })?;
-    Ok((MainMode::SaSent(SaSent { policies, offer, sai_b }), message))
+    Ok((
+        MainMode::SaSent(SaSent {
+            policies,
+            offer,
+            sai_b,
+        }),
+        message,
+    ))
 }
 
 fn write_offer(
@@ -89,9 +96,18 @@ impl SaSent {
         });
         match message {
             Ok(message) => {
-                let next =
-                    MainMode::KeSent(KeSent { suite, vendor, sai_b: self.sai_b, ni_b, dh });
-                Ok(Progress::Send { next, message, path: None })
+                let next = MainMode::KeSent(KeSent {
+                    suite,
+                    vendor,
+                    sai_b: self.sai_b,
+                    ni_b,
+                    dh,
+                });
+                Ok(Progress::Send {
+                    next,
+                    message,
+                    path: None,
+                })
             }
             Err(_) => Ok(Progress::Fail(CloseReason::Crypto)),
         }
@@ -103,7 +119,9 @@ impl SaSent {
         frame: &Frame<'_>,
         message: &Message<'_>,
     ) -> Result<(Suite, Vendor), DropReason> {
-        let Body::Clear(chain) = message.body else { return Err(DropReason::NoKeyYet) };
+        let Body::Clear(chain) = message.body else {
+            return Err(DropReason::NoKeyYet);
+        };
         let mut vendor = Vendor::default();
         vendor.dialect.learn_from(&chain);
         let payloads = payloads::sort(chain, &MM_SA, vendor.dialect, &ctx.config.wire)?;
@@ -146,19 +164,41 @@ impl KeSent {
         frame: &Frame<'_>,
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
-        let Answer { g_xr, nr_b, nat, vendor } = match self.check(ctx, frame, message) {
+        let Answer {
+            g_xr,
+            nr_b,
+            nat,
+            vendor,
+        } = match self.check(ctx, frame, message) {
             Ok(answer) => answer,
             Err(reason) => return Err((self, reason)),
         };
-        let Self { suite, sai_b, ni_b, dh, .. } = self;
-        let wanted = KeyWanted { suite, vendor, nat, sai_b, ni_b, dh, g_xr, nr_b };
-        Ok(match phase1::configured_psk(ctx, frame, frame.path.remote.ip()) {
-            Some(psk) => wanted.answer(ctx, frame, &psk),
-            None => Progress::Ask {
-                next: MainMode::KeyWanted(wanted),
-                stage: PskStage::KeyExchange,
+        let Self {
+            suite,
+            sai_b,
+            ni_b,
+            dh,
+            ..
+        } = self;
+        let wanted = KeyWanted {
+            suite,
+            vendor,
+            nat,
+            sai_b,
+            ni_b,
+            dh,
+            g_xr,
+            nr_b,
+        };
+        Ok(
+            match phase1::configured_psk(ctx, frame, frame.path.remote.ip()) {
+                Some(psk) => wanted.answer(ctx, frame, &psk),
+                None => Progress::Ask {
+                    next: MainMode::KeyWanted(wanted),
+                    stage: PskStage::KeyExchange,
+                },
             },
-        })
+        )
     }
 
     fn check(
@@ -167,12 +207,17 @@ impl KeSent {
         frame: &Frame<'_>,
         message: &Message<'_>,
     ) -> Result<Answer, DropReason> {
-        let Body::Clear(chain) = message.body else { return Err(DropReason::NoKeyYet) };
+        let Body::Clear(chain) = message.body else {
+            return Err(DropReason::NoKeyYet);
+        };
         let mut vendor = self.vendor;
         vendor.dialect.learn_from(&chain);
         let payloads = payloads::sort(chain, &MM_KE, vendor.dialect, &ctx.config.wire)?;
         let g_xr = payloads.ke()?;
-        self.dh.check(g_xr).map_err(|_| DropReason::BadKeyExchange)?;
+        self.suite
+            .group
+            .check_responder(g_xr)
+            .map_err(|_| DropReason::BadKeyExchange)?;
         // A peer that sends our own values back proves nothing.
         if g_xr == self.dh.public() || payloads.nonce == self.ni_b {
             return Err(DropReason::Reflected);
@@ -182,7 +227,12 @@ impl KeSent {
         let version = self.vendor.nat_t_version(frame.peer);
         let nat = phase1::detect_nat(ctx, frame, &self.suite, version, &payloads.nat_d)?;
         phase1::report_vendor_ids(ctx, frame.ike, &payloads.vendor_ids);
-        Ok(Answer { g_xr: g_xr.to_vec(), nr_b: payloads.nonce.to_vec(), nat, vendor })
+        Ok(Answer {
+            g_xr: g_xr.to_vec(),
+            nr_b: payloads.nonce.to_vec(),
+            nat,
+            vendor,
+        })
     }
 }
 
@@ -208,20 +258,20 @@ pub(crate) struct KeyWanted {
 
 impl KeyWanted {
     /// `HDR*, IDii, HASH_I [, N(INITIAL-CONTACT)] -->`
-    pub(super) fn answer(
-        self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
-        psk: &Secret,
-    ) -> Progress {
-        self.send_id(ctx, frame, psk).unwrap_or(Progress::Fail(CloseReason::Crypto))
+    pub(super) fn answer(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Progress {
+        self.send_id(ctx, frame, psk)
+            .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 
     fn send_id(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Option<Progress> {
         let g_xi = self.dh.public().to_vec();
         let g_xy = self.dh.finish(&self.g_xr).ok()?;
-        let sent =
-            Exchanged { g_xi: &g_xi, g_xr: &self.g_xr, ni_b: &self.ni_b, nr_b: &self.nr_b };
+        let sent = Exchanged {
+            g_xi: &g_xi,
+            g_xr: &self.g_xr,
+            ni_b: &self.ni_b,
+            nr_b: &self.nr_b,
+        };
         let material = phase1::derive(ctx, frame, &self.suite, psk, &g_xy, sent).ok()?;
         let id = phase1::own_id(ctx, frame, self.nat);
         let transcript = phase1::transcript(frame, &self.sai_b, &g_xi, &self.g_xr);
@@ -250,7 +300,11 @@ impl KeyWanted {
             g_xi,
             g_xr: self.g_xr,
         });
-        Some(Progress::Send { next, message, path: Some(path) })
+        Some(Progress::Send {
+            next,
+            message,
+            path: Some(path),
+        })
     }
 }
 
@@ -287,7 +341,11 @@ impl IdSent {
                     remote_id,
                     initial_contact,
                 });
-                Ok(Progress::Done { agreed, message: None, path: None })
+                Ok(Progress::Done {
+                    agreed,
+                    message: None,
+                    path: None,
+                })
             }
             Err(reason) => Err((self, reason)),
         }
@@ -304,10 +362,15 @@ impl IdSent {
         let payloads = payloads::sort(chain, &MM_ID, self.vendor.dialect, &ctx.config.wire)?;
         let id = payloads.id()?;
         let transcript = phase1::transcript(frame, &self.sai_b, &self.g_xi, &self.g_xr);
-        let verified =
-            protect::verify(&self.keys.hash_r(&transcript, id.body), payloads.hash);
+        let verified = protect::verify(&self.keys.hash_r(&transcript, id.body), payloads.hash);
         let peer = frame.path.remote.ip();
-        ctx.note(Some(frame.ike), What::Authenticated { peer, ok: verified.is_ok() });
+        ctx.note(
+            Some(frame.ike),
+            What::Authenticated {
+                peer,
+                ok: verified.is_ok(),
+            },
+        );
         verified?;
         let remote_id = phase1::peer_id(ctx, frame, id)?;
         Ok((last_block, remote_id, super::initial_contact(&payloads)))

@@ -30,7 +30,9 @@ pub(crate) fn receive_first(
     frame: &Frame<'_>,
     message: &Message<'_>,
 ) -> Result<Progress, DropReason> {
-    let Body::Clear(chain) = message.body else { return Err(DropReason::NoKeyYet) };
+    let Body::Clear(chain) = message.body else {
+        return Err(DropReason::NoKeyYet);
+    };
     let mut vendor = Vendor::default();
     vendor.dialect.learn_from(&chain);
     let payloads = payloads::sort(chain, &MM_SA, vendor.dialect, &ctx.config.wire)?;
@@ -57,8 +59,10 @@ pub(crate) fn receive_first(
     );
 
     let proposal = sa.proposals().next().ok_or(DropReason::NoProposalChosen)?;
-    let transform =
-        proposal.transforms().nth(choice.transform).ok_or(DropReason::NoProposalChosen)?;
+    let transform = proposal
+        .transforms()
+        .nth(choice.transform)
+        .ok_or(DropReason::NoProposalChosen)?;
     let header = protect::header(&frame.cookies, ExchangeType::IDENTITY_PROTECTION, 0);
     let answer = protect::clear(&header, |writer| {
         writer.sa(Situation::IDENTITY_ONLY, |sa| {
@@ -68,12 +72,23 @@ pub(crate) fn receive_first(
         // RFC 3947 §3.1 asks for the vendor ID in both messages; the best common one will do.
         phase1::write_vendor_ids(writer, vendor.nat_t_version(frame.peer))
     })?;
-    let answered = SaAnswered { suite, vendor, sai_b: payloads.sa_body.to_vec() };
+    let answered = SaAnswered {
+        suite,
+        vendor,
+        sai_b: payloads.sa_body.to_vec(),
+    };
     Ok(if has_key {
-        Progress::Send { next: MainMode::SaAnswered(answered), message: answer, path: None }
+        Progress::Send {
+            next: MainMode::SaAnswered(answered),
+            message: answer,
+            path: None,
+        }
     } else {
         let next = MainMode::FirstAsked(FirstAsked { answered, answer });
-        Progress::Ask { next, stage: PskStage::FirstMessage }
+        Progress::Ask {
+            next,
+            stage: PskStage::FirstMessage,
+        }
     })
 }
 
@@ -87,7 +102,11 @@ impl FirstAsked {
     /// There is a key. It is asked for again when it is needed, and not kept until then.
     pub(super) fn answer(self) -> Progress {
         let Self { answered, answer } = self;
-        Progress::Send { next: MainMode::SaAnswered(answered), message: answer, path: None }
+        Progress::Send {
+            next: MainMode::SaAnswered(answered),
+            message: answer,
+            path: None,
+        }
     }
 }
 
@@ -108,17 +127,32 @@ impl SaAnswered {
         frame: &Frame<'_>,
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
-        let Ke { g_xi, ni_b, nat, vendor } = match self.check(ctx, frame, message) {
+        let Ke {
+            g_xi,
+            ni_b,
+            nat,
+            vendor,
+        } = match self.check(ctx, frame, message) {
             Ok(ke) => ke,
             Err(reason) => return Err((self, reason)),
         };
-        let asked = KeyAsked { suite: self.suite, vendor, nat, sai_b: self.sai_b, g_xi, ni_b };
-        Ok(match phase1::configured_psk(ctx, frame, frame.path.remote.ip()) {
-            Some(psk) => asked.answer(ctx, frame, &psk),
-            None => {
-                Progress::Ask { next: MainMode::KeyAsked(asked), stage: PskStage::KeyExchange }
-            }
-        })
+        let asked = KeyAsked {
+            suite: self.suite,
+            vendor,
+            nat,
+            sai_b: self.sai_b,
+            g_xi,
+            ni_b,
+        };
+        Ok(
+            match phase1::configured_psk(ctx, frame, frame.path.remote.ip()) {
+                Some(psk) => asked.answer(ctx, frame, &psk),
+                None => Progress::Ask {
+                    next: MainMode::KeyAsked(asked),
+                    stage: PskStage::KeyExchange,
+                },
+            },
+        )
     }
 
     fn check(
@@ -127,18 +161,28 @@ impl SaAnswered {
         frame: &Frame<'_>,
         message: &Message<'_>,
     ) -> Result<Ke, DropReason> {
-        let Body::Clear(chain) = message.body else { return Err(DropReason::NoKeyYet) };
+        let Body::Clear(chain) = message.body else {
+            return Err(DropReason::NoKeyYet);
+        };
         let mut vendor = self.vendor;
         vendor.dialect.learn_from(&chain);
         let payloads = payloads::sort(chain, &MM_KE, vendor.dialect, &ctx.config.wire)?;
         let g_xi = payloads.ke()?;
         // Refused before anything is remembered: zero, one, p-1, p and above, wrong lengths.
-        self.suite.group.check_initiator(g_xi).map_err(|_| DropReason::BadKeyExchange)?;
+        self.suite
+            .group
+            .check_initiator(g_xi)
+            .map_err(|_| DropReason::BadKeyExchange)?;
         vendor.learn(&payloads.vendor_ids);
         let version = self.vendor.nat_t_version(frame.peer);
         let nat = phase1::detect_nat(ctx, frame, &self.suite, version, &payloads.nat_d)?;
         phase1::report_vendor_ids(ctx, frame.ike, &payloads.vendor_ids);
-        Ok(Ke { g_xi: g_xi.to_vec(), ni_b: payloads.nonce.to_vec(), nat, vendor })
+        Ok(Ke {
+            g_xi: g_xi.to_vec(),
+            ni_b: payloads.nonce.to_vec(),
+            nat,
+            vendor,
+        })
     }
 }
 
@@ -162,13 +206,9 @@ pub(crate) struct KeyAsked {
 
 impl KeyAsked {
     /// `<-- HDR, KE, Nr, NAT-D, NAT-D`
-    pub(super) fn answer(
-        self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
-        psk: &Secret,
-    ) -> Progress {
-        self.send_ke(ctx, frame, psk).unwrap_or(Progress::Fail(CloseReason::Crypto))
+    pub(super) fn answer(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Progress {
+        self.send_ke(ctx, frame, psk)
+            .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 
     fn send_ke(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Option<Progress> {
@@ -180,8 +220,12 @@ impl KeyAsked {
             phase1::write_ke(writer, frame, &self.suite, version, &g_xr, &nr_b)
         })
         .ok()?;
-        let sent =
-            Exchanged { g_xi: &self.g_xi, g_xr: &g_xr, ni_b: &self.ni_b, nr_b: &nr_b };
+        let sent = Exchanged {
+            g_xi: &self.g_xi,
+            g_xr: &g_xr,
+            ni_b: &self.ni_b,
+            nr_b: &nr_b,
+        };
         let material = phase1::derive(ctx, frame, &self.suite, psk, &g_xy, sent).ok()?;
         let next = MainMode::KeAnswered(KeAnswered {
             suite: self.suite,
@@ -194,7 +238,11 @@ impl KeyAsked {
             g_xi: self.g_xi,
             g_xr,
         });
-        Some(Progress::Send { next, message, path: None })
+        Some(Progress::Send {
+            next,
+            message,
+            path: None,
+        })
     }
 }
 
@@ -230,7 +278,9 @@ impl KeAnswered {
             Ok(proof) => proof,
             Err(reason) => return Err((self, reason)),
         };
-        Ok(self.send_id(ctx, frame, proof).unwrap_or(Progress::Fail(CloseReason::Crypto)))
+        Ok(self
+            .send_id(ctx, frame, proof)
+            .unwrap_or(Progress::Fail(CloseReason::Crypto)))
     }
 
     fn check(
@@ -244,13 +294,22 @@ impl KeAnswered {
         let payloads = payloads::sort(chain, &MM_ID, self.vendor.dialect, &ctx.config.wire)?;
         let id = payloads.id()?;
         let transcript = phase1::transcript(frame, &self.sai_b, &self.g_xi, &self.g_xr);
-        let verified =
-            protect::verify(&self.keys.hash_i(&transcript, id.body), payloads.hash);
+        let verified = protect::verify(&self.keys.hash_i(&transcript, id.body), payloads.hash);
         let peer = frame.path.remote.ip();
-        ctx.note(Some(frame.ike), What::Authenticated { peer, ok: verified.is_ok() });
+        ctx.note(
+            Some(frame.ike),
+            What::Authenticated {
+                peer,
+                ok: verified.is_ok(),
+            },
+        );
         verified?;
         let remote_id = phase1::peer_id(ctx, frame, id)?;
-        Ok(Proof { iv, remote_id, initial_contact: super::initial_contact(&payloads) })
+        Ok(Proof {
+            iv,
+            remote_id,
+            initial_contact: super::initial_contact(&payloads),
+        })
     }
 
     fn send_id(self, ctx: &mut Context<'_>, frame: &Frame<'_>, proof: Proof) -> Option<Progress> {
@@ -270,8 +329,7 @@ impl KeAnswered {
         })
         .ok()?;
         let header = protect::header(&frame.cookies, ExchangeType::IDENTITY_PROTECTION, 0);
-        let (message, last_block) =
-            protect::seal(&self.cipher, &proof.iv, &header, plain).ok()?;
+        let (message, last_block) = protect::seal(&self.cipher, &proof.iv, &header, plain).ok()?;
         let agreed = Box::new(Agreed {
             suite: self.suite,
             vendor: self.vendor,
@@ -282,6 +340,10 @@ impl KeAnswered {
             remote_id: proof.remote_id,
             initial_contact: proof.initial_contact,
         });
-        Some(Progress::Done { agreed, message: Some(message), path: None })
+        Some(Progress::Done {
+            agreed,
+            message: Some(message),
+            path: None,
+        })
     }
 }

@@ -67,7 +67,11 @@ impl SpiWanted {
         let spi = match answer {
             Answer::Spi(Some(spi)) => spi,
             Answer::Spi(None) => {
-                return Ok(Progress::Fail { child, config, reason: CloseReason::Refused });
+                return Ok(Progress::Fail {
+                    child,
+                    config,
+                    reason: CloseReason::Refused,
+                });
             }
             _ => return Err((self, DropReason::WrongAnswer)),
         };
@@ -78,7 +82,11 @@ impl SpiWanted {
             Ok(progress) => Ok(progress),
             Err(_) => {
                 ctx.world.children.release_spi(spi);
-                Ok(Progress::Fail { child, config, reason: CloseReason::Crypto })
+                Ok(Progress::Fail {
+                    child,
+                    config,
+                    reason: CloseReason::Crypto,
+                })
             }
         }
     }
@@ -133,7 +141,16 @@ fn offer(
         .ok_or(DropReason::Crypto)?;
     let header = protect::header(&frame.cookies, ExchangeType::QUICK_MODE, message_id);
     let (message, iv) = protect::seal(&agreed.cipher, &iv, &header, plain)?;
-    let next = Quick::Sent(Sent { child, wanted, offer, spi_in, ni_b, dh, iv, message_id });
+    let next = Quick::Sent(Sent {
+        child,
+        wanted,
+        offer,
+        spi_in,
+        ni_b,
+        dh,
+        iv,
+        message_id,
+    });
     Ok(Progress::Send { next, message })
 }
 
@@ -189,10 +206,16 @@ impl Sent {
             Err(reason) => return Err((self, reason)),
         };
         let (child, config, spi_in) = (self.child, self.wanted.config, self.spi_in);
-        Ok(self.finish(ctx, frame, agreed, accepted).unwrap_or_else(|_| {
-            ctx.world.children.release_spi(spi_in);
-            Progress::Fail { child, config, reason: CloseReason::Crypto }
-        }))
+        Ok(self
+            .finish(ctx, frame, agreed, accepted)
+            .unwrap_or_else(|_| {
+                ctx.world.children.release_spi(spi_in);
+                Progress::Fail {
+                    child,
+                    config,
+                    reason: CloseReason::Crypto,
+                }
+            }))
     }
 
     fn check(
@@ -206,7 +229,9 @@ impl Sent {
         let (plain, iv) = protect::open(&agreed.cipher, &self.iv, message)?;
         let chain = protect::chain(message, &plain, limits)?;
         let payloads = payloads::sort(chain, &QM_SA, agreed.vendor.dialect, limits)?;
-        let hash = agreed.keys.hash_2(self.message_id, &self.ni_b, payloads.after_hash);
+        let hash = agreed
+            .keys
+            .hash_2(self.message_id, &self.ni_b, payloads.after_hash);
         protect::verify(&hash, payloads.hash)?;
         if payloads.nonce == self.ni_b {
             return Err(DropReason::Reflected);
@@ -222,7 +247,10 @@ impl Sent {
         // RFC 2409 §5.5: a KE payload goes with the group, and neither without the other.
         let g_xr = match (&self.dh, payloads.ke) {
             (Some(dh), Some(public)) => {
-                dh.check(public).map_err(|_| DropReason::BadKeyExchange)?;
+                let group = super::group_of(ctx, Some(dh.group()))?.ok_or(DropReason::Crypto)?;
+                group
+                    .check_responder(public)
+                    .map_err(|_| DropReason::BadKeyExchange)?;
                 if public == dh.public() {
                     return Err(DropReason::Reflected);
                 }
@@ -262,13 +290,13 @@ impl Sent {
         accepted: Accepted,
     ) -> Result<Progress, DropReason> {
         let g_xy: Option<Secret> = match (self.dh, accepted.g_xr) {
-            (Some(dh), Some(public)) => {
-                Some(dh.finish(&public).map_err(|_| DropReason::Crypto)?)
-            }
+            (Some(dh), Some(public)) => Some(dh.finish(&public).map_err(|_| DropReason::Crypto)?),
             _ => None,
         };
         let plain = protect::plain(|writer| {
-            let hash = agreed.keys.hash_3(self.message_id, &self.ni_b, &accepted.nr_b);
+            let hash = agreed
+                .keys
+                .hash_3(self.message_id, &self.ni_b, &accepted.nr_b);
             writer.hash(hash.as_ref())?;
             Ok(())
         })?;
@@ -282,7 +310,11 @@ impl Sent {
             ctx,
             frame,
             agreed,
-            &Secrets { g_xy: g_xy.as_ref(), ni_b: &self.ni_b, nr_b: &accepted.nr_b },
+            &Secrets {
+                g_xy: g_xy.as_ref(),
+                ni_b: &self.ni_b,
+                nr_b: &accepted.nr_b,
+            },
             Parts {
                 child: self.child,
                 config: self.wanted.config,
@@ -298,7 +330,9 @@ impl Sent {
         )?;
         // The responder takes packets in since it sent message 2.
         crate::children::activate(ctx, self.child);
-        Ok(Progress::Done { message: Some(message) })
+        Ok(Progress::Done {
+            message: Some(message),
+        })
     }
 }
 

@@ -3,9 +3,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use isakmp_wire::BuildError;
 use isakmp_wire::registry::{ExchangeType, ProtocolId};
 use isakmp_wire::v1::{Message, NotifyType, PayloadType, Situation, Writer};
-use isakmp_wire::BuildError;
 
 use super::{Parts, Progress, Quick, Refused, Secrets};
 use crate::action::{CloseReason, OriginalAddresses, Question};
@@ -68,7 +68,10 @@ pub(crate) fn receive_first(
     let (plain, iv) = protect::open(&agreed.cipher, &iv, message)?;
     let chain = protect::chain(message, &plain, limits)?;
     let payloads = payloads::sort(chain, &QM_SA, agreed.vendor.dialect, limits)?;
-    protect::verify(&agreed.keys.hash_1(message_id, payloads.after_hash), payloads.hash)?;
+    protect::verify(
+        &agreed.keys.hash_1(message_id, payloads.after_hash),
+        payloads.hash,
+    )?;
 
     // From here on the peer has proved who it is: what cannot be granted is refused, not dropped.
     let ids = super::client_ids(&payloads)?;
@@ -78,13 +81,24 @@ pub(crate) fn receive_first(
         Selector::host(frame.path.local.ip()),
     ));
     let offer = policy::read_phase2(payloads.sa()?);
-    let spi = offer.first().and_then(|o| <[u8; 4]>::try_from(o.spi.as_slice()).ok());
+    let spi = offer
+        .first()
+        .and_then(|o| <[u8; 4]>::try_from(o.spi.as_slice()).ok());
     let spi = spi.map(u32::from_be_bytes);
-    let refuse = |notify, reason| Ok(Progress::Refuse { notify, spi, reason });
+    let refuse = |notify, reason| {
+        Ok(Progress::Refuse {
+            notify,
+            spi,
+            reason,
+        })
+    };
     let (config, choice) = match choose(ctx, frame, agreed, &offer, local, remote) {
         Ok(chosen) => chosen,
         Err(Some(Phase2Refusal::ConflictingAttributes(_) | Phase2Refusal::MixedGroups)) => {
-            return refuse(NotifyType::ATTRIBUTES_NOT_SUPPORTED, "attributes not supported");
+            return refuse(
+                NotifyType::ATTRIBUTES_NOT_SUPPORTED,
+                "attributes not supported",
+            );
         }
         Err(Some(_)) => return refuse(NotifyType::NO_PROPOSAL_CHOSEN, "no proposal chosen"),
         Err(None) => {
@@ -95,13 +109,24 @@ pub(crate) fn receive_first(
     match (super::group_of(ctx, choice.group)?, payloads.ke) {
         (Some(group), Some(public)) => {
             if group.check_initiator(public).is_err() {
-                return refuse(NotifyType::INVALID_KEY_INFORMATION, "invalid key information");
+                return refuse(
+                    NotifyType::INVALID_KEY_INFORMATION,
+                    "invalid key information",
+                );
             }
         }
         (None, None) => {}
-        _ => return refuse(NotifyType::INVALID_KEY_INFORMATION, "KE without group or reverse"),
+        _ => {
+            return refuse(
+                NotifyType::INVALID_KEY_INFORMATION,
+                "KE without group or reverse",
+            );
+        }
     }
-    let replaces = ctx.world.children.active_for(frame.index, &agreed.remote_id, local, remote);
+    let replaces = ctx
+        .world
+        .children
+        .active_for(frame.index, &agreed.remote_id, local, remote);
     let granted = Box::new(Granted {
         child: ChildId(ctx.world.handles.next()),
         config,
@@ -125,7 +150,10 @@ pub(crate) fn receive_first(
             remote,
             suite: granted.choice.suite,
         };
-        let next = Quick::Asked(Asked { granted, about: About::Authorization });
+        let next = Quick::Asked(Asked {
+            granted,
+            about: About::Authorization,
+        });
         return Ok(Progress::Ask { next, question });
     }
     Ok(want_spi(ctx, frame, agreed, granted))
@@ -142,7 +170,9 @@ fn choose(
     remote: Selector,
 ) -> Result<(usize, Phase2Choice), Option<Phase2Refusal>> {
     let config = ctx.config;
-    let Some(peer) = config.peers.get(frame.index) else { return Err(None) };
+    let Some(peer) = config.peers.get(frame.index) else {
+        return Err(None);
+    };
     let context = super::phase2_context(ctx, agreed);
     let mut refusal = None;
     for (index, child) in peer.children.iter().enumerate() {
@@ -187,12 +217,19 @@ fn want_spi(
             granted.choice.suite.protocol(),
             Some(granted.choice.spi),
         );
-        let next = Quick::Asked(Asked { granted, about: About::Spi });
+        let next = Quick::Asked(Asked {
+            granted,
+            about: About::Spi,
+        });
         return Progress::Ask { next, question };
     }
     match crate::children::draw_spi(ctx, child) {
         Ok(spi) => grant(ctx, frame, agreed, granted, spi),
-        Err(_) => Progress::Fail { child, config, reason: CloseReason::Crypto },
+        Err(_) => Progress::Fail {
+            child,
+            config,
+            reason: CloseReason::Crypto,
+        },
     }
 }
 
@@ -253,7 +290,11 @@ fn grant(
     let (child, config) = (granted.child, granted.config);
     answer(ctx, frame, agreed, granted, spi_in).unwrap_or_else(|_| {
         ctx.world.children.release_spi(spi_in);
-        Progress::Fail { child, config, reason: CloseReason::Crypto }
+        Progress::Fail {
+            child,
+            config,
+            reason: CloseReason::Crypto,
+        }
     })
 }
 
@@ -268,8 +309,9 @@ fn answer(
     let choice = &granted.choice;
     let (public, g_xy) = match (super::group_of(ctx, choice.group)?, &granted.g_xi) {
         (Some(group), Some(g_xi)) => {
-            let (public, shared) =
-                group.respond(ctx.rng, g_xi).map_err(|_| DropReason::Crypto)?;
+            let (public, shared) = group
+                .respond(ctx.rng, g_xi)
+                .map_err(|_| DropReason::Crypto)?;
             (Some(public), Some(shared))
         }
         _ => (None, None),
@@ -315,7 +357,11 @@ fn answer(
         ctx,
         frame,
         agreed,
-        &Secrets { g_xy: g_xy.as_ref(), ni_b: &granted.ni_b, nr_b: &nr_b },
+        &Secrets {
+            g_xy: g_xy.as_ref(),
+            ni_b: &granted.ni_b,
+            nr_b: &nr_b,
+        },
         Parts {
             child: granted.child,
             config: granted.config,
