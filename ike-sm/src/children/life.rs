@@ -233,16 +233,10 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
         for old in old {
             // The loser of a collision is deleted by the end that started it; any other old one by
             // the end that started its replacement.
-            let collided = ctx
-                .world
-                .children
-                .get(old)
-                .is_some_and(|o| o.initiator != initiator)
-                && !ctx
-                    .world
-                    .children
-                    .get(id)
-                    .is_some_and(|n| n.replaces == Some(old));
+            let children = &ctx.world.children;
+            let foreign = children.get(old).is_some_and(|o| o.initiator != initiator);
+            let sequel = children.get(id).is_some_and(|n| n.replaces == Some(old));
+            let collided = foreign && !sequel;
             retire(ctx, old, if collided { !initiator } else { initiator });
         }
         ctx.effect(Effect::ChildActive(id));

@@ -273,7 +273,8 @@ impl Established {
                 self.advance(ctx, frame, id, progress);
                 Ok(Outcome::Handled)
             }
-            Err((quick, reason)) => {
+            Err(refused) => {
+                let (quick, reason) = *refused;
                 exchange.quick = Some(quick);
                 Err(reason)
             }
@@ -363,7 +364,8 @@ impl Established {
                 self.advance(ctx, frame, id, progress);
                 Ok(())
             }
-            Err((quick, reason)) => {
+            Err(refused) => {
+                let (quick, reason) = *refused;
                 exchange.quick = Some(quick);
                 Err(reason)
             }

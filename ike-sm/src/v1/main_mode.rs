@@ -76,7 +76,7 @@ pub(crate) enum Progress {
 }
 
 /// A refused message and the state that it left as it was.
-pub(crate) type Refused<S> = (S, DropReason);
+pub(crate) type Refused<S> = Box<(S, DropReason)>;
 
 impl MainMode {
     /// The field's name of the state.
@@ -108,7 +108,10 @@ impl MainMode {
         fn back<S>(
             wrap: impl FnOnce(S) -> MainMode,
         ) -> impl FnOnce(Refused<S>) -> Refused<MainMode> {
-            |(state, reason)| (wrap(state), reason)
+            |refused| {
+                let (state, reason) = *refused;
+                Box::new((wrap(state), reason))
+            }
         }
         match self {
             Self::SaSent(s) => s.receive(ctx, frame, message).map_err(back(Self::SaSent)),
@@ -121,7 +124,7 @@ impl MainMode {
                 .receive(ctx, frame, message)
                 .map_err(back(Self::KeAnswered)),
             waiting @ (Self::KeyWanted(_) | Self::FirstAsked(_) | Self::KeyAsked(_)) => {
-                Err((waiting, DropReason::UnexpectedMessage))
+                Err(Box::new((waiting, DropReason::UnexpectedMessage)))
             }
         }
     }
@@ -140,7 +143,7 @@ impl MainMode {
             Self::KeyWanted(s) => s.answer(ctx, frame, &psk),
             Self::FirstAsked(s) => s.answer(),
             Self::KeyAsked(s) => s.answer(ctx, frame, &psk),
-            other => return Err((other, DropReason::WrongState)),
+            other => return Err(Box::new((other, DropReason::WrongState))),
         })
     }
 }

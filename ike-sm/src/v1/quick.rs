@@ -14,6 +14,7 @@
 mod initiator;
 mod responder;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -87,7 +88,7 @@ pub(crate) enum Progress {
 }
 
 /// A refused message and the state that it left as it was.
-pub(crate) type Refused<S> = (S, DropReason);
+pub(crate) type Refused<S> = Box<(S, DropReason)>;
 
 impl Quick {
     /// The child that is negotiated.
@@ -149,11 +150,11 @@ impl Quick {
         match self {
             Self::Sent(s) => s
                 .receive(ctx, frame, agreed, message)
-                .map_err(|(s, why)| (Self::Sent(s), why)),
+                .map_err(|refused| wrap(Self::Sent, *refused)),
             Self::Answered(s) => s
                 .receive(ctx, agreed, message)
-                .map_err(|(s, why)| (Self::Answered(s), why)),
-            waiting => Err((waiting, DropReason::UnexpectedMessage)),
+                .map_err(|refused| wrap(Self::Answered, *refused)),
+            waiting => Err(Box::new((waiting, DropReason::UnexpectedMessage))),
         }
     }
 
@@ -169,11 +170,11 @@ impl Quick {
         match self {
             Self::SpiWanted(s) => s
                 .answer(ctx, frame, agreed, message_id, answer)
-                .map_err(|(s, why)| (Self::SpiWanted(s), why)),
+                .map_err(|refused| wrap(Self::SpiWanted, *refused)),
             Self::Asked(s) => s
                 .answer(ctx, frame, agreed, answer)
-                .map_err(|(s, why)| (Self::Asked(s), why)),
-            other => Err((other, DropReason::WrongState)),
+                .map_err(|refused| wrap(Self::Asked, *refused)),
+            other => Err(Box::new((other, DropReason::WrongState))),
         }
     }
 
@@ -191,6 +192,11 @@ impl Quick {
         }
         ctx.child_failed(frame.index, config, child, reason);
     }
+}
+
+/// A state that gave itself back, as the state it is.
+fn wrap<S>(as_quick: impl FnOnce(S) -> Quick, refused: (S, DropReason)) -> Refused<Quick> {
+    Box::new((as_quick(refused.0), refused.1))
 }
 
 /// The configuration of a child.
@@ -368,10 +374,7 @@ fn install(
             schedule,
         },
     );
-    ctx.note(
-        Some(frame.ike),
-        What::ChildCreated(alloc::boxed::Box::new(summary)),
-    );
+    ctx.note(Some(frame.ike), What::ChildCreated(Box::new(summary)));
     Ok(())
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Session {
 }
 
 enum Stage {
-    MainMode(MainMode),
+    MainMode(Box<MainMode>),
     Up(Box<Established>),
     Gone,
 }
@@ -86,7 +86,7 @@ impl Session {
             ctx.now,
             ctx.rng,
         ));
-        session.stage = Stage::MainMode(mode);
+        session.stage = Stage::MainMode(Box::new(mode));
         Ok(session)
     }
 
@@ -314,8 +314,9 @@ impl Session {
                 self.advance(ctx, arrived, Some(fingerprint), progress);
                 Ok(Outcome::Handled)
             }
-            Err((mode, reason)) => {
-                self.stage = Stage::MainMode(mode);
+            Err(refused) => {
+                let (mode, reason) = *refused;
+                self.stage = Stage::MainMode(Box::new(mode));
                 Err(reason)
             }
         }
@@ -422,8 +423,9 @@ impl Session {
                         self.advance(ctx, state, None, progress);
                         Ok(())
                     }
-                    Err((mode, reason)) => {
-                        self.stage = Stage::MainMode(mode);
+                    Err(refused) => {
+                        let (mode, reason) = *refused;
+                        self.stage = Stage::MainMode(Box::new(mode));
                         Err(reason)
                     }
                 }
@@ -477,11 +479,11 @@ impl Session {
                     ctx.effect(Effect::AddressProved(self.id));
                 }
                 self.transmit(ctx, message);
-                self.stage = Stage::MainMode(next);
+                self.stage = Stage::MainMode(Box::new(next));
             }
             Progress::Ask { next, stage } => {
                 self.ask_psk(ctx, stage);
-                self.stage = Stage::MainMode(next);
+                self.stage = Stage::MainMode(Box::new(next));
             }
             Progress::Done {
                 agreed,

@@ -83,7 +83,7 @@ impl SaSent {
     ) -> Result<Progress, Refused<Self>> {
         let (suite, vendor) = match self.check(ctx, frame, message) {
             Ok(checked) => checked,
-            Err(reason) => return Err((self, reason)),
+            Err(reason) => return Err(Box::new((self, reason))),
         };
         let Ok(dh) = suite.group.start(ctx.rng) else {
             return Ok(Progress::Fail(CloseReason::Crypto));
@@ -171,7 +171,7 @@ impl KeSent {
             vendor,
         } = match self.check(ctx, frame, message) {
             Ok(answer) => answer,
-            Err(reason) => return Err((self, reason)),
+            Err(reason) => return Err(Box::new((self, reason))),
         };
         let Self {
             suite,
@@ -347,7 +347,7 @@ impl IdSent {
                     path: None,
                 })
             }
-            Err(reason) => Err((self, reason)),
+            Err(reason) => Err(Box::new((self, reason))),
         }
     }
 

@@ -134,7 +134,7 @@ impl SaAnswered {
             vendor,
         } = match self.check(ctx, frame, message) {
             Ok(ke) => ke,
-            Err(reason) => return Err((self, reason)),
+            Err(reason) => return Err(Box::new((self, reason))),
         };
         let asked = KeyAsked {
             suite: self.suite,
@@ -276,7 +276,7 @@ impl KeAnswered {
     ) -> Result<Progress, Refused<Self>> {
         let proof = match self.check(ctx, frame, message) {
             Ok(proof) => proof,
-            Err(reason) => return Err((self, reason)),
+            Err(reason) => return Err(Box::new((self, reason))),
         };
         Ok(self
             .send_id(ctx, frame, proof)

@@ -73,10 +73,10 @@ impl SpiWanted {
                     reason: CloseReason::Refused,
                 });
             }
-            _ => return Err((self, DropReason::WrongAnswer)),
+            _ => return Err(Box::new((self, DropReason::WrongAnswer))),
         };
         if let Err(reason) = ctx.world.children.take_spi(spi, child) {
-            return Err((self, reason));
+            return Err(Box::new((self, reason)));
         }
         match offer(ctx, frame, agreed, message_id, child, self.wanted, spi) {
             Ok(progress) => Ok(progress),
@@ -203,7 +203,7 @@ impl Sent {
     ) -> Result<Progress, Refused<Self>> {
         let accepted = match self.check(ctx, frame, agreed, message) {
             Ok(accepted) => accepted,
-            Err(reason) => return Err((self, reason)),
+            Err(reason) => return Err(Box::new((self, reason))),
         };
         let (child, config, spi_in) = (self.child, self.wanted.config, self.spi_in);
         Ok(self

@@ -267,7 +267,7 @@ impl Asked {
             (About::Spi, Answer::Spi(Some(own))) => {
                 match ctx.world.children.take_spi(own, self.granted.child) {
                     Ok(()) => Ok(grant(ctx, frame, agreed, self.granted, own)),
-                    Err(reason) => Err((self, reason)),
+                    Err(reason) => Err(Box::new((self, reason))),
                 }
             }
             (About::Spi, Answer::Spi(None)) => Ok(Progress::Refuse {
@@ -275,7 +275,7 @@ impl Asked {
                 spi,
                 reason: "no SPI",
             }),
-            _ => Err((self, DropReason::WrongAnswer)),
+            _ => Err(Box::new((self, DropReason::WrongAnswer))),
         }
     }
 }
@@ -425,7 +425,7 @@ impl Answered {
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
         if let Err(reason) = self.check(ctx, agreed, message) {
-            return Err((self, reason));
+            return Err(Box::new((self, reason)));
         }
         crate::children::activate(ctx, self.child);
         Ok(Progress::Done { message: None })
