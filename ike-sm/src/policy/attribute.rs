@@ -121,7 +121,13 @@ impl OfferedTransform {
                 .map(|a| (a.class, a.number()))
                 .collect::<Vec<_>>()
         };
-        // Life type and duration belong together by order, so only whole groups may move.
+        // Life type and duration belong together by order, so only whole groups may move. Class 1
+        // is the life type of IPsec transforms (RFC 2407 §4.5), and KEY_IKE's cipher.
+        let life_type = if self.id == v1::IsakmpTransform::KEY_IKE.0 {
+            11
+        } else {
+            1
+        };
         let groups = |t: &Self| {
             let mut groups: Vec<Vec<(u16, Option<u64>)>> = Vec::new();
             for item in list(t) {
@@ -129,7 +135,7 @@ impl OfferedTransform {
                     .last()
                     .and_then(|g| g.last())
                     .is_some_and(|(class, _)| {
-                        item.0 == class.wrapping_add(1) && matches!(class, 1 | 11)
+                        *class == life_type && item.0 == class.wrapping_add(1)
                     });
                 match groups.last_mut() {
                     Some(last) if follows => last.push(item),
@@ -367,5 +373,54 @@ impl<'a> Collector<'a> {
             .iter()
             .map(|a| a.class)
             .find(|class| !known.contains(class))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transform(id: u8, attributes: &[(u16, u16)]) -> OfferedTransform {
+        let attribute = |&(class, value)| Attribute {
+            class,
+            value: AttributeValue::Basic(value),
+        };
+        OfferedTransform {
+            number: 1,
+            id,
+            attributes: attributes.iter().map(attribute).collect(),
+            next_payload: 0,
+        }
+    }
+
+    #[test]
+    fn k11_strongswan_puts_the_key_length_behind_the_cipher_and_the_group_before_authentication() {
+        let ours = [
+            (1, 7),
+            (2, 2),
+            (3, 1),
+            (4, 2),
+            (14, 128),
+            (11, 1),
+            (12, 3600),
+        ];
+        let theirs = [
+            (1, 7),
+            (14, 128),
+            (2, 2),
+            (4, 2),
+            (3, 1),
+            (11, 1),
+            (12, 3600),
+        ];
+        assert!(transform(1, &ours).says_the_same(&transform(1, &theirs)));
+    }
+
+    #[test]
+    fn a_duration_keeps_to_its_life_type() {
+        let ours = transform(12, &[(1, 1), (2, 3600), (1, 2), (2, 1000), (4, 1)]);
+        let swapped = transform(12, &[(4, 1), (1, 2), (2, 1000), (1, 1), (2, 3600)]);
+        let mixed = transform(12, &[(1, 1), (2, 1000), (1, 2), (2, 3600), (4, 1)]);
+        assert!(ours.says_the_same(&swapped) && !ours.says_the_same(&mixed));
     }
 }
