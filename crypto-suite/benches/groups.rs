@@ -2,7 +2,12 @@
 //!
 //! `cargo bench -p crypto-suite --bench groups --features bench-openssl`
 //! (without the feature: beside `num-bigint` alone). Compare ratios within one run.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 use crypto_suite::{DEFAULT, GroupId};
 use rand_chacha::rand_core::SeedableRng;

@@ -4,17 +4,18 @@
 //! primes with generator 2: a public value other than 0, 1 and p−1 has order q or 2q, so the
 //! range check is all the validation there is to do (RFC 6989 §2.1).
 
+mod comb;
+mod montgomery;
 mod primes;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
-use crypto_bigint::{
-    Limb, Odd, U512, U768, U1024, U1536, U2048, U3072, U4096, U6144, U8192, Uint, Word,
-};
+use crypto_bigint::{Limb, U512, U768, U1024, U1536, U2048, U3072, U4096, U6144, U8192, Uint};
 use rand_core::CryptoRng;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+use self::comb::Comb;
+use self::montgomery::Field;
 use crate::{ActiveKeyExchange, CryptoError, GroupId, KeyExchange, Secret};
 
 /// One group as a method of the provider.
@@ -23,19 +24,20 @@ struct Modp<const LIMBS: usize>(&'static Group<LIMBS>);
 /// One group. Its Montgomery parameters are computed at compile time.
 struct Group<const LIMBS: usize> {
     id: GroupId,
-    params: FixedMontyParams<LIMBS>,
-    /// Bits of a private exponent: at least twice the group's strength by the lower estimate of
-    /// RFC 3526 §8 and by that of RFC 7919 App. A (225, 275, 325, 375, 400), rounded up to
-    /// whole words of 64 bits.
+    field: Field<LIMBS>,
+    /// Powers of the generator, where the group has a table of them.
+    comb: Option<Comb>,
+    /// Bits of a private exponent. RFC 7919 App. A: 225, 275, 325, 375 and 400, which is more
+    /// than twice the strength that RFC 3526 §8 estimates first; for the weak groups its 180.
     exponent_bits: u32,
 }
 
 impl<const LIMBS: usize> Group<LIMBS> {
-    const fn new(id: GroupId, prime: &str, exponent_bits: u32) -> Self {
-        let prime = Odd::<Uint<LIMBS>>::from_be_hex(prime);
+    const fn new(id: GroupId, prime: &str, exponent_bits: u32, comb: Option<Comb>) -> Self {
         Self {
             id,
-            params: FixedMontyParams::new_vartime(prime),
+            field: Field::new(prime),
+            comb,
             exponent_bits,
         }
     }
@@ -44,37 +46,32 @@ impl<const LIMBS: usize> Group<LIMBS> {
     const LEN: usize = LIMBS * Limb::BYTES;
 
     fn draw_exponent(&self, rng: &mut dyn CryptoRng) -> Zeroizing<U512> {
-        let mut exponent = Zeroizing::new(U512::ZERO);
-        let mut last = None;
-        for (_, word) in (0..self.exponent_bits / Limb::BITS).zip(exponent.as_mut_words()) {
-            let mut bytes = Zeroizing::new([0; Limb::BYTES]);
-            rng.fill_bytes(&mut *bytes);
-            *word = Word::from_le_bytes(*bytes);
-            last = Some(word);
+        let mut bytes = Zeroizing::new([0; U512::BYTES]);
+        let used = usize::try_from(self.exponent_bits.div_ceil(8)).unwrap_or(U512::BYTES);
+        if let Some(drawn) = bytes.get_mut(..used) {
+            rng.fill_bytes(drawn);
         }
-        // Top bit set: the exponent has its full length and is not 0.
-        if let Some(word) = last {
-            *word |= Word::MAX ^ (Word::MAX >> 1);
-        }
-        exponent
-    }
-
-    fn power(&self, base: &Uint<LIMBS>, exponent: &U512) -> Zeroizing<Uint<LIMBS>> {
-        let mut base = FixedMontyForm::new(base, &self.params);
-        let mut power = base.pow_bounded_exp(exponent, self.exponent_bits);
-        let out = Zeroizing::new(power.retrieve());
-        power.as_montgomery_mut().zeroize();
-        base.as_montgomery_mut().zeroize();
-        out
+        // Exactly `exponent_bits` long: those above are cleared, the highest is set.
+        let top = U512::ONE.shl_vartime(self.exponent_bits.saturating_sub(1));
+        let drawn = Zeroizing::new(U512::from_le_slice(&*bytes));
+        Zeroizing::new(drawn.bitand(&top.wrapping_sub(&U512::ONE)).bitor(&top))
     }
 
     fn public(&self, exponent: &U512) -> Vec<u8> {
-        to_bytes(&self.power(&Uint::from_u8(2), exponent))
+        let (exponent, bits) = (exponent.as_limbs(), self.exponent_bits);
+        let power = match &self.comb {
+            Some(comb) => comb.power(&self.field, exponent),
+            None => self.field.power(&Uint::from_u8(2), exponent, bits),
+        };
+        to_bytes(&*power)
     }
 
     fn shared(&self, exponent: &U512, peer_public: &[u8]) -> Result<Secret, CryptoError> {
         let peer = self.decode_public(peer_public)?;
-        Ok(Secret::new(to_bytes(&self.power(&peer, exponent))))
+        let shared = self
+            .field
+            .power(&peer, exponent.as_limbs(), self.exponent_bits);
+        Ok(Secret::new(to_bytes(&*shared)))
     }
 
     /// RFC 2631 §2.1.5, RFC 6989 §2.1: 2 ≤ y ≤ p−2, and exactly as long as the prime
@@ -87,7 +84,7 @@ impl<const LIMBS: usize> Group<LIMBS> {
             });
         }
         let value = Uint::from_be_slice(bytes);
-        let last = self.params.modulus().wrapping_sub(&Uint::ONE);
+        let last = self.field.modulus().wrapping_sub(&Uint::ONE);
         if value > Uint::ONE && value < last {
             Ok(value)
         } else {
@@ -97,10 +94,10 @@ impl<const LIMBS: usize> Group<LIMBS> {
 }
 
 /// Big-endian, with leading zeros: as long as the group's prime.
-fn to_bytes<const LIMBS: usize>(value: &Uint<LIMBS>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(LIMBS.saturating_mul(Limb::BYTES));
-    for word in value.as_words().iter().rev() {
-        out.extend_from_slice(&word.to_be_bytes());
+fn to_bytes(value: &[Limb]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len().saturating_mul(Limb::BYTES));
+    for limb in value.iter().rev() {
+        out.extend_from_slice(&limb.0.to_be_bytes());
     }
     out
 }
@@ -173,20 +170,27 @@ impl<const LIMBS: usize> ActiveKeyExchange for ActiveModp<LIMBS> {
 }
 
 macro_rules! groups {
-    ($($name:ident: $uint:ident, $id:ident, $prime:ident, $bits:literal;)+) => {
-        $(static $name: Group<{ $uint::LIMBS }> = Group::new(GroupId::$id, primes::$prime, $bits);)+
+    ($($name:ident: $uint:ident, $id:ident, $prime:ident, $bits:literal, $comb:expr;)+) => {
+        $(
+            static $name: Group<{ $uint::LIMBS }> =
+                Group::new(GroupId::$id, primes::$prime, $bits, $comb);
+        )+
 
         pub(crate) const ALL: [&dyn KeyExchange; 8] = [$(&Modp(&$name)),+];
     };
 }
 
+const COMB_2048: Comb = Comb::new(include_bytes!("modp/comb/modp_2048.bin"), 225);
+const COMB_3072: Comb = Comb::new(include_bytes!("modp/comb/modp_3072.bin"), 275);
+const COMB_4096: Comb = Comb::new(include_bytes!("modp/comb/modp_4096.bin"), 325);
+
 groups! {
-    MODP_2048: U2048, Modp2048, P2048, 256;
-    MODP_3072: U3072, Modp3072, P3072, 320;
-    MODP_4096: U4096, Modp4096, P4096, 384;
-    MODP_6144: U6144, Modp6144, P6144, 384;
-    MODP_8192: U8192, Modp8192, P8192, 448;
-    MODP_1536: U1536, Modp1536, P1536, 192;
-    MODP_1024: U1024, Modp1024, P1024, 192;
-    MODP_768: U768, Modp768, P768, 192;
+    MODP_2048: U2048, Modp2048, P2048, 225, Some(COMB_2048);
+    MODP_3072: U3072, Modp3072, P3072, 275, Some(COMB_3072);
+    MODP_4096: U4096, Modp4096, P4096, 325, Some(COMB_4096);
+    MODP_6144: U6144, Modp6144, P6144, 375, None;
+    MODP_8192: U8192, Modp8192, P8192, 400, None;
+    MODP_1536: U1536, Modp1536, P1536, 180, None;
+    MODP_1024: U1024, Modp1024, P1024, 180, None;
+    MODP_768: U768, Modp768, P768, 180, None;
 }

@@ -68,21 +68,56 @@ fn padded(value: &BigUint, len: usize) -> Vec<u8> {
     [vec![0; len - bytes.len()], bytes].concat()
 }
 
-/// The exponent that the group draws from these bytes: whole words, least significant first on a
-/// 64-bit machine as on a 32-bit one, with the top bit set.
-fn exponent(drawn: &[u8]) -> BigUint {
-    let top = BigUint::from(1u8) << (drawn.len() * 8 - 1);
-    BigUint::from_bytes_le(drawn) | top
+/// Bits of an exponent: RFC 7919 App. A, and RFC 3526 §8 for the weak groups.
+fn exponent_bits(bits: u32) -> u32 {
+    match bits {
+        768..=1536 => 180,
+        2048 => 225,
+        3072 => 275,
+        4096 => 325,
+        6144 => 375,
+        _ => 400,
+    }
 }
 
-/// Bytes drawn for a key pair: twice the strength of RFC 3526 §8 (estimate 1) and RFC 7919 App. A.
+/// Bytes drawn for a key pair.
 fn exponent_len(bits: u32) -> usize {
-    match bits {
-        768..=1536 => 192 / 8,
-        2048 => 256 / 8,
-        3072 => 320 / 8,
-        4096 | 6144 => 384 / 8,
-        _ => 448 / 8,
+    exponent_bits(bits).div_ceil(8) as usize
+}
+
+/// The exponent that the group makes of these bytes: little-endian, cut to its length, with the
+/// highest bit set.
+fn exponent(bits: u32, drawn: &[u8]) -> BigUint {
+    let top = BigUint::from(1u8) << (exponent_bits(bits) - 1);
+    (BigUint::from_bytes_le(drawn) & (&top - 1u8)) | top
+}
+
+/// The tables of powers of 2 that the library carries, computed anew by their definition.
+#[test]
+fn comb_tables_hold_what_they_should() {
+    for bits in [2048, 3072, 4096] {
+        let path = format!(
+            "{}/src/modp/comb/modp_{bits}.bin",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let table = std::fs::read(path).unwrap();
+        let (p, len) = (prime(bits), bits as usize / 8);
+        let columns = exponent_bits(bits) / 5;
+        let block = columns.div_ceil(3);
+        assert_eq!(table.len(), 3 * 32 * len);
+        let mut entries = table.chunks_exact(len);
+        for j in 0..3 {
+            for d in 0..32u32 {
+                let mut exponent = BigUint::ZERO;
+                for i in (0..5).filter(|i| d >> i & 1 == 1) {
+                    exponent += BigUint::from(1u8) << (i * columns + j * block);
+                }
+                let power = BigUint::from(2u8).modpow(&exponent, &p);
+                let entry = (power << bits) % &p;
+                let stored = BigUint::from_bytes_le(entries.next().unwrap());
+                assert_eq!(stored, entry, "{bits}: block {j}, teeth {d:05b}");
+            }
+        }
     }
 }
 
@@ -99,7 +134,7 @@ fn public_values_and_secrets_agree_with_num_bigint() {
             random.fill_bytes(&mut theirs);
 
             let initiator = group(id).start(&mut Script::new(&ours)).unwrap();
-            let public = two.modpow(&exponent(&ours), &p);
+            let public = two.modpow(&exponent(bits, &ours), &p);
             assert_eq!(initiator.public(), padded(&public, len), "{id}");
 
             let mut script = Script::new(&theirs);
@@ -107,10 +142,10 @@ fn public_values_and_secrets_agree_with_num_bigint() {
             assert!(script.0.is_empty(), "{id}: bytes drawn");
             assert_eq!(
                 answer,
-                padded(&two.modpow(&exponent(&theirs), &p), len),
+                padded(&two.modpow(&exponent(bits, &theirs), &p), len),
                 "{id}"
             );
-            let shared = public.modpow(&exponent(&theirs), &p);
+            let shared = public.modpow(&exponent(bits, &theirs), &p);
             assert_eq!(secret.expose(), padded(&shared, len), "{id}");
             assert_eq!(initiator.finish(&answer).unwrap(), secret, "{id}");
         }
@@ -133,7 +168,7 @@ fn secrets_of_arbitrary_peer_values_agree_with_num_bigint() {
             let secret = active.finish(&padded(&peer, len)).unwrap();
             assert_eq!(
                 secret.expose(),
-                padded(&peer.modpow(&exponent(&drawn), &p), len),
+                padded(&peer.modpow(&exponent(bits, &drawn), &p), len),
                 "{id}"
             );
         }
@@ -147,7 +182,7 @@ fn extreme_exponents_agree_with_num_bigint() {
         for byte in [0x00, 0xff] {
             let drawn = vec![byte; exponent_len(bits)];
             let active = group(id).start(&mut Script::new(&drawn)).unwrap();
-            let public = BigUint::from(2u8).modpow(&exponent(&drawn), &p);
+            let public = BigUint::from(2u8).modpow(&exponent(bits, &drawn), &p);
             assert_eq!(active.public(), padded(&public, len), "{id}");
         }
     }
@@ -162,7 +197,7 @@ fn rfc2409_s5_short_values_are_padded_to_the_group_length() {
     let short = (0..5000).find_map(|_| {
         let mut drawn = vec![0; exponent_len(bits)];
         random.fill_bytes(&mut drawn);
-        let value = BigUint::from(2u8).modpow(&exponent(&drawn), &p);
+        let value = BigUint::from(2u8).modpow(&exponent(bits, &drawn), &p);
         (value.bits() <= u64::from(bits) - 8).then_some((drawn, value))
     });
     let (drawn, value) = short.unwrap();
