@@ -326,7 +326,7 @@ const STRICTER: &[(&str, &str)] = &[
         "a NUL octet in a name (RFC 2407 §4.6.2.3)",
     ),
     (
-        "payloads at octet 37: trailing bytes",
+        ": trailing bytes",
         "octets behind the last payload of an IKEv2 message",
     ),
     (
@@ -342,6 +342,18 @@ const STRICTER: &[(&str, &str)] = &[
         "the format of Cisco's authentication is not public",
     ),
     ("AH: ", "an AH whose length makes no header"),
+    (
+        "payload header at octet 812: truncated",
+        "a chain that names a payload which is not there",
+    ),
+    (
+        "Length at octet 24: length too large",
+        "a message longer than any datagram",
+    ),
+    (
+        "address list and authentication data",
+        "version 2 always has authentication data (RFC 3768 §5.1)",
+    ),
 ];
 
 /// Known to tshark alone when a packet is shown with a note that its key is not usable here.

@@ -64,12 +64,16 @@ healthy() {
 }
 
 need_binaries() {
-  [ "${INTEROP_OURS:-gateway}" = gateway ] || return 0
-  local root; root=$(dirname "$(dirname "$HERE")")
-  if [ -z "${INTEROP_GATEWAY:-}" ] || [ -z "${INTEROP_DISSECT:-}" ]; then
-    ( cd "$root" && cargo build -q --release -p examples --bins ) || { echo "FAIL build: cargo build of the examples failed"; return 1; }
-    local target; target=$(cd "$root" && cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
-    export INTEROP_GATEWAY=${INTEROP_GATEWAY:-$target/release/gateway} INTEROP_DISSECT=${INTEROP_DISSECT:-$target/release/dissect}
+  local root target bins=() b; root=$(dirname "$(dirname "$HERE")")
+  [ -n "${INTEROP_DISSECT:-}" ] || bins+=(dissect)
+  [ -n "${INTEROP_GATEWAY:-}" ] || [ "${INTEROP_OURS:-gateway}" != gateway ] || bins+=(gateway)
+  if [ ${#bins[@]} -gt 0 ]; then
+    ( cd "$root" && cargo build -q --release -p examples "${bins[@]/#/--bin=}" ) || { echo "FAIL build: cargo build --release ${bins[*]}"; return 1; }
+    target=$(cd "$root" && cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
+    export INTEROP_DISSECT=${INTEROP_DISSECT:-$target/release/dissect} INTEROP_GATEWAY=${INTEROP_GATEWAY:-$target/release/gateway}
   fi
-  [ -x "$INTEROP_GATEWAY" ] || { echo "FAIL build: no gateway binary at $INTEROP_GATEWAY"; return 1; }
+  for b in "$INTEROP_DISSECT" ${bins[@]/dissect/}; do
+    [ "$b" != gateway ] || b=$INTEROP_GATEWAY
+    [ -x "$b" ] || { echo "FAIL build: no binary $b"; return 1; }
+  done
 }
