@@ -273,7 +273,12 @@ fn tshark(capture: &Path) -> Table {
             row.insert(MALFORMED, vec!["1".into()]);
         }
         // An ICMP error quotes messages: they were not sent in this frame.
-        let icmp6_error = icmp6.parse::<u8>().is_ok_and(|kind| kind < 128);
+        let icmp6_error = icmp6
+            .split(';')
+            .next()
+            .unwrap()
+            .parse::<u8>()
+            .is_ok_and(|kind| kind < 128);
         if icmp.starts_with(['3', '5']) || icmp.starts_with("11") || icmp6_error {
             table.remove(&frame);
             continue;
