@@ -192,8 +192,9 @@ impl AttributeWriter<'_, '_> {
         class: impl Into<u16>,
         value: impl Into<u16>,
     ) -> Result<(), BuildError> {
-        self.out.put(&(class.into() | AF).to_be_bytes())?;
-        self.out.put(&value.into().to_be_bytes())
+        let [a, b] = (class.into() | AF).to_be_bytes();
+        let [c, d] = value.into().to_be_bytes();
+        self.out.put(&[a, b, c, d])
     }
 
     /// Type/Length/Value.
@@ -201,8 +202,9 @@ impl AttributeWriter<'_, '_> {
     /// # Errors
     /// [`BuildError::TooLong`] above 65,535 octets, [`BuildError::SinkFull`].
     pub fn variable(&mut self, class: impl Into<u16>, value: &[u8]) -> Result<(), BuildError> {
-        self.out.put(&(class.into() & !AF).to_be_bytes())?;
-        self.out.put(&u16_field("Attribute Length", value.len())?)?;
+        let [a, b] = (class.into() & !AF).to_be_bytes();
+        let [c, d] = u16_field("Attribute Length", value.len())?;
+        self.out.put(&[a, b, c, d])?;
         self.out.put(value)
     }
 
@@ -212,7 +214,11 @@ impl AttributeWriter<'_, '_> {
     /// [`BuildError::SinkFull`].
     pub fn number(&mut self, class: impl Into<u16>, value: u64) -> Result<(), BuildError> {
         match u32::try_from(value) {
-            Ok(value) => self.variable(class, &value.to_be_bytes()),
+            Ok(value) => {
+                let [a, b] = (class.into() & !AF).to_be_bytes();
+                let [e, f, g, h] = value.to_be_bytes();
+                self.out.put(&[a, b, 0, 4, e, f, g, h])
+            }
             Err(_) => self.variable(class, &value.to_be_bytes()),
         }
     }

@@ -300,6 +300,7 @@ pub struct Payloads<'a, P> {
 impl<'a, P: PayloadNumber> Iterator for Payloads<'a, P> {
     type Item = Payload<'a, P>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let payload_type = self.next;
         if payload_type.into() == 0 {

@@ -28,10 +28,12 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub(crate) fn fault(&self, kind: ErrorKind, what: &'static str, value: usize) -> ParseError {
         ParseError::new(kind, self.offset, what, value)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(
         &mut self,
         what: &'static str,
@@ -44,18 +46,22 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self, what: &'static str) -> Result<u8, ParseError> {
         self.array(what).map(|[octet]| octet)
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self, what: &'static str) -> Result<u16, ParseError> {
         self.array(what).map(u16::from_be_bytes)
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self, what: &'static str) -> Result<u32, ParseError> {
         self.array(what).map(u32::from_be_bytes)
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], ParseError> {
         let Some((head, tail)) = self.rest.split_at_checked(n) else {
             return Err(self.fault(ErrorKind::Truncated, what, self.rest.len()));
@@ -67,6 +73,7 @@ impl<'a> Reader<'a> {
 
     /// A proposal or transform: its generic header names `own` when another one follows, or 0.
     /// Gives its body, the whole of it, and whether another one follows.
+    #[inline]
     pub(crate) fn element(
         &mut self,
         own: u8,
@@ -100,6 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing may be left.
+    #[inline]
     pub(crate) fn end(&self, what: &'static str) -> Result<(), ParseError> {
         if self.rest.is_empty() {
             Ok(())

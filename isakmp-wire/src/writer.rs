@@ -295,6 +295,21 @@ impl<'s> Buffer<'s> {
         Ok(())
     }
 
+    /// Writes the generic header of a proposal or transform and the four octets behind it, runs
+    /// `fill`, patches the length.
+    pub(crate) fn element(
+        &mut self,
+        what: &'static str,
+        [a, b, c, d]: [u8; 4],
+        fill: impl FnOnce(&mut Self) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        let start = self.len();
+        self.put(&[0, 0, 0, 0, a, b, c, d])?;
+        fill(self)?;
+        self.patch_length(what, start)?;
+        Ok(())
+    }
+
     /// Writes a generic header, runs `fill`, patches the length; gives the end.
     pub(crate) fn nested(
         &mut self,
@@ -305,9 +320,12 @@ impl<'s> Buffer<'s> {
         let start = self.len();
         self.put(&[0, reserved, 0, 0])?;
         fill(self)?;
+        self.patch_length(what, start)
+    }
+
+    fn patch_length(&mut self, what: &'static str, start: usize) -> Result<usize, BuildError> {
         let end = self.len();
-        let length = end.saturating_sub(start);
-        let field = u16_field(what, length)?;
+        let field = u16_field(what, end.saturating_sub(start))?;
         self.patch(start.saturating_add(2), &field)?;
         Ok(end)
     }

@@ -25,8 +25,9 @@ impl<'s> Writer<'s> {
         fill: impl FnOnce(&mut SaWriter<'_, 's>) -> Filled,
     ) -> Result<Written, BuildError> {
         self.compose(PayloadType::SA, 0, |out| {
-            out.put(&Doi::IPSEC.0.to_be_bytes())?;
-            out.put(&situation.0.to_be_bytes())?;
+            let [a, b, c, d] = Doi::IPSEC.0.to_be_bytes();
+            let [e, f, g, h] = situation.0.to_be_bytes();
+            out.put(&[a, b, c, d, e, f, g, h])?;
             fill(&mut SaWriter {
                 out,
                 chain: Chain::nested(),
@@ -316,8 +317,8 @@ impl<'s> SaWriter<'_, 's> {
         let spi_size = u8_field("SPI Size", spi.len())?;
         let start = self.out.len();
         self.chain.link(self.out, PayloadType::PROPOSAL.0, start)?;
-        self.out.nested(0, "Payload Length", |out| {
-            out.put(&[number, protocol_id.0, spi_size, 0])?;
+        let head = [number, protocol_id.0, spi_size, 0];
+        self.out.element("Payload Length", head, |out| {
             out.put(spi)?;
             let mut transforms = ProposalWriter {
                 out,
@@ -328,8 +329,7 @@ impl<'s> SaWriter<'_, 's> {
             let count = u8_field("# of Transforms", transforms.count)?;
             // RFC 2408 §3.5: # of Transforms is octet 7 of the proposal.
             out.patch(start.saturating_add(7), &[count])
-        })?;
-        Ok(())
+        })
     }
 
     /// The answer to a proposal: its number and protocol, the responder's own SPI, and the one
@@ -371,10 +371,10 @@ impl<'s> ProposalWriter<'_, 's> {
         let id = id.into();
         let start = self.out.len();
         self.chain.link(self.out, PayloadType::TRANSFORM.0, start)?;
-        self.out.nested(0, "Payload Length", |out| {
-            out.put(&[number, id, 0, 0])?;
-            fill(&mut AttributeWriter { out })
-        })?;
+        self.out
+            .element("Payload Length", [number, id, 0, 0], |out| {
+                fill(&mut AttributeWriter { out })
+            })?;
         self.count = self.count.saturating_add(1);
         Ok(())
     }
@@ -420,6 +420,7 @@ impl Identity<'_> {
             Self::Dn(_) => IdType::DER_ASN1_DN,
             Self::GeneralName(_) => IdType::DER_ASN1_GN,
             Self::KeyId(_) => IdType::KEY_ID,
+            Self::List(_) => IdType::LIST,
             Self::Other(_) => IdType(0),
         }
     }
@@ -442,6 +443,7 @@ impl Identity<'_> {
             | Self::Dn(data)
             | Self::GeneralName(data)
             | Self::KeyId(data)
+            | Self::List(data)
             | Self::Other(data) => out.put(data),
         }
     }

@@ -48,7 +48,9 @@ pub enum Identity<'a> {
     GeneralName(&'a [u8]),
     /// ID_KEY_ID.
     KeyId(&'a [u8]),
-    /// ID_LIST, or a type without a view.
+    /// ID_LIST (RFC 3554 §3): see [`Self::list`].
+    List(&'a [u8]),
+    /// A type without a view.
     Other(&'a [u8]),
 }
 
@@ -96,6 +98,12 @@ impl<'a> Identity<'a> {
             IdType::DER_ASN1_DN => return Ok(Self::Dn(data)),
             IdType::DER_ASN1_GN => return Ok(Self::GeneralName(data)),
             IdType::KEY_ID => return Ok(Self::KeyId(data)),
+            IdType::LIST => {
+                while !reader.is_empty() {
+                    ListItem::read(&mut reader)?;
+                }
+                return Ok(Self::List(data));
+            }
             _ => return Ok(Self::Other(data)),
         };
         reader.end(WHAT)?;
@@ -132,6 +140,16 @@ impl<'a> Identity<'a> {
         }
     }
 
+    /// The identities of a [`Self::List`]; nothing for another identity.
+    pub fn list(&self) -> impl Iterator<Item = ListItem<'a>> + Clone + use<'a> {
+        let octets: &[u8] = match self {
+            Self::List(octets) => octets,
+            _ => &[],
+        };
+        let mut reader = Reader::new(octets, 0);
+        core::iter::from_fn(move || ListItem::read(&mut reader).ok())
+    }
+
     /// The identity as text, when it is a name in ASCII or UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
@@ -141,6 +159,41 @@ impl<'a> Identity<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// One identity of an ID_LIST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListItem<'a> {
+    /// The identity; never a list itself.
+    pub identity: Identity<'a>,
+    /// IP protocol, 0 for any.
+    pub protocol: u8,
+    /// Port, 0 for any.
+    pub port: u16,
+}
+
+impl<'a> ListItem<'a> {
+    /// RFC 3554 §3: a whole Identification payload, its Next Payload ignored.
+    fn read(reader: &mut Reader<'a>) -> Result<Self, ParseError> {
+        let start = *reader;
+        let [_, _, high, low] = reader.array("generic payload header")?;
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let Some(body_len) = length.checked_sub(4) else {
+            return Err(start.fault(ErrorKind::LengthTooSmall, "Payload Length", length));
+        };
+        let offset = reader.offset();
+        let mut body = Reader::new(reader.take(body_len, "Payload Length")?, offset);
+        let [id_type, protocol, high, low] = body.array("ID Type")?;
+        if IdType(id_type) == IdType::LIST {
+            return Err(start.fault(ErrorKind::InvalidValue, "ID Type", usize::from(id_type)));
+        }
+        let identity = Identity::read(IdType(id_type), body)?;
+        Ok(Self {
+            identity,
+            protocol,
+            port: u16::from_be_bytes([high, low]),
+        })
     }
 }
 

@@ -140,3 +140,96 @@ fn rfc2409_s5_5_hash_covers_what_follows_it_and_is_patched_last() {
     assert_eq!(chain.octets_after(&hash), covered);
     assert!(chain.padding().iter().all(|octet| *octet == 0));
 }
+
+#[test]
+fn rfc3554_s3_id_list_holds_identities_but_no_list() {
+    let list = hex!("0500000c 01840000 0a000001  0000000d 02000000 612e6c6162");
+    let chain = [&hex!("00000021 0c000000")[..], &list].concat();
+    let parse = |octets: &[u8]| {
+        let chain =
+            PayloadChain::parse(PayloadType::IDENTIFICATION, octets, &Limits::default()).unwrap();
+        let payload = chain.last().unwrap();
+        Identification::parse(&payload, &Limits::default()).map(|id| {
+            let items = id.identity.list();
+            items
+                .map(|i| (i.identity.id_type(), i.protocol))
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(
+        parse(&chain).unwrap(),
+        [(IdType::IPV4_ADDR, 132), (IdType::FQDN, 0)]
+    );
+    let nested = hex!("00000018 0c000000 00000010 0c000000 0000000800000000");
+    assert!(parse(&nested).is_err());
+    let short = hex!("0000000c 0c000000 00000003");
+    assert!(parse(&short).is_err());
+}
+
+#[test]
+fn gv7_dead_peer_detection_notifications() {
+    assert_eq!(NotifyType::R_U_THERE.0, 0x8D28);
+    assert_eq!(NotifyType::R_U_THERE_ACK.0, 0x8D29);
+    let sequence = 0x1781_5542_u32;
+    let cookies = [header().initiator_spi, header().responder_spi].concat();
+    for spi in [&cookies[..], &[]] {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, &header()).unwrap();
+        let (isakmp, ack) = (ProtocolId::ISAKMP, NotifyType::R_U_THERE_ACK);
+        writer
+            .notification(isakmp, spi, ack, &sequence.to_be_bytes())
+            .unwrap();
+        writer.finish().unwrap();
+        let payload = parse(&bytes).payloads().last().unwrap();
+        let View::Notification(n) = payload.view(Dialect::STANDARD, &Limits::default()).unwrap()
+        else {
+            panic!("no notification")
+        };
+        assert_eq!(
+            (n.doi, n.protocol_id, n.spi),
+            (Doi::IPSEC, ProtocolId(1), spi)
+        );
+        assert_eq!((n.notify_type, n.number()), (ack, Some(sequence)));
+    }
+}
+
+#[test]
+fn rfc2407_s4_6_3_1_responder_lifetime_carries_attributes() {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, &header()).unwrap();
+    let life = Phase2 {
+        life_seconds: Some(3600),
+        life_kilobytes: Some(4_608_000),
+        ..Phase2::default()
+    };
+    writer
+        .notification_with(
+            ProtocolId::ESP,
+            &[1, 2, 3, 4],
+            NotifyType::RESPONDER_LIFETIME,
+            |data| data.phase2(&life),
+        )
+        .unwrap();
+    writer.finish().unwrap();
+    let payload = parse(&bytes).payloads().last().unwrap();
+    let notification = Notification::parse(&payload).unwrap();
+    assert_eq!(notification.spi_u32(), Some(0x0102_0304));
+    let attributes = notification.attributes(&Limits::default()).unwrap();
+    assert_eq!(Phase2::read(attributes).unwrap(), life);
+}
+
+#[test]
+fn only_the_encrypted_flag_hides_payloads() {
+    let mut bytes = Vec::new();
+    let flags = crate::Flags::COMMIT | crate::Flags::AUTHENTICATION_ONLY;
+    let mut writer = Writer::new(&mut bytes, &header().flags(flags)).unwrap();
+    writer.nonce(&[1; 16]).unwrap();
+    writer.finish().unwrap();
+    let message = parse(&bytes);
+    assert!(message.header.flags.contains(crate::Flags::COMMIT));
+    assert_eq!((message.payloads().len(), message.encrypted()), (1, None));
+    assert_eq!(
+        std::format!("{}", message.header.flags),
+        "Commit|Authentication Only"
+    );
+}

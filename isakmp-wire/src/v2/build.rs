@@ -411,8 +411,8 @@ impl<'s> SaWriter<'_, 's> {
         let spi_size = u8_field("SPI Size", spi.len())?;
         let start = self.out.len();
         self.chain.link(self.out, MORE_PROPOSALS, start)?;
-        self.out.nested(0, "Proposal Length", |out| {
-            out.put(&[number, protocol_id.0, spi_size, 0])?;
+        let head = [number, protocol_id.0, spi_size, 0];
+        self.out.element("Proposal Length", head, |out| {
             out.put(spi)?;
             let mut transforms = ProposalWriter {
                 out,
@@ -423,8 +423,7 @@ impl<'s> SaWriter<'_, 's> {
             let count = u8_field("Num Transforms", transforms.count)?;
             // RFC 7296 §3.3.1: Num Transforms is octet 7 of the proposal.
             out.patch(start.saturating_add(7), &[count])
-        })?;
-        Ok(())
+        })
     }
 
     /// The answer to a proposal: its number and protocol, the responder's own SPI, and the chosen
@@ -529,8 +528,8 @@ impl<'s> ProposalWriter<'_, 's> {
         let [high, low] = id.to_be_bytes();
         let start = self.out.len();
         self.chain.link(self.out, MORE_TRANSFORMS, start)?;
-        self.out.nested(0, "Transform Length", |out| {
-            out.put(&[transform_type.0, 0, high, low])?;
+        let head = [transform_type.0, 0, high, low];
+        self.out.element("Transform Length", head, |out| {
             fill(&mut AttributeWriter { out })
         })?;
         self.count = self.count.saturating_add(1);
