@@ -57,6 +57,8 @@ pub(crate) struct Child {
     pub(crate) state: ChildState,
     pub(crate) schedule: Schedule,
     pub(crate) started: Duration,
+    /// When packets were first let out on it.
+    pub(crate) activated: Option<Duration>,
     pub(crate) used: Traffic,
     pub(crate) last_inbound: Option<Duration>,
     pub(crate) last_outbound: Option<Duration>,

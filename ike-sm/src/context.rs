@@ -56,6 +56,8 @@ pub(crate) struct Standing {
     pub(crate) initiator_spi: [u8; 8],
     /// Another one has taken over.
     pub(crate) replaced: bool,
+    /// When the peer was last told of an SPI that nobody has.
+    pub(crate) told_spi: Option<Duration>,
 }
 
 /// What has a deadline.

@@ -214,6 +214,11 @@ impl Call<'_> {
                     .unwrap_or(Err(DropReason::NoSuchObject))
                     .map(|()| Outcome::Handled)
             }
+            Event::UnknownSpi {
+                remote,
+                protocol,
+                spi,
+            } => self.unknown_spi(remote, protocol, spi),
         }
     }
 

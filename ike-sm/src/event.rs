@@ -6,6 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crypto_suite::Secret;
 
+use crate::action::IpsecProtocol;
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::path::Path;
 
@@ -34,6 +35,17 @@ pub enum Event<'a> {
     /// [`ChildSa::path`](crate::ChildSa): the peer's NAT has made a new mapping (RFC 3947 §7). Only
     /// a packet that passed integrity and replay checks as the newest may be reported.
     Moved(ChildId, SocketAddr),
+    /// A packet came in with an SPI that no installed SA has. Nothing authenticates it, so it is
+    /// only a hint: the peer, if it is one with an IKE SA, is told again that our SA of this SPI is
+    /// gone, at most once a second. Deletions are not acknowledged in IKEv1; this heals a lost one.
+    UnknownSpi {
+        /// Where the packet came from.
+        remote: IpAddr,
+        /// ESP or AH.
+        protocol: IpsecProtocol,
+        /// Its SPI.
+        spi: u32,
+    },
 }
 
 /// The answer to a [`Question`](crate::Question).

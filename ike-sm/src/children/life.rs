@@ -21,6 +21,8 @@ use crate::selector::Selector;
 const DRAIN: Duration = Duration::from_secs(10);
 /// The same on the other side, which normally hears of the deletion before.
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
+/// A pair of the peer's that comes up within this time after one of ours has crossed it on the way.
+const CROSSING: Duration = Duration::from_secs(2);
 /// When a rekey that has led to nothing is tried again.
 const REKEY_RETRY: Duration = Duration::from_secs(30);
 
@@ -118,6 +120,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         state: ChildState::Inbound,
         schedule: new.schedule,
         started: now,
+        activated: None,
         used: Traffic::default(),
         last_inbound: None,
         last_outbound: None,
@@ -193,16 +196,17 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
         .iter()
         .filter(|c| c.state == ChildState::Active && new.rivals(c))
         .collect();
-    let collides = |old: &&&Child| {
-        old.initiator != new.initiator
-            && old.replaces == new.replaces
-            && new.replaces != Some(old.id)
+    // Of a negotiation of ours it is known what it replaces. One of the peer may have started
+    // before it knew of ours, although its first message arrived when ours was up.
+    let collides = |old: &Child| {
+        let apart = now.saturating_sub(old.activated.unwrap_or(old.started));
+        let unaware = old.initiator && apart < CROSSING;
+        old.initiator != new.initiator && (new.replaces != Some(old.id) || unaware)
     };
     let loses = rivals
         .iter()
-        .filter(collides)
-        .any(|old| old.rank > new.rank);
-    let old: Vec<ChildId> = rivals.iter().map(|c| c.id).collect();
+        .any(|old| collides(old) && old.rank > new.rank);
+    let old: Vec<(ChildId, bool)> = rivals.iter().map(|c| (c.id, collides(c))).collect();
     let (initiator, soft, idle, routes) = (
         new.initiator,
         new.schedule.soft,
@@ -212,6 +216,7 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
 
     if let Some(child) = ctx.world.children.get_mut(id) {
         child.state = ChildState::Active;
+        child.activated = Some(now);
         if !loses {
             child.rekey_at = Some(child.started.saturating_add(soft).max(now));
             child.idle_at = idle.map(|idle| now.saturating_add(idle));
@@ -227,16 +232,12 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
     if loses {
         retire(ctx, id, initiator);
     } else {
-        let replaces = old.last().copied();
+        let replaces = old.last().map(|(old, _)| *old);
         ctx.actions
             .push(Action::UpdateChild(id, ChildUpdate::Activate { replaces }));
-        for old in old {
+        for (old, collided) in old {
             // The loser of a collision is deleted by the end that started it; any other old one by
             // the end that started its replacement.
-            let children = &ctx.world.children;
-            let foreign = children.get(old).is_some_and(|o| o.initiator != initiator);
-            let sequel = children.get(id).is_some_and(|n| n.replaces == Some(old));
-            let collided = foreign && !sequel;
             retire(ctx, old, if collided { !initiator } else { initiator });
         }
         ctx.effect(Effect::ChildActive(id));

@@ -18,7 +18,8 @@ pub struct EndpointLimits {
     pub children_per_ike_sa: usize,
     /// Exchanges under way in one IKE SA at once.
     pub exchanges_per_ike_sa: usize,
-    /// Message ids of ended exchanges remembered per IKE SA.
+    /// Message ids remembered per IKE SA, of both sides, 4 bytes each. When they are that many, the
+    /// SA is rekeyed.
     pub message_ids_per_ike_sa: usize,
     /// How long a question may stay open.
     pub question_time: Duration,
@@ -35,7 +36,7 @@ impl Default for EndpointLimits {
             half_open_time: Duration::from_secs(30),
             children_per_ike_sa: 64,
             exchanges_per_ike_sa: 8,
-            message_ids_per_ike_sa: 64,
+            message_ids_per_ike_sa: 512,
             question_time: Duration::from_secs(10),
             answer_time: Duration::from_secs(120),
         }

@@ -1,20 +1,24 @@
 //! What one SA's progress means to the others: adoption, replacement, loss.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::Call;
-use crate::action::{Action, ChildUpdate, CloseReason};
+use crate::action::{Action, ChildUpdate, CloseReason, IpsecProtocol};
 use crate::children::{self, ChildState};
 use crate::config::Identity;
 use crate::context::{Effect, Standing, TimerKey};
 use crate::explain::{Role, What};
 use crate::id::{ChildId, IkeId};
+use crate::outcome::{DropReason, Outcome};
 use crate::v1::{DeletedChild, Session, Wanted};
 
 /// Two IKE SAs that both ends have started within this time have crossed on the way.
 const CROSSING: Duration = Duration::from_secs(30);
+
+/// How often a peer is told of SPIs that nobody has.
+const TELL_SPI: Duration = Duration::from_secs(1);
 
 impl Call<'_> {
     /// Works off what sessions and children have noted, until nothing is left.
@@ -101,6 +105,7 @@ impl Call<'_> {
             initiator: session.role == Role::Initiator,
             initiator_spi: session.cookies.initiator,
             replaced: false,
+            told_spi: None,
         };
         let (path, asked_to_replace) = (session.path, session.replaces);
         let index = new.peer;
@@ -313,7 +318,9 @@ impl Call<'_> {
                 .map(|(id, _)| *id)
                 .next_back()
         });
-        let Some(heir) = heir else { return };
+        let Some(heir) = heir else {
+            return self.orphans(index, &gone.remote_id);
+        };
         if let Some(standing) = self.endpoint.world.standing.get_mut(&heir)
             && standing.replaced
         {
@@ -321,6 +328,21 @@ impl Call<'_> {
             self.with(heir, |session, _| session.reinstate(now));
         }
         self.adopt(index, &gone.remote_id, heir);
+    }
+
+    /// No IKE SA is left to look after these children: nothing would tell their end, and nobody
+    /// would notice the peer's death. They end with it.
+    fn orphans(&mut self, index: usize, remote_id: &Identity) {
+        let children: Vec<ChildId> = self
+            .endpoint
+            .world
+            .children
+            .of(index, remote_id)
+            .map(|c| c.id)
+            .collect();
+        for child in children {
+            self.remove_child(child, CloseReason::ParentClosed);
+        }
     }
 
     /// An attempt of ours has led to nothing.
@@ -491,6 +513,55 @@ impl Call<'_> {
             }
         }
         self.remove_child(id, reason);
+    }
+
+    /// A packet has come with an SPI that nobody has.
+    pub(super) fn unknown_spi(
+        &mut self,
+        remote: IpAddr,
+        protocol: IpsecProtocol,
+        spi: u32,
+    ) -> Result<Outcome, DropReason> {
+        if self.endpoint.world.children.spi_taken(spi) {
+            return Err(DropReason::WrongState);
+        }
+        // Our own packet came back.
+        if self
+            .endpoint
+            .world
+            .children
+            .iter()
+            .any(|c| c.spi_out == spi)
+        {
+            return Err(DropReason::Reflected);
+        }
+        let now = self.now;
+        let sessions = &self.endpoint.sessions;
+        let fits = |id: &IkeId, s: &Standing| {
+            !s.replaced
+                && sessions
+                    .get(id)
+                    .is_some_and(|x| x.path.remote.ip() == remote)
+        };
+        let standing = self.endpoint.world.standing.iter_mut();
+        let (ike, standing) = standing
+            .filter(|(id, s)| fits(id, s))
+            .max_by_key(|(id, s)| (s.since, **id))
+            .ok_or(DropReason::NoSuchObject)?;
+        if standing
+            .told_spi
+            .is_some_and(|at| now < at.saturating_add(TELL_SPI))
+        {
+            return Err(DropReason::Limit("messages about unknown SPIs"));
+        }
+        standing.told_spi = Some(now);
+        let ike = *ike;
+        let told = DeletedChild {
+            protocol,
+            spi_in: spi,
+        };
+        self.with(ike, |session, ctx| session.tell_deleted(ctx, &told));
+        Ok(Outcome::Handled)
     }
 
     fn remove_child(&mut self, id: ChildId, reason: CloseReason) {

@@ -82,7 +82,7 @@ pub(crate) struct Exchange {
     pub(crate) ends_at: Duration,
 }
 
-/// Message ids that the peer has used: none may come again (RFC 2409 §5.7, RFC 2408 §3.1).
+/// Message ids that have been used: none may come again (RFC 2409 §5.7, RFC 2408 §3.1).
 #[derive(Debug, Default)]
 pub(crate) struct SeenIds(VecDeque<u32>);
 
@@ -230,7 +230,9 @@ impl Established {
         }
     }
 
-    fn remember(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>, id: u32) {
+    /// Remembers an id that either side has used. The keys know no direction: our own message,
+    /// sent back to us, would pass for one of the peer.
+    pub(crate) fn remember(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>, id: u32) {
         if self
             .seen
             .insert(id, ctx.config.limits.message_ids_per_ike_sa)
@@ -319,6 +321,7 @@ impl Established {
     ) -> Result<(), DropReason> {
         let id = self.fresh_message_id(ctx)?;
         let progress = quick::start(ctx, frame, &self.agreed, id, wanted)?;
+        self.remember(ctx, frame, id);
         self.make_room(ctx);
         self.exchanges
             .insert(id, Exchange::new(ctx.now, Answered::default()));

@@ -258,12 +258,13 @@ pub(crate) fn refuse_clear(
 
 /// Builds an informational message under the SA.
 fn build(
-    sa: &Established,
+    sa: &mut Established,
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     fill: impl FnOnce(&mut Writer<'_>) -> Result<(), BuildError>,
 ) -> Option<Bytes> {
     let id = sa.fresh_message_id(ctx).ok()?;
+    sa.remember(ctx, frame, id);
     let agreed = &sa.agreed;
     let plain = protect::hashed(
         agreed.suite.prf.output_len(),
@@ -298,7 +299,7 @@ pub(crate) fn send_dpd(
 
 /// The protected notification that refuses a quick mode.
 pub(crate) fn refusal(
-    sa: &Established,
+    sa: &mut Established,
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     notify: NotifyType,

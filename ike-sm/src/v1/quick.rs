@@ -210,10 +210,13 @@ fn child_config<'c>(
         .ok_or(DropReason::NoSuchObject)
 }
 
-/// Which encapsulation modes are said under this SA.
-pub(crate) fn nat_modes(nat: &Nat) -> NatModes {
+/// Which encapsulation modes are said under this SA: those in UDP once it runs on port 4500.
+///
+/// The peer may have moved it there without a NAT that we see: NAT-D payloads are not
+/// authenticated, and whoever changes one makes only one end see a NAT (RFC 3947 §8).
+pub(crate) fn nat_modes(nat: &Nat, path: &Path) -> NatModes {
     match nat.version {
-        Some(version) if nat.verdict.nat() => match version {
+        Some(version) if nat.verdict.nat() || path.natt => match version {
             Version::Draft02 | Version::Draft02Newline | Version::Draft03 => NatModes::UdpDraft,
             _ => NatModes::Udp,
         },
@@ -221,11 +224,11 @@ pub(crate) fn nat_modes(nat: &Nat) -> NatModes {
     }
 }
 
-fn phase2_context<'a>(ctx: &Context<'a>, agreed: &Agreed) -> Phase2Context<'a> {
+fn phase2_context<'a>(ctx: &Context<'a>, frame: &Frame<'_>, agreed: &Agreed) -> Phase2Context<'a> {
     Phase2Context {
         provider: ctx.provider,
         weak: ctx.config.weak,
-        nat: nat_modes(&agreed.nat),
+        nat: nat_modes(&agreed.nat, &frame.path),
     }
 }
 

@@ -103,7 +103,7 @@ fn offer(
     spi_in: u32,
 ) -> Result<Progress, DropReason> {
     let config = super::child_config(ctx, frame, wanted.config)?;
-    let offer = policy::phase2_offer(config, super::nat_modes(&agreed.nat), spi_in);
+    let offer = policy::phase2_offer(config, super::nat_modes(&agreed.nat, &frame.path), spi_in);
     let ids = super::client_id_bodies(&wanted.local, &wanted.remote)?;
     let group = match config.pfs {
         Pfs::Required(group) => super::group_of(ctx, Some(group))?,
@@ -238,7 +238,7 @@ impl Sent {
         }
         let config = super::child_config(ctx, frame, self.wanted.config)?;
         let answer = policy::read_phase2(payloads.sa()?);
-        let context = super::phase2_context(ctx, agreed);
+        let context = super::phase2_context(ctx, frame, agreed);
         let choice =
             policy::check_phase2_answer(config, &self.offer, &answer, &context, &mut |what| {
                 ctx.note(Some(frame.ike), what);

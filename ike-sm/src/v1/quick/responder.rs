@@ -173,7 +173,7 @@ fn choose(
     let Some(peer) = config.peers.get(frame.index) else {
         return Err(None);
     };
-    let context = super::phase2_context(ctx, agreed);
+    let context = super::phase2_context(ctx, frame, agreed);
     let mut refusal = None;
     for (index, child) in peer.children.iter().enumerate() {
         let ok = policy::fits(child, &local, &remote);

@@ -1,0 +1,316 @@
+//! What happens to tunnels that stand: rekeys, deletes, deaths, idleness, moves.
+
+use std::time::Duration;
+
+use ike_sm::config::{Config, Dpd, DpdTimes, Lifetime, RekeyMargin};
+use ike_sm::{CloseReason, Command};
+
+use crate::network::{Link, Nat};
+use crate::world::{A, B, World, address};
+use crate::{s, seeds};
+
+/// Reordering by up to 20 ms, nothing lost.
+const SHAKY: Link = Link {
+    jitter: Duration::from_millis(20),
+    ..Link::CLEAN
+};
+/// One datagram in ten is lost, some are doubled or damaged.
+const LOSSY: Link = Link {
+    loss: 100,
+    duplicate: 50,
+    corrupt: 5,
+    ..SHAKY
+};
+
+fn up(mut world: World, host: usize) -> Result<World, String> {
+    world.initiate(host)?;
+    for _ in 0..200 {
+        world.run(s(5))?;
+        if world.working_pairs() == 1 {
+            break;
+        }
+    }
+    if world.working_pairs() != 1 {
+        return Err(format!("not up: {}", world.describe()));
+    }
+    Ok(world)
+}
+
+/// Lifetimes so short that both phases rekey many times in a few minutes.
+fn short_lives(_: usize, config: &mut Config) {
+    config.policies[0].lifetime = Lifetime::seconds(100);
+    let margin = RekeyMargin {
+        time: s(20),
+        ..RekeyMargin::default()
+    };
+    config.peers[0].margin = margin;
+    config.peers[0].children[0].lifetime = Lifetime::seconds(60);
+    config.peers[0].children[0].margin = margin;
+}
+
+fn all_arrived(world: &World) -> Result<(), String> {
+    let (a, b) = (world.hosts[A].counts, world.hosts[B].counts);
+    if (a.sent, b.sent) != (b.received, a.received) {
+        return Err(format!("packets were lost: {}", world.describe()));
+    }
+    Ok(())
+}
+
+#[test]
+fn rekeys_of_both_phases_lose_no_packet() {
+    seeds(40, |seed| {
+        let world = World::pair(seed, SHAKY, short_lives);
+        let mut world = up(world, (seed % 2) as usize)?;
+        world.traffic = Some(Duration::from_millis(100));
+        world.run(s(600))?;
+        world.traffic = None;
+        world.run(s(1))?;
+        all_arrived(&world)?;
+        let rekeyed = world.hosts[A].removed.len();
+        if rekeyed < 8 || world.hosts[A].counts.sent < 5000 {
+            return Err(format!("{rekeyed} rekeys only: {}", world.describe()));
+        }
+        world.check_consistent()
+    });
+}
+
+#[test]
+fn rekeys_from_both_sides_at_once_lose_no_packet() {
+    seeds(100, |seed| {
+        let mut world = up(World::pair(seed, SHAKY, |_, _| {}), A)?;
+        world.traffic = Some(Duration::from_millis(50));
+        for round in 0..4 {
+            world.run(s(10))?;
+            for host in [A, B] {
+                let child = *world.hosts[host].installed.keys().next_back().unwrap();
+                let ike = *world.hosts[host].ike.keys().next_back().unwrap();
+                let command = if round % 2 == 0 {
+                    Command::RekeyChild(child)
+                } else {
+                    Command::RekeyIke(ike)
+                };
+                world.command(host, command)?;
+                world.run(Duration::from_millis(seed % 25))?;
+            }
+        }
+        world.run(s(120))?;
+        world.traffic = None;
+        world.run(s(1))?;
+        all_arrived(&world)?;
+        world.check_consistent()?;
+        if world.working_pairs() != 1 {
+            return Err(format!("more than one pair is left: {}", world.describe()));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn rekeys_over_a_lossy_link_end_consistent() {
+    seeds(60, |seed| {
+        let mut world = up(World::pair(seed, LOSSY, short_lives), (seed % 2) as usize)?;
+        world.traffic = Some(Duration::from_secs(1));
+        world.run(s(900))?;
+        world.network.link = Link::CLEAN;
+        world.run(s(400))?;
+        let before = world.hosts[B].counts.received;
+        world.run(s(50))?;
+        if world.hosts[B].counts.received < before + 40 {
+            return Err(format!("traffic does not flow: {}", world.describe()));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn deletes_from_either_side_and_from_both_leave_nothing() {
+    seeds(120, |seed| {
+        let link = if seed % 2 == 0 { SHAKY } else { LOSSY };
+        let mut world = up(World::pair(seed, link, |_, _| {}), A)?;
+        let both = seed % 3 == 0;
+        let ike = seed % 5 < 3;
+        for host in if both {
+            vec![A, B]
+        } else {
+            vec![(seed % 2) as usize]
+        } {
+            let command = match (ike, world.hosts[host].ike.keys().next()) {
+                (true, Some(id)) => Command::DeleteIke(*id),
+                _ => match world.hosts[host].installed.keys().next() {
+                    Some(id) => Command::DeleteChild(*id),
+                    None => continue,
+                },
+            };
+            world.command(host, command)?;
+            world.run(Duration::from_millis(seed % 30))?;
+        }
+        // A delete may be lost: then dead peer detection finds out, once there is traffic.
+        world.run(s(30))?;
+        if link.loss == 0 {
+            let left = world.hosts.iter().map(|h| h.installed.len()).sum::<usize>();
+            if left != 0 {
+                return Err(format!("something is left: {}", world.describe()));
+            }
+        }
+        world.network.link = Link::CLEAN;
+        world.traffic = Some(s(5));
+        world.run(s(400))?;
+        world.check_consistent()
+    });
+}
+
+#[test]
+fn shutdown_tells_the_peer() {
+    let mut world = up(World::pair(3, SHAKY, |_, _| {}), A).unwrap();
+    world.command(A, Command::Shutdown).unwrap();
+    world.run(s(2)).unwrap();
+    assert!(world.is_empty(), "{}", world.describe());
+    let deleted = |(_, reason): &(_, CloseReason)| *reason == CloseReason::DeletedByPeer;
+    assert!(
+        world.hosts[B].closed.iter().any(deleted),
+        "{}",
+        world.describe()
+    );
+}
+
+#[test]
+fn a_dead_peer_is_found_by_traffic_and_comes_back() {
+    seeds(40, |seed| {
+        let times = DpdTimes {
+            idle: s(10),
+            retry: s(2),
+            tries: 3,
+        };
+        let world = World::pair(seed, SHAKY, |_, config| {
+            config.peers[0].dpd = Dpd::OnTraffic(times);
+        });
+        let mut world = up(world, A)?;
+        // Without traffic nobody asks, however long it lasts (RFC 3706 §5.5).
+        let before: Vec<u64> = world.hosts.iter().map(|h| h.datagrams).collect();
+        world.run(s(300))?;
+        let after: Vec<u64> = world.hosts.iter().map(|h| h.datagrams).collect();
+        if before != after {
+            return Err(format!(
+                "somebody spoke without a reason: {}",
+                world.describe()
+            ));
+        }
+        let now = world.now;
+        world.network.blackout = Some((now, now + s(120)));
+        world.traffic = Some(s(1));
+        world.run(s(40))?;
+        if world.hosts[A].dead == 0 || world.hosts[B].dead == 0 {
+            return Err(format!("death was not noticed: {}", world.describe()));
+        }
+        world.run(s(400))?;
+        world.check_consistent()?;
+        if world.working_pairs() == 0 {
+            return Err(format!("not back: {}", world.describe()));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn one_way_traffic_is_enough_to_find_a_restarted_peer() {
+    // B forgets everything. A sends into the void until dead peer detection speaks.
+    seeds(30, |seed| {
+        let mut world = up(World::pair(seed, SHAKY, |_, _| {}), A)?;
+        let fresh = World::pair(seed ^ 0xff00, SHAKY, |_, _| {});
+        let mut hosts = fresh.hosts;
+        world.hosts[B] = hosts.remove(B);
+        world.traffic = Some(s(1));
+        world.run(s(200))?;
+        world.check_consistent()?;
+        if world.working_pairs() == 0 {
+            return Err(format!("not back: {}", world.describe()));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn an_idle_child_goes_and_comes_back_with_traffic() {
+    seeds(20, |seed| {
+        let world = World::pair(seed, SHAKY, |host, config| {
+            if host == A {
+                config.peers[0].children[0].idle_timeout = Some(s(120));
+            }
+        });
+        let mut world = up(world, A)?;
+        world.traffic = Some(s(30));
+        world.run(s(600))?;
+        if !world.hosts[A].removed.is_empty() {
+            return Err(format!("not idle, and gone: {}", world.describe()));
+        }
+        world.traffic = None;
+        world.run(s(200))?;
+        if world.hosts.iter().any(|h| !h.installed.is_empty()) {
+            return Err(format!("idle, and there: {}", world.describe()));
+        }
+        if !world.hosts[A]
+            .removed
+            .iter()
+            .any(|(_, r)| *r == CloseReason::Idle)
+        {
+            return Err(format!("gone for another reason: {}", world.describe()));
+        }
+        world.traffic = Some(s(30));
+        world.run(s(100))?;
+        if world.working_pairs() != 1 {
+            return Err(format!("not back: {}", world.describe()));
+        }
+        Ok(())
+    });
+}
+
+fn behind_nat(seed: u64) -> World {
+    let public = std::net::IpAddr::from([198, 51, 100, 1]);
+    let mut world = World::pair(seed, SHAKY, |host, config| {
+        if host == B {
+            config.peers[0].addresses = vec![public];
+            config.peers[0].remote_id = ike_sm::config::RemoteIdentity::Any;
+        }
+    });
+    world.network.nats.push(Nat::new(address(A), public));
+    world
+}
+
+#[test]
+fn keepalives_hold_a_nat_mapping_without_traffic() {
+    let mut world = up(behind_nat(7), A).unwrap();
+    assert!(
+        world.hosts[A]
+            .installed
+            .values()
+            .all(|i| i.sa.udp_encapsulation)
+    );
+    world.run(s(1800)).unwrap();
+    // B can still reach A: the mapping lives for 60 s, keepalives come every 20 s.
+    let before = world.hosts[A].counts.received;
+    world.application(B).unwrap();
+    world.run(s(1)).unwrap();
+    assert_eq!(
+        world.hosts[A].counts.received,
+        before + 1,
+        "{}",
+        world.describe()
+    );
+}
+
+#[test]
+fn a_nat_that_reboots_is_followed() {
+    seeds(30, |seed| {
+        let mut world = up(behind_nat(seed), A)?;
+        world.traffic = Some(s(1));
+        world.run(s(10))?;
+        world.network.nats[0].reboot();
+        world.run(s(10))?;
+        let before = world.hosts[A].counts.received;
+        world.run(s(20))?;
+        if world.hosts[A].counts.received < before + 15 {
+            return Err(format!("the new mapping is not used: {}", world.describe()));
+        }
+        Ok(())
+    });
+}
