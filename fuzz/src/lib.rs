@@ -4,7 +4,9 @@
 //! A target panics where a law is broken: a decoder that does not give back what it read, a
 //! dropped event that changed state, a deadline that does not move on.
 
+pub mod esp;
 pub mod gre;
+pub mod ike;
 pub mod isakmp;
 pub mod nat;
 pub mod vrrp;
@@ -14,8 +16,12 @@ pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus folder.
 pub const ALL: &[(&str, Target)] = &[
+    ("esp_inbound", esp::inbound),
+    ("esp_ip_packet", esp::ip_packet),
     ("gre", gre::packets),
     ("gre_keepalive", gre::keepalive),
+    ("ike_v1_responder", ike::v1_responder),
+    ("ike_v1_session", ike::v1_session),
     ("isakmp_attributes", isakmp::attributes),
     ("isakmp_message", isakmp::message),
     ("isakmp_v1_chain", isakmp::v1_chain),
