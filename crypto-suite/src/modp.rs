@@ -50,11 +50,13 @@ impl<const LIMBS: usize> Group<LIMBS> {
         let used = usize::try_from(self.exponent_bits.div_ceil(8)).unwrap_or(U512::BYTES);
         if let Some(drawn) = bytes.get_mut(..used) {
             rng.fill_bytes(drawn);
+            // Exactly `exponent_bits` long: the bits above are cleared, the highest is set.
+            if let Some(last) = drawn.last_mut() {
+                let top = 1_u8.rotate_left(self.exponent_bits.wrapping_sub(1) & 7);
+                *last = (*last & (top.wrapping_sub(1))) | top;
+            }
         }
-        // Exactly `exponent_bits` long: those above are cleared, the highest is set.
-        let top = U512::ONE.shl_vartime(self.exponent_bits.saturating_sub(1));
-        let drawn = Zeroizing::new(U512::from_le_slice(&*bytes));
-        Zeroizing::new(drawn.bitand(&top.wrapping_sub(&U512::ONE)).bitor(&top))
+        Zeroizing::new(U512::from_le_slice(&*bytes))
     }
 
     fn public(&self, exponent: &U512) -> Vec<u8> {
