@@ -12,16 +12,22 @@ pub const ESP_HEADER_LEN: usize = 8;
 /// Octets of pad length and next header.
 pub const TRAILER_LEN: usize = 2;
 
-/// A security parameter index that may stand on the wire: 256 or above. RFC 4303 §2.1 keeps 0 for
-/// local use and reserves 1 to 255.
+/// A security parameter index. RFC 4303 §2.1 keeps 0 for local use and reserves 1 to 255.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Spi(u32);
 
 impl Spi {
-    /// `None` for a reserved value.
+    /// A value to choose: 256 or above, `None` for a reserved one.
     #[must_use]
     pub const fn new(value: u32) -> Option<Self> {
         if value > 255 { Some(Self(value)) } else { None }
+    }
+
+    /// A value that somebody else chose. Reserved ones are none of our business, only 0 never
+    /// stands on the wire.
+    #[must_use]
+    pub const fn from_peer(value: u32) -> Option<Self> {
+        if value > 0 { Some(Self(value)) } else { None }
     }
 
     /// The number.
