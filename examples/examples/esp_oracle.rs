@@ -90,11 +90,9 @@ impl<'l> Request<'l> {
         let fresh = Outbound::new(self.key()?, config, NOW)?.export(NOW);
         let mut outbound = Outbound::restore(self.key()?, config, &fresh, before, NOW)?;
         let inner = hex::decode(self.word("packet")?)?;
-        let start = outbound.headroom();
-        let mut buffer = vec![0; start];
-        buffer.extend(&inner);
-        buffer.resize(buffer.len() + outbound.tailroom(), 0);
-        let range = start..start + inner.len();
+        let (before, behind) = (vec![0; outbound.headroom()], vec![0; outbound.tailroom()]);
+        let mut buffer = [&before[..], &inner, &behind].concat();
+        let range = before.len()..before.len().saturating_add(inner.len());
         let mut packet = PacketBuf::new(&mut buffer, range).ok_or("range outside buffer")?;
         outbound.seal(&mut packet, NOW)?;
         Ok(packet.as_slice().to_vec())

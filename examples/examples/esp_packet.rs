@@ -30,12 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     PacketBuilder::ipv4([10, 1, 0, 1], [10, 2, 0, 1], 64)
         .udp(5000, 5001)
         .write(&mut inner, b"a secret of thirty-six octets exactly")?;
-    let mut buffer = vec![0; outbound.headroom()];
-    buffer.extend(&inner);
-    buffer.resize(buffer.len() + outbound.tailroom(), 0);
-    let start = outbound.headroom();
-    let mut packet =
-        PacketBuf::new(&mut buffer, start..start + inner.len()).ok_or("range outside buffer")?;
+    let (before, behind) = (vec![0; outbound.headroom()], vec![0; outbound.tailroom()]);
+    let mut buffer = [&before[..], &inner, &behind].concat();
+    let range = before.len()..before.len().saturating_add(inner.len());
+    let mut packet = PacketBuf::new(&mut buffer, range).ok_or("range outside buffer")?;
     println!(
         "inner   {:3} octets  {}",
         packet.len(),
