@@ -1,4 +1,4 @@
-//! ESP (RFC 4303): packets, security associations, replay windows and lifetimes. Sans-IO and
+//! ESP (RFC 4303) and AH (RFC 4302): packets, security associations, replay windows and lifetimes. Sans-IO and
 //! `no_std`: no sockets, no clock, no allocation per packet.
 //!
 //! An SA is two types, [`Outbound`] and [`Inbound`], each built from a prepared key of
@@ -46,6 +46,7 @@
 //!
 //! - Packets, modes, padding, TFC, dummies, sequence numbers: RFC 4303; batches with
 //!   [`Outbound::seal_batch`] and [`Inbound::open_batch`].
+//! - [`AhOutbound`], [`AhInbound`]: RFC 4302.
 //! - [`ReplayWindow`]: RFC 4303 §3.4.3 and Appendix A (extended sequence numbers).
 //! - UDP encapsulation: RFC 3948.
 //! - [`TunnelHeader`]: RFC 4301 §5.1.2, RFC 6040 (ECN), RFC 2983 (DSCP).
@@ -53,6 +54,7 @@
 //!   [`clamp_mss`]: what fits, fragmenting before encryption, path MTU (RFC 4301 §8, RFC 1191,
 //!   RFC 8201).
 //! - [`SelectorSet`]: RFC 4301 §4.4.1.1, RFC 7296 §3.13.1.
+//! - [`Spd`], [`Sad`]: bounded policy and SA tables, RFC 4301 §4.4.
 //! - [`Lifetime`]: RFC 4301 §4.4.2.1.
 //!
 //! What cannot be built: encryption without integrity ([`BuildError::NoIntegrity`]), an SA
@@ -65,6 +67,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod ah;
 mod buffer;
 mod fragment;
 mod inbound;
@@ -77,11 +80,13 @@ mod overhead;
 mod pmtu;
 mod sa;
 mod selector;
+mod spd;
 mod state;
 #[cfg(test)]
 mod testing;
 mod window;
 
+pub use ah::{AH_FIXED_LEN, AhConfig, AhHeader, AhInbound, AhOutbound, ah_len};
 pub use buffer::{PacketBuf, RoomError};
 pub use fragment::{Fit, FragmentError, Fragments, look_ahead};
 pub use inbound::{
@@ -103,5 +108,6 @@ pub use pmtu::{
 };
 pub use sa::{BuildError, ESP_HEADER_LEN, Mode, Spi, TRAILER_LEN};
 pub use selector::{AddressRange, Flow, MAX_SELECTORS, Ports, SelectorSet, TrafficSelector};
+pub use spd::{Policy, PolicyAction, PolicyId, Sad, Spd, TableError};
 pub use state::RestoreError;
 pub use window::{Bitmap, Check, DEFAULT_WINDOW, MAX_WINDOW, MIN_WINDOW, ReplayWindow};
