@@ -120,13 +120,40 @@ impl<'a> Attributes<'a> {
     /// # Errors
     /// A value beyond the end, or more than `maximum` attributes.
     pub fn parse(octets: &'a [u8], offset: usize, maximum: usize) -> Result<Self, ParseError> {
-        let mut reader = Reader::new(octets, offset);
+        let mut rest = octets;
         let mut count = 0_usize;
-        while !reader.is_empty() {
+        while !rest.is_empty() {
+            let at = offset.saturating_add(octets.len().saturating_sub(rest.len()));
             if count >= maximum {
-                return Err(reader.fault(ErrorKind::TooMany, "attributes", maximum));
+                return Err(ParseError::new(
+                    ErrorKind::TooMany,
+                    at,
+                    "attributes",
+                    maximum,
+                ));
             }
-            Attribute::read(&mut reader)?;
+            let Some((&[format, _, high, low], tail)) = rest.split_first_chunk::<4>() else {
+                return Err(ParseError::new(
+                    ErrorKind::Truncated,
+                    at,
+                    "Attribute",
+                    rest.len(),
+                ));
+            };
+            // The format bit: without it the last two octets are a length.
+            let length = match format & 0x80 {
+                0 => usize::from(u16::from_be_bytes([high, low])),
+                _ => 0,
+            };
+            let Some((_, tail)) = tail.split_at_checked(length) else {
+                return Err(ParseError::new(
+                    ErrorKind::Truncated,
+                    at,
+                    "Attribute Length",
+                    length,
+                ));
+            };
+            rest = tail;
             count = count.saturating_add(1);
         }
         Ok(Self { octets, offset })

@@ -233,3 +233,22 @@ fn only_the_encrypted_flag_hides_payloads() {
         "Commit|Authentication Only"
     );
 }
+
+#[test]
+fn every_sink_takes_the_same_octets() {
+    fn write(sink: &mut dyn crate::Sink) -> usize {
+        let mut writer = Writer::new(sink, &header()).unwrap();
+        writer.key_exchange(&[3; 128]).unwrap();
+        writer.nonce(&[4; 20]).unwrap();
+        writer.finish().unwrap()
+    }
+    let (mut vec, mut bytes, mut buffer) = (Vec::new(), bytes::BytesMut::new(), [0; 300]);
+    let length = write(&mut vec);
+    assert_eq!((write(&mut bytes), length), (length, vec.len()));
+    let mut slice = crate::SliceSink::new(&mut buffer);
+    assert_eq!((write(&mut slice), slice.len()), (length, length));
+    assert_eq!(
+        (&bytes[..], crate::Sink::written(&slice)),
+        (&vec[..], &vec[..])
+    );
+}

@@ -50,6 +50,7 @@ impl<'a> Payload<'a> {
     ///
     /// # Errors
     /// Whatever the payload's grammar refuses.
+    #[inline]
     pub fn view(&self, dialect: Dialect, limits: &Limits) -> Result<View<'a>, ParseError> {
         Ok(match dialect.canonical(self.payload_type) {
             PayloadType::SA => View::Sa(Sa::parse(self, limits)?),

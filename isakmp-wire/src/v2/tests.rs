@@ -445,3 +445,75 @@ fn rfc7296_s3_16_eap_header() {
     );
     assert_eq!(eap.data, b"abcd");
 }
+
+#[test]
+fn notification_data_of_the_extensions_round_trips() {
+    let name = Gateway::Fqdn(b"gw.example");
+    let address = Gateway::Address("2001:db8::1".parse().unwrap());
+    let sync = MessageIdSync {
+        nonce: [1; 4],
+        expected_send: 7,
+        expected_receive: 9,
+    };
+    let bytes = build(|w| {
+        w.redirect(NotifyType::REDIRECT, &name, &[5; 32]).unwrap();
+        w.redirect(NotifyType::REDIRECTED_FROM, &address, &[])
+            .unwrap();
+        w.message_id_sync(&sync).unwrap();
+        w.signature_hash_algorithms(&[HashAlgorithm::SHA2_256, HashAlgorithm::IDENTITY])
+            .unwrap();
+        w.notify(NotifyType::ADDITIONAL_IP4_ADDRESS, &[192, 0, 2, 1])
+            .unwrap();
+        w.notify(NotifyType::PPK_IDENTITY, b"\x02ppk").unwrap();
+        w.notify(NotifyType::IPCOMP_SUPPORTED, &hex!("1234 02"))
+            .unwrap();
+        w.notify(
+            NotifyType::IPSEC_REPLAY_COUNTER_SYNC,
+            &hex!("0000000100000000"),
+        )
+        .unwrap();
+    });
+    let notifies: Vec<_> = parse(&bytes)
+        .payloads()
+        .iter()
+        .map(|payload| Notify::parse(&payload).unwrap())
+        .collect();
+    assert_eq!(notifies[0].redirect(), Some((name, &[5; 32][..])));
+    assert_eq!(notifies[1].redirect(), Some((address, &[][..])));
+    assert_eq!(notifies[2].message_id_sync(), Some(sync));
+    assert_eq!(notifies[3].u16_list().unwrap().collect::<Vec<_>>(), [2, 5]);
+    assert_eq!(notifies[4].address(), Some([192, 0, 2, 1].into()));
+    assert_eq!(
+        notifies[5].ppk_identity(),
+        Some((PpkIdType::FIXED, &b"ppk"[..]))
+    );
+    assert_eq!(
+        notifies[6].ipcomp(),
+        Some((0x1234, IpcompTransform::DEFLATE, &[][..]))
+    );
+    assert_eq!(notifies[7].replay_counter_delta(), Some(1 << 32));
+}
+
+#[test]
+fn rfc5685_s9_2_redirect_that_does_not_fit_is_none() {
+    for data in [
+        &hex!("01")[..],
+        &hex!("01 05 0a000001 00"),
+        &hex!("01 04 0a0000"),
+        &hex!("02 04 0a000001"),
+        &hex!("03 00"),
+        &hex!("03 02 6100"),
+        &hex!("04 01 61"),
+        &hex!("01 04 0a000001 ff"),
+    ] {
+        let bytes = build(|w| {
+            w.notify(NotifyType::REDIRECT, data).unwrap();
+        });
+        let payload = parse(&bytes).payloads().last().unwrap();
+        assert_eq!(
+            Notify::parse(&payload).unwrap().redirect(),
+            None,
+            "{data:02x?}"
+        );
+    }
+}

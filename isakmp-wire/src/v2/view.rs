@@ -53,6 +53,7 @@ impl<'a> Payload<'a> {
     ///
     /// # Errors
     /// Whatever the payload's grammar refuses.
+    #[inline]
     pub fn view(&self, limits: &Limits) -> Result<View<'a>, ParseError> {
         Ok(match self.payload_type {
             PayloadType::SA => View::Sa(Sa::parse(self, limits)?),
