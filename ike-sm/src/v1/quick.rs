@@ -210,17 +210,17 @@ fn child_config<'c>(
         .ok_or(DropReason::NoSuchObject)
 }
 
-/// Which encapsulation modes are said under this SA: those in UDP once it runs on port 4500.
+/// Which encapsulation modes are said under this SA: those in UDP when it runs on port 4500, and
+/// only then.
 ///
-/// The peer may have moved it there without a NAT that we see: NAT-D payloads are not
-/// authenticated, and whoever changes one makes only one end see a NAT (RFC 3947 §8).
+/// Not what NAT-D payloads said: they are not authenticated, and whoever changes one makes one end
+/// see a NAT that the other does not see (RFC 3947 §8). Whether the initiator has moved to port
+/// 4500 is known to both.
 pub(crate) fn nat_modes(nat: &Nat, path: &Path) -> NatModes {
     match nat.version {
-        Some(version) if nat.verdict.nat() || path.natt => match version {
-            Version::Draft02 | Version::Draft02Newline | Version::Draft03 => NatModes::UdpDraft,
-            _ => NatModes::Udp,
-        },
-        _ => NatModes::Plain,
+        _ if !path.natt => NatModes::Plain,
+        Some(Version::Draft02 | Version::Draft02Newline | Version::Draft03) => NatModes::UdpDraft,
+        _ => NatModes::Udp,
     }
 }
 

@@ -178,10 +178,12 @@ impl World {
         if self.leave_out.contains(&serial) {
             return Ok(());
         }
-        if let Some(handled) = self.hosts[n].receive(packet, self.now)?
-            && self.dispatch(handled)
-        {
-            self.dropped.insert(serial);
+        if let Some(handled) = self.hosts[n].receive(packet, self.now)? {
+            // A refusal that is answered takes part in what the network does; the others do not.
+            let silent = handled.send.is_empty();
+            if self.dispatch(handled) && silent {
+                self.dropped.insert(serial);
+            }
         }
         Ok(())
     }
