@@ -570,6 +570,9 @@ impl Call<'_> {
         };
         let (ike, index, config, spi_in) = (child.ike, child.peer, child.config, child.spi_in);
         let active = child.state == ChildState::Active;
+        if child.state == ChildState::Inbound {
+            self.with(ike, |session, ctx| session.forget_child(ctx, id));
+        }
         let mut ctx = self.context();
         children::remove(&mut ctx, id, reason);
         ctx.note(

@@ -514,7 +514,14 @@ impl Established {
                 reason: "abandoned",
             },
         );
+        let offered = quick.offered();
         quick.abandon(ctx, frame, reason);
+        if let Some((protocol, spi)) = offered
+            && matches!(reason, CloseReason::Replaced | CloseReason::Timeout)
+        {
+            // The peer may have answered, and hold its half: it need not wait for us.
+            informational::send_delete_child(self, ctx, frame, protocol, spi);
+        }
         if reason == CloseReason::Timeout {
             // Nobody answers: is anybody there?
             self.dpd.suspect(ctx.now);
@@ -562,6 +569,19 @@ impl Established {
                 reason: "confirmed by inbound traffic",
             },
         );
+    }
+
+    /// A child is gone: nothing waits for the end of its negotiation.
+    pub(crate) fn forget_child(&mut self, ctx: &mut Context<'_>, child: ChildId) {
+        let now = ctx.now;
+        for exchange in self.exchanges.values_mut() {
+            if exchange.child == Some(child)
+                && exchange.quick.as_ref().is_some_and(Quick::installed)
+            {
+                exchange.quick = None;
+                exchange.finish(ctx, now);
+            }
+        }
     }
 
     /// Whether a negotiation of ours for this child of the configuration is under way.

@@ -134,6 +134,14 @@ impl Quick {
         }
     }
 
+    /// The protocol and inbound SPI that our message 1 offered.
+    pub(crate) fn offered(&self) -> Option<(IpsecProtocol, u32)> {
+        match self {
+            Self::Sent(s) => Some((s.protocol(), s.spi_in)),
+            _ => None,
+        }
+    }
+
     /// Whether packets are already taken in.
     pub(crate) const fn installed(&self) -> bool {
         matches!(self, Self::Answered(_))

@@ -284,6 +284,10 @@ impl Session {
             // The route to the peer has shown which address of ours it uses.
             frame.path.local.set_ip(path.local.ip());
         }
+        if self.role == Role::Responder && message.encrypted().is_some() {
+            // RFC 3947 §4: the answer goes where this message came from, if it proves valid.
+            frame.path = path;
+        }
         let Stage::MainMode(mode) = mem::replace(&mut self.stage, Stage::Gone) else {
             return Err(DropReason::WrongState);
         };
@@ -305,11 +309,7 @@ impl Session {
                     self.cookies = frame.cookies;
                     ctx.effect(Effect::CookiesKnown(self.id));
                 }
-                self.path.local = frame.path.local;
-                if self.role == Role::Responder && message.encrypted().is_some() {
-                    // RFC 3947 §4: from here on all packets go where this valid one came from.
-                    self.path = path;
-                }
+                self.path = frame.path;
                 self.pending = None;
                 self.advance(ctx, arrived, Some(fingerprint), progress);
                 Ok(Outcome::Handled)
@@ -652,6 +652,13 @@ impl Session {
         let Ok(frame) = self.frame(ctx) else { return };
         if let Some(up) = self.up_mut() {
             informational::send_delete_child(up, ctx, &frame, child.protocol, child.spi_in);
+        }
+    }
+
+    /// A child is gone: nothing waits for the end of its negotiation.
+    pub(crate) fn forget_child(&mut self, ctx: &mut Context<'_>, child: ChildId) {
+        if let Some(up) = self.up_mut() {
+            up.forget_child(ctx, child);
         }
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crypto_suite::Secret;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Body, Message, PayloadType, Situation};
+use nat_t::Verdict;
 
 use super::{MainMode, Progress, Refused};
 use crate::action::{CloseReason, PskStage};
@@ -269,7 +270,7 @@ struct Proof {
 impl KeAnswered {
     /// `HDR*, IDii, HASH_I -->`, answered with `<-- HDR*, IDir, HASH_R`
     pub(super) fn receive(
-        self,
+        mut self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         message: &Message<'_>,
@@ -278,6 +279,7 @@ impl KeAnswered {
             Ok(proof) => proof,
             Err(reason) => return Err(Box::new((self, reason))),
         };
+        self.nat.verdict = settled_verdict(self.nat.verdict, frame);
         Ok(self
             .send_id(ctx, frame, proof)
             .unwrap_or(Progress::Fail(CloseReason::Crypto)))
@@ -345,5 +347,16 @@ impl KeAnswered {
             message: Some(message),
             path: None,
         })
+    }
+}
+
+/// Nothing protects NAT-D payloads, so the ends may have judged differently. The initiator has
+/// decided by moving to port 4500 or not (RFC 3947 §4), and its quick modes will follow that.
+fn settled_verdict(ours: Verdict, frame: &Frame<'_>) -> Verdict {
+    match (frame.home.natt, frame.path.natt) {
+        (true, _) => ours,
+        (false, true) if ours.nat() => ours,
+        (false, true) => Verdict::PeerBehindNat,
+        (false, false) => Verdict::NoNat,
     }
 }

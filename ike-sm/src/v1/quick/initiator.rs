@@ -9,7 +9,7 @@ use isakmp_wire::v1::{Message, NotifyType, Situation, Writer};
 use isakmp_wire::{BuildError, Limits};
 
 use super::{Parts, Progress, Quick, Refused, Secrets, Wanted};
-use crate::action::CloseReason;
+use crate::action::{CloseReason, IpsecProtocol};
 use crate::config::{Lifetime, Pfs};
 use crate::context::Context;
 use crate::event::Answer;
@@ -192,6 +192,14 @@ struct Accepted {
 }
 
 impl Sent {
+    /// The protocol of the first proposal.
+    pub(super) fn protocol(&self) -> IpsecProtocol {
+        match self.offer.first().map(|o| ProtocolId(o.protocol)) {
+            Some(ProtocolId::AH) => IpsecProtocol::Ah,
+            _ => IpsecProtocol::Esp,
+        }
+    }
+
     /// `<-- HDR*, HASH(2), SA, Nr [, KE ], IDci, IDcr [, N(RESPONDER-LIFETIME) ]`, answered with
     /// `HDR*, HASH(3) -->`
     pub(super) fn receive(

@@ -1,15 +1,4 @@
 //! Two endpoints, a link between them, virtual time.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::should_implement_trait,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::panic
-)]
-
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

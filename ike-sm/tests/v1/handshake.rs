@@ -1,9 +1,5 @@
 //! Main mode and quick mode between two endpoints in virtual time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod common;
-
-use common::{Pair, secs};
+use crate::common::{Pair, secs};
 use ike_sm::{Mode, Outcome};
 
 #[test]
@@ -11,7 +7,6 @@ fn main_mode_and_quick_mode_take_nine_messages_and_give_one_pair() {
     let mut pair = Pair::default();
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(3));
-    pair.show();
     assert_eq!(pair.sent, 9);
     assert!(
         pair.outcomes.iter().all(|(_, o)| *o == Outcome::Handled),

@@ -1,0 +1,259 @@
+//! Deletion from each side, refusals, restarts.
+
+use ike_sm::config::{Lifetime, Phase1Policy};
+use ike_sm::{CloseReason, Command, DropReason, Event, Outcome, Path};
+
+use crate::common::{A, B, End, Pair, config, ip, secs};
+
+#[test]
+fn deleting_a_child_removes_both_halves_on_both_sides() {
+    for from_b in [false, true] {
+        let mut pair = Pair::established();
+        let child = pair.end(from_b).active[0];
+        assert_eq!(
+            pair.command(from_b, Command::DeleteChild(child)),
+            Outcome::Handled
+        );
+        pair.run_for(secs(1));
+        assert!(pair.a.children.is_empty() && pair.b.children.is_empty());
+        assert_eq!(pair.end(from_b).removed, [(child, CloseReason::Requested)]);
+        assert_eq!(pair.end(!from_b).removed[0].1, CloseReason::DeletedByPeer);
+        assert_eq!(
+            (pair.a.ikes.len(), pair.b.ikes.len()),
+            (1, 1),
+            "phase 1 stays"
+        );
+    }
+}
+
+#[test]
+fn deleting_an_ike_sa_takes_its_children_along() {
+    for from_b in [false, true] {
+        let mut pair = Pair::established();
+        let ike = pair.end(from_b).ikes[0];
+        assert_eq!(
+            pair.command(from_b, Command::DeleteIke(ike)),
+            Outcome::Handled
+        );
+        pair.run_for(secs(1));
+        assert!(pair.a.children.is_empty() && pair.b.children.is_empty());
+        assert!(pair.a.ikes.is_empty() && pair.b.ikes.is_empty());
+        assert_eq!(pair.end(!from_b).closed[0].1, CloseReason::DeletedByPeer);
+    }
+}
+
+#[test]
+fn a_shut_down_endpoint_says_goodbye_and_takes_nothing_more() {
+    let mut pair = Pair::established();
+    assert_eq!(pair.command(false, Command::Shutdown), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert!(pair.a.children.is_empty() && pair.b.children.is_empty());
+    assert!(pair.a.ikes.is_empty() && pair.b.ikes.is_empty());
+    assert_eq!(pair.initiate(false), Outcome::Dropped(DropReason::ShutDown));
+    assert_eq!(pair.initiate(true), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert!(
+        pair.outcomes
+            .contains(&(false, Outcome::Dropped(DropReason::ShutDown)))
+    );
+}
+
+#[test]
+fn a_wrong_key_ends_in_a_timeout_and_is_explained_at_the_responder() {
+    let mut pair = Pair::new(config(A, B, b"right"), config(B, A, b"wrong"));
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(200));
+    assert!(pair.a.children.is_empty() && pair.b.children.is_empty());
+    assert_eq!(pair.a.closed[0].1, CloseReason::Timeout);
+    let refused = |o: &Outcome| {
+        matches!(
+            o,
+            Outcome::Dropped(
+                DropReason::Undecipherable(_)
+                    | DropReason::AuthenticationFailed
+                    | DropReason::MissingPayload(_)
+                    | DropReason::UnexpectedPayload(_)
+            )
+        )
+    };
+    assert!(
+        pair.outcomes.iter().any(|(b, o)| *b && refused(o)),
+        "{:?}",
+        pair.outcomes
+    );
+    assert!(pair.b.ikes.is_empty());
+}
+
+#[test]
+fn no_common_proposal_is_a_hint_to_the_initiator_and_no_end() {
+    let mut other = config(B, A, b"secret");
+    other.policies = vec![Phase1Policy {
+        hash: crypto_suite::HashId::Sha512,
+        ..Phase1Policy::new(1)
+    }];
+    let mut pair = Pair::new(config(A, B, b"secret"), other);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(2));
+    assert!(
+        pair.outcomes
+            .contains(&(true, Outcome::Dropped(DropReason::NoProposalChosen)))
+    );
+    assert!(
+        pair.outcomes
+            .contains(&(false, Outcome::Dropped(DropReason::Unauthenticated)))
+    );
+    assert!(
+        pair.a.closed.is_empty(),
+        "an unprotected notification ends nothing"
+    );
+}
+
+#[test]
+fn a_refused_quick_mode_tells_why_under_protection() {
+    let mut other = config(B, A, b"secret");
+    other.peers[0].children[0].suites = vec![ike_sm::ChildSuite::Esp(
+        crypto_suite::ProtectionId::NullHmac(crypto_suite::IntegrityId::HmacSha1_96),
+    )];
+    let mut pair = Pair::new(config(A, B, b"secret"), other);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(3));
+    // RFC 2408 §3.14.1: NO-PROPOSAL-CHOSEN.
+    assert_eq!(pair.a.failed, [CloseReason::RefusedByPeer(14)]);
+    assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
+
+    let mut other = config(B, A, b"secret");
+    other.peers[0].children[0].local = crate::common::net("10.99.0.0", 16);
+    let mut pair = Pair::new(config(A, B, b"secret"), other);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(3));
+    // INVALID-ID-INFORMATION.
+    assert_eq!(pair.a.failed, [CloseReason::RefusedByPeer(18)]);
+}
+
+#[test]
+fn a_restarted_peer_replaces_what_it_has_lost() {
+    let mut pair = Pair::established();
+    pair.run_for(secs(5));
+    pair.a = End::new(config(A, B, b"secret"), 77);
+    pair.bring_up();
+    pair.run_for(secs(3));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
+    assert!(
+        pair.b
+            .removed
+            .iter()
+            .any(|(_, r)| *r == CloseReason::PeerRestarted)
+    );
+}
+
+#[test]
+fn a_restarted_responder_tells_an_initiator_whose_children_are_orphans() {
+    let mut pair = Pair::established();
+    pair.run_for(secs(5));
+    pair.b = End::new(config(B, A, b"secret"), 78);
+    let ike = pair.a.ikes[0];
+    assert_eq!(
+        pair.command(false, Command::RekeyIke(ike)),
+        Outcome::Handled
+    );
+    pair.run_for(secs(3));
+    assert!(
+        pair.a
+            .removed
+            .iter()
+            .any(|(_, r)| *r == CloseReason::PeerRestarted)
+    );
+    assert!(pair.a.children.is_empty());
+}
+
+#[test]
+fn both_ends_may_start_at_once() {
+    for offset in [0, 5, 15, 25, 45, 65, 100] {
+        let mut pair = Pair::default();
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(std::time::Duration::from_millis(offset));
+        assert_eq!(pair.initiate(true), Outcome::Handled);
+        pair.run_for(secs(3));
+        pair.assert_tunnel();
+        for _ in 0..100 {
+            pair.run_for(secs(1));
+            pair.assert_tunnel();
+        }
+        assert_eq!(
+            (pair.a.ikes.len(), pair.b.ikes.len()),
+            (1, 1),
+            "offset {offset}"
+        );
+        assert_eq!(
+            (pair.a.children.len(), pair.b.children.len()),
+            (1, 1),
+            "offset {offset}"
+        );
+    }
+}
+
+#[test]
+fn messages_that_belong_nowhere_are_dropped_with_their_reason() {
+    let mut pair = Pair::established();
+    let path = Path::plain((ip(B), 500).into(), (ip(A), 500).into());
+    let mut send = |message: &[u8]| pair.feed(true, Event::Datagram { path, message });
+    let header = |spis: [u8; 16], exchange: u8, length: u8| {
+        let mut m = spis.to_vec();
+        m.extend([0, 0x10, exchange, 0, 0, 0, 0, 0, 0, 0, 0, length]);
+        m
+    };
+    let mut stranger = [7; 16];
+    assert_eq!(
+        send(&header(stranger, 5, 28)),
+        Outcome::Dropped(DropReason::UnknownCookies)
+    );
+    stranger[8..].fill(0);
+    assert!(matches!(
+        send(&header(stranger, 2, 27)),
+        Outcome::Dropped(DropReason::Malformed(_))
+    ));
+    assert!(matches!(
+        send(&header(stranger, 2, 28)),
+        Outcome::Dropped(DropReason::MissingPayload(_))
+    ));
+    assert_eq!(
+        send(&header([0; 16], 2, 28)),
+        Outcome::Dropped(DropReason::BadCookie)
+    );
+    assert!(matches!(
+        send(&[]),
+        Outcome::Dropped(DropReason::Malformed(_))
+    ));
+    assert!(matches!(
+        send(&[0xff; 27]),
+        Outcome::Dropped(DropReason::Malformed(_))
+    ));
+    let elsewhere = Path::plain((ip(B), 500).into(), (ip("198.51.100.1"), 500).into());
+    let message = header(stranger, 2, 28);
+    assert_eq!(
+        pair.feed(
+            true,
+            Event::Datagram {
+                path: elsewhere,
+                message: &message
+            }
+        ),
+        Outcome::Dropped(DropReason::UnknownPeer)
+    );
+    pair.assert_tunnel();
+}
+
+#[test]
+fn a_shorter_lifetime_of_the_responder_is_told_and_kept() {
+    let mut other = config(B, A, b"secret");
+    other.peers[0].children[0].lifetime = Lifetime {
+        time: secs(600),
+        kilobytes: Some(1000),
+    };
+    let mut pair = Pair::new(config(A, B, b"secret"), other);
+    pair.bring_up();
+    let a = pair.a.children.values().next().unwrap();
+    assert_eq!(a.lifetime.hard, Some(secs(600)));
+    assert_eq!(a.lifetime.hard_bytes, Some(1000 * 1024));
+}

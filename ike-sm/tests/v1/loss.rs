@@ -1,0 +1,190 @@
+//! Lost, repeated and corrupted messages.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ike_sm::{CloseReason, DropReason, Outcome};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::common::{Pair, secs};
+
+#[test]
+fn any_single_message_may_be_lost() {
+    for lost in 0..9 {
+        let mut pair = Pair::default();
+        let count = Cell::new(0);
+        pair.fate = Box::new(move |_| {
+            count.set(count.get() + 1);
+            count.get() != lost + 1
+        });
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(secs(20));
+        assert_eq!(
+            (pair.a.ikes.len(), pair.b.ikes.len()),
+            (1, 1),
+            "message {lost}"
+        );
+        pair.assert_tunnel();
+        assert_eq!(
+            (pair.a.children.len(), pair.b.children.len()),
+            (1, 1),
+            "message {lost}"
+        );
+    }
+}
+
+#[test]
+fn every_message_twice_changes_nothing() {
+    let mut pair = Pair::default();
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    for _ in 0..200 {
+        let now = pair.now;
+        if let Some(flight) = pair.flights.first() {
+            let (path, datagram, to_b) = (flight.path, flight.datagram.clone(), flight.to_b);
+            pair.step(now + secs(1));
+            let before = (
+                pair.a.endpoint.next_deadline(),
+                pair.b.endpoint.next_deadline(),
+            );
+            pair.deliver(crate::common::Flight {
+                at: now,
+                to_b,
+                path,
+                datagram,
+            });
+            let (_, outcome) = pair.outcomes.last().unwrap();
+            assert_ne!(*outcome, Outcome::Handled);
+            let after = (
+                pair.a.endpoint.next_deadline(),
+                pair.b.endpoint.next_deadline(),
+            );
+            assert_eq!(before, after);
+        }
+    }
+    pair.fate = Box::new(|_| true);
+    pair.run_for(secs(5));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    pair.assert_tunnel();
+}
+
+#[test]
+fn thirty_percent_loss_ends_in_a_tunnel_or_in_nothing() {
+    let mut up = 0;
+    for seed in 0..30 {
+        let mut pair = Pair::default();
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        pair.fate = Box::new(move |flight| {
+            flight.at += Duration::from_millis(u64::from(rng.next_u32() % 200));
+            rng.next_u32() % 10 >= 3
+        });
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(secs(60));
+        pair.fate = Box::new(|_| true);
+        pair.run_for(secs(400));
+        if pair.a.active.is_empty() {
+            assert!(pair.b.active.is_empty(), "seed {seed}");
+        } else {
+            pair.assert_tunnel();
+            up += 1;
+        }
+    }
+    assert!(up >= 28, "{up} of 30 came up");
+}
+
+#[test]
+fn an_initiator_repeats_with_growing_waits_and_gives_up() {
+    let mut pair = Pair::default();
+    let times = Rc::new(Cell::new(0));
+    let count = times.clone();
+    pair.fate = Box::new(move |_| {
+        count.set(count.get() + 1);
+        false
+    });
+    let start = pair.now;
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let mut waits = Vec::new();
+    while pair.a.closed.is_empty() {
+        let before = pair.now;
+        assert!(pair.step(start + secs(1000)));
+        waits.push((pair.now - before).as_millis());
+    }
+    // 4 s, each wait 1.8 times the one before, none above a minute.
+    assert_eq!(waits, [4000, 7200, 12960, 23328, 41990, 60000]);
+    assert_eq!(times.get(), 6);
+    assert_eq!(pair.a.closed[0].1, CloseReason::Timeout);
+}
+
+#[test]
+fn a_responder_sends_only_answers_before_the_peer_has_proved_itself() {
+    // RFC 2409 §5 leaves retransmission to either side; here an unproved address gets one packet
+    // for each one that came from it, and never more bytes.
+    for heard in 1..3 {
+        let mut pair = Pair::default();
+        let count = Cell::new(0);
+        let sizes = Rc::new(Cell::new((0usize, 0usize)));
+        let seen = sizes.clone();
+        pair.fate = Box::new(move |flight| {
+            let (there, back) = seen.get();
+            if flight.to_b {
+                count.set(count.get() + 1);
+                let passes = count.get() <= heard;
+                seen.set((there + if passes { flight.datagram.len() } else { 0 }, back));
+                passes
+            } else {
+                seen.set((there, back + flight.datagram.len()));
+                true
+            }
+        });
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(secs(120));
+        let (there, back) = sizes.get();
+        assert!(back <= there + 8, "{back} bytes for {there}");
+        assert!(pair.b.ikes.is_empty());
+    }
+}
+
+#[test]
+fn corrupted_messages_are_dropped_and_the_next_good_one_goes_on() {
+    for seed in 0..12 {
+        let mut pair = Pair::default();
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        pair.fate = Box::new(move |flight| {
+            if rng.next_u32().is_multiple_of(3) {
+                let at = rng.next_u32() as usize % flight.datagram.len();
+                flight.datagram[at] ^= 1 << (rng.next_u32() % 8);
+            }
+            true
+        });
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(secs(40));
+        pair.fate = Box::new(|_| true);
+        pair.run_for(secs(400));
+        if pair.a.active.is_empty() {
+            assert_eq!(pair.initiate(false), Outcome::Handled);
+            pair.run_for(secs(20));
+        }
+        pair.assert_tunnel();
+    }
+}
+
+#[test]
+fn our_own_messages_sent_back_to_us_are_recognised() {
+    let mut pair = Pair::default();
+    pair.fate = Box::new(|flight| {
+        flight.to_b = !flight.to_b;
+        flight.path = ike_sm::Path {
+            local: flight.path.remote,
+            remote: flight.path.local,
+            ..flight.path
+        };
+        true
+    });
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(3));
+    assert_eq!(
+        pair.outcomes,
+        [(false, Outcome::Dropped(DropReason::Reflected))]
+    );
+}

@@ -1,0 +1,186 @@
+//! A NAT before the initiator: detection, float, keepalives, rebinding.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crypto_suite::Secret;
+use ike_sm::config::{Config, Identity, Prefix, PskOwner, RemoteIdentity};
+use ike_sm::{Command, Event, Traffic};
+
+use crate::common::{A, B, Pair, config, ip, secs};
+
+const PUBLIC: &str = "203.0.113.9";
+
+fn responder() -> Config {
+    let mut b = config(B, PUBLIC, b"secret");
+    b.peers[0].remote_id = RemoteIdentity::Is(Identity::Address(ip(A)));
+    b.psks.insert(
+        PskOwner::Prefix(Prefix::host(ip(PUBLIC))),
+        Secret::from(&b"secret"[..]),
+    );
+    b
+}
+
+/// Ports 500 and 4500 of A appear as `base` + 500 and `base` + 4500 of the public address.
+fn behind_nat(pair: &mut Pair) -> Rc<Cell<u16>> {
+    let base = Rc::new(Cell::new(20_000));
+    let shift = base.clone();
+    pair.fate = Box::new(move |flight| {
+        if flight.to_b {
+            let port = flight.path.local.port() + shift.get();
+            flight.path.local = SocketAddr::new(ip(PUBLIC), port);
+            true
+        } else {
+            let port = flight.path.remote.port().wrapping_sub(shift.get());
+            flight.path.remote = SocketAddr::new(ip(A), port);
+            // A packet to a mapping that is gone.
+            matches!(port, 500 | 4500)
+        }
+    });
+    base
+}
+
+fn up() -> (Pair, Rc<Cell<u16>>) {
+    let mut pair = Pair::new(config(A, B, b"secret"), responder());
+    let base = behind_nat(&mut pair);
+    pair.bring_up();
+    (pair, base)
+}
+
+#[test]
+fn gv12_the_initiator_floats_to_4500_with_its_identity() {
+    let (pair, _) = up();
+    let a = pair.a.children.values().next().unwrap();
+    let b = pair.b.children.values().next().unwrap();
+    assert!(a.udp_encapsulation && b.udp_encapsulation);
+    assert_eq!(
+        (a.path.local.port(), a.path.remote.port(), a.path.natt),
+        (4500, 4500, true)
+    );
+    assert_eq!(b.path.remote, SocketAddr::new(ip(PUBLIC), 24_500));
+    assert_eq!((b.path.local.port(), b.path.natt), (4500, true));
+    assert!(
+        pair.outcomes.iter().all(|(_, o)| o.dropped().is_none()),
+        "{:?}",
+        pair.outcomes
+    );
+}
+
+#[test]
+fn only_the_end_behind_the_nat_sends_keepalives_and_traffic_postpones_them() {
+    let (mut pair, _) = up();
+    pair.run_for(secs(100));
+    assert!(
+        (4..=5).contains(&pair.a.keepalives),
+        "{}",
+        pair.a.keepalives
+    );
+    assert_eq!(pair.b.keepalives, 0);
+    let before = pair.a.keepalives;
+    for _ in 0..10 {
+        pair.run_for(secs(10));
+        pair.assert_tunnel();
+    }
+    assert_eq!(pair.a.keepalives, before);
+}
+
+#[test]
+fn a_new_mapping_is_followed_on_an_authenticated_message() {
+    let (mut pair, base) = up();
+    base.set(30_000);
+    let child = pair.a.active[0];
+    assert_eq!(
+        pair.command(false, Command::RekeyChild(child)),
+        ike_sm::Outcome::Handled
+    );
+    pair.run_for(secs(20));
+    pair.assert_tunnel();
+    for child in pair.b.children.values() {
+        assert_eq!(child.path.remote, SocketAddr::new(ip(PUBLIC), 34_500));
+    }
+}
+
+#[test]
+fn a_new_mapping_is_followed_on_an_authenticated_esp_packet_but_not_behind_the_nat() {
+    let (mut pair, base) = up();
+    base.set(30_000);
+    let seen = SocketAddr::new(ip(PUBLIC), 34_500);
+    let b = pair.b.active[0];
+    assert!(pair.feed(true, Event::Moved(b, seen)).dropped().is_none());
+    assert_eq!(pair.b.children[&b].path.remote, seen);
+    // RFC 3947 §7: the end behind the NAT must not follow.
+    let a = pair.a.active[0];
+    let elsewhere = SocketAddr::new(ip("198.51.100.66"), 4500);
+    assert!(
+        pair.feed(false, Event::Moved(a, elsewhere))
+            .dropped()
+            .is_some()
+    );
+    assert_eq!(
+        pair.a.children[&a].path.remote,
+        SocketAddr::new(ip(B), 4500)
+    );
+}
+
+#[test]
+fn phase_1_is_rekeyed_from_either_end_on_port_4500() {
+    for from_b in [false, true] {
+        let (mut pair, _) = up();
+        let ike = pair.end(from_b).ikes[0];
+        let before = pair.outcomes.len();
+        assert_eq!(
+            pair.command(from_b, Command::RekeyIke(ike)),
+            ike_sm::Outcome::Handled
+        );
+        pair.run_for(secs(40));
+        pair.assert_tunnel();
+        assert!(
+            pair.outcomes[before..]
+                .iter()
+                .all(|(_, o)| o.dropped().is_none()),
+            "{:?}",
+            &pair.outcomes[before..]
+        );
+        assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
+        assert_ne!(pair.end(from_b).ikes[0], ike);
+        assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+        assert!(pair.a.children.values().all(|c| c.udp_encapsulation));
+    }
+}
+
+#[test]
+fn forced_encapsulation_works_without_any_nat() {
+    let mut a = config(A, B, b"secret");
+    a.peers[0].nat_traversal.force = true;
+    let mut pair = Pair::new(a, config(B, A, b"secret"));
+    pair.bring_up();
+    assert!(
+        pair.a
+            .children
+            .values()
+            .all(|c| c.udp_encapsulation && c.path.natt)
+    );
+    assert!(
+        pair.b
+            .children
+            .values()
+            .all(|c| c.udp_encapsulation && c.path.natt)
+    );
+    let child = pair.a.active[0];
+    let _ = pair.feed(false, Event::Traffic(child, Traffic::outbound(1)));
+}
+
+#[test]
+fn without_nat_traversal_on_one_side_nothing_floats() {
+    let mut a = config(A, B, b"secret");
+    a.peers[0].nat_traversal.enabled = false;
+    let mut pair = Pair::new(a, config(B, A, b"secret"));
+    pair.bring_up();
+    assert!(
+        pair.a
+            .children
+            .values()
+            .all(|c| !c.udp_encapsulation && !c.path.natt)
+    );
+}
