@@ -44,7 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                     "{}: {} <-> {}, {}, in {:#010x}, out {:#010x}",
                     sa.path.local, sa.local, sa.remote, sa.suite, sa.spi_in, sa.spi_out
                 ),
-                Action::Report(record) => print!("{}", record.compact()),
+                Action::Report(record) => match record.compact().to_string() {
+                    line if line.is_empty() => {}
+                    line => println!("{}", line.trim_end()),
+                },
                 _ => {}
             }
         }
