@@ -252,3 +252,70 @@ fn every_sink_takes_the_same_octets() {
         (&vec[..], &vec[..])
     );
 }
+
+#[test]
+fn rfc3947_s5_2_original_addresses_under_both_numbers() {
+    let addresses = [[10, 0, 68, 5].into(), "2001:db8::5".parse().unwrap()];
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, &header()).unwrap();
+    for (number, address) in [PayloadType::NAT_OA, PayloadType::NAT_OA_DRAFT]
+        .iter()
+        .zip(addresses)
+    {
+        writer.nat_oa(*number, address).unwrap();
+    }
+    writer.finish().unwrap();
+    let view = |dialect| {
+        let chain = parse(&bytes).payloads();
+        chain
+            .iter()
+            .map(|p| p.view(dialect, &Limits::default()).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let [first, second] = addresses.map(|address| View::NatOa(NatOa { address }));
+    assert_eq!(view(Dialect { nat_t_draft: true }), [first, second]);
+    assert_eq!(view(Dialect::STANDARD), [first, View::Unknown]);
+}
+
+#[test]
+fn rfc2409_s5_the_chosen_transform_keeps_its_attributes() {
+    // An order of its own, a duration of 3 octets, a private class: returned as they came.
+    let attributes = hex!("800b0001 000c0003 015180 c0010007 80040002 80010005");
+    let mut offer = Vec::new();
+    let mut writer = Writer::new(&mut offer, &header()).unwrap();
+    writer
+        .sa(Situation::IDENTITY_ONLY, |sa| {
+            sa.proposal(7, ProtocolId::ISAKMP, &[9; 8], |p| {
+                p.transform(1, IsakmpTransform::KEY_IKE, |_| Ok(()))?;
+                p.transform(2, IsakmpTransform::KEY_IKE, |t| {
+                    t.copy(crate::Attributes::parse(&attributes, 0, 16).unwrap())
+                })
+            })
+        })
+        .unwrap();
+    writer.finish().unwrap();
+    let sa =
+        |bytes| Sa::parse(&parse(bytes).payloads().last().unwrap(), &Limits::default()).unwrap();
+    let proposal = sa(&offer).proposals().next().unwrap();
+    let transform = proposal.transforms().last().unwrap();
+
+    let mut answer = Vec::new();
+    let mut writer = Writer::new(&mut answer, &header()).unwrap();
+    writer
+        .sa(Situation::IDENTITY_ONLY, |out| {
+            out.choose(&proposal, &[], &transform)
+        })
+        .unwrap();
+    writer.finish().unwrap();
+    let chosen = sa(&answer).proposals().next().unwrap();
+    assert_eq!(
+        (chosen.number, chosen.transform_count, chosen.spi),
+        (7, 1, &[][..])
+    );
+    let chosen = chosen.transforms().next().unwrap();
+    assert_eq!(
+        (chosen.number, chosen.next_payload()),
+        (2, PayloadType::NONE)
+    );
+    assert_eq!(chosen.attributes().octets(), attributes);
+}
