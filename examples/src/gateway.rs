@@ -3,8 +3,16 @@
 pub mod cli;
 pub mod config;
 pub mod control;
-pub mod flow;
+pub mod demo;
+pub mod engine;
+pub mod glue;
 pub mod hold;
 pub mod inside;
+pub mod log;
+pub mod outside;
+pub mod pairs;
 pub mod routes;
+pub mod run;
+pub mod sessions;
 pub mod status;
+pub mod words;

@@ -1,15 +1,21 @@
 //! The commands of the `gateway` binary.
 
 use super::{
-    config::Config,
+    config::{Config, LogStyle},
     control::{self, Reply, Request},
+    demo,
+    inside::Inside,
+    run::{self, Options},
     status,
 };
+use crate::net::tun::Tun;
 use clap::{Args, Parser, Subcommand};
 use std::{
     error::Error,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
     time::Duration,
 };
 
@@ -26,6 +32,30 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a gateway until SIGTERM or Ctrl-C; then its SAs are deleted, on the peers too, and its routes removed.
+    Run(Run),
+    /// Two gateways on this machine negotiate a tunnel and ping through it; needs no privilege.
+    Demo {
+        /// As root: over TUN devices in two network namespaces, which are gone afterwards.
+        #[arg(long)]
+        tun: bool,
+        /// Folder for the configurations, the capture and the keys to it; by default a new one in the temporary
+        /// folder.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// How the negotiation is printed.
+        #[arg(long, value_name = "STYLE", default_value_t = LogStyle::Compact, value_parser = LogStyle::from_str)]
+        log: LogStyle,
+    },
+    /// One side of `demo --tun`, which starts it.
+    #[command(hide = true)]
+    DemoSide {
+        name: String,
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long, value_parser = LogStyle::from_str)]
+        log: LogStyle,
+    },
     /// Check a configuration file and say what it means.
     Check {
         /// The TOML file.
@@ -52,6 +82,25 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
+struct Run {
+    /// The TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How the negotiation is printed: cisco, compact or json.
+    #[arg(long, value_name = "STYLE", default_value_t = LogStyle::Compact, value_parser = LogStyle::from_str)]
+    log: LogStyle,
+    /// Write the keys of all SAs to Wireshark's table files in this folder.
+    #[arg(long, value_name = "DIR")]
+    keylog: Option<PathBuf>,
+    /// Write the packets of the outer side to this file.
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Where to listen for commands.
+    #[arg(long, value_name = "SOCKET")]
+    control: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct Socket {
     /// The running gateway's control socket.
     #[arg(long, value_name = "SOCKET", default_value = CONTROL_SOCKET)]
@@ -72,7 +121,7 @@ struct Named {
 /// Runs the command line; errors go to standard error, one line each.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match dispatch(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("gateway: {e}");
@@ -81,8 +130,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
+fn dispatch(cli: Cli) -> Result<(), Box<dyn Error>> {
     match cli.command {
+        Command::Run(run) => serve(run),
+        Command::Demo { tun, dir, log } => Ok(demo::run(dir, log, tun)?),
+        Command::DemoSide { name, dir, log } => Ok(demo::side(&name, dir, log)?),
         Command::Check { config } => check(&config),
         Command::Status {
             socket,
@@ -93,6 +145,28 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Delete(named) => command(named, |name| Request::Delete { name }),
         Command::Rekey(named) => command(named, |name| Request::Rekey { name }),
     }
+}
+
+fn serve(run: Run) -> Result<(), Box<dyn Error>> {
+    let config = Config::load(&run.config)?;
+    let gateway = &config.gateway;
+    let tun = Tun::create(&gateway.tun, gateway.mtu)
+        .map_err(|e| format!("TUN device {}: {e}", gateway.tun))?;
+    let control = run
+        .control
+        .or_else(|| gateway.control.clone())
+        .unwrap_or_else(|| CONTROL_SOCKET.into());
+    let options = Options {
+        log: Some(run.log),
+        prefix: String::new(),
+        keylog: run.keylog,
+        pcap: run.pcap,
+        control: Some(control),
+        signals: true,
+    };
+    let (mut runner, mut engine) = run::open(config, options, Inside::Tun(tun))?;
+    runner.run(&mut engine, |_, _| ControlFlow::<()>::Continue(()))?;
+    Ok(())
 }
 
 fn check(path: &Path) -> Result<(), Box<dyn Error>> {

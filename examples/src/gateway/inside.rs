@@ -41,6 +41,21 @@ impl Inside {
         }
     }
 
+    /// The embedded stack, if that is what it is.
+    #[must_use]
+    pub fn stack(&self) -> Option<&Stack> {
+        match self {
+            Self::Tun(_) => None,
+            Self::Stack(stack) => Some(stack),
+        }
+    }
+
+    /// Whether packets come from the kernel, which announces them.
+    #[must_use]
+    pub const fn is_kernel(&self) -> bool {
+        matches!(self, Self::Tun(_))
+    }
+
     /// Lets an embedded stack work.
     pub fn poll(&mut self, now: Duration) {
         if let Self::Stack(stack) = self {

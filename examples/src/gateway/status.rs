@@ -69,8 +69,6 @@ pub struct IkeStatus {
     pub active: bool,
     /// Whether we began.
     pub initiator: bool,
-    /// Initiator's and responder's cookie or SPI, hex.
-    pub cookies: [String; 2],
     /// The cipher.
     pub encryption: String,
     /// The hash.

@@ -17,6 +17,10 @@ const BUFFER: usize = 65_535;
 pub struct RecvBuffers {
     bytes: Vec<u8>,
     meta: [RecvMeta; BATCH],
+    /// How many of them are filled.
+    filled: usize,
+    /// Where the socket that filled them is bound.
+    bound: Option<SocketAddr>,
 }
 
 impl RecvBuffers {
@@ -26,7 +30,25 @@ impl RecvBuffers {
         Self {
             bytes: vec![0; BUFFER * BATCH],
             meta: [RecvMeta::default(); BATCH],
+            filled: 0,
+            bound: None,
         }
+    }
+
+    /// The datagrams received last: source, destination on our side, contents.
+    pub fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, SocketAddr, &mut [u8])> {
+        let bound = self.bound;
+        let filled = self
+            .bytes
+            .chunks_exact_mut(BUFFER)
+            .zip(&self.meta)
+            .take(self.filled);
+        filled.flat_map(move |(bytes, meta)| {
+            let local = bound.map(|b| SocketAddr::new(meta.dst_ip.unwrap_or(b.ip()), b.port()));
+            let (joined, _) = bytes.split_at_mut_checked(meta.len).unwrap_or_default();
+            let each = joined.chunks_mut(meta.stride.max(1));
+            each.filter_map(move |d| local.map(|local| (plain(meta.addr), local, d)))
+        })
     }
 }
 
@@ -79,51 +101,35 @@ impl Udp {
         self.local
     }
 
-    /// Takes what has arrived; `f` gets each datagram with its source and its destination on our side.
-    /// Returns whether more may be waiting.
+    /// Takes what has arrived into `buffers`. Returns whether more may be waiting.
     ///
     /// # Errors
     /// The socket's own; an ICMP error of an earlier send is not one.
-    pub fn recv(
-        &self,
-        buffers: &mut RecvBuffers,
-        mut f: impl FnMut(SocketAddr, SocketAddr, &mut [u8]),
-    ) -> io::Result<bool> {
-        let mut slices: Vec<IoSliceMut<'_>> = buffers
-            .bytes
-            .chunks_exact_mut(BUFFER)
-            .map(IoSliceMut::new)
-            .collect();
+    pub fn recv(&self, buffers: &mut RecvBuffers) -> io::Result<bool> {
+        let RecvBuffers {
+            bytes,
+            meta,
+            filled,
+            bound,
+        } = buffers;
+        *filled = 0;
+        *bound = Some(self.local);
+        let mut chunks = bytes.chunks_exact_mut(BUFFER);
+        let mut slices: [IoSliceMut<'_>; BATCH] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         let received = self.socket.try_io(|| {
-            self.state.recv(
-                UdpSockRef::from(&self.socket),
-                &mut slices,
-                &mut buffers.meta,
-            )
+            self.state
+                .recv(UdpSockRef::from(&self.socket), &mut slices, meta)
         });
-        drop(slices);
-        let received = match received {
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(e) if is_icmp(&e) => return Ok(true),
-            Err(e) => return Err(e),
-        };
-        for (bytes, meta) in buffers
-            .bytes
-            .chunks_exact_mut(BUFFER)
-            .zip(&buffers.meta)
-            .take(received)
-        {
-            let ip = meta.dst_ip.unwrap_or(self.local.ip());
-            let local = SocketAddr::new(ip, self.local.port());
-            let Some(bytes) = bytes.get_mut(..meta.len) else {
-                continue;
-            };
-            for datagram in bytes.chunks_mut(meta.stride.max(1)) {
-                f(plain(meta.addr), local, datagram);
+        match received {
+            Ok(n) => {
+                *filled = n;
+                Ok(true)
             }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(e) if is_icmp(&e) => Ok(true),
+            Err(e) => Err(e),
         }
-        Ok(true)
     }
 
     /// Sends one datagram from `source`, which must be an address of ours.
@@ -231,10 +237,12 @@ mod tests {
         let mut seen = Vec::new();
         let end = Instant::now() + Duration::from_secs(5);
         while seen.len() < 2 && Instant::now() < end {
-            any.recv(&mut buffers, |remote, local, bytes| {
-                seen.push((remote, local, bytes.to_vec()))
-            })
-            .unwrap();
+            any.recv(&mut buffers).unwrap();
+            seen.extend(
+                buffers
+                    .datagrams()
+                    .map(|(from, to, bytes)| (from, to, bytes.to_vec())),
+            );
         }
         let expected = [&b"first"[..], b"second"]
             .map(|bytes| (one.local(), to, bytes.to_vec()))
@@ -244,8 +252,8 @@ mod tests {
         any.send(to.ip(), one.local(), b"back").unwrap();
         let mut back = None;
         while back.is_none() && Instant::now() < end {
-            one.recv(&mut buffers, |remote, _, _| back = Some(remote))
-                .unwrap();
+            one.recv(&mut buffers).unwrap();
+            back = buffers.datagrams().map(|(from, ..)| from).next();
         }
         assert_eq!(back, Some(to));
     }

@@ -250,7 +250,6 @@ mod tests {
                 state: "QM_IDLE".into(),
                 active: true,
                 initiator: false,
-                cookies: ["".into(), "".into()],
                 encryption: "des".into(),
                 hash: "sha".into(),
                 authentication: "psk".into(),

@@ -1,0 +1,312 @@
+//! Two gateways negotiate a tunnel and ping through it.
+//!
+//! Unprivileged: two threads, IKE and ESP over real UDP sockets on loopback, an embedded IP stack behind each. As root
+//! on request: two processes in network namespaces of their own, with TUN devices.
+
+mod namespaces;
+
+use super::{
+    config::{Config, LogStyle},
+    engine::Engine,
+    inside::{Inside, Pinger, Stack},
+    run::{self, Options, Runner},
+    status::{self, Status},
+};
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+const PINGS: u16 = 5;
+/// The whole demo takes less.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long west waits for the deletes at the end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// One of the two gateways.
+#[derive(Clone, Copy)]
+struct Side {
+    name: &'static str,
+    outer: Ipv4Addr,
+    inner: Ipv4Addr,
+    network: &'static str,
+}
+
+const EAST: Side = Side {
+    name: "east",
+    outer: Ipv4Addr::new(127, 0, 0, 1),
+    inner: Ipv4Addr::new(10, 10, 1, 1),
+    network: "10.10.1.0/24",
+};
+const WEST: Side = Side {
+    name: "west",
+    outer: Ipv4Addr::new(127, 0, 0, 2),
+    inner: Ipv4Addr::new(10, 10, 2, 1),
+    network: "10.10.2.0/24",
+};
+
+const EAST_TUN: Side = Side {
+    outer: Ipv4Addr::new(192, 0, 2, 1),
+    ..EAST
+};
+const WEST_TUN: Side = Side {
+    outer: Ipv4Addr::new(192, 0, 2, 2),
+    ..WEST
+};
+
+/// Runs the demo; its files go to `folder`, or to a new one. With `tun` it needs root.
+///
+/// # Errors
+/// The sockets or files cannot be had, the tunnel does not come up, or a ping goes unanswered.
+pub fn run(folder: Option<PathBuf>, log: LogStyle, tun: bool) -> io::Result<()> {
+    let folder = match folder {
+        Some(folder) => folder,
+        None => std::env::temp_dir().join(format!("gateway-demo-{}", std::process::id())),
+    };
+    fs::create_dir_all(&folder)?;
+    if tun {
+        namespaces::run(&folder, log)
+    } else {
+        loopback(&folder, log)
+    }
+}
+
+/// One side of the demo in its namespace: what the binary runs when the demo starts it anew.
+///
+/// # Errors
+/// As [`run`].
+pub fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()> {
+    namespaces::side(name, folder, log)
+}
+
+fn loopback(folder: &Path, log: LogStyle) -> io::Result<()> {
+    let ports = free_ports()?;
+    let (mut west, mut far) = start(&WEST, &EAST, ports, log, folder, false)?;
+    let (mut east, mut near) = start(&EAST, &WEST, ports, log, folder, true)?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let waker = west.waker()?;
+    let answering = thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            // East's deletes are on the way when the word to stop comes.
+            let mut end = None;
+            let stopped = |engine: &mut Engine, now| {
+                if stop.load(Ordering::Acquire) {
+                    end.get_or_insert(now + FAREWELL);
+                }
+                let over = end.is_some_and(|end| now >= end || !engine.has_pairs());
+                if over {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            };
+            west.run(&mut far, stopped).map(drop)
+        }
+    });
+    let result = pings(&mut east, &mut near);
+    stop.store(true, Ordering::Release);
+    waker.wake()?;
+    let other = answering
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("west panicked")));
+    result.and(other)?;
+
+    tell_files(folder);
+    Ok(())
+}
+
+fn tell_files(folder: &Path) {
+    let shown = folder.display();
+    println!(
+        "\n{PINGS} pings, {PINGS} answers: the first one waited for the tunnel and was not lost."
+    );
+    println!("Configurations: {shown}/east.toml, {shown}/west.toml");
+    println!(
+        "Capture: {shown}/demo.pcap; the keys to it are in {shown}/keys. To read it decrypted:"
+    );
+    println!("  WIRESHARK_CONFIG_DIR={shown}/keys tshark -r {shown}/demo.pcap");
+}
+
+fn show_tables(name: &str, status: &Status) {
+    println!(
+        "\n{name}# show crypto isakmp sa\n{}",
+        status::isakmp_sa(status)
+    );
+    println!(
+        "{name}# show crypto isakmp sa detail\n{}",
+        status::isakmp_sa_detail(status)
+    );
+    print!("{name}# show crypto ipsec sa\n{}", status::ipsec_sa(status));
+}
+
+fn start(
+    side: &Side,
+    other: &Side,
+    ports: [u16; 2],
+    log: LogStyle,
+    folder: &Path,
+    record: bool,
+) -> io::Result<(Runner, Engine)> {
+    let file = folder.join(format!("{}.toml", side.name));
+    fs::write(&file, configuration(side, other, Some(ports)))?;
+    let config = Config::load(&file).map_err(io::Error::other)?;
+    let network = format!("{}/24", side.inner)
+        .parse()
+        .map_err(io::Error::other)?;
+    let mut stack = Stack::new(network, config.gateway.mtu);
+    if record {
+        stack.ping(Pinger::new(other.inner, PINGS, Duration::from_millis(200)));
+    }
+    let options = Options {
+        log: Some(log),
+        prefix: format!("{} | ", side.name),
+        keylog: record.then(|| folder.join("keys")),
+        pcap: record.then(|| folder.join("demo.pcap")),
+        control: None,
+        signals: false,
+    };
+    run::open(config, options, Inside::Stack(Box::new(stack)))
+}
+
+/// Runs east until all pings are answered, telling of each, and shows its tables.
+fn pings(east: &mut Runner, near: &mut Engine) -> io::Result<()> {
+    let mut told = 0;
+    let answered = east.run(near, |engine, now| {
+        let Some(pinger) = engine.inside.stack().and_then(Stack::pinger) else {
+            return ControlFlow::Break(false);
+        };
+        for (n, time) in pinger.answers().skip(told) {
+            let time = time.as_secs_f64() * 1000.0;
+            println!(
+                "east | ping {} of {PINGS} to {}: answer after {time:.1} ms",
+                n + 1,
+                pinger.target
+            );
+            told += 1;
+        }
+        if told < usize::from(PINGS) {
+            let late = now > PATIENCE;
+            return if late {
+                ControlFlow::Break(false)
+            } else {
+                ControlFlow::Continue(())
+            };
+        }
+        show_tables(EAST.name, &engine.status(now));
+        ControlFlow::Break(true)
+    })?;
+    match answered {
+        Some(true) => Ok(()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("{told} of {PINGS} pings were answered"),
+        )),
+    }
+}
+
+/// A side's file; with `ports` for a process without privileges.
+fn configuration(side: &Side, other: &Side, ports: Option<[u16; 2]>) -> String {
+    let (ports, nat) = match ports {
+        Some([ike, natt]) => (
+            format!("# Unprivileged: not 500 and 4500.\nport = {ike}\nnatt-port = {natt}\n"),
+            "# Unprivileged: ESP goes in UDP.\nnat-traversal = \"force\"\n",
+        ),
+        None => (String::new(), ""),
+    };
+    format!(
+        r#"# One of the two gateways of `gateway demo`.
+[gateway]
+name = "{name}"
+listen = "{outer}"
+{ports}
+[[isakmp-policy]]
+priority = 10
+encryption = "aes-256"
+hash = "sha256"
+authentication = "pre-share"
+group = 14
+lifetime = 28800
+
+[[transform-set]]
+name = "strong"
+encryption = "aes-256"
+hash = "sha256"
+
+[[psk]]
+peer = "{peer}"
+secret = "only for the demo"
+
+[[peer]]
+name = "{peer_name}"
+address = "{peer}"
+{nat}dpd = {{ interval = 10, retry = 2, retries = 3 }}
+
+[[peer.tunnel]]
+name = "{name}-to-{peer_name}"
+local = "{network}"
+remote = "{peer_network}"
+transform-set = "strong"
+pfs = 14
+lifetime = 3600
+lifetime-kilobytes = 4608000
+start = "on-demand"
+"#,
+        name = side.name,
+        outer = side.outer,
+        network = side.network,
+        peer = other.outer,
+        peer_name = other.name,
+        peer_network = other.network,
+    )
+}
+
+/// Two UDP ports that are free at both addresses.
+fn free_ports() -> io::Result<[u16; 2]> {
+    let mut found = Vec::new();
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        let probe = UdpSocket::bind(SocketAddr::from((EAST.outer, 0)))?;
+        let port = probe.local_addr()?.port();
+        held.push(probe);
+        if UdpSocket::bind((IpAddr::from(WEST.outer), port)).is_ok() {
+            found.push(port);
+        }
+        if let [ike, natt] = *found {
+            return Ok([ike, natt]);
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AddrInUse,
+        "no two free UDP ports on loopback",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configurations_are_sound_and_fit_each_other() {
+        let parse = |a, b| Config::parse("demo", &configuration(a, b, Some([1, 2]))).unwrap();
+        let (east, west) = (parse(&EAST, &WEST), parse(&WEST, &EAST));
+        let [near, far] = [&east, &west].map(|c| &c.peer[0].tunnel[0]);
+        assert_eq!(near.local.get_ref(), far.remote.get_ref());
+        assert_eq!(
+            east.gateway.listen.0,
+            west.peer[0].hosts().collect::<Vec<_>>()
+        );
+        super::super::glue::ike_config(&east, true).unwrap();
+        Config::parse("demo", &configuration(&EAST_TUN, &WEST_TUN, None)).unwrap();
+    }
+}

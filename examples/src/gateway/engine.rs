@@ -1,0 +1,430 @@
+//! The gateway between its sockets: datagrams and inner packets in, the machines' actions done.
+
+mod commands;
+mod packets;
+mod routing;
+
+use super::{
+    config::{Config, Pfs, Rri, Start},
+    hold::Hold,
+    inside::Inside,
+    log::Log,
+    outside::Outside,
+    pairs::{Pair, Pairs},
+    sessions::Sessions,
+    status::{ChildStatus, Counter, Status, TunnelStatus},
+    words,
+};
+use crate::capture::KeyFiles;
+use esp::SelectorSet;
+use getrandom::SysRng;
+use ike_sm::{
+    Action, Actions, Answer, ChildUpdate, Command, DropReason, Endpoint, Event, KeyLog, Outcome,
+    Question,
+};
+use rand_core::UnwrapErr;
+use std::{collections::BTreeMap, io, time::Duration};
+
+pub use commands::Finished;
+pub use packets::{HEADROOM, TAILROOM};
+
+/// The provider of all algorithms.
+pub static PROVIDER: crypto_suite::Provider = crypto_suite::DEFAULT;
+
+/// Longest stay of a packet that waits for its tunnel.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the endpoint hears of traffic at most.
+const TRAFFIC_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Everything but the waiting.
+pub struct Engine {
+    config: Config,
+    endpoint: Endpoint,
+    rng: UnwrapErr<SysRng>,
+    actions: Actions,
+    /// The outer side.
+    pub outside: Outside,
+    /// The inner side.
+    pub inside: Inside,
+    pairs: Pairs,
+    sessions: Sessions,
+    tunnels: Vec<TunnelState>,
+    hold: Hold<usize>,
+    routing: routing::Routing,
+    log: Log,
+    keys: Option<KeyFiles>,
+    counters: BTreeMap<&'static str, u64>,
+    traffic_due: Option<Duration>,
+    /// MTU inside the tunnels, where TCP shall be told of it.
+    mss_mtu: Option<u16>,
+    waiting: Vec<commands::Waiting>,
+    finished: Vec<Finished>,
+    /// Tunnels whose held packets may leave once the messages before them have.
+    released: Vec<usize>,
+}
+
+/// One tunnel of the configuration.
+struct TunnelState {
+    name: String,
+    peer: String,
+    selectors: SelectorSet,
+    start: Start,
+    hits: u64,
+}
+
+/// What an engine is made of, besides its configuration.
+pub struct Parts {
+    /// The outer side.
+    pub outside: Outside,
+    /// The inner side.
+    pub inside: Inside,
+    /// Where records go.
+    pub log: Log,
+    /// Where keys go, if anywhere.
+    pub keys: Option<KeyFiles>,
+}
+
+impl Engine {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// The configuration asks for what is not to be had.
+    pub fn new(config: Config, parts: Parts) -> io::Result<Self> {
+        let ike =
+            super::glue::ike_config(&config, parts.keys.is_some()).map_err(io::Error::other)?;
+        let mut tunnels = Vec::new();
+        for (peer, child) in ike
+            .peers
+            .iter()
+            .flat_map(|p| p.children.iter().map(move |t| (p, t)))
+        {
+            let written = config
+                .peer
+                .iter()
+                .flat_map(|p| &p.tunnel)
+                .find(|t| *t.name.get_ref() == child.name);
+            tunnels.push(TunnelState {
+                name: child.name.clone(),
+                peer: peer.name.clone(),
+                selectors: super::pairs::selector_set(&child.local, &child.remote)
+                    .map_err(|e| io::Error::other(e.to_string()))?,
+                start: written.map_or(Start::Passive, |t| t.start),
+                hits: 0,
+            });
+        }
+        let endpoint =
+            Endpoint::new(ike, &PROVIDER).map_err(|e| io::Error::other(e.to_string()))?;
+        let routing = routing::Routing::new(&config, &parts.inside)?;
+        Ok(Self {
+            mss_mtu: config.gateway.adjust_mss.then_some(config.gateway.mtu),
+            hold: Hold::new(config.gateway.hold_packets, PATIENCE),
+            config,
+            endpoint,
+            rng: UnwrapErr(SysRng),
+            actions: Actions::new(),
+            outside: parts.outside,
+            inside: parts.inside,
+            pairs: Pairs::default(),
+            sessions: Sessions::default(),
+            tunnels,
+            routing,
+            log: parts.log,
+            keys: parts.keys,
+            counters: BTreeMap::new(),
+            traffic_due: None,
+            waiting: Vec::new(),
+            finished: Vec::new(),
+            released: Vec::new(),
+        })
+    }
+
+    /// Installs standing routes and starts the tunnels that shall be up from the beginning.
+    ///
+    /// # Errors
+    /// A route is refused.
+    pub fn start(&mut self, now: Duration) -> io::Result<()> {
+        for tunnel in self.config.peer.iter().flat_map(|p| &p.tunnel) {
+            let standing = tunnel.start == Start::OnDemand || tunnel.reverse_route == Rri::Static;
+            if standing && tunnel.reverse_route != Rri::Off {
+                self.routing.add_network(tunnel.remote.get_ref().0)?;
+            }
+        }
+        if !self.outside.has_raw_esp() {
+            self.log.note("no raw socket: ESP in UDP only");
+        }
+        let now_tunnels: Vec<(String, String)> = self
+            .tunnels
+            .iter()
+            .filter(|t| t.start == Start::Now)
+            .map(|t| (t.peer.clone(), t.name.clone()))
+            .collect();
+        for (peer, name) in now_tunnels {
+            self.tell(
+                Event::Command(Command::Initiate {
+                    peer,
+                    children: vec![name],
+                }),
+                now,
+            );
+        }
+        Ok(())
+    }
+
+    /// A deadline has passed.
+    pub fn deadline(&mut self, now: Duration) {
+        if self.traffic_due.is_some_and(|due| due <= now) {
+            self.report_traffic(now);
+        }
+        self.hold.expire(now);
+        self.inside.poll(now);
+        if self.endpoint.next_deadline().is_some_and(|d| d.at <= now) {
+            self.tell(Event::Deadline, now);
+        }
+    }
+
+    /// When [`deadline`](Self::deadline) wants to be called next.
+    pub fn next_deadline(&mut self, now: Duration) -> Option<Duration> {
+        let ike = self.endpoint.next_deadline().map(|d| d.at);
+        let inside = self.inside.next_deadline(now);
+        [ike, inside, self.traffic_due, self.hold.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether any pair of IPsec SAs is installed.
+    #[must_use]
+    pub fn has_pairs(&self) -> bool {
+        self.pairs.iter().next().is_some()
+    }
+
+    /// Whether the endpoint still has something to do.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.endpoint.next_deadline().is_some()
+    }
+
+    /// Deletes everything, towards the peers too, and withdraws all routes.
+    pub fn shutdown(&mut self, now: Duration) {
+        self.report_traffic(now);
+        self.tell(Event::Command(Command::Shutdown), now);
+        if let Err(e) = self.routing.clear() {
+            self.log.note(&format!("routes: {e}"));
+        }
+        self.outside.flush();
+    }
+
+    /// What the tables show.
+    #[must_use]
+    pub fn status(&self, now: Duration) -> Status {
+        let up = |name: &str| self.pairs.iter().any(|p| p.active && p.name == name);
+        let mut counters: Vec<Counter> = self
+            .counters
+            .iter()
+            .map(|(name, count)| Counter {
+                name: (*name).into(),
+                count: *count,
+            })
+            .collect();
+        counters.push(Counter {
+            name: "held packets".into(),
+            count: self.hold.len() as u64,
+        });
+        counters.push(Counter {
+            name: "held packets dropped".into(),
+            count: self.hold.dropped(),
+        });
+        Status {
+            name: self.config.gateway.name.clone(),
+            uptime: now.as_secs(),
+            ike: self.sessions.status(now),
+            children: self
+                .pairs
+                .iter()
+                .map(|p| self.child_status(p, now))
+                .collect(),
+            tunnels: self
+                .config
+                .peer
+                .iter()
+                .flat_map(|p| &p.tunnel)
+                .zip(&self.tunnels)
+                .map(|(written, t)| TunnelStatus {
+                    name: t.name.clone(),
+                    peer: t.peer.clone(),
+                    selectors: [written.local.get_ref(), written.remote.get_ref()]
+                        .map(|n| n.to_string()),
+                    up: up(&t.name),
+                    hits: t.hits,
+                })
+                .collect(),
+            routes: self.routing.words(),
+            counters,
+        }
+    }
+
+    fn child_status(&self, pair: &Pair, now: Duration) -> ChildStatus {
+        let written = self.config.peer.iter().flat_map(|p| &p.tunnel);
+        let pfs = written
+            .filter(|t| *t.name.get_ref() == pair.name)
+            .find_map(|t| match t.pfs {
+                Pfs::Group(group) => Some(group.0),
+                Pfs::Off | Pfs::Accept => None,
+            });
+        ChildStatus {
+            pfs,
+            ..pair.status(now)
+        }
+    }
+
+    /// Gives the endpoint an event and does what it wants.
+    fn tell(&mut self, event: Event<'_>, now: Duration) {
+        // What was refused is counted.
+        let _ = self.tell_outcome(event, now);
+    }
+
+    fn tell_outcome(&mut self, event: Event<'_>, now: Duration) -> Outcome {
+        let outcome = self
+            .endpoint
+            .handle(event, now, &mut self.rng, &mut self.actions);
+        if let Outcome::Dropped(reason) = &outcome {
+            self.count(drop_word(reason));
+        }
+        while let Some(action) = self.actions.pop() {
+            self.act(action, now);
+        }
+        // The peer has to see the last message of the exchange before the first packet.
+        for tunnel in std::mem::take(&mut self.released) {
+            self.release(tunnel, now);
+        }
+        outcome
+    }
+
+    fn act(&mut self, action: Action, now: Duration) {
+        match action {
+            Action::Send { path, datagram } => self.send_ike(path, &datagram),
+            Action::NatKeepalive(path) => self.send_ike(path, &nat_t::KEEPALIVE),
+            Action::InstallChild(sa) => {
+                let window = self.config.gateway.replay_window;
+                if let Err(e) = self.pairs.install(&sa, &PROVIDER, window, now) {
+                    self.log
+                        .note(&format!("tunnel {}: not installed: {e}", sa.name));
+                    self.count("SAs that could not be installed");
+                }
+            }
+            Action::UpdateChild(id, update) => match update {
+                ChildUpdate::Activate { replaces } => self.activate(id, replaces),
+                ChildUpdate::Path(path) => {
+                    if let Some(pair) = self.pairs.get_mut(id) {
+                        pair.path = path;
+                    }
+                }
+                ChildUpdate::Lifetime(lifetime) => {
+                    if let Some(pair) = self.pairs.get_mut(id) {
+                        pair.set_lifetime(lifetime);
+                    }
+                }
+                _ => {}
+            },
+            Action::RemoveChild { child, reason, .. } => {
+                if let Some(pair) = self.pairs.remove(child) {
+                    self.child_removed(&pair.name, reason);
+                }
+            }
+            Action::Ask(ticket, question) => {
+                let answer = self.answer(&question);
+                self.tell(Event::Answer(ticket, answer), now);
+            }
+            Action::AddRoute(route) => {
+                if let Err(e) = self.routing.add(&route) {
+                    self.log
+                        .note(&format!("route to {}: {e}", route.destination));
+                }
+            }
+            Action::DelRoute(route) => {
+                if let Err(e) = self.routing.del(&route) {
+                    self.log
+                        .note(&format!("route to {}: {e}", route.destination));
+                }
+            }
+            Action::IkeEstablished {
+                ike,
+                peer,
+                path,
+                replaces,
+            } => {
+                self.sessions.established(ike, &peer, path, replaces, now);
+                self.ike_established(&peer);
+            }
+            Action::IkeClosed { ike, peer, reason } => {
+                self.sessions.closed(ike);
+                self.ike_closed(&peer, reason);
+            }
+            Action::ChildFailed { name, reason, .. } => self.child_failed(&name, reason),
+            Action::PeerDead { peer, next } => self.peer_dead(&peer, next),
+            Action::Report(record) => {
+                self.sessions.record(&record);
+                self.log.record(&record);
+            }
+            Action::KeyLog(key) => self.log_key(&key),
+            _ => {}
+        }
+    }
+
+    fn answer(&self, question: &Question) -> Answer {
+        match question {
+            Question::Psk { remote, .. } => Answer::Psk(
+                self.config
+                    .psk_for(*remote, None)
+                    .map(|psk| crypto_suite::Secret::new(psk.octets().to_vec())),
+            ),
+            Question::AllocateSpi { .. } => Answer::Spi(None),
+            _ => Answer::Authorize(false),
+        }
+    }
+
+    fn log_key(&mut self, key: &KeyLog) {
+        let Some(files) = &mut self.keys else { return };
+        let written = match key {
+            KeyLog::Ikev1 {
+                initiator_cookie,
+                encryption_key,
+            } => files.ikev1(*initiator_cookie, encryption_key.expose()),
+            KeyLog::Esp {
+                source,
+                destination,
+                spi,
+                suite,
+                keys,
+            } => {
+                let sa = words::esp_keys(*source, *destination, *spi, *suite, keys.expose());
+                sa.map_or(Ok(()), |sa| files.esp(&sa))
+            }
+            _ => Ok(()),
+        };
+        if let Err(e) = written {
+            self.log.note(&format!("key file: {e}"));
+        }
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.counters.entry(what).or_default() += 1;
+    }
+}
+
+/// The counter of a reason: one word per kind, however many ways there are to be wrong.
+fn drop_word(reason: &DropReason) -> &'static str {
+    match reason {
+        DropReason::Malformed(_) => "IKE: malformed",
+        DropReason::Version { .. } => "IKE: version",
+        DropReason::UnknownCookies => "IKE: unknown cookies",
+        DropReason::UnknownPeer => "IKE: unknown peer",
+        DropReason::AuthenticationFailed => "IKE: authentication failed",
+        DropReason::Undecipherable(_) => "IKE: undecipherable",
+        DropReason::NoProposalChosen => "IKE: no proposal chosen",
+        DropReason::Limit(_) => "IKE: limits",
+        DropReason::Stale | DropReason::OldPath => "IKE: old messages",
+        DropReason::AlreadyUnderWay => "already under way",
+        _ => "IKE: refused otherwise",
+    }
+}

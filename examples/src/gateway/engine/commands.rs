@@ -1,0 +1,267 @@
+//! Commands from the control socket, and who waits for what.
+
+use super::Engine;
+use crate::gateway::control::{ClientId, Reply, Request};
+use ike_sm::{ChildId, CloseReason, Command, Event, Outcome};
+use isakmp_wire::registry::v1::NotifyType;
+use std::{net::SocketAddr, time::Duration};
+
+/// An answer that is ready for its client.
+pub type Finished = (ClientId, Reply);
+
+/// A client that waits.
+pub(super) struct Waiting {
+    client: ClientId,
+    wish: Wish,
+}
+
+enum Wish {
+    /// All these tunnels of `peer` carry packets.
+    Up { peer: String, tunnels: Vec<String> },
+    /// A new pair takes the place of this one.
+    Successor {
+        peer: String,
+        tunnel: String,
+        of: ChildId,
+    },
+    /// A new IKE SA with this peer.
+    NewIke { peer: String },
+}
+
+impl Engine {
+    /// Answers that have become ready.
+    pub fn take_finished(&mut self) -> Vec<Finished> {
+        std::mem::take(&mut self.finished)
+    }
+
+    /// Does what a client wants; the answer comes at once or later through [`take_finished`](Self::take_finished).
+    pub fn request(&mut self, client: ClientId, request: Request, now: Duration) {
+        match request {
+            Request::Status => {
+                let status = Box::new(self.status(now));
+                self.finished.push((client, Reply::Status(status)));
+            }
+            Request::Initiate { name } => self.initiate(client, &name, now),
+            Request::Delete { name } => self.delete(client, &name, now),
+            Request::Rekey { name } => self.rekey(client, &name, now),
+        }
+    }
+
+    fn initiate(&mut self, client: ClientId, name: &str, now: Duration) {
+        let Some((peer, tunnels)) = self.named(name) else {
+            return self.unknown(client, name);
+        };
+        let down: Vec<String> = tunnels
+            .into_iter()
+            .filter(|t| !self.pairs.iter().any(|p| p.active && p.name == *t))
+            .collect();
+        if down.is_empty() {
+            return self.finish(client, Reply::Done(format!("{name} is up already")));
+        }
+        let command = Command::Initiate {
+            peer: peer.clone(),
+            children: down.clone(),
+        };
+        self.waiting.push(Waiting {
+            client,
+            wish: Wish::Up {
+                peer,
+                tunnels: down,
+            },
+        });
+        self.order(client, command, now);
+    }
+
+    fn delete(&mut self, client: ClientId, name: &str, now: Duration) {
+        let Some((peer, tunnels)) = self.named(name) else {
+            return self.unknown(client, name);
+        };
+        let commands: Vec<Command> = if peer == name {
+            vec![Command::Terminate { peer }]
+        } else {
+            let mine = self.pairs.iter().filter(|p| tunnels.contains(&p.name));
+            mine.map(|p| Command::DeleteChild(p.id)).collect()
+        };
+        if commands.is_empty() {
+            return self.finish(client, Reply::Failed(format!("{name} is not up")));
+        }
+        for command in commands {
+            self.tell(Event::Command(command), now);
+        }
+        self.finish(client, Reply::Done(format!("{name} deleted")));
+    }
+
+    fn rekey(&mut self, client: ClientId, name: &str, now: Duration) {
+        let Some((peer, _)) = self.named(name) else {
+            return self.unknown(client, name);
+        };
+        if peer == name {
+            let Some(ike) = self.sessions.newest(&peer) else {
+                return self.finish(client, Reply::Failed(format!("{name} is not up")));
+            };
+            self.waiting.push(Waiting {
+                client,
+                wish: Wish::NewIke { peer },
+            });
+            return self.order(client, Command::RekeyIke(ike), now);
+        }
+        let Some(of) = self
+            .pairs
+            .iter()
+            .filter(|p| p.active && p.name == name)
+            .map(|p| p.id)
+            .max()
+        else {
+            return self.finish(client, Reply::Failed(format!("{name} is not up")));
+        };
+        let wish = Wish::Successor {
+            peer,
+            tunnel: name.into(),
+            of,
+        };
+        self.waiting.push(Waiting { client, wish });
+        self.order(client, Command::RekeyChild(of), now);
+    }
+
+    /// Gives the command of a waiting client; one that is refused fails at once.
+    fn order(&mut self, client: ClientId, command: Command, now: Duration) {
+        let outcome = self.tell_outcome(Event::Command(command), now);
+        // Under way already: its end is this client's end too.
+        if let Outcome::Dropped(reason) = outcome
+            && reason != ike_sm::DropReason::AlreadyUnderWay
+        {
+            self.finish(client, Reply::Failed(reason.to_string()));
+        }
+    }
+
+    /// The peer and the tunnels that `name` stands for.
+    fn named(&self, name: &str) -> Option<(String, Vec<String>)> {
+        if let Some(t) = self.tunnels.iter().find(|t| t.name == name) {
+            return Some((t.peer.clone(), vec![t.name.clone()]));
+        }
+        let peer = self.config.peer.iter().find(|p| p.name.get_ref() == name)?;
+        Some((
+            name.into(),
+            peer.tunnel
+                .iter()
+                .map(|t| t.name.get_ref().clone())
+                .collect(),
+        ))
+    }
+
+    fn unknown(&mut self, client: ClientId, name: &str) {
+        self.finish(
+            client,
+            Reply::Failed(format!("no peer or tunnel is named {name}")),
+        );
+    }
+
+    fn finish(&mut self, client: ClientId, reply: Reply) {
+        self.waiting.retain(|w| w.client != client);
+        self.finished.push((client, reply));
+    }
+
+    /// A pair lets packets out.
+    pub(super) fn child_up(&mut self, name: &str, id: ChildId) {
+        self.log.note(&format!("tunnel {name}: up ({id})"));
+        let mut done = Vec::new();
+        for w in &mut self.waiting {
+            let finished = match &mut w.wish {
+                Wish::Up { tunnels, .. } => {
+                    tunnels.retain(|t| t != name);
+                    tunnels.is_empty()
+                }
+                Wish::Successor { tunnel, of, .. } => tunnel == name && id > *of,
+                Wish::NewIke { .. } => false,
+            };
+            if finished {
+                done.push(w.client);
+            }
+        }
+        for client in done {
+            self.finish(client, Reply::Done(format!("{name} is up")));
+        }
+    }
+
+    pub(super) fn child_removed(&mut self, name: &str, reason: CloseReason) {
+        if !self.pairs.iter().any(|p| p.name == name) {
+            self.log
+                .note(&format!("tunnel {name}: down: {}", words(reason)));
+        }
+    }
+
+    /// A negotiation of a pair has failed.
+    pub(super) fn child_failed(&mut self, name: &str, reason: CloseReason) {
+        let why = words(reason);
+        self.log.note(&format!("tunnel {name}: not up: {why}"));
+        if let Some(n) = self.tunnels.iter().position(|t| t.name == name) {
+            self.hold.forget(n);
+        }
+        self.fail(&why, |wish| match wish {
+            Wish::Up { tunnels, .. } => tunnels.iter().any(|t| t == name),
+            Wish::Successor { tunnel, .. } => tunnel == name,
+            Wish::NewIke { .. } => false,
+        });
+    }
+
+    pub(super) fn ike_established(&mut self, peer: &str) {
+        let done: Vec<ClientId> = self
+            .waiting
+            .iter()
+            .filter(|w| matches!(&w.wish, Wish::NewIke { peer: wanted } if wanted == peer))
+            .map(|w| w.client)
+            .collect();
+        for client in done {
+            self.finish(client, Reply::Done(format!("new IKE SA with {peer}")));
+        }
+    }
+
+    pub(super) fn ike_closed(&mut self, peer: &str, reason: CloseReason) {
+        // The old SA of a rekey ends too, and nobody minds.
+        if matches!(reason, CloseReason::Replaced) || self.sessions.newest(peer).is_some() {
+            return;
+        }
+        let why = words(reason);
+        self.log.note(&format!("peer {peer}: IKE SA closed: {why}"));
+        self.fail(&why, |wish| match wish {
+            Wish::Up { peer: p, .. }
+            | Wish::Successor { peer: p, .. }
+            | Wish::NewIke { peer: p } => p == peer,
+        });
+    }
+
+    pub(super) fn peer_dead(&mut self, peer: &str, next: Option<SocketAddr>) {
+        let next = next.map(|n| format!("; next: {n}")).unwrap_or_default();
+        self.log.note(&format!("peer {peer}: dead (DPD){next}"));
+    }
+
+    fn fail(&mut self, why: &str, concerned: impl Fn(&Wish) -> bool) {
+        let failed: Vec<ClientId> = self
+            .waiting
+            .iter()
+            .filter(|w| concerned(&w.wish))
+            .map(|w| w.client)
+            .collect();
+        for client in failed {
+            self.finish(client, Reply::Failed(why.into()));
+        }
+    }
+}
+
+/// A reason as a sentence; the peer's notification by its RFC name.
+fn words(reason: CloseReason) -> String {
+    match reason {
+        CloseReason::Requested => "as requested".into(),
+        CloseReason::DeletedByPeer => "the peer deleted it".into(),
+        CloseReason::Expired => "its lifetime is over".into(),
+        CloseReason::Replaced => "replaced by a newer one".into(),
+        CloseReason::Idle => "no traffic for the idle time".into(),
+        CloseReason::PeerDead => "the peer does not answer".into(),
+        CloseReason::PeerRestarted => "the peer has started anew (INITIAL-CONTACT)".into(),
+        CloseReason::Timeout => "no answer to our messages".into(),
+        CloseReason::Refused => "refused here".into(),
+        CloseReason::RefusedByPeer(n) => format!("the peer refused: {}", NotifyType(n)),
+        CloseReason::ParentClosed => "its IKE SA has ended".into(),
+        other => format!("{other:?}"),
+    }
+}

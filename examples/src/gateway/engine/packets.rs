@@ -1,0 +1,233 @@
+//! The way of a packet: in through ESP, out through ESP, or into the queue of those that wait.
+
+use super::{Engine, TRAFFIC_INTERVAL};
+use crate::gateway::config::Start;
+use crate::gateway::pairs::Pair;
+use esp::{Content, Flow, OpenError, Outer, PacketBuf};
+use ike_sm::{ChildId, Command, Event, PacketEnd, Path, Traffic};
+use nat_t::Datagram;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    ops::Range,
+    time::Duration,
+};
+
+/// Octets to keep free before an inner packet: ESP header and IV, with room to spare.
+pub const HEADROOM: usize = 64;
+/// Octets to keep free behind it: padding, trailer and ICV.
+pub const TAILROOM: usize = 320;
+
+impl Engine {
+    /// A UDP datagram has arrived.
+    pub fn datagram(&mut self, path: Path, payload: &mut [u8], now: Duration) {
+        if !path.natt {
+            self.tell(
+                Event::Datagram {
+                    path,
+                    message: payload,
+                },
+                now,
+            );
+            return;
+        }
+        match nat_t::classify(payload) {
+            Datagram::Ike(message) => {
+                self.tell(Event::Datagram { path, message }, now);
+            }
+            Datagram::Esp(_) => self.esp(path.local.ip(), path.remote, true, payload, now),
+            Datagram::Keepalive => self.count("NAT keepalives"),
+            Datagram::Malformed(_) => self.count("UDP 4500: neither IKE nor ESP"),
+        }
+    }
+
+    /// An ESP packet has arrived, from its SPI on.
+    pub fn esp(
+        &mut self,
+        to: IpAddr,
+        from: SocketAddr,
+        udp: bool,
+        packet: &mut [u8],
+        now: Duration,
+    ) {
+        let Some(pair) = nat_t::esp_spi(packet).and_then(|spi| self.pairs.by_spi_mut(spi)) else {
+            return self.count("ESP: unknown SPI");
+        };
+        if udp != pair.udp {
+            return self.count("ESP: wrong encapsulation");
+        }
+        let outer = Outer {
+            addresses: Some((from.ip(), to)),
+            ecn: 0,
+        };
+        let mut packet = PacketBuf::full(packet);
+        let opened = match pair.inbound.open(&mut packet, &outer, now) {
+            Ok(opened) => opened,
+            Err(e) => return self.count(esp_word(&e)),
+        };
+        let newest = opened.sequence == pair.inbound.window().top();
+        let (id, moved) = (pair.id, pair.passed_inbound(packet.len(), from, newest));
+        self.traffic_due.get_or_insert(now + TRAFFIC_INTERVAL);
+        match opened.content {
+            Content::Ip(_) => {
+                clamp(self.mss_mtu, packet.as_mut_slice());
+                if let Err(e) = self.inside.send(packet.as_slice()) {
+                    self.log.note(&format!("inner packet: {e}"));
+                }
+                self.inside.poll(now);
+            }
+            Content::Upper(_) => self.count("ESP: transport mode, nobody to deliver to"),
+            Content::Dummy => {}
+        }
+        if let Some(to) = moved {
+            self.tell(Event::Moved(id, to), now);
+        }
+    }
+
+    /// An inner packet wants out; `range` is its place in `buffer`, with [`HEADROOM`] and [`TAILROOM`] around it.
+    pub fn inner(&mut self, buffer: &mut [u8], range: Range<usize>, now: Duration) {
+        let Some(packet) = buffer.get_mut(range.clone()) else {
+            return;
+        };
+        clamp(self.mss_mtu, packet);
+        let Ok(flow) = Flow::of(packet) else {
+            return self.count("inner: no IP packet");
+        };
+        let tunnel = self
+            .tunnels
+            .iter()
+            .position(|t| t.selectors.matches_outbound(&flow));
+        if let Some(tunnel) = tunnel.and_then(|n| self.tunnels.get_mut(n)) {
+            tunnel.hits += 1;
+        }
+        if let Some(pair) = self.pairs.for_flow_mut(&flow) {
+            let sent = seal(pair, &mut self.outside, buffer, range, now);
+            self.traffic_due.get_or_insert(now + TRAFFIC_INTERVAL);
+            if let Err(word) = sent {
+                self.count(word);
+            }
+            return;
+        }
+        match tunnel {
+            None => self.count("inner: no tunnel for it"),
+            Some(n) => self.hold_packet(n, &flow, packet.to_vec(), now),
+        }
+    }
+
+    fn hold_packet(&mut self, tunnel: usize, flow: &Flow, packet: Vec<u8>, now: Duration) {
+        let Some(state) = self.tunnels.get(tunnel) else {
+            return;
+        };
+        if state.start == Start::Passive {
+            return self.count("inner: tunnel is down and waits for the peer");
+        }
+        let first = self.hold.is_empty();
+        let name = state.name.clone();
+        self.hold.push(tunnel, &packet, now);
+        if first {
+            let what = format!(
+                "tunnel {name}: a packet to {} waits for it",
+                flow.destination
+            );
+            self.log.note(&what);
+        }
+        let end = |address, port: Option<u16>| PacketEnd {
+            address,
+            port: port.unwrap_or(0),
+        };
+        let icmp = matches!(flow.protocol, 1 | 58);
+        let port = |p: Option<u16>| if icmp { None } else { p };
+        let command = Command::Acquire {
+            source: end(flow.source, port(flow.source_port)),
+            destination: end(flow.destination, port(flow.destination_port)),
+            protocol: flow.protocol,
+        };
+        self.tell(Event::Command(command), now);
+    }
+
+    /// Packets leave through `id` from now on; those that waited for it may go.
+    pub(super) fn activate(&mut self, id: ChildId, replaces: Option<ChildId>) {
+        let Some(pair) = self.pairs.activate(id, replaces) else {
+            return;
+        };
+        let name = pair.name.clone();
+        self.child_up(&name, id);
+        self.released
+            .extend(self.tunnels.iter().position(|t| t.name == name));
+    }
+
+    /// Lets the packets go that waited for a tunnel.
+    pub(super) fn release(&mut self, tunnel: usize, now: Duration) {
+        for packet in self.hold.release(tunnel) {
+            let range = HEADROOM..HEADROOM + packet.len();
+            let mut buffer = vec![0; range.end + TAILROOM];
+            if let Some(room) = buffer.get_mut(range.clone()) {
+                room.copy_from_slice(&packet);
+            }
+            self.inner(&mut buffer, range, now);
+        }
+    }
+
+    /// Tells the endpoint what passed since the last time.
+    pub(super) fn report_traffic(&mut self, now: Duration) {
+        self.traffic_due = None;
+        let reports: Vec<(ChildId, Traffic)> = self
+            .pairs
+            .iter_mut()
+            .filter(|p| p.unreported != Traffic::default())
+            .map(|p| (p.id, std::mem::take(&mut p.unreported)))
+            .collect();
+        for (id, traffic) in reports {
+            self.tell(Event::Traffic(id, traffic), now);
+        }
+    }
+
+    pub(super) fn send_ike(&mut self, path: Path, datagram: &[u8]) {
+        if let Err(e) = self.outside.send_udp(path, datagram) {
+            self.count("sending failed");
+            if e.kind() != io::ErrorKind::WouldBlock {
+                self.log.note(&format!("sending to {}: {e}", path.remote));
+            }
+        }
+    }
+}
+
+/// P7: TCP connections through a tunnel use segments that fit it.
+fn clamp(mtu: Option<u16>, packet: &mut [u8]) {
+    if let Some(mtu) = mtu {
+        let mss = esp::mss_for(mtu.into(), packet.first().is_some_and(|b| b >> 4 == 6));
+        // What is not sound IP has no MSS.
+        let _ = esp::clamp_mss(packet, mss);
+    }
+}
+
+/// Protects the packet and sends it; the word of the counter when that fails.
+fn seal(
+    pair: &mut Pair,
+    outside: &mut crate::gateway::outside::Outside,
+    buffer: &mut [u8],
+    range: Range<usize>,
+    now: Duration,
+) -> Result<(), &'static str> {
+    pair.passed_outbound(range.len());
+    let mut packet = PacketBuf::new(buffer, range).ok_or("inner: no room")?;
+    pair.outbound
+        .seal(&mut packet, now)
+        .map_err(|_| "ESP: not sealed")?;
+    let sent = if pair.udp {
+        outside.send_udp(pair.path, packet.as_slice())
+    } else {
+        outside.send_raw(pair.path, packet.as_slice())
+    };
+    sent.map_err(|_| "ESP: sending failed")
+}
+
+const fn esp_word(e: &OpenError) -> &'static str {
+    match e {
+        OpenError::Replayed { .. } | OpenError::TooOld { .. } => "ESP: replayed or too old",
+        OpenError::Authentication => "ESP: integrity check failed",
+        OpenError::Selectors(_) => "ESP: inner packet violates the selectors",
+        OpenError::Expired(_) => "ESP: SA expired",
+        _ => "ESP: malformed",
+    }
+}

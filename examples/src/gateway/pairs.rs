@@ -1,0 +1,325 @@
+//! The installed pairs of IPsec SAs: what `ike-sm` negotiated, ready in `esp`.
+
+use super::status::{ChildStatus, Ident, SaStatus};
+use crypto_suite::Provider;
+use esp::{
+    AddressRange, Flow, Inbound, InboundConfig, Outbound, OutboundConfig, Ports, SelectorSet, Spi,
+    TrafficSelector,
+};
+use ike_sm::{ChildId, ChildLifetime, ChildSa, ChildSuite, IkeId, Mode, Path, Selector, Traffic};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+/// One pair.
+pub struct Pair {
+    /// Its handle.
+    pub id: ChildId,
+    /// The IKE SA that negotiated it.
+    pub ike: IkeId,
+    /// The peer's name.
+    pub peer: String,
+    /// The tunnel's name.
+    pub name: String,
+    /// The outer ends.
+    pub path: Path,
+    /// In UDP (RFC 3948).
+    pub udp: bool,
+    /// Tunnel or transport mode.
+    pub mode: Mode,
+    /// The sending half.
+    pub outbound: Outbound,
+    /// The receiving half.
+    pub inbound: Inbound,
+    /// Packets leave through it.
+    pub active: bool,
+    /// What passed since the last report.
+    pub unreported: Traffic,
+    suite: ChildSuite,
+    local: Selector,
+    remote: Selector,
+    selectors: SelectorSet,
+    lifetime: ChildLifetime,
+    installed: Duration,
+}
+
+/// Why a pair cannot be installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable(pub String);
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All pairs.
+#[derive(Default)]
+pub struct Pairs {
+    by_id: BTreeMap<ChildId, Pair>,
+    by_spi: BTreeMap<u32, ChildId>,
+}
+
+impl Pairs {
+    /// Installs a pair: it takes packets in at once, and lets them out when it is activated.
+    ///
+    /// # Errors
+    /// The provider lacks its algorithms, or the keys do not fit them.
+    pub fn install(
+        &mut self,
+        sa: &ChildSa,
+        provider: &Provider,
+        window: u32,
+        now: Duration,
+    ) -> Result<&Pair, Unusable> {
+        let pair = Pair::build(sa, provider, window, now)?;
+        self.by_spi.insert(sa.spi_in, sa.id);
+        Ok(self.by_id.entry(sa.id).insert_entry(pair).into_mut())
+    }
+
+    /// Lets packets out through `id`, and no more through the pair it replaces.
+    pub fn activate(&mut self, id: ChildId, replaces: Option<ChildId>) -> Option<&Pair> {
+        if let Some(old) = replaces.and_then(|old| self.by_id.get_mut(&old)) {
+            old.active = false;
+        }
+        let pair = self.by_id.get_mut(&id)?;
+        pair.active = true;
+        Some(pair)
+    }
+
+    /// Removes a pair.
+    pub fn remove(&mut self, id: ChildId) -> Option<Pair> {
+        let pair = self.by_id.remove(&id)?;
+        // The SPI may have been given to a newer pair.
+        if self.by_spi.get(&pair.inbound.spi().value()) == Some(&id) {
+            self.by_spi.remove(&pair.inbound.spi().value());
+        }
+        Some(pair)
+    }
+
+    /// The pair `id`.
+    pub fn get_mut(&mut self, id: ChildId) -> Option<&mut Pair> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// The pair whose inbound SPI is `spi`.
+    pub fn by_spi_mut(&mut self, spi: u32) -> Option<&mut Pair> {
+        self.by_id.get_mut(self.by_spi.get(&spi)?)
+    }
+
+    /// The pair through which `flow` leaves: the newest active one whose selectors cover it.
+    pub fn for_flow_mut(&mut self, flow: &Flow) -> Option<&mut Pair> {
+        let fits = |p: &&mut Pair| p.active && p.selectors.matches_outbound(flow);
+        self.by_id.values_mut().rev().find(fits)
+    }
+
+    /// All pairs.
+    pub fn iter(&self) -> impl Iterator<Item = &Pair> {
+        self.by_id.values()
+    }
+
+    /// All pairs.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pair> {
+        self.by_id.values_mut()
+    }
+}
+
+impl Pair {
+    fn build(
+        sa: &ChildSa,
+        provider: &Provider,
+        window: u32,
+        now: Duration,
+    ) -> Result<Self, Unusable> {
+        let ChildSuite::Esp(protection) = sa.suite else {
+            return Err(Unusable(format!("{} is not for this gateway", sa.suite)));
+        };
+        let algorithm = provider
+            .protection(protection)
+            .ok_or_else(|| Unusable(format!("no implementation of {protection}")))?;
+        let key = |material: &[u8]| {
+            algorithm
+                .new_key(material)
+                .map_err(|e| Unusable(format!("{protection}: {e}")))
+        };
+        let spi = |value| Spi::new(value).ok_or_else(|| Unusable(format!("reserved SPI {value}")));
+        let selectors = selector_set(&sa.local, &sa.remote)?;
+        let tunnel = sa.mode == Mode::Tunnel;
+        let mode = if tunnel {
+            esp::Mode::TUNNEL
+        } else {
+            esp::Mode::Transport { keep_header: false }
+        };
+        let mut outbound = OutboundConfig::new(spi(sa.spi_out)?, mode);
+        outbound.esn = sa.esn;
+        let mut inbound = InboundConfig::new(spi(sa.spi_in)?, tunnel);
+        inbound.esn = sa.esn;
+        inbound.window = window;
+        inbound.selectors = Some(selectors.clone());
+        let unusable = |e: esp::BuildError| Unusable(e.to_string());
+        Ok(Self {
+            id: sa.id,
+            ike: sa.ike,
+            peer: sa.peer.clone(),
+            name: sa.name.clone(),
+            path: sa.path,
+            udp: sa.udp_encapsulation,
+            mode: sa.mode,
+            outbound: Outbound::new(key(sa.keys_out.expose())?, outbound, now).map_err(unusable)?,
+            inbound: Inbound::new(key(sa.keys_in.expose())?, inbound, now).map_err(unusable)?,
+            active: false,
+            unreported: Traffic::default(),
+            suite: sa.suite,
+            local: sa.local,
+            remote: sa.remote,
+            selectors,
+            lifetime: sa.lifetime,
+            installed: now,
+        })
+    }
+
+    /// Takes over a shorter lifetime.
+    pub const fn set_lifetime(&mut self, lifetime: ChildLifetime) {
+        self.lifetime = lifetime;
+    }
+
+    /// Notes that a packet came in, and from where. Returns the new address of a peer that moved: the packet is the
+    /// newest of its SA and passed the integrity check.
+    pub fn passed_inbound(
+        &mut self,
+        bytes: usize,
+        from: SocketAddr,
+        newest: bool,
+    ) -> Option<SocketAddr> {
+        self.unreported.inbound_packets += 1;
+        self.unreported.inbound_bytes += bytes as u64;
+        (self.udp && newest && from != self.path.remote).then_some(from)
+    }
+
+    /// Notes that a packet went out, or wanted to.
+    pub const fn passed_outbound(&mut self, bytes: usize) {
+        self.unreported.outbound_packets += 1;
+        self.unreported.outbound_bytes += bytes as u64;
+    }
+
+    /// What the tables show.
+    #[must_use]
+    pub fn status(&self, now: Duration) -> ChildStatus {
+        let (i, o) = (self.inbound.counters(), self.outbound.counters());
+        let protection = match self.suite {
+            ChildSuite::Esp(id) => Some(id),
+            _ => None,
+        };
+        let age = now.saturating_sub(self.installed);
+        let bytes = i.bytes.max(o.bytes);
+        ChildStatus {
+            conn_id: self.id.number(),
+            name: self.name.clone(),
+            peer: self.peer.clone(),
+            local: (self.path.local.ip(), self.path.local.port()),
+            remote: (self.path.remote.ip(), self.path.remote.port()),
+            local_ident: ident(&self.local),
+            remote_ident: ident(&self.remote),
+            mode: if self.mode == Mode::Tunnel {
+                "Tunnel"
+            } else {
+                "Transport"
+            }
+            .into(),
+            udp: self.udp,
+            transform: protection.map(super::words::transform).unwrap_or_default(),
+            iv: protection.map_or(0, |p| p.iv_len()),
+            esn: self.outbound.config().esn,
+            pfs: None,
+            inbound: SaStatus {
+                spi: self.inbound.spi().value(),
+                packets: i.packets,
+                bytes: i.bytes,
+                errors: i.malformed
+                    + i.replayed
+                    + i.too_old
+                    + i.authentication
+                    + i.inner
+                    + i.selectors
+                    + i.ecn
+                    + i.expired,
+            },
+            outbound: SaStatus {
+                spi: self.outbound.spi().value(),
+                packets: o.packets,
+                bytes: o.bytes,
+                errors: o.errors,
+            },
+            active: self.active,
+            path_mtu: 1500,
+            overhead: self.overhead(),
+            lifetime: self
+                .lifetime
+                .hard
+                .map(|hard| hard.saturating_sub(age).as_secs()),
+            kilobytes: self
+                .lifetime
+                .hard_bytes
+                .map(|hard| hard.saturating_sub(bytes) / 1024),
+            replay_window: self.inbound.config().window,
+            replay_bitmap: self.inbound.window().bitmap().0,
+        }
+    }
+
+    /// Greatest and least octets added to a packet, outer IP header included.
+    fn overhead(&self) -> (usize, usize) {
+        let outer = if self.path.local.is_ipv4() { 20 } else { 40 };
+        let udp = if self.udp { 8 } else { 0 };
+        let least = outer + udp + self.outbound.headroom();
+        (least + self.outbound.tailroom(), least)
+    }
+}
+
+/// What `local` and `remote` cover, for looking up packets.
+///
+/// # Errors
+/// A selector that cannot match anything.
+pub fn selector_set(local: &Selector, remote: &Selector) -> Result<SelectorSet, Unusable> {
+    Ok(SelectorSet::new(
+        [traffic_selector(local)?],
+        [traffic_selector(remote)?],
+    ))
+}
+
+fn traffic_selector(s: &Selector) -> Result<TrafficSelector, Unusable> {
+    let impossible = || Unusable(format!("impossible selector {s}"));
+    Ok(TrafficSelector {
+        addresses: AddressRange::new(s.start(), s.end()).ok_or_else(impossible)?,
+        protocol: (s.protocol != 0).then_some(s.protocol),
+        ports: Ports::from_wire(s.ports.0, s.ports.1).ok_or_else(impossible)?,
+    })
+}
+
+fn ident(s: &Selector) -> Ident {
+    let mask = s
+        .prefix_len()
+        .and_then(|len| ipnet::IpNet::new(s.start(), len).ok());
+    Ident {
+        address: s.start(),
+        mask: mask.map_or(s.end(), |net| net.netmask()),
+        protocol: s.protocol,
+        port: if s.ports.0 == s.ports.1 { s.ports.0 } else { 0 },
+    }
+}
+
+/// The networks that `s` covers.
+#[must_use]
+pub fn networks(s: &Selector) -> Vec<ipnet::IpNet> {
+    match (s.start(), s.end()) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => ipnet::Ipv4Subnets::new(a, b, 0)
+            .map(ipnet::IpNet::V4)
+            .collect(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => ipnet::Ipv6Subnets::new(a, b, 0)
+            .map(ipnet::IpNet::V6)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
