@@ -70,7 +70,7 @@ ping_over() { ! alive ping; }
 # A file and its checksum over TCP, from side $1 to the other.
 file_through() { # FROM MEGABYTES
   local s=$1 o sum; o=$(other "$1")
-  head -c "${2}M" /dev/urandom >"$DIR/sent.bin"
+  head -c "${2}M" /dev/urandom >"$DIR/sent.bin"; rm -f "$DIR/receive.out"
   spawn receive "$o" python3 "$HERE/lib/transfer.py" receive "$(inner "$o")" 5555 "$DIR/received.bin"
   expect 5 "the receiver does not listen" grep -q listening "$DIR/receive.out"
   timeout 45 ip netns exec "$(nsname "$s")" python3 "$HERE/lib/transfer.py" send "$(inner "$s")" "$(inner "$o")" 5555 "$DIR/sent.bin" || fail "TCP transfer of $2 MB failed"

@@ -188,7 +188,7 @@ fn check(path: &Path) -> Result<(), Box<dyn Error>> {
                 tunnel.name.get_ref(),
                 tunnel.local.get_ref(),
                 tunnel.remote.get_ref(),
-                tunnel.start,
+                tunnel.start(),
             );
         }
     }

@@ -3,6 +3,11 @@
 //! Unprivileged: two threads, IKE and ESP over real UDP sockets on loopback, an embedded IP stack behind each. As root
 //! on request: two processes in network namespaces of their own, with TUN devices.
 
+/// Prints a line; a reader that went away is no reason to stop.
+macro_rules! say {
+    ($($arg:tt)*) => { super::log::line(&format!($($arg)*)) };
+}
+
 mod namespaces;
 
 use super::{
@@ -128,26 +133,22 @@ fn loopback(folder: &Path, log: LogStyle) -> io::Result<()> {
 
 fn tell_files(folder: &Path) {
     let shown = folder.display();
-    println!(
-        "\n{PINGS} pings, {PINGS} answers: the first one waited for the tunnel and was not lost."
-    );
-    println!("Configurations: {shown}/east.toml, {shown}/west.toml");
-    println!(
-        "Capture: {shown}/demo.pcap; the keys to it are in {shown}/keys. To read it decrypted:"
-    );
-    println!("  WIRESHARK_CONFIG_DIR={shown}/keys tshark -r {shown}/demo.pcap");
+    say!("\n{PINGS} pings, {PINGS} answers: the first one waited for the tunnel and was not lost.");
+    say!("Configurations: {shown}/east.toml, {shown}/west.toml");
+    say!("Capture: {shown}/demo.pcap; the keys to it are in {shown}/keys. To read it decrypted:");
+    say!("  WIRESHARK_CONFIG_DIR={shown}/keys tshark -r {shown}/demo.pcap");
 }
 
 fn show_tables(name: &str, status: &Status) {
-    println!(
+    say!(
         "\n{name}# show crypto isakmp sa\n{}",
         status::isakmp_sa(status)
     );
-    println!(
+    say!(
         "{name}# show crypto isakmp sa detail\n{}",
         status::isakmp_sa_detail(status)
     );
-    print!("{name}# show crypto ipsec sa\n{}", status::ipsec_sa(status));
+    say!("{name}# show crypto ipsec sa\n{}", status::ipsec_sa(status));
 }
 
 fn start(
@@ -188,7 +189,7 @@ fn pings(east: &mut Runner, near: &mut Engine) -> io::Result<()> {
         };
         for (n, time) in pinger.answers().skip(told) {
             let time = time.as_secs_f64() * 1000.0;
-            println!(
+            say!(
                 "east | ping {} of {PINGS} to {}: answer after {time:.1} ms",
                 n + 1,
                 pinger.target

@@ -1,6 +1,7 @@
 //! The gateway between its sockets: datagrams and inner packets in, the machines' actions done.
 
 mod commands;
+mod messages;
 mod packets;
 mod routing;
 
@@ -19,8 +20,8 @@ use crate::capture::KeyFiles;
 use esp::SelectorSet;
 use getrandom::SysRng;
 use ike_sm::{
-    Action, Actions, Answer, ChildUpdate, Command, DropReason, Endpoint, Event, KeyLog, Outcome,
-    Question,
+    Action, Actions, Answer, ChildId, ChildUpdate, Command, DropReason, Endpoint, Event, KeyLog,
+    Outcome, Question,
 };
 use rand_core::UnwrapErr;
 use std::{collections::BTreeMap, io, time::Duration};
@@ -33,6 +34,9 @@ pub static PROVIDER: crypto_suite::Provider = crypto_suite::DEFAULT;
 
 /// Longest stay of a packet that waits for its tunnel.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long after the last message of a negotiation the first packet leaves: the peer needs a moment to install what
+/// that message allows. (The commit bit of RFC 2408 §3.1 would tell; hardly a peer knows it.)
+const SETTLE: Duration = Duration::from_millis(50);
 /// How often the endpoint hears of traffic at most.
 const TRAFFIC_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -59,8 +63,8 @@ pub struct Engine {
     mss_mtu: Option<u16>,
     waiting: Vec<commands::Waiting>,
     finished: Vec<Finished>,
-    /// Tunnels whose held packets may leave once the messages before them have.
-    released: Vec<usize>,
+    /// Pairs that let packets out soon: when, which, and the one each replaces.
+    settling: Vec<(Duration, ChildId, Option<ChildId>)>,
 }
 
 /// One tunnel of the configuration.
@@ -108,7 +112,7 @@ impl Engine {
                 peer: peer.name.clone(),
                 selectors: super::pairs::selector_set(&child.local, &child.remote)
                     .map_err(|e| io::Error::other(e.to_string()))?,
-                start: written.map_or(Start::Passive, |t| t.start),
+                start: written.map_or(Start::Passive, |t| t.start()),
                 hits: 0,
             });
         }
@@ -134,7 +138,7 @@ impl Engine {
             traffic_due: None,
             waiting: Vec::new(),
             finished: Vec::new(),
-            released: Vec::new(),
+            settling: Vec::new(),
         })
     }
 
@@ -144,7 +148,7 @@ impl Engine {
     /// A route is refused.
     pub fn start(&mut self, now: Duration) -> io::Result<()> {
         for tunnel in self.config.peer.iter().flat_map(|p| &p.tunnel) {
-            let standing = tunnel.start == Start::OnDemand || tunnel.reverse_route == Rri::Static;
+            let standing = tunnel.start() == Start::OnDemand || tunnel.reverse_route == Rri::Static;
             if standing && tunnel.reverse_route != Rri::Off {
                 self.routing.add_network(tunnel.remote.get_ref().0)?;
             }
@@ -175,6 +179,7 @@ impl Engine {
         if self.traffic_due.is_some_and(|due| due <= now) {
             self.report_traffic(now);
         }
+        self.settled(now);
         self.hold.expire(now);
         self.inside.poll(now);
         if self.endpoint.next_deadline().is_some_and(|d| d.at <= now) {
@@ -186,10 +191,11 @@ impl Engine {
     pub fn next_deadline(&mut self, now: Duration) -> Option<Duration> {
         let ike = self.endpoint.next_deadline().map(|d| d.at);
         let inside = self.inside.next_deadline(now);
-        [ike, inside, self.traffic_due, self.hold.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        {
+            let settled = self.settling.iter().map(|(at, ..)| *at).min();
+            let own = [self.traffic_due, self.hold.next_deadline(), settled];
+            [ike, inside].into_iter().chain(own).flatten().min()
+        }
     }
 
     /// Whether any pair of IPsec SAs is installed.
@@ -293,10 +299,6 @@ impl Engine {
         while let Some(action) = self.actions.pop() {
             self.act(action, now);
         }
-        // The peer has to see the last message of the exchange before the first packet.
-        for tunnel in std::mem::take(&mut self.released) {
-            self.release(tunnel, now);
-        }
         outcome
     }
 
@@ -313,7 +315,7 @@ impl Engine {
                 }
             }
             Action::UpdateChild(id, update) => match update {
-                ChildUpdate::Activate { replaces } => self.activate(id, replaces),
+                ChildUpdate::Activate { replaces } => self.activate(id, replaces, now),
                 ChildUpdate::Path(path) => {
                     if let Some(pair) = self.pairs.get_mut(id) {
                         pair.path = path;
@@ -327,6 +329,8 @@ impl Engine {
                 _ => {}
             },
             Action::RemoveChild { child, reason, .. } => {
+                // What replaces it cannot wait any longer.
+                self.settled_instead_of(child, now);
                 if let Some(pair) = self.pairs.remove(child) {
                     self.child_removed(&pair.name, reason);
                 }

@@ -106,9 +106,16 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
         (None, None) => None,
     };
     peer.local_id = p.local_id.as_ref().map(identity);
-    peer.remote_id = p.remote_id.as_ref().map_or(RemoteIdentity::Address, |id| {
-        RemoteIdentity::Is(identity(id))
-    });
+    // A peer that may be anywhere may sit behind a NAT, with an address of its own inside: its key identifies it.
+    let anywhere = if peer.networks.is_empty() {
+        RemoteIdentity::Address
+    } else {
+        RemoteIdentity::Any
+    };
+    peer.remote_id = p
+        .remote_id
+        .as_ref()
+        .map_or(anywhere, |id| RemoteIdentity::Is(identity(id)));
     if !p.policy.get_ref().0.is_empty() {
         peer.policies = config.policies(p).map(policy).collect::<Result<_, _>>()?;
     }
@@ -119,7 +126,7 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
         .dpd
         .as_ref()
         .is_some_and(|d| d.action == config::DpdAction::Restart)
-        || p.tunnel.iter().any(|t| t.start == config::Start::Now);
+        || p.tunnel.iter().any(|t| t.start() == config::Start::Now);
     peer.children = Vec::new();
     for t in &p.tunnel {
         peer.children.push(child(config, t)?);

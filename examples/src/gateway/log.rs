@@ -46,7 +46,7 @@ impl Log {
 }
 
 /// One write per line: two gateways may share the terminal. A reader that went away is no reason to stop.
-fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let _ = io::stdout()
         .lock()
         .write_all(format!("{text}\n").as_bytes());

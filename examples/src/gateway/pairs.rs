@@ -34,6 +34,8 @@ pub struct Pair {
     pub outbound: Outbound,
     /// The receiving half.
     pub inbound: Inbound,
+    /// We began its negotiation.
+    pub initiator: bool,
     /// Packets leave through it.
     pub active: bool,
     /// What passed since the last report.
@@ -170,6 +172,7 @@ impl Pair {
             mode: sa.mode,
             outbound: Outbound::new(key(sa.keys_out.expose())?, outbound, now).map_err(unusable)?,
             inbound: Inbound::new(key(sa.keys_in.expose())?, inbound, now).map_err(unusable)?,
+            initiator: sa.initiator,
             active: false,
             unreported: Traffic::default(),
             suite: sa.suite,

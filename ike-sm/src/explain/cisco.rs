@@ -252,7 +252,7 @@ fn transform(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &TransformCheck) -> fmt::R
 }
 
 /// The sentence that goes with a mismatch.
-struct Refused(Mismatch);
+pub(super) struct Refused(pub(super) Mismatch);
 
 impl Display for Refused {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
+use super::cisco::Refused;
 use super::{Compact, DpdStep, Packet, PskFound, What, words};
 
 impl Display for Compact<'_> {
@@ -23,6 +24,32 @@ impl Display for Compact<'_> {
                 s.offered.time.as_secs(),
                 s.lifetime.time.as_secs(),
             ),
+            What::TransformCheck(c) if c.verdict.is_some() => {
+                write!(
+                    f,
+                    "IKE[{n}] transform {} against policy {}: ",
+                    c.transform, c.policy
+                )?;
+                c.verdict
+                    .map_or(Ok(()), |verdict| write!(f, "{}", Refused(verdict)))
+            }
+            What::ProposalCheck(c) if c.verdict.is_some() => {
+                write!(
+                    f,
+                    "IKE[{n}] proposal {} transform {} against {}: ",
+                    c.proposal, c.transform, c.child
+                )?;
+                c.verdict.map_or(Ok(()), |verdict| {
+                    write!(f, "{verdict} does not match policy")
+                })
+            }
+            What::SelectorCheck(c) if !c.ok => {
+                write!(
+                    f,
+                    "IKE[{n}] {} === {} does not match {}",
+                    c.local, c.remote, c.child
+                )
+            }
             What::PskLookup {
                 peer,
                 found: PskFound::No,
@@ -74,6 +101,18 @@ impl Display for Compact<'_> {
                     "IKE[{n}] ISAKMP SA with {peer} ended: {}",
                     words::close(*reason)
                 )
+            }
+            What::Notified {
+                notify,
+                authenticated,
+                ..
+            } => {
+                let trust = if *authenticated {
+                    ""
+                } else {
+                    " (not authenticated: a hint at most)"
+                };
+                write!(f, "IKE[{n}] notified: {}{trust}", words::notify(*notify))
             }
             What::Dpd(DpdStep::Dead) => write!(f, "IKE[{n}] peer is dead"),
             What::Dropped { path, reason } => {

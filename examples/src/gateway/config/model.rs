@@ -205,9 +205,8 @@ pub struct Tunnel {
     pub esn: bool,
     /// Time without traffic after which the SAs are deleted.
     pub idle_time: Option<Seconds>,
-    /// When to negotiate.
-    #[serde(default = "on_demand")]
-    pub start: Start,
+    /// When to negotiate; absent, on demand where the peer has an address to call.
+    start: Option<Start>,
     /// The route to the remote network.
     #[serde(default = "on_sa")]
     pub reverse_route: Rri,
@@ -254,9 +253,6 @@ fn clear() -> DpdAction {
 fn accept() -> Pfs {
     Pfs::Accept
 }
-fn on_demand() -> Start {
-    Start::OnDemand
-}
 fn on_sa() -> Rri {
     Rri::OnSa
 }
@@ -282,6 +278,17 @@ impl Config {
     /// The checks that need more than one value.
     pub(super) fn resolve(&mut self) -> Result<(), Fault> {
         self.isakmp_policy.sort_by_key(|p| *p.priority.get_ref());
+        for peer in &mut self.peer {
+            let callable = peer.first_host().is_some();
+            for tunnel in &mut peer.tunnel {
+                let default = if callable {
+                    Start::OnDemand
+                } else {
+                    Start::Passive
+                };
+                tunnel.start.get_or_insert(default);
+            }
+        }
         self.check_policies()?;
         self.check_transform_sets()?;
         for entry in &self.psk {
@@ -401,7 +408,7 @@ impl Config {
                 ));
             }
         }
-        if tunnel.start != Start::Passive && peer.first_host().is_none() {
+        if tunnel.start() != Start::Passive && peer.first_host().is_none() {
             let what = format!(
                 "`{}` has no address to call: only start = \"passive\" works",
                 peer.name.get_ref()
@@ -417,6 +424,14 @@ impl Config {
         self.isakmp_policy
             .iter()
             .filter(move |p| wanted.is_empty() || wanted.contains(p.priority.get_ref()))
+    }
+}
+
+impl Tunnel {
+    /// When to negotiate.
+    #[must_use]
+    pub fn start(&self) -> Start {
+        self.start.unwrap_or(Start::OnDemand)
     }
 }
 

@@ -82,7 +82,7 @@ fn the_words_of_the_field_mean_what_they_say() {
     assert_eq!(peer.remote_id, Some(Identity::Fqdn("b.lab".into())));
     let tunnel = &peer.tunnel[0];
     assert_eq!(tunnel.pfs, Pfs::Group(Group(2)));
-    assert_eq!(tunnel.start, Start::OnDemand);
+    assert_eq!(tunnel.start(), Start::OnDemand);
     assert_eq!(tunnel.idle_time, Some(Seconds(Duration::from_secs(120))));
     assert_eq!(config.transform_set("strong").unwrap().mode, Mode::Tunnel);
 }

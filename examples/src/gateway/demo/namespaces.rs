@@ -31,6 +31,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+macro_rules! tell {
+    ($($arg:tt)*) => { crate::gateway::log::line(&format!($($arg)*)) };
+}
+
 const CABLE: [&str; 2] = ["outer-east", "outer-west"];
 const IDENT: u16 = 0x4950;
 
@@ -109,7 +113,7 @@ impl Process {
         if let Some(lines) = self.lines.take() {
             thread::spawn(move || {
                 for line in lines.lines().map_while(Result::ok) {
-                    println!("{line}");
+                    tell!("{line}");
                 }
             });
         }
@@ -189,9 +193,9 @@ pub(super) fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()>
             match told.try_recv() {
                 Ok(Ok(line)) => {
                     answered += 1;
-                    println!("{name} | {line}");
+                    tell!("{name} | {line}");
                 }
-                Ok(Err(line)) => println!("{name} | {line}"),
+                Ok(Err(line)) => tell!("{name} | {line}"),
                 Err(mpsc::TryRecvError::Empty) => return ControlFlow::Continue(()),
                 Err(mpsc::TryRecvError::Disconnected) => {
                     if east {

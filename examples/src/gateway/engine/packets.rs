@@ -1,6 +1,6 @@
 //! The way of a packet: in through ESP, out through ESP, or into the queue of those that wait.
 
-use super::{Engine, TRAFFIC_INTERVAL};
+use super::{Engine, SETTLE, TRAFFIC_INTERVAL, messages};
 use crate::gateway::config::Start;
 use crate::gateway::pairs::Pair;
 use esp::{Content, Flow, OpenError, Outer, PacketBuf};
@@ -22,6 +22,7 @@ impl Engine {
     /// A UDP datagram has arrived.
     pub fn datagram(&mut self, path: Path, payload: &mut [u8], now: Duration) {
         if !path.natt {
+            self.note_message("Rx <<", path, payload);
             self.tell(
                 Event::Datagram {
                     path,
@@ -33,6 +34,7 @@ impl Engine {
         }
         match nat_t::classify(payload) {
             Datagram::Ike(message) => {
+                self.note_message("Rx <<", path, message);
                 self.tell(Event::Datagram { path, message }, now);
             }
             Datagram::Esp(_) => self.esp(path.local.ip(), path.remote, true, payload, now),
@@ -145,19 +147,46 @@ impl Engine {
         self.tell(Event::Command(command), now);
     }
 
-    /// Packets leave through `id` from now on; those that waited for it may go.
-    pub(super) fn activate(&mut self, id: ChildId, replaces: Option<ChildId>) {
-        let Some(pair) = self.pairs.activate(id, replaces) else {
-            return;
-        };
-        let name = pair.name.clone();
-        self.child_up(&name, id);
-        self.released
-            .extend(self.tunnels.iter().position(|t| t.name == name));
+    /// Packets may leave through `id`. The peer of a negotiation that we began gets a moment for its last message.
+    pub(super) fn activate(&mut self, id: ChildId, replaces: Option<ChildId>, now: Duration) {
+        let ours = self.pairs.get_mut(id).is_some_and(|p| p.initiator);
+        let at = if ours { now + SETTLE } else { now };
+        self.settling.push((at, id, replaces));
+        self.settled(now);
+    }
+
+    /// Lets packets out through the pairs whose moment has come.
+    pub(super) fn settled(&mut self, now: Duration) {
+        let (due, rest) = std::mem::take(&mut self.settling)
+            .into_iter()
+            .partition(|s| s.0 <= now);
+        self.settling = rest;
+        self.let_out(due, now);
+    }
+
+    /// Lets packets out through what replaces `old`, which goes.
+    pub(super) fn settled_instead_of(&mut self, old: ChildId, now: Duration) {
+        let taken = std::mem::take(&mut self.settling);
+        let (due, rest) = taken.into_iter().partition(|s| s.2 == Some(old));
+        self.settling = rest;
+        self.let_out(due, now);
+    }
+
+    fn let_out(&mut self, due: Vec<(Duration, ChildId, Option<ChildId>)>, now: Duration) {
+        for (_, id, replaces) in due {
+            let Some(pair) = self.pairs.activate(id, replaces) else {
+                continue;
+            };
+            let name = pair.name.clone();
+            self.child_up(&name, id);
+            if let Some(tunnel) = self.tunnels.iter().position(|t| t.name == name) {
+                self.release(tunnel, now);
+            }
+        }
     }
 
     /// Lets the packets go that waited for a tunnel.
-    pub(super) fn release(&mut self, tunnel: usize, now: Duration) {
+    fn release(&mut self, tunnel: usize, now: Duration) {
         for packet in self.hold.release(tunnel) {
             let range = HEADROOM..HEADROOM + packet.len();
             let mut buffer = vec![0; range.end + TAILROOM];
@@ -182,7 +211,17 @@ impl Engine {
         }
     }
 
+    fn note_message(&self, arrow: &str, path: Path, message: &[u8]) {
+        if let Some(line) = messages::describe(arrow, path.remote, message) {
+            self.log.note(&line);
+        }
+    }
+
     pub(super) fn send_ike(&mut self, path: Path, datagram: &[u8]) {
+        let marker = if path.natt { nat_t::MARKER_LEN } else { 0 };
+        if let Some(message) = datagram.get(marker..) {
+            self.note_message("Tx >>", path, message);
+        }
         if let Err(e) = self.outside.send_udp(path, datagram) {
             self.count("sending failed");
             if e.kind() != io::ErrorKind::WouldBlock {
