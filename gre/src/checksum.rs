@@ -10,6 +10,7 @@ impl Sum {
     pub const ZERO: Self = Self(0);
 
     /// Adds `data`, padded with a zero octet when its length is odd.
+    #[inline]
     #[must_use]
     pub fn octets(self, data: &[u8]) -> Self {
         // RFC 1071 §2(B): the sum is independent of byte order, so words are added as the machine
@@ -22,31 +23,35 @@ impl Sum {
             low = low.wrapping_add(word & 0xffff_ffff);
             high = high.wrapping_add(word >> 32);
         }
-        let mut last = [0u8; 8];
-        for (to, from) in last.iter_mut().zip(tail) {
-            *to = *from;
+        let (four, tail) = tail.as_chunks::<4>();
+        if let [four] = four {
+            low = low.wrapping_add(u64::from(u32::from_ne_bytes(*four)));
         }
-        let last = u64::from_ne_bytes(last);
-        let sum = fold32(low)
-            .wrapping_add(fold32(high))
-            .wrapping_add(last & 0xffff_ffff)
-            .wrapping_add(last >> 32);
-        Self(self.0.wrapping_add(fold32(sum)))
+        let (two, tail) = tail.as_chunks::<2>();
+        if let [two] = two {
+            high = high.wrapping_add(u64::from(u16::from_ne_bytes(*two)));
+        }
+        if let [last] = *tail {
+            high = high.wrapping_add(u64::from(u16::from_ne_bytes([last, 0])));
+        }
+        Self(self.0.wrapping_add(fold32(low)).wrapping_add(fold32(high)))
     }
 
     /// Adds one 16-bit word given as a number.
+    #[inline]
     #[must_use]
     pub fn word(self, word: u16) -> Self {
         Self(self.0.wrapping_add(u64::from(word.to_be())))
     }
 
     /// The checksum: the complement of the folded sum, as a number in host order.
+    #[inline]
     #[must_use]
     pub fn finish(self) -> u16 {
-        let mut sum = self.0;
-        while sum > 0xffff {
-            sum = (sum & 0xffff).wrapping_add(sum >> 16);
-        }
+        let sum = fold32(fold32(self.0));
+        let sum = (sum & 0xffff).wrapping_add(sum >> 16);
+        let sum = (sum & 0xffff).wrapping_add(sum >> 16);
+        let sum = (sum & 0xffff).wrapping_add(sum >> 16);
         // `sum` fits in 16 bits now: its low two octets are all of it.
         let [a, b, ..] = sum.to_le_bytes();
         !u16::from_be(u16::from_le_bytes([a, b]))
@@ -54,6 +59,7 @@ impl Sum {
 }
 
 /// The checksum of one buffer (RFC 1071). Over a buffer that holds its own valid checksum: zero.
+#[inline]
 #[must_use]
 pub fn checksum(data: &[u8]) -> u16 {
     Sum::ZERO.octets(data).finish()

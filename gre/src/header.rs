@@ -85,6 +85,7 @@ impl Header {
     ///
     /// # Errors
     /// [`EncodeError::Headroom`] or [`EncodeError::PayloadOffset`]; the buffer is unchanged then.
+    #[inline]
     pub fn encapsulate(&self, buffer: &mut [u8], payload_at: usize) -> Result<usize, EncodeError> {
         let start = headroom(buffer, payload_at, self.len())?;
         let packet = buffer.get_mut(start..).unwrap_or_default();
@@ -104,6 +105,7 @@ impl Header {
         Ok(start)
     }
 
+    #[inline]
     fn fields(&self) -> (u16, [Option<[u8; 4]>; 3]) {
         let mut flags = 0;
         if self.checksum {
@@ -126,6 +128,7 @@ impl Header {
 }
 
 /// Where a header of `needed` octets in front of `payload_at` starts.
+#[inline]
 pub(crate) fn headroom(
     buffer: &[u8],
     payload_at: usize,

@@ -19,16 +19,19 @@ pub const MAX_EXTENSION_HEADERS: usize = 8;
 /// A received IPv4 or IPv6 packet, header checked once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IpPacket<'a> {
-    source: IpAddr,
-    destination: IpAddr,
-    ttl: u8,
-    traffic_class: u8,
+    fixed: Fixed<'a>,
     protocol: u8,
-    dont_fragment: bool,
     fragment: bool,
     header_len: usize,
     total_len: usize,
     payload: &'a [u8],
+}
+
+/// The fixed header, read where it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fixed<'a> {
+    V4(&'a [u8; IPV4_HEADER_LEN]),
+    V6(&'a [u8; IPV6_HEADER_LEN]),
 }
 
 impl<'a> IpPacket<'a> {
@@ -37,6 +40,7 @@ impl<'a> IpPacket<'a> {
     /// # Errors
     /// Truncation, lengths that contradict each other, a wrong IPv4 header checksum, too many IPv6
     /// extension headers.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         match bytes.first().map(|first| first >> 4) {
             None => Err(truncated("IP header", IPV4_HEADER_LEN, 0)),
@@ -46,60 +50,42 @@ impl<'a> IpPacket<'a> {
         }
     }
 
+    #[inline]
     fn parse_v4(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let Some(header) = bytes.first_chunk::<IPV4_HEADER_LEN>() else {
+        let Some(fixed) = bytes.first_chunk::<IPV4_HEADER_LEN>() else {
             return Err(truncated("IPv4 header", IPV4_HEADER_LEN, bytes.len()));
         };
-        let [
-            first,
-            tos,
-            l0,
-            l1,
-            _,
-            _,
-            f0,
-            f1,
-            ttl,
-            protocol,
-            _,
-            _,
-            addresses @ ..,
-        ] = *header;
-        let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
-        let header_len = usize::from(first & 0x0f).saturating_mul(4);
-        if header_len < IPV4_HEADER_LEN {
-            let [_, _, _, _, _, _, _, low] = (header_len as u64).to_be_bytes();
-            return Err(ParseErrorKind::IpHeaderLength(low).at(0));
+        let [first, _, l0, l1, _, _, f0, f1, _, protocol, ..] = *fixed;
+        let words = first & 0x0f;
+        if words < 5 {
+            return Err(ParseErrorKind::IpHeaderLength(words.saturating_mul(4)).at(0));
         }
+        let header_len = usize::from(words).saturating_mul(4);
         let total_len = usize::from(u16::from_be_bytes([l0, l1]));
-        let available = bytes.len();
-        let Some(whole) = bytes.get(..total_len) else {
+        let whole = bytes.get(..total_len);
+        let Some((header, payload)) = whole.and_then(|w| w.split_at_checked(header_len)) else {
+            let available = bytes.len();
             return Err(ParseErrorKind::IpLength {
                 stated: total_len,
                 available,
             }
             .at(2));
         };
-        let Some((header, payload)) = whole.split_at_checked(header_len) else {
-            return Err(ParseErrorKind::IpLength {
-                stated: total_len,
-                available,
-            }
-            .at(2));
+        let sum = if words == 5 {
+            checksum(fixed)
+        } else {
+            checksum(header)
         };
-        if checksum(header) != 0 {
+        if sum != 0 {
             return Err(ParseErrorKind::IpChecksum.at(10));
         }
-        // RFC 791 §3.1: flags in the three high bits, DF 0x4000, MF 0x2000, offset below.
-        let fragment = u16::from_be_bytes([f0, f1]);
+        // RFC 791 §3.1: MF 0x2000, offset below.
+        let fragment = u16::from_be_bytes([f0, f1]) & 0x3fff != 0;
+        let fixed = Fixed::V4(fixed);
         Ok(Self {
-            source: Ipv4Addr::new(s0, s1, s2, s3).into(),
-            destination: Ipv4Addr::new(d0, d1, d2, d3).into(),
-            ttl,
-            traffic_class: tos,
+            fixed,
             protocol,
-            dont_fragment: fragment & 0x4000 != 0,
-            fragment: fragment & 0x3fff != 0,
+            fragment,
             header_len,
             total_len,
             payload,
@@ -107,21 +93,10 @@ impl<'a> IpPacket<'a> {
     }
 
     fn parse_v6(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let Some((header, rest)) = bytes.split_first_chunk::<IPV6_HEADER_LEN>() else {
+        let Some((fixed, rest)) = bytes.split_first_chunk::<IPV6_HEADER_LEN>() else {
             return Err(truncated("IPv6 header", IPV6_HEADER_LEN, bytes.len()));
         };
-        let [
-            first,
-            second,
-            _,
-            _,
-            l0,
-            l1,
-            next_header,
-            hop_limit,
-            addresses @ ..,
-        ] = *header;
-        let (source, destination) = split_addresses(addresses);
+        let [_, _, _, _, l0, l1, next_header, ..] = *fixed;
         let stated = usize::from(u16::from_be_bytes([l0, l1]));
         let Some(rest) = rest.get(..stated) else {
             let stated = stated.saturating_add(IPV6_HEADER_LEN);
@@ -133,13 +108,8 @@ impl<'a> IpPacket<'a> {
         };
         let chain = Extensions::walk(next_header, rest)?;
         Ok(Self {
-            source: Ipv6Addr::from(source).into(),
-            destination: Ipv6Addr::from(destination).into(),
-            ttl: hop_limit,
-            traffic_class: (first << 4) | (second >> 4),
+            fixed: Fixed::V6(fixed),
             protocol: chain.protocol,
-            // RFC 8200 §4.5: only the source fragments.
-            dont_fragment: true,
             fragment: chain.fragment,
             header_len: IPV6_HEADER_LEN.saturating_add(chain.len),
             total_len: IPV6_HEADER_LEN.saturating_add(stated),
@@ -149,26 +119,44 @@ impl<'a> IpPacket<'a> {
 
     /// Source address.
     #[must_use]
-    pub const fn source(&self) -> IpAddr {
-        self.source
+    pub fn source(&self) -> IpAddr {
+        match self.fixed {
+            Fixed::V4([.., a, b, c, d, _, _, _, _]) => Ipv4Addr::new(*a, *b, *c, *d).into(),
+            Fixed::V6([_, _, _, _, _, _, _, _, addresses @ ..]) => split_addresses(addresses).0,
+        }
     }
 
     /// Destination address.
     #[must_use]
-    pub const fn destination(&self) -> IpAddr {
-        self.destination
+    pub fn destination(&self) -> IpAddr {
+        match self.fixed {
+            Fixed::V4([.., a, b, c, d]) => Ipv4Addr::new(*a, *b, *c, *d).into(),
+            Fixed::V6([_, _, _, _, _, _, _, _, addresses @ ..]) => split_addresses(addresses).1,
+        }
+    }
+
+    /// Whether it is IPv4.
+    #[must_use]
+    pub const fn is_ipv4(&self) -> bool {
+        matches!(self.fixed, Fixed::V4(_))
     }
 
     /// TTL or Hop Limit.
     #[must_use]
     pub const fn ttl(&self) -> u8 {
-        self.ttl
+        match self.fixed {
+            Fixed::V4([_, _, _, _, _, _, _, _, ttl, ..]) => *ttl,
+            Fixed::V6([_, _, _, _, _, _, _, hop_limit, ..]) => *hop_limit,
+        }
     }
 
     /// TOS or Traffic Class octet.
     #[must_use]
     pub const fn traffic_class(&self) -> u8 {
-        self.traffic_class
+        match self.fixed {
+            Fixed::V4([_, tos, ..]) => *tos,
+            Fixed::V6([first, second, ..]) => (*first << 4) | (*second >> 4),
+        }
     }
 
     /// Protocol, or the Next Header of the last IPv6 extension header.
@@ -177,10 +165,13 @@ impl<'a> IpPacket<'a> {
         self.protocol
     }
 
-    /// The IPv4 DF bit; true for IPv6.
+    /// The IPv4 DF bit; true for IPv6, where only the source fragments (RFC 8200 §4.5).
     #[must_use]
     pub const fn dont_fragment(&self) -> bool {
-        self.dont_fragment
+        match self.fixed {
+            Fixed::V4([_, _, _, _, _, _, flags, ..]) => *flags & 0x40 != 0,
+            Fixed::V6(_) => true,
+        }
     }
 
     /// Whether this is a fragment, first ones included.
@@ -212,6 +203,7 @@ impl<'a> IpPacket<'a> {
     /// # Errors
     /// [`ParseErrorKind::NotGre`], [`ParseErrorKind::Fragment`], or what [`Packet::parse`] finds
     /// (offsets count from the start of this packet).
+    #[inline]
     pub fn gre(&self) -> Result<Packet<'a>, ParseError> {
         let body = self.gre_bytes()?;
         Packet::parse(body).map_err(|error| ParseError {
@@ -224,9 +216,10 @@ impl<'a> IpPacket<'a> {
     ///
     /// # Errors
     /// [`ParseErrorKind::NotGre`] or [`ParseErrorKind::Fragment`].
+    #[inline]
     pub fn gre_bytes(&self) -> Result<&'a [u8], ParseError> {
         if self.protocol != PROTOCOL_GRE {
-            let at = if self.source.is_ipv4() { 9 } else { 6 };
+            let at = if self.is_ipv4() { 9 } else { 6 };
             return Err(ParseErrorKind::NotGre(self.protocol).at(at));
         }
         if self.fragment {
@@ -291,6 +284,7 @@ impl Delivery {
     ///
     /// # Errors
     /// No headroom, a packet above 65,535 octets, mixed families. The buffer is unchanged then.
+    #[inline]
     pub fn prepend(&self, buffer: &mut [u8], payload_at: usize) -> Result<usize, EncodeError> {
         let start = headroom(buffer, payload_at, self.len())?;
         let total = buffer.len().saturating_sub(start);
@@ -315,6 +309,7 @@ impl Delivery {
     ///
     /// # Errors
     /// As [`prepend`](Self::prepend) and [`Header::encapsulate`]. The buffer is unchanged then.
+    #[inline]
     pub fn encapsulate(
         &self,
         header: &Header,
@@ -343,6 +338,7 @@ impl Delivery {
         }
     }
 
+    #[inline]
     fn ipv4(&self, source: Ipv4Addr, destination: Ipv4Addr, total: u16) -> [u8; IPV4_HEADER_LEN] {
         let [l0, l1] = total.to_be_bytes();
         let [_, _, i0, i1] = self.identification.to_be_bytes();
@@ -456,11 +452,14 @@ fn truncated(what: &'static str, needed: usize, available: usize) -> ParseError 
     .at(available)
 }
 
-fn split_addresses(addresses: [u8; 32]) -> ([u8; 16], [u8; 16]) {
+fn split_addresses(addresses: &[u8; 32]) -> (IpAddr, IpAddr) {
     let mut source = [0; 16];
     let mut destination = [0; 16];
     let (low, high) = addresses.split_at(16);
     source.copy_from_slice(low);
     destination.copy_from_slice(high);
-    (source, destination)
+    (
+        Ipv6Addr::from(source).into(),
+        Ipv6Addr::from(destination).into(),
+    )
 }

@@ -87,7 +87,7 @@ pub enum Ingress {
 /// the delivery packet, whatever the payload's DF bit says.
 #[must_use]
 pub const fn ingress(packet: &IpPacket<'_>, tunnel_mtu: usize, policy: DfPolicy) -> Ingress {
-    let v4 = packet.source().is_ipv4();
+    let v4 = packet.is_ipv4();
     if packet.total_len() <= tunnel_mtu {
         let dont_fragment = match policy {
             DfPolicy::Copy => packet.dont_fragment(),

@@ -22,6 +22,7 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// Truncation, another version, one of the RFC 1701 bits that RFC 2784 §2.3 orders to refuse,
     /// or a wrong checksum.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let packet = Self::parse_unverified(bytes)?;
         if let Some(found) = packet.checksum {
@@ -39,6 +40,7 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// As [`parse`](Self::parse) but for the checksum.
+    #[inline]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let (flags, protocol) = first_word(bytes)?;
         match flags & flag::VERSION {
@@ -156,6 +158,7 @@ impl<'a> AnyPacket<'a> {
 }
 
 /// Flags and Protocol Type.
+#[inline]
 pub(crate) fn first_word(bytes: &[u8]) -> Result<(u16, EtherType), ParseError> {
     let [f0, f1, p0, p1] = Fields { bytes, at: 0 }.word("GRE header")?;
     Ok((
@@ -181,6 +184,7 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     pub(crate) fn word(&mut self, what: &'static str) -> Result<[u8; 4], ParseError> {
         let rest = self.rest();
         let Some(word) = rest.first_chunk::<4>() else {
@@ -197,6 +201,7 @@ impl<'a> Fields<'a> {
         Ok(*word)
     }
 
+    #[inline]
     pub(crate) fn optional(
         &mut self,
         present: u16,
@@ -208,6 +213,7 @@ impl<'a> Fields<'a> {
         self.word(what).map(|word| Some(u32::from_be_bytes(word)))
     }
 
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
