@@ -5,3 +5,4 @@ pub mod capture;
 pub mod dissect;
 pub mod gateway;
 pub mod net;
+pub mod vrrp;

@@ -8,11 +8,18 @@ use netlink_packet_core::{
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage as Rt,
     address::{AddressAttribute, AddressHeaderFlags, AddressMessage},
-    link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+    link::{
+        InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+        MacVlanMode,
+    },
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use std::{io, net::IpAddr};
+use std::{
+    io,
+    net::IpAddr,
+    os::fd::{AsRawFd, RawFd},
+};
 
 /// A route: to `destination` through a device, a router, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +32,56 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// Source address of packets that do not have one yet.
     pub source: Option<IpAddr>,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its index.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its Ethernet address.
+    pub mac: Option<[u8; 6]>,
+    /// Whether it is up and has a carrier.
+    pub running: bool,
+}
+
+/// Says when links or addresses change.
+pub struct Watch {
+    socket: Socket,
+}
+
+impl Watch {
+    /// Starts watching.
+    ///
+    /// # Errors
+    /// No netlink socket is to be had.
+    pub fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.set_non_blocking(true)?;
+        // rtnetlink(7): RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR.
+        for group in [1, 5, 9] {
+            socket.add_membership(group)?;
+        }
+        Ok(Self { socket })
+    }
+
+    /// Readable when something changed.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Takes what is there; what it was is asked for anew.
+    pub fn drain(&self) {
+        // An overrun (ENOBUFS) is news, too.
+        while match self.socket.recv_from_full() {
+            Ok(_) => true,
+            Err(e) => e.raw_os_error() == Some(libc::ENOBUFS),
+        } {}
+    }
 }
 
 /// A conversation with the kernel.
@@ -111,16 +168,86 @@ impl Netlink {
         })
     }
 
+    /// All interfaces.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn links(&mut self) -> io::Result<Vec<Link>> {
+        let mut links = Vec::new();
+        self.dump(Rt::GetLink(LinkMessage::default()), |message| {
+            let Rt::NewLink(message) = message else {
+                return;
+            };
+            let flags = message.header.flags;
+            let mut link = Link {
+                index: message.header.index,
+                name: String::new(),
+                mac: None,
+                running: flags.contains(LinkFlags::Up) && flags.contains(LinkFlags::Running),
+            };
+            for attribute in message.attributes {
+                match attribute {
+                    LinkAttribute::IfName(name) => link.name = name,
+                    LinkAttribute::Address(mac) => link.mac = mac.try_into().ok(),
+                    _ => {}
+                }
+            }
+            links.push(link);
+        })?;
+        Ok(links)
+    }
+
     /// Sets an interface up.
     ///
     /// # Errors
     /// The kernel refuses it.
     pub fn set_up(&mut self, index: u32) -> io::Result<()> {
+        self.set_flags(index, LinkFlags::Up)
+    }
+
+    /// Sets an interface down.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn set_down(&mut self, index: u32) -> io::Result<()> {
+        self.set_flags(index, LinkFlags::empty())
+    }
+
+    fn set_flags(&mut self, index: u32, flags: LinkFlags) -> io::Result<()> {
         let mut link = LinkMessage::default();
         link.header.index = index;
-        link.header.flags = LinkFlags::Up;
+        link.header.flags = flags;
         link.header.change_mask = LinkFlags::Up;
         self.ask(Rt::SetLink(link), 0)
+    }
+
+    /// Creates a macvlan interface on `parent` with its own Ethernet address, private: it does not
+    /// speak with other macvlans of the parent.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn add_macvlan(&mut self, name: &str, parent: u32, mac: [u8; 6]) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        link.attributes.push(LinkAttribute::IfName(name.into()));
+        link.attributes.push(LinkAttribute::Link(parent));
+        link.attributes.push(LinkAttribute::Address(mac.to_vec()));
+        link.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::MacVlan),
+            LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(
+                MacVlanMode::Private,
+            )])),
+        ]));
+        self.ask(Rt::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Deletes an interface.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn del_link(&mut self, index: u32) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        self.ask(Rt::DelLink(link), 0)
     }
 
     /// Creates a pair of virtual Ethernet interfaces.
@@ -168,6 +295,24 @@ impl Netlink {
             .attributes
             .push(AddressAttribute::Address(address.addr()));
         self.ask(Rt::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
+    }
+
+    /// Takes an address from an interface. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn del_address(&mut self, index: u32, address: IpNet) -> io::Result<()> {
+        let mut message = AddressMessage::default();
+        message.header.index = index;
+        message.header.family = family(address.addr());
+        message.header.prefix_len = address.prefix_len();
+        message
+            .attributes
+            .push(AddressAttribute::Local(address.addr()));
+        match self.ask(Rt::DelAddress(message), 0) {
+            Err(e) if e.raw_os_error() == Some(libc::EADDRNOTAVAIL) => Ok(()),
+            result => result,
+        }
     }
 
     fn ask(&mut self, message: Rt, flags: u16) -> io::Result<()> {

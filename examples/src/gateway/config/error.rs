@@ -17,7 +17,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn unreadable(file: &str, error: &io::Error) -> Self {
+    pub(crate) fn unreadable(file: &str, error: &io::Error) -> Self {
         Self {
             file: file.into(),
             line: None,
@@ -26,7 +26,7 @@ impl ConfigError {
         }
     }
 
-    pub(super) fn at(file: &str, text: &str, span: Option<Range<usize>>, what: &str) -> Self {
+    pub(crate) fn at(file: &str, text: &str, span: Option<Range<usize>>, what: &str) -> Self {
         let line = span
             .as_ref()
             .map(|s| text.bytes().take(s.start).filter(|b| *b == b'\n').count() + 1);
