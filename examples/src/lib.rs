@@ -4,5 +4,6 @@
 pub mod capture;
 pub mod dissect;
 pub mod gateway;
+pub mod gre;
 pub mod net;
 pub mod vrrp;

@@ -221,8 +221,8 @@ impl Netlink {
         self.ask(Rt::SetLink(link), 0)
     }
 
-    /// Creates a macvlan interface on `parent` with its own Ethernet address, private: it does not
-    /// speak with other macvlans of the parent.
+    /// Creates a macvlan interface on `parent` with its own Ethernet address, in bridge
+    /// mode: the parent still sees frames that carry that address as their source.
     ///
     /// # Errors
     /// The kernel refuses it.
@@ -234,7 +234,7 @@ impl Netlink {
         link.attributes.push(LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::MacVlan),
             LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(
-                MacVlanMode::Private,
+                MacVlanMode::Bridge,
             )])),
         ]));
         self.ask(Rt::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
