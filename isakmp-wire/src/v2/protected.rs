@@ -9,9 +9,10 @@
 //! fixed part of the payload (RFC 5282 §5.1): [`Protected::aad_len`] octets. The IV, the
 //! ciphertext and the ICV follow, to the end of the message.
 
-use super::{Payload, PayloadType};
-use crate::error::{ErrorKind, ParseError};
+use super::{Payload, PayloadType, Writer};
+use crate::error::{BuildError, ErrorKind, ParseError};
 use crate::reader::Reader;
+use crate::writer::{Buffer, u8_field};
 
 /// An SK or SKF payload that has not been opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +113,7 @@ impl Protection {
     }
 
     /// Octets of padding in front of the Pad Length.
-    pub(super) fn padding(&self, plaintext_len: usize) -> usize {
+    fn padding(&self, plaintext_len: usize) -> usize {
         let with_length = plaintext_len.saturating_add(1);
         let block_len = self.block_len.max(1);
         with_length
@@ -126,4 +127,102 @@ impl Protection {
 pub struct Sealed {
     /// Octets of the message in front of the IV.
     pub aad_len: usize,
+}
+
+impl<'s> Writer<'s> {
+    /// SK: `fill` writes the payloads inside. The IV and the ICV are left zero, for the packet key
+    /// that seals the finished message in place.
+    ///
+    /// # Errors
+    /// What `fill` returns.
+    pub fn encrypted(
+        &mut self,
+        protection: &Protection,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<(), BuildError>,
+    ) -> Result<Sealed, BuildError> {
+        self.protected(PayloadType::ENCRYPTED, None, protection, |out| {
+            let mut inside = out.inside();
+            fill(&mut inside)?;
+            Ok(inside.first())
+        })
+    }
+
+    /// SK over payloads that are octets already; see [`Writer::chain_only`].
+    ///
+    /// # Errors
+    /// As [`Writer::payload`].
+    pub fn encrypted_octets(
+        &mut self,
+        protection: &Protection,
+        first: PayloadType,
+        payloads: &[u8],
+    ) -> Result<Sealed, BuildError> {
+        self.protected(PayloadType::ENCRYPTED, None, protection, |out| {
+            out.put(payloads)?;
+            Ok(first)
+        })
+    }
+
+    /// SKF: one chunk of the payloads that an SK payload would hold (RFC 7383 §2.5). `first` is
+    /// written into the first fragment only.
+    ///
+    /// # Errors
+    /// [`BuildError::BadLength`] for a number of 0 or above the total.
+    pub fn encrypted_fragment(
+        &mut self,
+        protection: &Protection,
+        fragment: FragmentNumber,
+        first: PayloadType,
+        chunk: &[u8],
+    ) -> Result<Sealed, BuildError> {
+        if fragment.number == 0 || fragment.number > fragment.total {
+            let length = usize::from(fragment.number);
+            return Err(BuildError::BadLength {
+                what: "Fragment Number",
+                length,
+            });
+        }
+        let first = if fragment.number == 1 {
+            first
+        } else {
+            PayloadType::NONE
+        };
+        self.protected(
+            PayloadType::ENCRYPTED_FRAGMENT,
+            Some(fragment),
+            protection,
+            |out| {
+                out.put(chunk)?;
+                Ok(first)
+            },
+        )
+    }
+
+    fn protected(
+        &mut self,
+        payload_type: PayloadType,
+        fragment: Option<FragmentNumber>,
+        protection: &Protection,
+        fill: impl FnOnce(&mut Buffer<'s>) -> Result<PayloadType, BuildError>,
+    ) -> Result<Sealed, BuildError> {
+        let mut aad_len = 0;
+        let mut first = PayloadType::NONE;
+        let written = self.compose(payload_type, 0, |out| {
+            if let Some(FragmentNumber { number, total }) = fragment {
+                out.put(&number.to_be_bytes())?;
+                out.put(&total.to_be_bytes())?;
+            }
+            aad_len = out.len();
+            out.zeros(protection.iv_len)?;
+            let start = out.len();
+            first = fill(out)?;
+            let pad_len = protection.padding(out.len().saturating_sub(start));
+            let pad_field = u8_field("Pad Length", pad_len)?;
+            out.zeros(pad_len)?;
+            out.put(&[pad_field])?;
+            out.zeros(protection.icv_len)
+        })?;
+        self.out.patch(written.raw().start, &[first.0])?;
+        Ok(Sealed { aad_len })
+    }
 }
