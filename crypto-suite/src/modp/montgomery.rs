@@ -122,7 +122,7 @@ impl<const LIMBS: usize> Field<LIMBS> {
         let (rows, _) = x.as_chunks::<ROWS>();
         let mut at = &mut *space;
         for row in rows {
-            // No carry is lost: the sum so far times x is below the full product.
+            // No carry is lost: the sum of the first n rows is below 2^(w(n + LIMBS)).
             add_rows(at, *row, y);
             at = skip(at, ROWS);
         }
@@ -134,8 +134,8 @@ impl<const LIMBS: usize> Field<LIMBS> {
         space.fill(Limb::ZERO);
         let mut at = &mut *space;
         let mut left: &[Limb] = x;
+        // Products of limbs of different blocks first. As in `mul`, no carry is lost.
         while let Some((row, rest)) = left.split_first_chunk::<ROWS>() {
-            add_products_within(at, *row);
             at = skip(at, ROWS);
             if !rest.is_empty() {
                 add_rows(at, *row, rest);
@@ -219,41 +219,51 @@ fn add_rows(limbs: &mut [Limb], rows: [Limb; ROWS], y: &[Limb]) -> Limb {
     carry
 }
 
-/// limbs += Σ row[i] · row[j] · 2^(w(i + j)) for i < j within one block of a square.
-#[inline(always)]
-fn add_products_within(limbs: &mut [Limb], row: [Limb; ROWS]) {
-    let [x0, x1, x2, x3] = row;
-    let Some([_, t1, t2, t3, t4, t5, t6, t7]) = limbs.first_chunk_mut::<8>() else {
-        return;
-    };
-    let mut c = Limb::ZERO;
-    *t1 = mac(*t1, x0, x1, &mut c);
-    *t2 = mac(*t2, x0, x2, &mut c);
-    *t3 = mac(*t3, x0, x3, &mut c);
-    let mut carry = Limb::ZERO;
-    *t4 = adc(*t4, c, &mut carry);
-    let mut c = Limb::ZERO;
-    *t3 = mac(*t3, x1, x2, &mut c);
-    *t4 = mac(*t4, x1, x3, &mut c);
-    *t5 = adc(*t5, c, &mut carry);
-    let mut c = Limb::ZERO;
-    *t5 = mac(*t5, x2, x3, &mut c);
-    *t6 = adc(*t6, c, &mut carry);
-    *t7 = t7.wrapping_add(carry);
-}
-
-/// From the products of different limbs to the square.
+/// From the products between blocks to the square: twice their sum and each block's square.
 #[inline(always)]
 fn double_and_add_squares(limbs: &mut [Limb], x: &[Limb]) {
-    let (pairs, _) = limbs.as_chunks_mut::<2>();
+    let (places, _) = limbs.as_chunks_mut::<{ 2 * ROWS }>();
+    let (rows, _) = x.as_chunks::<ROWS>();
     let [mut doubled, mut carry] = [Limb::ZERO; 2];
-    for ([low, high], &limb) in pairs.iter_mut().zip(x) {
+    for (place, row) in places.iter_mut().zip(rows) {
+        for (limb, square) in place.iter_mut().zip(square_block(*row)) {
+            let twice = adc(*limb, *limb, &mut doubled);
+            *limb = adc(twice, square, &mut carry);
+        }
+    }
+}
+
+/// The square of one block.
+#[inline(always)]
+fn square_block(row: [Limb; ROWS]) -> [Limb; 2 * ROWS] {
+    let [x0, x1, x2, x3] = row;
+    // x0·x1, x0·x2, x0·x3 from limb 1 on.
+    let mut c = Limb::ZERO;
+    let t1 = mac(Limb::ZERO, x0, x1, &mut c);
+    let t2 = mac(Limb::ZERO, x0, x2, &mut c);
+    let t3 = mac(Limb::ZERO, x0, x3, &mut c);
+    let t4 = c;
+    // x1·x2, x1·x3 from limb 3 on.
+    let mut c = Limb::ZERO;
+    let t3 = mac(t3, x1, x2, &mut c);
+    let t4 = mac(t4, x1, x3, &mut c);
+    let t5 = c;
+    // x2·x3 at limb 5.
+    let mut c = Limb::ZERO;
+    let t5 = mac(t5, x2, x3, &mut c);
+    let t6 = c;
+
+    let mut out = [Limb::ZERO, t1, t2, t3, t4, t5, t6, Limb::ZERO];
+    let [mut doubled, mut carry] = [Limb::ZERO; 2];
+    let (pairs, _) = out.as_chunks_mut::<2>();
+    for ([low, high], limb) in pairs.iter_mut().zip(row) {
         let (square_low, square_high) = limb.carrying_mul_add(limb, Limb::ZERO, Limb::ZERO);
         let twice = adc(*low, *low, &mut doubled);
         *low = adc(twice, square_low, &mut carry);
         let twice = adc(*high, *high, &mut doubled);
         *high = adc(twice, square_high, &mut carry);
     }
+    out
 }
 
 /// The factors by which p has to be added to clear the lowest four limbs. With −p⁻¹ = 1 a factor
@@ -347,3 +357,6 @@ fn select<'t, const LIMBS: usize>(
     }
     out
 }
+
+#[cfg(test)]
+mod tests;
