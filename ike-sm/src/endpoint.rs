@@ -331,3 +331,6 @@ impl Endpoint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use isakmp_wire::{BuildError, Header};
 
 use crate::action::{CloseReason, IpsecProtocol};
 use crate::context::{Context, Effect};
-use crate::explain::{DpdStep, What};
+use crate::explain::{DpdStep, IkeState, Step, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy;
@@ -54,6 +54,13 @@ pub(crate) fn receive(
         .ok_or(DropReason::Crypto)?;
     let (plain, _) = protect::open(&agreed.cipher, &iv, message)?;
     let chain = protect::chain(message, &plain, limits)?;
+    protect::note_received(
+        ctx,
+        frame,
+        (Step::Info, IkeState::Complete),
+        message,
+        &chain,
+    );
     let payloads = payloads::sort(chain, &INFO, agreed.vendor.dialect, limits)?;
     protect::verify(&agreed.keys.hash_1(id, payloads.after_hash), payloads.hash)?;
     let orders = read(sa, ctx, frame, &payloads)?;
@@ -274,6 +281,8 @@ fn build(
     .ok()?;
     let iv = agreed.cipher.exchange_iv(&agreed.last_block, id)?;
     let header = protect::header(&frame.cookies, ExchangeType::INFORMATIONAL, id);
+    let plain = plain.noted(ctx, frame, Step::Info, IkeState::Complete, id);
+    let agreed = &sa.agreed;
     protect::seal(&agreed.cipher, &iv, &header, plain)
         .ok()
         .map(|(message, _)| message)

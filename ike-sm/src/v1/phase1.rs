@@ -14,7 +14,7 @@ use crate::action::{Action, KeyLog};
 use crate::alg;
 use crate::config::{IdPort, Identity, Lifetime, PeerConfig, Phase1Policy, RemoteIdentity};
 use crate::context::Context;
-use crate::explain::{IdentityShown, NatCheck, Notice, PskFound, What};
+use crate::explain::{IdentityShown, NatCheck, Notice, PskFound, Role, What};
 use crate::id::IkeId;
 use crate::outcome::DropReason;
 use crate::path::Path;
@@ -33,6 +33,7 @@ const NONCE_LEN: usize = 32;
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
     pub(crate) ike: IkeId,
+    pub(crate) role: Role,
     /// The peer's place in the configuration.
     pub(crate) index: usize,
     pub(crate) peer: &'a PeerConfig,

@@ -10,8 +10,11 @@ use isakmp_wire::{BuildError, Flags, Header, Limits, Version};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::context::Context;
+use crate::explain::{IkeState, Packet, PayloadList, Step, What};
 use crate::outcome::DropReason;
 use crate::v1::keys::{Cookies, Iv, MessageCipher};
+use crate::v1::phase1::Frame;
 
 /// A header of ours.
 pub(crate) fn header(cookies: &Cookies, exchange: ExchangeType, message_id: u32) -> Header {
@@ -48,6 +51,86 @@ pub(crate) fn clear(
 pub(crate) struct Plain {
     first: PayloadType,
     octets: Zeroizing<Vec<u8>>,
+}
+
+impl Plain {
+    /// Reports that these payloads go out.
+    pub(crate) fn noted(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        step: Step,
+        state: IkeState,
+        message_id: u32,
+    ) -> Self {
+        if ctx.config.explain {
+            let chain = PayloadChain::parse(self.first, &self.octets, &Limits::DEFAULT);
+            let payloads = chain
+                .map(|chain| types(&chain))
+                .unwrap_or(PayloadList::EMPTY);
+            let packet = Packet {
+                path: frame.path,
+                role: Some(frame.role),
+                state,
+                step,
+                message_id,
+                payloads,
+                len: Header::LEN.saturating_add(self.octets.len()),
+            };
+            ctx.note(Some(frame.ike), What::Sent(packet));
+        }
+        self
+    }
+}
+
+/// The payload types of a chain.
+fn types(chain: &PayloadChain<'_>) -> PayloadList {
+    chain.iter().map(|payload| payload.payload_type).collect()
+}
+
+/// Reports that a message in the clear goes out.
+pub(crate) fn note_clear(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    step: Step,
+    state: IkeState,
+    message: &[u8],
+) {
+    if let (true, Ok(parsed)) = (
+        ctx.config.explain,
+        Message::parse(message, &Limits::DEFAULT),
+    ) {
+        let packet = Packet {
+            path: frame.path,
+            role: Some(frame.role),
+            state,
+            step,
+            message_id: 0,
+            payloads: types(&parsed.payloads()),
+            len: message.len(),
+        };
+        ctx.note(Some(frame.ike), What::Sent(packet));
+    }
+}
+
+/// Reports that a message came in, its payloads decrypted where they were not in the clear.
+pub(crate) fn note_received(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    (step, state): (Step, IkeState),
+    message: &Message<'_>,
+    chain: &PayloadChain<'_>,
+) {
+    let packet = Packet {
+        path: frame.path,
+        role: (state != IkeState::Ready).then_some(frame.role),
+        state,
+        step,
+        message_id: message.header.message_id,
+        payloads: types(chain),
+        len: message.raw().len(),
+    };
+    ctx.note(Some(frame.ike), What::Received(packet));
 }
 
 /// Builds payloads without a HASH in front.

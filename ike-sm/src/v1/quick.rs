@@ -160,7 +160,7 @@ impl Quick {
                 .receive(ctx, frame, agreed, message)
                 .map_err(|refused| wrap(Self::Sent, *refused)),
             Self::Answered(s) => s
-                .receive(ctx, agreed, message)
+                .receive(ctx, frame, agreed, message)
                 .map_err(|refused| wrap(Self::Answered, *refused)),
             waiting => Err(Box::new((waiting, DropReason::UnexpectedMessage))),
         }

@@ -164,6 +164,7 @@ impl Session {
     fn frame<'c>(&self, ctx: &Context<'c>) -> Result<Frame<'c>, DropReason> {
         Ok(Frame {
             ike: self.id,
+            role: self.role,
             index: self.peer,
             peer: ctx
                 .config

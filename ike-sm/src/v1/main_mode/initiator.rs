@@ -13,7 +13,7 @@ use super::{MainMode, Progress, Refused};
 use crate::action::{CloseReason, PskStage};
 use crate::config::Phase1Policy;
 use crate::context::Context;
-use crate::explain::{Phase1Summary, What};
+use crate::explain::{IkeState, Phase1Summary, Step, What};
 use crate::outcome::DropReason;
 use crate::policy::{self, OfferedTransform};
 use crate::v1::established::Agreed;
@@ -47,6 +47,7 @@ pub(crate) fn start(
             .filter(|version| phase1::ours(frame.peer).contains(*version));
         phase1::write_vendor_ids(writer, announced)
     })?;
+    protect::note_clear(ctx, frame, Step::MmI1, IkeState::Ready, &message);
     Ok((
         MainMode::SaSent(SaSent {
             policies,
@@ -96,6 +97,7 @@ impl SaSent {
         });
         match message {
             Ok(message) => {
+                protect::note_clear(ctx, frame, Step::MmI2, IkeState::InitiatorMm2, &message);
                 let next = MainMode::KeSent(KeSent {
                     suite,
                     vendor,
@@ -122,6 +124,13 @@ impl SaSent {
         let Body::Clear(chain) = message.body else {
             return Err(DropReason::NoKeyYet);
         };
+        protect::note_received(
+            ctx,
+            frame,
+            (Step::MmR1, IkeState::InitiatorMm1),
+            message,
+            &chain,
+        );
         let mut vendor = Vendor::default();
         vendor.dialect.learn_from(&chain);
         let payloads = payloads::sort(chain, &MM_SA, vendor.dialect, &ctx.config.wire)?;
@@ -210,6 +219,13 @@ impl KeSent {
         let Body::Clear(chain) = message.body else {
             return Err(DropReason::NoKeyYet);
         };
+        protect::note_received(
+            ctx,
+            frame,
+            (Step::MmR2, IkeState::InitiatorMm3),
+            message,
+            &chain,
+        );
         let mut vendor = self.vendor;
         vendor.dialect.learn_from(&chain);
         let payloads = payloads::sort(chain, &MM_KE, vendor.dialect, &ctx.config.wire)?;
@@ -287,8 +303,15 @@ impl KeyWanted {
         })
         .ok()?;
         let header = protect::header(&frame.cookies, ExchangeType::IDENTITY_PROTECTION, 0);
-        let (message, iv) = protect::seal(&material.cipher, &material.iv, &header, plain).ok()?;
         let path = phase1::floated(ctx, frame, self.nat);
+        let plain = plain.noted(
+            ctx,
+            &Frame { path, ..*frame },
+            Step::MmI3,
+            IkeState::InitiatorMm4,
+            0,
+        );
+        let (message, iv) = protect::seal(&material.cipher, &material.iv, &header, plain).ok()?;
         let next = MainMode::IdSent(IdSent {
             suite: self.suite,
             vendor: self.vendor,
@@ -359,6 +382,13 @@ impl IdSent {
     ) -> Result<(Iv, crate::config::Identity, bool), DropReason> {
         let (plain, last_block) = protect::open(&self.cipher, &self.iv, message)?;
         let chain = protect::chain(message, &plain, &ctx.config.wire)?;
+        protect::note_received(
+            ctx,
+            frame,
+            (Step::MmR3, IkeState::InitiatorMm5),
+            message,
+            &chain,
+        );
         let payloads = payloads::sort(chain, &MM_ID, self.vendor.dialect, &ctx.config.wire)?;
         let id = payloads.id()?;
         let transcript = phase1::transcript(frame, &self.sai_b, &self.g_xi, &self.g_xr);

@@ -16,7 +16,7 @@ use super::{MainMode, Progress, Refused};
 use crate::action::{CloseReason, PskStage};
 use crate::config::Identity;
 use crate::context::Context;
-use crate::explain::{Phase1Summary, What};
+use crate::explain::{IkeState, Phase1Summary, Step, What};
 use crate::outcome::DropReason;
 use crate::policy;
 use crate::v1::established::Agreed;
@@ -34,6 +34,7 @@ pub(crate) fn receive_first(
     let Body::Clear(chain) = message.body else {
         return Err(DropReason::NoKeyYet);
     };
+    protect::note_received(ctx, frame, (Step::MmI1, IkeState::Ready), message, &chain);
     let mut vendor = Vendor::default();
     vendor.dialect.learn_from(&chain);
     let payloads = payloads::sort(chain, &MM_SA, vendor.dialect, &ctx.config.wire)?;
@@ -73,6 +74,9 @@ pub(crate) fn receive_first(
         // RFC 3947 §3.1 asks for the vendor ID in both messages; the best common one will do.
         phase1::write_vendor_ids(writer, vendor.nat_t_version(frame.peer))
     })?;
+    if has_key {
+        protect::note_clear(ctx, frame, Step::MmR1, IkeState::ResponderMm1, &answer);
+    }
     let answered = SaAnswered {
         suite,
         vendor,
@@ -165,6 +169,13 @@ impl SaAnswered {
         let Body::Clear(chain) = message.body else {
             return Err(DropReason::NoKeyYet);
         };
+        protect::note_received(
+            ctx,
+            frame,
+            (Step::MmI2, IkeState::ResponderMm2),
+            message,
+            &chain,
+        );
         let mut vendor = self.vendor;
         vendor.dialect.learn_from(&chain);
         let payloads = payloads::sort(chain, &MM_KE, vendor.dialect, &ctx.config.wire)?;
@@ -221,6 +232,7 @@ impl KeyAsked {
             phase1::write_ke(writer, frame, &self.suite, version, &g_xr, &nr_b)
         })
         .ok()?;
+        protect::note_clear(ctx, frame, Step::MmR2, IkeState::ResponderMm3, &message);
         let sent = Exchanged {
             g_xi: &self.g_xi,
             g_xr: &g_xr,
@@ -293,6 +305,13 @@ impl KeAnswered {
     ) -> Result<Proof, DropReason> {
         let (plain, iv) = protect::open(&self.cipher, &self.iv, message)?;
         let chain = protect::chain(message, &plain, &ctx.config.wire)?;
+        protect::note_received(
+            ctx,
+            frame,
+            (Step::MmI3, IkeState::ResponderMm4),
+            message,
+            &chain,
+        );
         let payloads = payloads::sort(chain, &MM_ID, self.vendor.dialect, &ctx.config.wire)?;
         let id = payloads.id()?;
         let transcript = phase1::transcript(frame, &self.sai_b, &self.g_xi, &self.g_xr);
@@ -331,7 +350,10 @@ impl KeAnswered {
         })
         .ok()?;
         let header = protect::header(&frame.cookies, ExchangeType::IDENTITY_PROTECTION, 0);
-        let (message, last_block) = protect::seal(&self.cipher, &proof.iv, &header, plain).ok()?;
+        let (message, last_block) = {
+            let plain = plain.noted(ctx, frame, Step::MmR3, IkeState::ResponderMm5, 0);
+            protect::seal(&self.cipher, &proof.iv, &header, plain).ok()?
+        };
         let agreed = Box::new(Agreed {
             suite: self.suite,
             vendor: self.vendor,

@@ -13,6 +13,7 @@ use crate::action::{CloseReason, IpsecProtocol};
 use crate::config::{Lifetime, Pfs};
 use crate::context::Context;
 use crate::event::Answer;
+use crate::explain::{IkeState, Step};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::{self, ChildOffer, Phase2Choice};
@@ -140,6 +141,7 @@ fn offer(
         .exchange_iv(&agreed.last_block, message_id)
         .ok_or(DropReason::Crypto)?;
     let header = protect::header(&frame.cookies, ExchangeType::QUICK_MODE, message_id);
+    let plain = plain.noted(ctx, frame, Step::QmI1, IkeState::Complete, message_id);
     let (message, iv) = protect::seal(&agreed.cipher, &iv, &header, plain)?;
     let next = Quick::Sent(Sent {
         child,
@@ -236,6 +238,13 @@ impl Sent {
         let limits = &ctx.config.wire;
         let (plain, iv) = protect::open(&agreed.cipher, &self.iv, message)?;
         let chain = protect::chain(message, &plain, limits)?;
+        protect::note_received(
+            ctx,
+            frame,
+            (Step::QmR1, IkeState::Complete),
+            message,
+            &chain,
+        );
         let payloads = payloads::sort(chain, &QM_SA, agreed.vendor.dialect, limits)?;
         let hash = agreed
             .keys
@@ -309,6 +318,7 @@ impl Sent {
             Ok(())
         })?;
         let header = protect::header(&frame.cookies, ExchangeType::QUICK_MODE, self.message_id);
+        let plain = plain.noted(ctx, frame, Step::QmI2, IkeState::Complete, self.message_id);
         let (message, _) = protect::seal(&agreed.cipher, &accepted.iv, &header, plain)?;
         let lifetime = match accepted.told {
             Some(told) => accepted.choice.lifetime.min(told),

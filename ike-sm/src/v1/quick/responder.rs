@@ -11,7 +11,7 @@ use super::{Parts, Progress, Quick, Refused, Secrets};
 use crate::action::{CloseReason, OriginalAddresses, Question};
 use crate::context::Context;
 use crate::event::Answer;
-use crate::explain::{SelectorCheck, What};
+use crate::explain::{IkeState, SelectorCheck, Step, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::{self, ChildOffer, Phase2Choice, Phase2Refusal};
@@ -67,6 +67,13 @@ pub(crate) fn receive_first(
         .ok_or(DropReason::Crypto)?;
     let (plain, iv) = protect::open(&agreed.cipher, &iv, message)?;
     let chain = protect::chain(message, &plain, limits)?;
+    protect::note_received(
+        ctx,
+        frame,
+        (Step::QmI1, IkeState::Complete),
+        message,
+        &chain,
+    );
     let payloads = payloads::sort(chain, &QM_SA, agreed.vendor.dialect, limits)?;
     protect::verify(
         &agreed.keys.hash_1(message_id, payloads.after_hash),
@@ -352,6 +359,13 @@ fn answer(
         },
     )?;
     let header = protect::header(&frame.cookies, ExchangeType::QUICK_MODE, granted.message_id);
+    let plain = plain.noted(
+        ctx,
+        frame,
+        Step::QmR1,
+        IkeState::Complete,
+        granted.message_id,
+    );
     let (message, iv) = protect::seal(&agreed.cipher, &granted.iv, &header, plain)?;
     super::install(
         ctx,
@@ -421,10 +435,11 @@ impl Answered {
     pub(super) fn receive(
         self,
         ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
         agreed: &Agreed,
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
-        if let Err(reason) = self.check(ctx, agreed, message) {
+        if let Err(reason) = self.check(ctx, frame, agreed, message) {
             return Err(Box::new((self, reason)));
         }
         crate::children::activate(ctx, self.child);
@@ -433,13 +448,21 @@ impl Answered {
 
     fn check(
         &self,
-        ctx: &Context<'_>,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
         agreed: &Agreed,
         message: &Message<'_>,
     ) -> Result<(), DropReason> {
         let limits = &ctx.config.wire;
         let (plain, _) = protect::open(&agreed.cipher, &self.iv, message)?;
         let chain = protect::chain(message, &plain, limits)?;
+        protect::note_received(
+            ctx,
+            frame,
+            (Step::QmI2, IkeState::Complete),
+            message,
+            &chain,
+        );
         let payloads = payloads::sort(chain, &QM_DONE, agreed.vendor.dialect, limits)?;
         let hash = agreed.keys.hash_3(self.message_id, &self.ni_b, &self.nr_b);
         protect::verify(&hash, payloads.hash)

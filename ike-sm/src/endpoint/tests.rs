@@ -1,0 +1,401 @@
+//! Every state against every kind of message, with each payload missing, doubled or foreign: all are
+//! refused, and the negotiation goes on afterwards as if nothing had come.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crypto_suite::{CipherId, DEFAULT, HashId, Secret};
+use isakmp_wire::v1::{Body, Message, PayloadChain, PayloadType, Writer};
+use isakmp_wire::{Flags, Header, Limits};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::Endpoint;
+use crate::action::{Action, Actions, KeyLog};
+use crate::config::{ChildConfig, Config, PeerConfig, Prefix, PskOwner};
+use crate::event::{Command, Event};
+use crate::outcome::Outcome;
+use crate::path::Path;
+use crate::selector::Selector;
+use crate::v1::keys::Iv;
+
+/// The nine messages of main mode and quick mode; what each must carry once, and may carry.
+const MESSAGES: [(&[PayloadType], &[PayloadType]); 9] = [
+    (&[PayloadType::SA], &[PayloadType::VENDOR_ID]),
+    (&[PayloadType::SA], &[PayloadType::VENDOR_ID]),
+    (KE, KE_MAY),
+    (KE, KE_MAY),
+    (ID, ID_MAY),
+    (ID, ID_MAY),
+    (QM, QM_MAY),
+    (QM, QM_MAY),
+    (&[PayloadType::HASH], &[PayloadType::NOTIFICATION]),
+];
+const KE: &[PayloadType] = &[PayloadType::KEY_EXCHANGE, PayloadType::NONCE];
+const KE_MAY: &[PayloadType] = &[
+    PayloadType::VENDOR_ID,
+    PayloadType::NAT_D,
+    PayloadType::CERTIFICATE_REQUEST,
+];
+const ID: &[PayloadType] = &[PayloadType::IDENTIFICATION, PayloadType::HASH];
+const ID_MAY: &[PayloadType] = &[PayloadType::NOTIFICATION, PayloadType::VENDOR_ID];
+const QM: &[PayloadType] = &[PayloadType::HASH, PayloadType::SA, PayloadType::NONCE];
+const QM_MAY: &[PayloadType] = &[PayloadType::NOTIFICATION, PayloadType::VENDOR_ID];
+
+fn config(own: &str, peer: &str, nets: [&str; 2]) -> Config {
+    let mut config = Config::default();
+    let mut p = PeerConfig::new("peer");
+    p.addresses.push(peer.parse().unwrap());
+    p.local_address = Some(own.parse().unwrap());
+    let [local, remote] = nets.map(|net| Selector::subnet(net.parse().unwrap(), 24).unwrap());
+    p.children.push(ChildConfig::new("net", local, remote));
+    config.peers.push(p);
+    let owner = PskOwner::Prefix(Prefix::host(peer.parse().unwrap()));
+    config.psks.insert(owner, Secret::from(&b"secret"[..]));
+    config.explain = false;
+    config.key_log = true;
+    config
+}
+
+struct Bench {
+    ends: [Endpoint; 2],
+    rng: ChaCha20Rng,
+    key: Option<Secret>,
+    /// Public values of messages 3 and 4.
+    public: Vec<Vec<u8>>,
+    refused: usize,
+}
+
+type Payloads = Vec<(PayloadType, Vec<u8>)>;
+
+impl Bench {
+    fn new() -> Self {
+        let a = config("192.0.2.1", "192.0.2.2", ["10.1.0.0", "10.2.0.0"]);
+        let b = config("192.0.2.2", "192.0.2.1", ["10.2.0.0", "10.1.0.0"]);
+        Self {
+            ends: [a, b].map(|c| Endpoint::new(c, &DEFAULT).unwrap()),
+            rng: ChaCha20Rng::seed_from_u64(5),
+            key: None,
+            public: Vec::new(),
+            refused: 0,
+        }
+    }
+
+    fn feed(&mut self, end: usize, event: Event<'_>) -> (Outcome, Vec<(Path, Vec<u8>)>) {
+        let mut actions = Actions::new();
+        let now = Duration::from_secs(1);
+        let outcome = self.ends[end].handle(event, now, &mut self.rng, &mut actions);
+        let mut out = Vec::new();
+        while let Some(action) = actions.pop() {
+            match action {
+                Action::Send { path, datagram } => out.push((path, datagram.to_vec())),
+                Action::KeyLog(KeyLog::Ikev1 { encryption_key, .. }) => {
+                    self.key = Some(encryption_key);
+                }
+                _ => {}
+            }
+        }
+        (outcome, out)
+    }
+
+    /// A message that must be refused and change nothing.
+    fn refuse(&mut self, end: usize, path: Path, message: &[u8], what: &str) {
+        let before = (
+            self.ends[end].next_deadline(),
+            self.ends[end].sessions.len(),
+            self.ends[end].world.children.iter().count(),
+        );
+        let (outcome, out) = self.feed(end, Event::Datagram { path, message });
+        assert!(outcome.dropped().is_some(), "{what}: {outcome:?}");
+        let after = (
+            self.ends[end].next_deadline(),
+            self.ends[end].sessions.len(),
+            self.ends[end].world.children.iter().count(),
+        );
+        assert_eq!(before, after, "{what}");
+        assert!(
+            out.iter().all(|(_, d)| d.len() <= message.len()),
+            "{what}: amplified"
+        );
+        self.refused += 1;
+    }
+
+    /// The payloads of a message, decrypted, and the IV it was encrypted with.
+    fn payloads(&self, sender: usize, number: usize, raw: &[u8]) -> (Payloads, Option<Iv>) {
+        let message = Message::parse(raw, &Limits::DEFAULT).unwrap();
+        let list = |chain: PayloadChain<'_>| {
+            chain
+                .iter()
+                .map(|p| (p.payload_type, p.body.to_vec()))
+                .collect()
+        };
+        match message.body {
+            Body::Clear(chain) => (list(chain), None),
+            Body::Encrypted(octets) => {
+                let iv = self.iv(sender, number, &message.header);
+                let mut plain = octets.to_vec();
+                self.cipher().decrypt(iv.as_ref(), &mut plain).unwrap();
+                (
+                    list(message.decrypted(&plain, &Limits::DEFAULT).unwrap()),
+                    Some(iv),
+                )
+            }
+        }
+    }
+
+    fn cipher(&self) -> alloc::boxed::Box<dyn crypto_suite::CipherKey> {
+        let cipher = DEFAULT.cipher(CipherId::Aes256Cbc).unwrap();
+        cipher.new_key(self.key.as_ref().unwrap().expose()).unwrap()
+    }
+
+    /// RFC 2409 Appendix B. For messages 6, 8 and 9 the chain goes on: see [`Self::last`].
+    fn iv(&self, sender: usize, number: usize, header: &Header) -> Iv {
+        let hash = DEFAULT.hash(HashId::Sha256).unwrap();
+        match number {
+            4 => Iv::new(
+                hash.digest(&[&self.public[0], &self.public[1]]).as_ref(),
+                16,
+            )
+            .unwrap(),
+            6 => {
+                let up = self.ends[sender]
+                    .sessions
+                    .values()
+                    .next()
+                    .unwrap()
+                    .up()
+                    .unwrap();
+                up.agreed
+                    .cipher
+                    .exchange_iv(&up.agreed.last_block, header.message_id)
+                    .unwrap()
+            }
+            _ => Iv::new(self.public.last().unwrap(), 16).unwrap(),
+        }
+    }
+
+    /// Builds a message of these payloads, HASH(1) to HASH(3) made anew where one is due.
+    fn build(
+        &self,
+        sender: usize,
+        number: usize,
+        raw: &[u8],
+        payloads: &Payloads,
+        iv: Option<Iv>,
+    ) -> Vec<u8> {
+        let header = Header::read(raw).unwrap();
+        let mut octets = Vec::new();
+        let Some(iv) = iv else {
+            let mut writer = Writer::new(&mut octets, &header).unwrap();
+            for (kind, body) in payloads {
+                writer.payload(*kind, body).unwrap();
+            }
+            writer.finish().unwrap();
+            return octets;
+        };
+        let mut writer = Writer::chain_only(&mut octets);
+        let mut hash = None;
+        for (kind, body) in payloads {
+            let written = writer.payload(*kind, body).unwrap();
+            if *kind == PayloadType::HASH && hash.is_none() {
+                hash = Some(written);
+            }
+        }
+        if let (6 | 7, Some(place)) = (number, hash) {
+            let up = self.ends[sender]
+                .sessions
+                .values()
+                .next()
+                .unwrap()
+                .up()
+                .unwrap();
+            let rest = writer.octets_after(place).to_vec();
+            let keys = &up.agreed.keys;
+            let digest = match number {
+                6 => keys.hash_1(header.message_id, &rest),
+                _ => keys.hash_2(header.message_id, &self.public[2], &rest),
+            };
+            writer.patch(place, digest.as_ref()).unwrap();
+        }
+        let first = writer.first();
+        octets.resize(octets.len().next_multiple_of(16).max(16), 0);
+        self.cipher().encrypt(iv.as_ref(), &mut octets).unwrap();
+        let length = u32::try_from(Header::LEN + octets.len()).unwrap();
+        let header = Header {
+            next_payload: first.0,
+            length,
+            ..header
+        };
+        let mut message = header.to_bytes().to_vec();
+        message.extend(octets);
+        message
+    }
+
+    /// Everything that can be wrong with the payloads of message `number`.
+    fn wrong_payloads(&mut self, to: usize, number: usize, path: Path, raw: &[u8]) {
+        let (genuine, iv) = self.payloads(1 - to, number, raw);
+        let (once, may) = MESSAGES[number];
+        let mut variants: Vec<(String, Payloads)> = Vec::new();
+        for (n, (kind, _)) in genuine.iter().enumerate() {
+            if once.contains(kind) {
+                let mut missing = genuine.clone();
+                missing.remove(n);
+                variants.push((alloc::format!("message {number} without {kind}"), missing));
+            }
+            if !may.contains(kind) {
+                let mut doubled = genuine.clone();
+                doubled.push(genuine[n].clone());
+                let doubled = (
+                    alloc::format!("message {number} with {kind} doubled"),
+                    doubled,
+                );
+                // A third client identity is one too many, as is a second of anything else.
+                variants.push(doubled);
+            }
+        }
+        for number_of in (1..=19).chain([21, 33, 100, 127]) {
+            let kind = PayloadType(number_of);
+            let there = genuine.iter().any(|(k, _)| *k == kind);
+            let optional = number > 5 && number < 8 && matches!(number_of, 4 | 5 | 21);
+            if !there && !may.contains(&kind) && !optional {
+                let mut extra = genuine.clone();
+                extra.push((kind, alloc::vec![0; 24]));
+                variants.push((
+                    alloc::format!("message {number} with foreign {kind}"),
+                    extra,
+                ));
+            }
+        }
+        if genuine.len() > 1 && matches!(number, 0 | 1 | 6 | 7) {
+            let mut turned = genuine.clone();
+            turned.reverse();
+            variants.push((alloc::format!("message {number} in reverse"), turned));
+        }
+        for (what, payloads) in variants {
+            let message = self.build(1 - to, number, raw, &payloads, iv);
+            self.refuse(to, path, &message, &what);
+        }
+    }
+
+    /// Bytes that are no message of any kind.
+    fn broken_bytes(&mut self, to: usize, path: Path, raw: &[u8]) {
+        for len in (0..raw.len()).step_by(if raw.len() > 300 { 7 } else { 1 }) {
+            self.refuse(to, path, &raw[..len], "cut");
+        }
+        // A header that states 27, a payload of length 0 and of 3, a RESERVED octet.
+        for (at, value) in [(27, 27), (30, 0), (31, 0), (31, 3), (29, 1)] {
+            let mut broken = raw.to_vec();
+            broken[at] = value;
+            if at >= 28 && raw[19] & 1 != 0 {
+                continue;
+            }
+            if at == 30 {
+                broken[31] = 0;
+            }
+            if broken != raw {
+                self.refuse(to, path, &broken, "broken field");
+            }
+        }
+    }
+
+    /// Messages of every other exchange, with the cookies of this negotiation.
+    fn other_kinds(&mut self, to: usize, number: usize, path: Path, raw: &[u8]) {
+        let genuine = Header::read(raw).unwrap();
+        for exchange in [0u8, 1, 2, 3, 4, 5, 6, 32, 33, 34, 35, 37, 200] {
+            for flags in [Flags::NONE, Flags::ENCRYPTION, Flags::COMMIT, Flags(0xff)] {
+                for message_id in [0, 1, genuine.message_id] {
+                    let same = exchange == genuine.exchange_type.0
+                        && message_id == genuine.message_id
+                        && flags.contains(Flags::ENCRYPTION)
+                            == genuine.flags.contains(Flags::ENCRYPTION)
+                        && !flags.contains(Flags::COMMIT);
+                    if same {
+                        continue;
+                    }
+                    let mut message = raw.to_vec();
+                    message[18] = exchange;
+                    message[19] = flags.0;
+                    message[20..24].copy_from_slice(&message_id.to_be_bytes());
+                    if number > 5 && exchange == 32 && message_id == genuine.message_id {
+                        // Flags of a quick mode besides Encryption change nothing in it.
+                        if flags.contains(Flags::ENCRYPTION) {
+                            continue;
+                        }
+                    }
+                    let what = alloc::format!(
+                        "message {number} as exchange {exchange}, {flags}, id {message_id:#x}"
+                    );
+                    self.refuse(to, path, &message, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_state_refuses_every_wrong_message_and_goes_on() {
+    let mut bench = Bench::new();
+    let command = Command::Initiate {
+        peer: "peer".into(),
+        children: Vec::new(),
+    };
+    let (_, mut out) = bench.feed(0, Event::Command(command));
+    let mut to = 1;
+    for number in 0..9 {
+        assert_eq!(out.len(), 1, "after message {number}");
+        let (sent, raw) = out.remove(0);
+        let path = Path {
+            local: sent.remote,
+            remote: sent.local,
+            natt: sent.natt,
+        };
+        bench.broken_bytes(to, path, &raw);
+        bench.other_kinds(to, number, path, &raw);
+        bench.wrong_payloads(to, number, path, &raw);
+        bench.note(1 - to, number, &raw);
+        let (outcome, next) = bench.feed(
+            to,
+            Event::Datagram {
+                path,
+                message: &raw,
+            },
+        );
+        assert_eq!(outcome, Outcome::Handled, "message {number}");
+        out = next;
+        to = 1 - to;
+    }
+    assert!(out.is_empty());
+    for end in &bench.ends {
+        assert_eq!(
+            end.world.children.iter().filter(|c| c.is_current()).count(),
+            1
+        );
+    }
+    assert!(bench.refused > 2000, "{}", bench.refused);
+}
+
+impl Bench {
+    /// Keeps what later messages are encrypted or authenticated with: the public values of messages
+    /// 3 and 4, the nonce of message 7, the last cipher block of each encrypted one.
+    fn note(&mut self, sender: usize, number: usize, raw: &[u8]) {
+        match number {
+            2 | 3 => {
+                let (payloads, _) = self.payloads(sender, number, raw);
+                let ke = payloads
+                    .into_iter()
+                    .find(|(k, _)| *k == PayloadType::KEY_EXCHANGE);
+                self.public.push(ke.unwrap().1);
+            }
+            6 => {
+                let (payloads, _) = self.payloads(sender, number, raw);
+                let nonce = payloads.into_iter().find(|(k, _)| *k == PayloadType::NONCE);
+                self.public.truncate(2);
+                self.public.push(nonce.unwrap().1);
+                self.public.push(raw[raw.len() - 16..].to_vec());
+            }
+            4 | 5 | 7 => self.public.push(raw[raw.len() - 16..].to_vec()),
+            _ => {}
+        }
+    }
+}
