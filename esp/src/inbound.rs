@@ -7,16 +7,20 @@ use core::time::Duration;
 use crypto_suite::{CryptoError, Layout, PacketKey};
 
 use crate::buffer::PacketBuf;
-use crate::ip::{IpError, IpHeader, protocol};
+use crate::ip::{IpHeader, protocol};
 use crate::lifetime::{Lifetime, Limit, Meter, Usage};
-use crate::outer::{EcnDrop, decapsulate_ecn};
+use crate::outer::decapsulate_ecn;
 use crate::sa::{BuildError, ESP_HEADER_LEN, Shape, Spi, TRAILER_LEN};
 use crate::selector::{Flow, SelectorSet};
 use crate::window::{Check, ReplayWindow};
 
 mod batch;
 mod carrier;
+mod counters;
+mod error;
 pub use carrier::Carrier;
+pub use counters::InboundCounters;
+pub use error::{OpenError, OuterError};
 
 /// How an inbound SA is set up.
 #[derive(Clone, Debug)]
@@ -84,126 +88,6 @@ pub struct Opened {
     pub soft: Option<Limit>,
 }
 
-/// Why a packet was refused.
-///
-/// Up to and including [`Authentication`](Self::Authentication) nothing changed, neither window
-/// nor packet. The later ones are the authenticated peer's doing: the sequence number is spent
-/// and the buffer holds plaintext to be dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Too short for header, IV, trailer and ICV.
-    #[error("ESP packet of {len} octets, at least {needed} needed")]
-    Truncated {
-        /// Octets there.
-        len: usize,
-        /// Octets needed.
-        needed: usize,
-    },
-    /// Another SPI.
-    #[error("SPI {found:#010x} is not this SA's")]
-    Spi {
-        /// The SPI in the packet.
-        found: u32,
-    },
-    /// The ciphertext is not a whole number of blocks.
-    #[error("ciphertext of {len} octets is no multiple of {block}")]
-    Block {
-        /// Octets of ciphertext.
-        len: usize,
-        /// Block length.
-        block: usize,
-    },
-    /// The outer packet is not sound IP, or holds something else than ESP.
-    #[error("outer packet: {0}")]
-    Outer(#[from] OuterError),
-    /// A hard limit of the SA was reached.
-    #[error("hard {0:?} limit reached")]
-    Expired(Limit),
-    /// The sequence number was seen before (or is 0, which is never sent).
-    #[error("sequence number {sequence} was seen before")]
-    Replayed {
-        /// The sequence number.
-        sequence: u64,
-    },
-    /// The sequence number is left of the window.
-    #[error("sequence number {sequence} is left of the window, whose newest is {top}")]
-    TooOld {
-        /// The sequence number.
-        sequence: u64,
-        /// The newest one.
-        top: u64,
-    },
-    /// The integrity check failed.
-    #[error("integrity check failed")]
-    Authentication,
-    /// The pad length exceeds the packet.
-    #[error("pad length {pad} with {available} octets before it")]
-    PadLength {
-        /// Octets of padding it claims.
-        pad: usize,
-        /// Octets there.
-        available: usize,
-    },
-    /// The padding is not 1, 2, 3, … (RFC 4303 §2.4).
-    #[error("padding octet {at} is {found}")]
-    Padding {
-        /// Position of the wrong octet, counted from 1.
-        at: u8,
-        /// Its value.
-        found: u8,
-    },
-    /// Tunnel mode holds neither IPv4 nor IPv6.
-    #[error("next header {0} in tunnel mode")]
-    NextHeader(u8),
-    /// The next header and the version of the inner packet disagree.
-    #[error("next header {next_header} before an IP version {version} packet")]
-    InnerVersion {
-        /// The next header.
-        next_header: u8,
-        /// The version.
-        version: u8,
-    },
-    /// The inner packet is not sound IP.
-    #[error("inner packet: {0}")]
-    Inner(IpError),
-    /// The inner packet does not match the SA's selectors (RFC 4301 §5.2).
-    #[error("inner packet {0:?} violates the selectors")]
-    Selectors(Flow),
-    /// Transport mode with selectors, and the outer addresses were not given.
-    #[error("outer addresses unknown, selectors cannot be checked")]
-    AddressesUnknown,
-    /// RFC 6040 §4.2 drops this combination.
-    #[error(transparent)]
-    Ecn(#[from] EcnDrop),
-}
-
-/// Why the packet around ESP was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OuterError {
-    /// Not sound IP.
-    #[error(transparent)]
-    Ip(#[from] IpError),
-    /// Neither ESP nor UDP.
-    #[error("protocol {0}")]
-    Protocol(u8),
-    /// A fragment: reassembly comes first (RFC 4303 §3.4.1).
-    #[error("fragment")]
-    Fragment,
-    /// The UDP header's length contradicts the packet.
-    #[error("UDP length {found} in a packet with {available} octets")]
-    UdpLength {
-        /// The length field.
-        found: usize,
-        /// Octets there.
-        available: usize,
-    },
-    /// UDP with something else than ESP inside.
-    #[error("UDP payload is not ESP")]
-    NotEsp,
-}
-
 /// A packet that passed the checks before decryption.
 #[derive(Clone, Copy, Debug)]
 pub struct Prechecked {
@@ -216,35 +100,6 @@ pub struct Prechecked {
 #[must_use = "an authenticated packet has to be committed"]
 pub struct Decrypted {
     sequence: u64,
-}
-
-/// Packets and octets of an inbound SA, by outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InboundCounters {
-    /// Packets opened and passed on.
-    pub packets: u64,
-    /// Octets of payload opened.
-    pub bytes: u64,
-    /// Dummies dropped.
-    pub dummies: u64,
-    /// Packets with TFC padding.
-    pub tfc_padded: u64,
-    /// Too short, wrong SPI, wrong block length, unsound outer header.
-    pub malformed: u64,
-    /// Seen before.
-    pub replayed: u64,
-    /// Left of the window.
-    pub too_old: u64,
-    /// Integrity check failures.
-    pub authentication: u64,
-    /// Wrong padding, next header or inner packet behind a good ICV.
-    pub inner: u64,
-    /// Selector violations.
-    pub selectors: u64,
-    /// Dropped by RFC 6040.
-    pub ecn: u64,
-    /// Refused because of a hard limit.
-    pub expired: u64,
 }
 
 /// The receiving half of an SA: one owner, no lock, no allocation per packet.
@@ -466,36 +321,8 @@ impl Inbound {
 
     /// Counts an outcome.
     pub fn tally(&mut self, result: &Result<Opened, OpenError>) {
-        let counters = &mut self.counters;
-        let counter = match result {
-            Ok(opened) => {
-                counters.bytes = self.meter.usage.bytes;
-                let padded = u64::from(opened.tfc > 0);
-                counters.tfc_padded = counters.tfc_padded.saturating_add(padded);
-                match opened.content {
-                    Content::Dummy => &mut counters.dummies,
-                    _ => &mut counters.packets,
-                }
-            }
-            Err(error) => match error {
-                OpenError::Truncated { .. }
-                | OpenError::Spi { .. }
-                | OpenError::Block { .. }
-                | OpenError::Outer(_) => &mut counters.malformed,
-                OpenError::Expired(_) => &mut counters.expired,
-                OpenError::Replayed { .. } => &mut counters.replayed,
-                OpenError::TooOld { .. } => &mut counters.too_old,
-                OpenError::Authentication => &mut counters.authentication,
-                OpenError::PadLength { .. }
-                | OpenError::Padding { .. }
-                | OpenError::NextHeader(_)
-                | OpenError::InnerVersion { .. }
-                | OpenError::Inner(_) => &mut counters.inner,
-                OpenError::Selectors(_) | OpenError::AddressesUnknown => &mut counters.selectors,
-                OpenError::Ecn(_) => &mut counters.ecn,
-            },
-        };
-        *counter = counter.saturating_add(1);
+        self.counters.bytes = self.meter.usage.bytes;
+        self.counters.tally(result);
     }
 
     fn check_window(&self, sequence: u64) -> Result<(), OpenError> {

@@ -1,6 +1,8 @@
 #![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 use super::*;
+use crate::ip::IpError;
+use crate::outer::EcnDrop;
 use crate::testing::*;
 use crate::{AddressRange, Limits, Mode, OutboundConfig, TrafficSelector, TunnelHeader, UdpPorts};
 use crypto_suite::{IntegrityId, ProtectionId};
