@@ -23,7 +23,7 @@ use crate::ip::{self, IpError, IpHeader, protocol};
 use crate::lifetime::{Lifetime, Limit, Meter, Usage};
 use crate::outbound::{SealError, Sealed};
 use crate::outer::{TunnelHeader, decapsulate_ecn};
-use crate::sa::Spi;
+use crate::sa::{Spi, last_sequence};
 use crate::selector::{Flow, SelectorSet};
 use crate::window::{Check, DEFAULT_WINDOW, ReplayWindow};
 
@@ -222,11 +222,7 @@ impl AhOutbound {
                 total: inner.total_len,
             });
         }
-        let last = if self.config.esn {
-            u64::MAX
-        } else {
-            u64::from(u32::MAX)
-        };
+        let last = last_sequence(self.config.esn);
         if self.sequence >= last {
             return Err(SealError::SequenceExhausted);
         }
@@ -298,7 +294,7 @@ impl AhOutbound {
         self.sequence = sequence;
         Ok(Sealed {
             sequence,
-            soft: self.meter.count(counted, now),
+            soft: self.meter.count_sent(counted, sequence, last, now),
         })
     }
 }

@@ -48,6 +48,9 @@ pub enum Limit {
     Packets,
     /// Age.
     Time,
+    /// Sequence numbers: an eighth of them is left. Soft only; the hard end is
+    /// [`SealError::SequenceExhausted`](crate::SealError::SequenceExhausted).
+    Sequence,
 }
 
 /// What an SA has used of its lifetime.
@@ -97,6 +100,24 @@ impl Meter {
         self.usage.bytes = self.usage.bytes.saturating_add(octets);
         self.usage.packets = self.usage.packets.saturating_add(1);
         self.soft(now)
+    }
+
+    /// Counts a packet that was given `sequence` of at most `last`; as [`count`](Self::count).
+    pub(crate) fn count_sent(
+        &mut self,
+        octets: usize,
+        sequence: u64,
+        last: u64,
+        now: Duration,
+    ) -> Option<Limit> {
+        if let Some(limit) = self.count(octets, now) {
+            return Some(limit);
+        }
+        if self.soft_reported || sequence < last.saturating_sub(last / 8) {
+            return None;
+        }
+        self.soft_reported = true;
+        Some(Limit::Sequence)
     }
 
     /// The soft limit reached by `now`, the first time only.

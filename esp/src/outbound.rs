@@ -9,7 +9,7 @@ use crate::buffer::{PacketBuf, RoomError};
 use crate::ip::{self, IpError, IpHeader, protocol};
 use crate::lifetime::{Lifetime, Limit, Meter, Usage};
 use crate::outer::{UdpPorts, write_udp_checksum_v6};
-use crate::sa::{BuildError, Mode, Shape, Spi, TRAILER_LEN, udp_len};
+use crate::sa::{BuildError, Mode, Shape, Spi, TRAILER_LEN, last_sequence, udp_len};
 
 mod batch;
 pub use batch::BATCH;
@@ -387,12 +387,7 @@ impl Outbound {
         v6: bool,
         now: Duration,
     ) -> Result<Plan, SealError> {
-        let last = if self.config.esn {
-            u64::MAX
-        } else {
-            u64::from(u32::MAX)
-        };
-        if self.sequence >= last {
+        if self.sequence >= last_sequence(self.config.esn) {
             return Err(SealError::SequenceExhausted);
         }
         self.meter.admit(payload, now).map_err(SealError::Expired)?;
@@ -447,7 +442,8 @@ impl Outbound {
             .counters
             .tfc_padded
             .saturating_add(u64::from(plan.tfc > 0));
-        let soft = self.meter.count(plan.payload, now);
+        let last = last_sequence(self.config.esn);
+        let soft = self.meter.count_sent(plan.payload, sequence, last, now);
         let high = u32::try_from(sequence >> 32).unwrap_or(u32::MAX);
         let layout = Layout::esp(self.config.esn.then_some(high));
         let checksum_due = self.config.udp.is_some() && plan.v6 && plan.ip_len > 0;

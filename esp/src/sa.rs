@@ -148,6 +148,11 @@ impl Shape {
     }
 }
 
+/// The last sequence number of an SA.
+pub(crate) const fn last_sequence(esn: bool) -> u64 {
+    if esn { u64::MAX } else { 0xffff_ffff }
+}
+
 /// Octets of a UDP header, if there is one.
 pub(crate) const fn udp_len(udp: Option<UdpPorts>) -> usize {
     match udp {

@@ -102,6 +102,21 @@ fn rfc4303_s3_3_3_sequence_numbers_never_cycle() {
 }
 
 #[test]
+fn the_end_of_the_sequence_numbers_is_told_in_time_and_once() {
+    let inner = ip_packet(false, 1);
+    let (mut outbound, _) = tunnel(AES_SHA1);
+    let last = u64::from(u32::MAX);
+    outbound.sequence = last - last / 8 - 4;
+    let mut told = Vec::new();
+    for _ in 0..8 {
+        let (mut bytes, range) = roomy(&inner);
+        let mut packet = PacketBuf::new(&mut bytes, range).unwrap();
+        told.extend(outbound.seal(&mut packet, T0).unwrap().soft);
+    }
+    assert_eq!(told, [Limit::Sequence]);
+}
+
+#[test]
 fn a_refused_packet_and_its_sa_are_unchanged() {
     let (mut outbound, _) = tunnel(AES_SHA1);
     let inner = ip_packet(false, 100);
