@@ -215,7 +215,7 @@ impl Tunnel {
         let limit = mtu::tunnel_mtu(PATH_MTU, Outer::V4, &header);
         let payload = buffer.get_mut(headroom..).unwrap_or_default();
         mss::clamp(payload, mss::mss_for(limit, true));
-        let packet = IpPacket::parse(payload).map_err(|e| e.to_string())?;
+        let packet = IpPacket::parse(payload).map_err(|e| counter(&e))?;
         header.protocol = if packet.is_ipv4() {
             EtherType::IPV4
         } else {
@@ -257,11 +257,11 @@ impl Tunnel {
     }
 
     fn decapsulate(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let delivery = IpPacket::parse(bytes).map_err(|e| e.to_string())?;
+        let delivery = IpPacket::parse(bytes).map_err(|e| counter(&e))?;
         if delivery.source() != IpAddr::from(self.arguments.remote) {
             return Err("not from the peer".into());
         }
-        let gre = delivery.gre().map_err(|e| e.to_string())?;
+        let gre = delivery.gre().map_err(|e| counter(&e))?;
         if let Some(keepalive) = &mut self.keepalive {
             let inbound = Inbound {
                 delivery: &delivery,
@@ -282,7 +282,7 @@ impl Tunnel {
         if !matches!(gre.protocol(), EtherType::IPV4 | EtherType::IPV6) {
             return Err(format!("protocol {}", gre.protocol()));
         }
-        let inner = IpPacket::parse(gre.payload()).map_err(|e| e.to_string())?;
+        let inner = IpPacket::parse(gre.payload()).map_err(|e| counter(&e))?;
         // RFC 2784 §3.1: a packet to the other end of the tunnel would loop.
         if inner.destination() == IpAddr::from(self.arguments.remote) {
             return Err("to the other end of the tunnel".into());
@@ -362,6 +362,12 @@ impl Tunnel {
         }
         text
     }
+}
+
+/// The kind of fault, without the values that differ from packet to packet.
+fn counter(error: &::gre::ParseError) -> String {
+    let kind = format!("{:?}", error.kind);
+    kind.split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
 fn header_of(arguments: &Arguments, sequence: Option<u32>) -> Header {
