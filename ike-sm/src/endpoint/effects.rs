@@ -9,7 +9,7 @@ use crate::action::{Action, ChildUpdate, CloseReason, IpsecProtocol};
 use crate::children::{self, ChildState};
 use crate::config::Identity;
 use crate::context::{Effect, Standing, TimerKey};
-use crate::explain::{Role, What};
+use crate::explain::{IkeState, Input, Role, Transition, What};
 use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
 use crate::v1::{DeletedChild, Session, Wanted};
@@ -93,6 +93,15 @@ impl Call<'_> {
 
     fn established(&mut self, ike: IkeId) {
         self.endpoint.half_open.remove(ike);
+        let (from, to) = (IkeState::Complete.into(), IkeState::Complete.into());
+        let input = Input::Phase1Complete;
+        let step = Transition {
+            input,
+            from,
+            to,
+            message_id: None,
+        };
+        self.context().note(Some(ike), What::Transition(step));
         let Some(session) = self.endpoint.sessions.get(&ike) else {
             return;
         };

@@ -14,7 +14,7 @@ use crate::children::TrafficOf;
 use crate::config::{Identity, Schedule};
 use crate::context::{Context, Effect, Place};
 use crate::event::Answer;
-use crate::explain::{Role, What};
+use crate::explain::{ExchangeState, Input, Role, Transition, What};
 use crate::id::{ChildId, Ticket};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
@@ -80,6 +80,10 @@ pub(crate) struct Exchange {
     pub(crate) ticket: Option<Ticket>,
     /// When the exchange, or the memory of it, ends.
     pub(crate) ends_at: Duration,
+    /// Where it is, in the field's words.
+    state: ExchangeState,
+    /// Whether we started it.
+    ours: bool,
 }
 
 /// Message ids that have been used: none may come again (RFC 2409 §5.7, RFC 2408 §3.1).
@@ -305,8 +309,10 @@ impl Established {
         }
         let progress = quick::receive_first(ctx, frame, &self.agreed, message)?;
         self.make_room(ctx);
-        self.exchanges
-            .insert(id, Exchange::new(ctx.now, Answered::new(fingerprint, None)));
+        self.exchanges.insert(
+            id,
+            Exchange::new(ctx.now, Answered::new(fingerprint, None), false),
+        );
         ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
         self.advance(ctx, frame, id, progress);
         Ok(())
@@ -324,7 +330,7 @@ impl Established {
         self.remember(ctx, frame, id);
         self.make_room(ctx);
         self.exchanges
-            .insert(id, Exchange::new(ctx.now, Answered::default()));
+            .insert(id, Exchange::new(ctx.now, Answered::default(), true));
         ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
         self.advance(ctx, frame, id, progress);
         Ok(())
@@ -385,6 +391,23 @@ impl Established {
         let now = ctx.now;
         let Some(exchange) = self.exchanges.get_mut(&id) else {
             return;
+        };
+        let from = exchange.state;
+        let to = match &progress {
+            quick::Progress::Ask { .. } => ExchangeState::QmSpiStarve,
+            quick::Progress::Send { .. } if exchange.ours => ExchangeState::QmInitiator1,
+            quick::Progress::Send { .. } => ExchangeState::QmResponder2,
+            quick::Progress::Done { .. } => ExchangeState::QmComplete,
+            quick::Progress::Refuse { .. } | quick::Progress::Fail { .. } => {
+                ExchangeState::QmFailed
+            }
+        };
+        exchange.state = to;
+        let input = match (from, to) {
+            (_, ExchangeState::QmFailed) => Input::ProcessError,
+            (ExchangeState::QmSpiStarve, _) => Input::SpiReply,
+            (ExchangeState::QmReady, _) if exchange.ours => Input::InitQuickMode,
+            _ => Input::PeerQuickMode,
         };
         match progress {
             quick::Progress::Send { next, message } => {
@@ -454,6 +477,16 @@ impl Established {
                 ctx.child_failed(frame.index, config, child, reason);
             }
         }
+        let (from, to, message_id) = (from.into(), to.into(), Some(id));
+        ctx.note(
+            Some(frame.ike),
+            What::Transition(Transition {
+                input,
+                from,
+                to,
+                message_id,
+            }),
+        );
     }
 
     /// A deadline of an exchange has come.
@@ -644,7 +677,7 @@ pub(crate) enum LifetimeDue {
 }
 
 impl Exchange {
-    fn new(now: Duration, answered: Answered) -> Self {
+    fn new(now: Duration, answered: Answered, ours: bool) -> Self {
         Self {
             quick: None,
             child: None,
@@ -652,6 +685,8 @@ impl Exchange {
             pending: None,
             ticket: None,
             ends_at: now,
+            state: ExchangeState::QmReady,
+            ours,
         }
     }
 

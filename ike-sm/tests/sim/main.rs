@@ -18,6 +18,7 @@
 )]
 
 mod attack;
+mod explained;
 mod host;
 mod lifecycle;
 mod lossy;
