@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long after the last message of a negotiation the first packet leaves: the peer needs a moment to install what
 /// that message allows. (The commit bit of RFC 2408 §3.1 would tell; hardly a peer knows it.)
 const SETTLE: Duration = Duration::from_millis(50);
+/// How often packets without an SA ask for one at most.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the endpoint hears of traffic at most.
 const TRAFFIC_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -74,6 +76,8 @@ struct TunnelState {
     selectors: SelectorSet,
     start: Start,
     hits: u64,
+    /// When a packet last asked for it.
+    asked: Option<Duration>,
 }
 
 /// What an engine is made of, besides its configuration.
@@ -114,6 +118,7 @@ impl Engine {
                     .map_err(|e| io::Error::other(e.to_string()))?,
                 start: written.map_or(Start::Passive, |t| t.start()),
                 hits: 0,
+                asked: None,
             });
         }
         let endpoint =

@@ -237,3 +237,10 @@ fn a_secret_does_not_print() {
     let config = parse(WHOLE).unwrap();
     assert!(!format!("{config:?}").contains("by name"));
 }
+
+#[test]
+fn the_sample_file_is_sound_and_its_branch_is_awaited() {
+    let config = parse(include_str!("../../../gateway.toml")).unwrap();
+    assert_eq!(config.peer[0].tunnel[0].start(), Start::OnDemand);
+    assert_eq!(config.peer[1].tunnel[0].start(), Start::Passive);
+}

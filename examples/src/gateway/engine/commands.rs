@@ -9,6 +9,9 @@ use std::{net::SocketAddr, time::Duration};
 /// An answer that is ready for its client.
 pub type Finished = (ClientId, Reply);
 
+/// Clients that wait, at most.
+const MAX_WAITING: usize = 64;
+
 /// A client that waits.
 pub(super) struct Waiting {
     client: ClientId,
@@ -36,6 +39,10 @@ impl Engine {
 
     /// Does what a client wants; the answer comes at once or later through [`take_finished`](Self::take_finished).
     pub fn request(&mut self, client: ClientId, request: Request, now: Duration) {
+        // Clients that have hung up meanwhile.
+        if self.waiting.len() >= MAX_WAITING {
+            self.waiting.remove(0);
+        }
         match request {
             Request::Status => {
                 let status = Box::new(self.status(now));

@@ -1,6 +1,6 @@
 //! The way of a packet: in through ESP, out through ESP, or into the queue of those that wait.
 
-use super::{Engine, SETTLE, TRAFFIC_INTERVAL, messages};
+use super::{ASK_INTERVAL, Engine, SETTLE, TRAFFIC_INTERVAL, messages};
 use crate::gateway::config::Start;
 use crate::gateway::pairs::Pair;
 use esp::{Content, Flow, OpenError, Outer, PacketBuf};
@@ -117,7 +117,7 @@ impl Engine {
     }
 
     fn hold_packet(&mut self, tunnel: usize, flow: &Flow, packet: Vec<u8>, now: Duration) {
-        let Some(state) = self.tunnels.get(tunnel) else {
+        let Some(state) = self.tunnels.get_mut(tunnel) else {
             return;
         };
         if state.start == Start::Passive {
@@ -125,6 +125,12 @@ impl Engine {
         }
         let first = self.hold.is_empty();
         let name = state.name.clone();
+        let again = state
+            .asked
+            .is_none_or(|at| now.saturating_sub(at) >= ASK_INTERVAL);
+        if again {
+            state.asked = Some(now);
+        }
         self.hold.push(tunnel, &packet, now);
         if first {
             let what = format!(
@@ -132,6 +138,9 @@ impl Engine {
                 flow.destination
             );
             self.log.note(&what);
+        }
+        if !again {
+            return;
         }
         let end = |address, port: Option<u16>| PacketEnd {
             address,
@@ -180,6 +189,9 @@ impl Engine {
             let name = pair.name.clone();
             self.child_up(&name, id);
             if let Some(tunnel) = self.tunnels.iter().position(|t| t.name == name) {
+                if let Some(state) = self.tunnels.get_mut(tunnel) {
+                    state.asked = None;
+                }
                 self.release(tunnel, now);
             }
         }
