@@ -175,7 +175,7 @@ mod ether {
                 )
             }
             [0, 0] => (None, &bytes[4..]),
-            _ => unimplemented!("other options"),
+            _ => (None, &[]),
         }
     }
 }

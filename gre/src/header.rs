@@ -89,12 +89,24 @@ impl Header {
     pub fn encapsulate(&self, buffer: &mut [u8], payload_at: usize) -> Result<usize, EncodeError> {
         let start = headroom(buffer, payload_at, self.len())?;
         let packet = buffer.get_mut(start..).unwrap_or_default();
-        let (flags, fields) = self.fields();
-        let [f0, f1] = flags.to_be_bytes();
+        let (words, _) = packet.as_chunks_mut::<4>();
+        let mut words = words.iter_mut();
+        let mut put = |word: [u8; 4]| {
+            if let Some(to) = words.next() {
+                *to = word;
+            }
+        };
+        let [f0, f1] = self.flags().to_be_bytes();
         let [p0, p1] = self.protocol.0.to_be_bytes();
-        let words = core::iter::once([f0, f1, p0, p1]).chain(fields.into_iter().flatten());
-        for (to, word) in packet.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-            *to = word;
+        put([f0, f1, p0, p1]);
+        if self.checksum {
+            put([0; 4]);
+        }
+        if let Some(key) = self.key {
+            put(key.to_be_bytes());
+        }
+        if let Some(sequence) = self.sequence {
+            put(sequence.to_be_bytes());
         }
         if self.checksum {
             let sum = checksum(packet).to_be_bytes();
@@ -105,8 +117,7 @@ impl Header {
         Ok(start)
     }
 
-    #[inline]
-    fn fields(&self) -> (u16, [Option<[u8; 4]>; 3]) {
+    const fn flags(&self) -> u16 {
         let mut flags = 0;
         if self.checksum {
             flags |= flag::CHECKSUM;
@@ -117,13 +128,7 @@ impl Header {
         if self.sequence.is_some() {
             flags |= flag::SEQUENCE;
         }
-        let checksum = if self.checksum { Some([0; 4]) } else { None };
-        let fields = [
-            checksum,
-            self.key.map(u32::to_be_bytes),
-            self.sequence.map(u32::to_be_bytes),
-        ];
-        (flags, fields)
+        flags
     }
 }
 

@@ -1,6 +1,6 @@
 //! Version 0 packets as received (RFC 2784 §2, RFC 2890).
 
-use crate::checksum::Sum;
+use crate::checksum::{Sum, checksum};
 use crate::header::flag;
 use crate::{EtherType, Header, ParseError, ParseErrorKind, pptp};
 
@@ -25,12 +25,12 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let packet = Self::parse_unverified(bytes)?;
-        if let Some(found) = packet.checksum {
-            let computed = packet.computed_checksum(bytes);
-            // A sum over the packet with its checksum in place is zero; −0 and +0 are one value.
-            if Sum::ZERO.octets(bytes).finish() != 0 {
-                return Err(ParseErrorKind::Checksum { found, computed }.at(4));
-            }
+        // A sum over the packet with its checksum in place is zero; −0 and +0 are one value.
+        if let Some(found) = packet.checksum
+            && checksum(bytes) != 0
+        {
+            let computed = computed_checksum(bytes);
+            return Err(ParseErrorKind::Checksum { found, computed }.at(4));
         }
         Ok(packet)
     }
@@ -124,12 +124,14 @@ impl<'a> Packet<'a> {
             sequence: self.sequence,
         }
     }
+}
 
-    fn computed_checksum(&self, bytes: &[u8]) -> u16 {
-        match (bytes.get(..4), bytes.get(6..)) {
-            (Some(before), Some(behind)) => Sum::ZERO.octets(before).octets(behind).finish(),
-            _ => 0,
-        }
+/// What the checksum of `bytes` would have to be.
+#[cold]
+fn computed_checksum(bytes: &[u8]) -> u16 {
+    match (bytes.get(..4), bytes.get(6..)) {
+        (Some(before), Some(behind)) => Sum::ZERO.octets(before).octets(behind).finish(),
+        _ => 0,
     }
 }
 
