@@ -73,3 +73,5 @@ gw_log() { grep -E -- "$2" "$DIR/gateway-$1.out"; }
 gw_delete() { case $2 in ike) gw "$1" delete peer;; child) gw "$1" delete net;; esac; }
 gw_rekey() { case $2 in ike) gw "$1" rekey peer;; child) gw "$1" rekey net;; esac; }
 gw_stop() { end "gateway-$1" TERM 5; }
+gw_children_made() { gw_log "$1" 'tunnel net: up|rekeyed' | wc -l; }
+gw_ikes_made() { gw_log "$1" 'ISAKMP SA AES|ISAKMP SA .* sec' | wc -l; }
