@@ -76,7 +76,9 @@ pub enum DropReason {
     #[error("a message that must be encrypted is in the clear")]
     NotEncrypted,
     /// The message is encrypted and there is no key yet.
-    #[error("an encrypted message came before there is a key")]
+    #[error(
+        "an encrypted message came before there is a key; a peer that cannot read ours sends such: the pre-shared keys may differ"
+    )]
     NoKeyYet,
     /// The commit bit during phase 1 (RFC 2408 §3.1 has it after phase 1 only).
     #[error("the commit bit is set during phase 1")]
@@ -108,7 +110,7 @@ pub enum DropReason {
     #[error("the ciphertext is no whole number of blocks")]
     CiphertextLength,
     /// What came out of decryption is no payload chain: wrong key or corrupted bytes.
-    #[error("decryption gives no payload chain: {0}")]
+    #[error("decryption gives no payload chain, the pre-shared keys may differ: {0}")]
     Undecipherable(ParseError),
     /// The HASH payload does not verify.
     #[error("the HASH does not verify")]

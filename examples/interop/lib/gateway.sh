@@ -5,6 +5,7 @@ gw_cipher() { case $1 in aes128|aes192|aes256) echo "aes-${1#aes}";; *) echo "$1
 gw_start() { # SIDE, with the settings in V
   local s=$1 o d=$DIR/gateway-$1 remote pfs keepalive; o=$(other "$1")
   remote="\"$(outer "$o")\""; [ "$s" != b ] || [ "$TOPOLOGY" != nat ] || remote="\"any\""
+  [ "$remote" != '"any"' ] || V[EXTRA]+=$'\nstart = "passive"'
   case ${V[PFS]} in no) pfs='"accept"';; *) pfs=${V[PFS]};; esac
   mkdir -p "$d/keys"; rm -f "$d/control.sock"; : >"$d/log"
   {
@@ -54,7 +55,7 @@ ${V[EXTRA]}
 CONF
   } >"$d/gateway.toml"
   "$INTEROP_GATEWAY" check --config "$d/gateway.toml" >"$d/check.out" 2>&1 || fail "configuration of $s: $(tail -1 "$d/check.out")"
-  spawn "gateway-$s" "$s" "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --log compact --keylog "$d/keys" --pcap "$d/gateway.pcap"
+  spawn "gateway-$s" "$s" "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --log cisco --keylog "$d/keys" --pcap "$d/gateway.pcap"
   expect 5 "our gateway did not start on $s: $(tail -1 "$DIR/gateway-$s.out")" test -S "$d/control.sock"
 }
 # In transport mode a tunnel is between the outer addresses.

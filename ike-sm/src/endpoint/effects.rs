@@ -511,15 +511,20 @@ impl Call<'_> {
         if let Some(ike) = by {
             self.with(ike, |session, ctx| session.tell_deleted(ctx, &told));
         }
-        // Ended on purpose: nothing that it had replaced takes over again.
-        if matches!(
-            reason,
-            CloseReason::Requested | CloseReason::Idle | CloseReason::Expired
-        ) {
-            let rivals = self.endpoint.world.children.rivals_of(id);
-            for rival in rivals {
-                self.delete_child(rival, CloseReason::Replaced);
-            }
+        // Ended on purpose: nothing that it had replaced takes over again. Its successor stays, unless
+        // the traffic itself is not wanted any more.
+        let all = match reason {
+            CloseReason::Requested | CloseReason::Idle => true,
+            CloseReason::Expired => false,
+            _ => return self.remove_child(id, reason),
+        };
+        let children = &self.endpoint.world.children;
+        let rivals = children.rivals_of(id).into_iter().filter(|rival| {
+            let state = children.get(*rival).map(|child| child.state);
+            all || state == Some(ChildState::Retiring)
+        });
+        for rival in rivals.collect::<Vec<_>>() {
+            self.delete_child(rival, CloseReason::Replaced);
         }
         self.remove_child(id, reason);
     }

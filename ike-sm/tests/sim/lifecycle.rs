@@ -85,6 +85,28 @@ fn settled(mut world: World) -> Result<(), String> {
     world.check_consistent()
 }
 
+/// The replaced pair reaches its hard lifetime before it is drained; its successor stays.
+#[test]
+fn lives_shorter_than_a_drain_lose_no_packet() {
+    seeds(20, |seed| {
+        let world = World::pair(seed, SHAKY, |_, config| {
+            let margin = RekeyMargin {
+                time: s(1),
+                ..RekeyMargin::default()
+            };
+            config.peers[0].children[0].lifetime = Lifetime::seconds(4);
+            config.peers[0].children[0].margin = margin;
+        });
+        let mut world = up(world, (seed % 2) as usize)?;
+        world.traffic = Some(Duration::from_millis(100));
+        world.run(s(60))?;
+        world.traffic = None;
+        world.run(s(1))?;
+        all_arrived(&world)?;
+        settled(world)
+    });
+}
+
 #[test]
 fn rekeys_from_both_sides_at_once_lose_no_packet() {
     seeds(100, |seed| {
