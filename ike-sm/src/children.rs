@@ -27,7 +27,6 @@ const LOWEST_SPI: u32 = 256;
 
 /// A pair of IPsec SAs that has been installed.
 #[derive(Debug)]
-#[allow(dead_code, reason = "tables of SAs read the rest")]
 pub(crate) struct Child {
     pub(crate) id: ChildId,
     /// The peer's place in the configuration.

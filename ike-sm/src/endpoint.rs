@@ -320,6 +320,14 @@ impl Call<'_> {
 }
 
 impl Endpoint {
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &v1::Session> + '_ {
+        self.sessions.values()
+    }
+
+    pub(crate) const fn child_table(&self) -> &children::Children {
+        &self.world.children
+    }
+
     fn is_own_cookie(&self, cookie: [u8; 8]) -> bool {
         let mut range = self
             .by_cookies

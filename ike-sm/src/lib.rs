@@ -93,6 +93,7 @@ mod peers;
 pub mod policy;
 mod retransmit;
 mod selector;
+mod status;
 mod timer;
 pub mod v1;
 
@@ -103,4 +104,5 @@ pub use id::*;
 pub use outcome::*;
 pub use path::Path;
 pub use selector::Selector;
+pub use status::{Capabilities, ChildPhase, ChildStatus, EstablishedStatus, IkeStatus};
 pub use timer::*;

@@ -72,7 +72,6 @@ impl Dpd {
     }
 
     /// Whether the peer has announced DPD.
-    #[allow(dead_code, reason = "tables of SAs read it")]
     pub(crate) const fn capable(&self) -> bool {
         self.capable
     }

@@ -47,10 +47,8 @@ pub(crate) struct Agreed {
 }
 
 /// An ISAKMP SA after phase 1.
-#[allow(dead_code, reason = "tables of SAs read the rest")]
 pub(crate) struct Established {
     pub(crate) agreed: Box<Agreed>,
-    pub(crate) role: Role,
     pub(crate) since: Duration,
     pub(crate) schedule: Schedule,
     pub(crate) exchanges: BTreeMap<u32, Exchange>,
@@ -133,7 +131,6 @@ impl Established {
         }
         let dpd = Dpd::new(ctx, frame.peer.dpd, agreed.vendor.dpd);
         Self {
-            role,
             since: now,
             rekey_at: Some(now.saturating_add(schedule.soft)),
             expire_at: Some(now.saturating_add(schedule.hard)),

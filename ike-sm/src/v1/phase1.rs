@@ -46,7 +46,6 @@ pub(crate) struct Frame<'a> {
 
 /// What the SA payloads have agreed on.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "tables of SAs read the rest")]
 pub(crate) struct Suite {
     pub(crate) policy: Phase1Policy,
     pub(crate) lifetime: Lifetime,

@@ -203,7 +203,6 @@ impl Session {
     }
 
     /// The field's name of its state.
-    #[allow(dead_code, reason = "tables of SAs read it")]
     pub(crate) const fn state(&self) -> IkeState {
         match &self.stage {
             Stage::MainMode(mode) => mode.state(),

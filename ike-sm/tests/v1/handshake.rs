@@ -1,6 +1,6 @@
 //! Main mode and quick mode between two endpoints in virtual time.
 use crate::common::{Pair, secs};
-use ike_sm::{Mode, Outcome};
+use ike_sm::{ChildPhase, Mode, Outcome};
 
 #[test]
 fn main_mode_and_quick_mode_take_nine_messages_and_give_one_pair() {
@@ -26,4 +26,30 @@ fn main_mode_and_quick_mode_take_nine_messages_and_give_one_pair() {
     assert_eq!((a.mode, a.udp_encapsulation), (Mode::Tunnel, false));
     assert!(a.initiator && !b.initiator);
     pair.assert_tunnel();
+}
+
+#[test]
+fn tables_show_states_suites_and_capabilities() {
+    let mut pair = Pair::default();
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let half = pair.a.endpoint.ike_sas().next().unwrap();
+    assert_eq!(half.show().name(), "MM_NO_STATE");
+    assert!(half.established.is_none() && half.responder_spi == [0; 8]);
+    pair.run_for(secs(3));
+    for end in [&pair.a, &pair.b] {
+        let ike = end.endpoint.ike_sas().next().unwrap();
+        assert_eq!(ike.show().name(), "QM_IDLE");
+        let up = ike.established.unwrap();
+        assert_eq!(
+            (up.capabilities.to_string(), up.replaced),
+            ("D".into(), false)
+        );
+        assert_eq!(up.schedule.hard, secs(86_400));
+        let child = end.endpoint.children().next().unwrap();
+        assert_eq!(
+            (child.name.as_str(), child.phase),
+            ("net", ChildPhase::Active)
+        );
+        assert_eq!(child.spi_in, end.children.values().next().unwrap().spi_in);
+    }
 }

@@ -1,0 +1,226 @@
+//! Tables of SAs: what stands, in which state, for how long.
+
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use crate::action::{ChildSuite, Mode, OriginalAddresses};
+use crate::children::{Child, ChildState};
+use crate::config::{Config, Identity, Phase1Policy, Schedule};
+use crate::endpoint::Endpoint;
+use crate::event::Traffic;
+use crate::explain::{IkeState, Role, ShowState};
+use crate::id::{ChildId, IkeId};
+use crate::path::Path;
+use crate::selector::Selector;
+use crate::v1::Session;
+
+/// One IKE SA, finished or not.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct IkeStatus {
+    /// Its handle.
+    pub id: IkeId,
+    /// The peer's name in the configuration.
+    pub peer: String,
+    /// Our part in it.
+    pub role: Role,
+    /// Where it runs.
+    pub path: Path,
+    /// Its state; [`IkeState::show`] gives what tables print, such as `QM_IDLE`.
+    pub state: IkeState,
+    /// CKY-I, or the initiator's SPI.
+    pub initiator_spi: [u8; 8],
+    /// CKY-R, or the responder's SPI; zero until it is known.
+    pub responder_spi: [u8; 8],
+    /// When its first message was sent or came.
+    pub created: Duration,
+    /// What holds once phase 1 is done.
+    pub established: Option<EstablishedStatus>,
+}
+
+impl IkeStatus {
+    /// The state that tables print.
+    #[must_use]
+    pub const fn show(&self) -> ShowState {
+        self.state.show()
+    }
+}
+
+/// What holds of an IKE SA after phase 1.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct EstablishedStatus {
+    /// Who the peer has proved to be.
+    pub remote_id: Identity,
+    /// The policy that was agreed on.
+    pub policy: Phase1Policy,
+    /// When phase 1 was done.
+    pub since: Duration,
+    /// Its limits, from then on.
+    pub schedule: Schedule,
+    /// What the peer can do and what is on.
+    pub capabilities: Capabilities,
+    /// Another SA has taken over; this one is about to be deleted.
+    pub replaced: bool,
+}
+
+/// The capabilities column of `show crypto isakmp sa detail`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Dead peer detection: both ends have announced it.
+    pub dpd: bool,
+    /// NAT traversal: the SA runs on port 4500.
+    pub nat_traversal: bool,
+    /// We send NAT keepalives.
+    pub keepalives: bool,
+}
+
+impl fmt::Display for Capabilities {
+    /// The letters D, K and N, such as `DN`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = [
+            (self.dpd, "D"),
+            (self.keepalives, "K"),
+            (self.nat_traversal, "N"),
+        ];
+        letters
+            .iter()
+            .filter(|(on, _)| *on)
+            .try_for_each(|(_, letter)| f.write_str(letter))
+    }
+}
+
+/// One pair of IPsec SAs.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ChildStatus {
+    /// Its handle.
+    pub id: ChildId,
+    /// The IKE SA that looks after it.
+    pub ike: IkeId,
+    /// The peer's name in the configuration.
+    pub peer: String,
+    /// The child's name in the configuration.
+    pub name: String,
+    /// How far it is.
+    pub phase: ChildPhase,
+    /// Whether we started its negotiation.
+    pub initiator: bool,
+    /// Algorithms.
+    pub suite: ChildSuite,
+    /// Tunnel or transport.
+    pub mode: Mode,
+    /// ESP in UDP.
+    pub udp_encapsulation: bool,
+    /// Extended sequence numbers.
+    pub esn: bool,
+    /// The SPI on packets to us.
+    pub spi_in: u32,
+    /// The SPI on packets to the peer.
+    pub spi_out: u32,
+    /// Our side.
+    pub local: Selector,
+    /// The peer's side.
+    pub remote: Selector,
+    /// The outer addresses.
+    pub path: Path,
+    /// Addresses before the NAT, where the peer told them.
+    pub original_addresses: Option<OriginalAddresses>,
+    /// When it was installed.
+    pub since: Duration,
+    /// Its limits, from then on.
+    pub schedule: Schedule,
+    /// What was reported of it.
+    pub used: Traffic,
+}
+
+/// How far a pair of IPsec SAs is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChildPhase {
+    /// Takes packets in; the peer has not shown yet that it has its half.
+    Inbound,
+    /// Carries packets both ways.
+    Active,
+    /// Takes packets in until it is deleted: another one has its place.
+    Retiring,
+}
+
+impl Endpoint {
+    /// All IKE SAs, the oldest first.
+    pub fn ike_sas(&self) -> impl Iterator<Item = IkeStatus> + '_ {
+        self.sessions()
+            .map(|session| ike_status(self.config(), session))
+    }
+
+    /// All pairs of IPsec SAs, the oldest first.
+    pub fn children(&self) -> impl Iterator<Item = ChildStatus> + '_ {
+        self.child_table()
+            .iter()
+            .map(|child| child_status(self.config(), child))
+    }
+}
+
+fn ike_status(config: &Config, session: &Session) -> IkeStatus {
+    let path = session.path;
+    IkeStatus {
+        id: session.id,
+        peer: config
+            .peers
+            .get(session.peer)
+            .map(|p| p.name.clone())
+            .unwrap_or_default(),
+        role: session.role,
+        path,
+        state: session.state(),
+        initiator_spi: session.cookies.initiator,
+        responder_spi: session.cookies.responder,
+        created: session.created,
+        established: session.up().map(|up| EstablishedStatus {
+            remote_id: up.agreed.remote_id.clone(),
+            policy: up.agreed.suite.policy,
+            since: up.since,
+            schedule: up.schedule,
+            capabilities: Capabilities {
+                dpd: up.dpd.capable(),
+                nat_traversal: path.natt,
+                keepalives: up.keepalive.is_some(),
+            },
+            replaced: up.replaced,
+        }),
+    }
+}
+
+fn child_status(config: &Config, child: &Child) -> ChildStatus {
+    let peer = config.peers.get(child.peer);
+    let name = peer
+        .and_then(|p| p.children.get(child.config))
+        .map(|c| c.name.clone());
+    ChildStatus {
+        id: child.id,
+        ike: child.ike,
+        peer: peer.map(|p| p.name.clone()).unwrap_or_default(),
+        name: name.unwrap_or_default(),
+        phase: match child.state {
+            ChildState::Inbound => ChildPhase::Inbound,
+            ChildState::Active => ChildPhase::Active,
+            ChildState::Retiring => ChildPhase::Retiring,
+        },
+        initiator: child.initiator,
+        suite: child.suite,
+        mode: child.mode,
+        udp_encapsulation: child.udp_encapsulation,
+        esn: child.esn,
+        spi_in: child.spi_in,
+        spi_out: child.spi_out,
+        local: child.local,
+        remote: child.remote,
+        path: child.path,
+        original_addresses: child.original_addresses,
+        since: child.started,
+        schedule: child.schedule,
+        used: child.used,
+    }
+}
