@@ -28,6 +28,7 @@ fn routers(host: usize, config: &mut Config) {
     config.weak = WeakAlgorithms::ALL;
     let peer = &mut config.peers[0];
     peer.nat_traversal.enabled = false;
+    peer.initial_contact = false;
     let child = &mut peer.children[0];
     let (cipher, mac) = (TripleDesCbc, IntegrityId::HmacSha1_96);
     child.suites = vec![ChildSuite::Esp(ProtectionId::CbcHmac(cipher, mac))];
@@ -42,6 +43,8 @@ fn routers(host: usize, config: &mut Config) {
             policy(4, TripleDesCbc, Md5, Modp1024),
         ];
     } else {
+        // Less than is offered: the answer carries a RESPONDER-LIFETIME (Q13).
+        child.lifetime = Lifetime::PHASE2;
         config.policies = vec![
             policy(1, TripleDesCbc, Sha1, Modp1536),
             policy(2, TripleDesCbc, Md5, Modp1536),
@@ -142,5 +145,53 @@ fn k18_the_responder_walks_through_the_documents_states() {
 fn q12_pfs_that_nobody_configured_is_pointed_out() {
     let lines = cisco(&negotiated(), B);
     let note = "note: PFS is used, with MODP_1024, although it is not configured here";
+    assert!(lines.iter().any(|l| l.ends_with(note)), "{lines:#?}");
+}
+
+#[test]
+fn k20_the_initiator_tells_it_in_short_lines() {
+    let world = negotiated();
+    let lines: Vec<String> = world.hosts[A]
+        .records
+        .iter()
+        .map(|r| r.compact().to_string())
+        .collect();
+    let told: Vec<&str> = lines
+        .iter()
+        .filter(|l| l.contains("Tx >>") || l.contains("Rx <<") || l.contains("ISAKMP SA"))
+        .map(|l| l.split_once("] ").unwrap().1)
+        .collect();
+    let vids = |line: &str| line.replace(", VID", "");
+    let told: Vec<String> = told.iter().map(|l| vids(l)).collect();
+    let b = "192.0.2.2";
+    let expected = [
+        format!("Tx >> MM_I1 : {b} SA"),
+        format!("Rx << MM_R1 : {b} SA"),
+        "ISAKMP SA 3DES / SHA / PreShared / MODP_1024 / 86400 sec (*86400 sec)".into(),
+        format!("Tx >> MM_I2 : {b} KE, NONCE"),
+        format!("Rx << MM_R2 : {b} KE, NONCE"),
+        format!("Tx >> MM_I3 : {b} ID, HASH"),
+        format!("Rx << MM_R3 : {b} ID, HASH"),
+        format!("Tx >> QM_I1 : {b} HASH, SA, NONCE, KE, ID, ID"),
+        format!("Rx << QM_R1 : {b} HASH, SA, NONCE, KE, ID, ID, NOTIFY"),
+        format!("Tx >> QM_I2 : {b} HASH"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_would_have_matched_is_told_when_nothing_does() {
+    let mut world = World::pair(1, Link::CLEAN, |host, config| {
+        routers(host, config);
+        if host == B {
+            config.policies.pop();
+        }
+    });
+    world.hosts.iter_mut().for_each(|h| h.keep_records = true);
+    world.initiate(A).unwrap();
+    world.run(s(3)).unwrap();
+    let note = "note: policy 1 and transform 1 would meet if the Diffie-Hellman group were the \
+                same (ours 5, theirs 2)";
+    let lines = cisco(&world, B);
     assert!(lines.iter().any(|l| l.ends_with(note)), "{lines:#?}");
 }

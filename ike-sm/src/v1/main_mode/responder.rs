@@ -16,7 +16,7 @@ use super::{MainMode, Progress, Refused};
 use crate::action::{CloseReason, PskStage};
 use crate::config::Identity;
 use crate::context::Context;
-use crate::explain::{IkeState, Phase1Summary, Step, What};
+use crate::explain::{IkeState, Notice, Phase1Summary, Step, What};
 use crate::outcome::DropReason;
 use crate::policy;
 use crate::v1::established::Agreed;
@@ -48,8 +48,14 @@ pub(crate) fn receive_first(
     let policies = ctx.config.policies_for(frame.peer);
     let choice = policy::choose_phase1(&policies, &offer, &mut |what| {
         ctx.note(Some(frame.ike), what);
-    })
-    .ok_or(DropReason::NoProposalChosen)?;
+    });
+    let Some(choice) = choice else {
+        if let Some(miss) = policy::nearest_miss(&policies, &offer) {
+            let notice = Notice::NearestMiss(Box::new(miss));
+            ctx.note(Some(frame.ike), What::Notice(notice));
+        }
+        return Err(DropReason::NoProposalChosen);
+    };
     let suite = Suite::new(ctx.provider, choice.policy, choice.lifetime)?;
     ctx.note(
         Some(frame.ike),
