@@ -1,6 +1,8 @@
 //! Every state against every kind of message, with each payload missing, doubled or foreign: all are
 //! refused, and the negotiation goes on afterwards as if nothing had come.
 
+#![allow(clippy::arithmetic_side_effects)]
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
