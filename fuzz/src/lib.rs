@@ -28,6 +28,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("nat_t_classify", nat::classify),
     ("nat_t_pat", nat::pat),
     ("vrrp_packet", vrrp::packet),
+    ("vrrp_router", vrrp::router),
 ];
 
 /// Takes fuzz bytes apart: numbers and short strings from the front.
