@@ -1,7 +1,6 @@
 //! The gateway between its sockets: datagrams and inner packets in, the machines' actions done.
 
 mod commands;
-mod messages;
 mod packets;
 mod routing;
 

@@ -17,7 +17,10 @@ use crate::{
 };
 use etherparse::{IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Ipv4HeaderSlice};
 use ipnet::IpNet;
-use nix::sched::{CloneFlags, unshare};
+use nix::{
+    sched::{CloneFlags, unshare},
+    sys::{prctl::set_pdeathsig, signal::Signal},
+};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     fs,
@@ -135,6 +138,8 @@ impl Drop for Process {
 pub(super) fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()> {
     let east = name == EAST.name;
     let (side, other) = if east { (&EAST, &WEST) } else { (&WEST, &EAST) };
+    // However the parent ends, we end with it.
+    set_pdeathsig(Signal::SIGTERM)?;
     unshare(CloneFlags::CLONE_NEWNET)?;
     let mut netlink = Netlink::open()?;
     say("ready")?;

@@ -1,6 +1,6 @@
 //! The way of a packet: in through ESP, out through ESP, or into the queue of those that wait.
 
-use super::{ASK_INTERVAL, Engine, SETTLE, TRAFFIC_INTERVAL, messages};
+use super::{ASK_INTERVAL, Engine, SETTLE, TRAFFIC_INTERVAL};
 use crate::gateway::config::Start;
 use crate::gateway::pairs::Pair;
 use esp::{Content, Flow, OpenError, Outer, PacketBuf};
@@ -22,7 +22,6 @@ impl Engine {
     /// A UDP datagram has arrived.
     pub fn datagram(&mut self, path: Path, payload: &mut [u8], now: Duration) {
         if !path.natt {
-            self.note_message("Rx <<", path, payload);
             self.tell(
                 Event::Datagram {
                     path,
@@ -34,7 +33,6 @@ impl Engine {
         }
         match nat_t::classify(payload) {
             Datagram::Ike(message) => {
-                self.note_message("Rx <<", path, message);
                 self.tell(Event::Datagram { path, message }, now);
             }
             Datagram::Esp(_) => self.esp(path.local.ip(), path.remote, true, payload, now),
@@ -223,17 +221,7 @@ impl Engine {
         }
     }
 
-    fn note_message(&self, arrow: &str, path: Path, message: &[u8]) {
-        if let Some(line) = messages::describe(arrow, path.remote, message) {
-            self.log.note(&line);
-        }
-    }
-
     pub(super) fn send_ike(&mut self, path: Path, datagram: &[u8]) {
-        let marker = if path.natt { nat_t::MARKER_LEN } else { 0 };
-        if let Some(message) = datagram.get(marker..) {
-            self.note_message("Tx >>", path, message);
-        }
         if let Err(e) = self.outside.send_udp(path, datagram) {
             self.count("sending failed");
             if e.kind() != io::ErrorKind::WouldBlock {
