@@ -62,7 +62,9 @@ class Wire:
                 if self.happens("corrupt"):
                     frame = self.corrupted(frame)
                 if self.happens("dup"):
-                    self.send_later(out, frame, 1)
+                    # Right behind the first: strongSwan gives up an IKE_SA whose main-mode message 1
+                    # comes again after message 3.
+                    self.send_later(out, frame, 0)
                 if self.happens("reorder"):
                     delay = self.options["hold"]
         self.send_later(out, frame, delay)

@@ -11,8 +11,8 @@ over_wire() { # OUR-SIDE WIRE-OPTIONS…
   end wire TERM 2 || :; note "$(grep -o 'frames.*' wire.out | tr -d "'{}" | tail -1)"
 }
 wire() { # NAME 'ABOUT' OPTIONS…
-  scenario "v1-init-wire-$1" 90 "$2, we initiate" over_wire a "${@:3}"
-  scenario "v1-resp-wire-$1" 90 "$2, they initiate" over_wire b "${@:3}"
+  scenario "v1-init-wire-$1" 240 "$2, we initiate" over_wire a "${@:3}"
+  scenario "v1-resp-wire-$1" 240 "$2, they initiate" over_wire b "${@:3}"
 }
 wire loss30 '30 % loss' seed=7 loss=30
 wire dup 'every frame twice' seed=1 dup=100
