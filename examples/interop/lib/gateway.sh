@@ -69,7 +69,8 @@ gw_ask() { gw_status "$1" | python3 -c "import json, sys; s = json.load(sys.stdi
 gw_initiate() { gw "$1" initiate net --timeout 40; }
 gw_sas() { gw "$1" status --detail; }
 gw_up() { gw_ask "$1" 'any(t["up"] for t in s["tunnels"]) and any(i["active"] for i in s["ike"])'; }
-gw_gone() { gw_ask "$1" 'not s["ike"] and not s["children"]'; }
+# Attempts at a new one (MM_NO_STATE) are no SA.
+gw_gone() { gw_ask "$1" 'not any(i["active"] for i in s["ike"]) and not s["children"]'; }
 gw_log() { grep -E -- "$2" "$DIR/gateway-$1.out"; }
 gw_delete() { case $2 in ike) gw "$1" delete peer;; child) gw "$1" delete net;; esac; }
 gw_rekey() { case $2 in ike) gw "$1" rekey peer;; child) gw "$1" rekey net;; esac; }
