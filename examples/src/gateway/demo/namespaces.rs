@@ -181,6 +181,7 @@ pub(super) fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()>
     if east {
         thread::spawn(move || {
             ping(side.inner, other.inner, &tell);
+            drop(tell);
             let _ = waker.wake();
         });
     } else {
