@@ -29,7 +29,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -176,7 +176,9 @@ pub(super) fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()>
         signals: true,
     };
     let (mut runner, mut engine) = run::open(config, options, Inside::Tun(tun))?;
-    let waker = runner.waker()?;
+    // Kept here too: one that is dropped forgets whom it woke.
+    let kept = Arc::new(runner.waker()?);
+    let waker = Arc::clone(&kept);
     let (tell, told) = mpsc::channel();
     if east {
         thread::spawn(move || {
