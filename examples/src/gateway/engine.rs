@@ -60,6 +60,8 @@ pub struct Engine {
     keys: Option<KeyFiles>,
     counters: BTreeMap<&'static str, u64>,
     traffic_due: Option<Duration>,
+    /// When the IKE machine was last told of an SPI that nobody has.
+    unknown_spi_told: Option<Duration>,
     /// MTU inside the tunnels, where TCP shall be told of it.
     mss_mtu: Option<u16>,
     waiting: Vec<commands::Waiting>,
@@ -140,6 +142,7 @@ impl Engine {
             keys: parts.keys,
             counters: BTreeMap::new(),
             traffic_due: None,
+            unknown_spi_told: None,
             waiting: Vec::new(),
             finished: Vec::new(),
             settling: Vec::new(),

@@ -50,8 +50,14 @@ impl Engine {
         packet: &mut [u8],
         now: Duration,
     ) {
-        let Some(pair) = nat_t::esp_spi(packet).and_then(|spi| self.pairs.by_spi_mut(spi)) else {
-            return self.count("ESP: unknown SPI");
+        let Some(spi) = nat_t::esp_spi(packet) else {
+            return self.count("ESP: no header");
+        };
+        if self.pairs.by_spi_mut(spi).is_none() {
+            return self.unknown_spi(from.ip(), spi, now);
+        }
+        let Some(pair) = self.pairs.by_spi_mut(spi) else {
+            return;
         };
         if udp != pair.udp {
             return self.count("ESP: wrong encapsulation");
@@ -81,6 +87,27 @@ impl Engine {
         }
         if let Some(to) = moved {
             self.tell(Event::Moved(id, to), now);
+        }
+    }
+
+    /// The peer sends through an SA that is gone here: it may have missed a DELETE, which IKEv1
+    /// does not acknowledge. The IKE machine may tell it again.
+    fn unknown_spi(&mut self, remote: IpAddr, spi: u32, now: Duration) {
+        self.count("ESP: unknown SPI");
+        let quiet = self
+            .unknown_spi_told
+            .is_some_and(|at| now < at + Duration::from_secs(1));
+        if !quiet {
+            self.unknown_spi_told = Some(now);
+            let protocol = ike_sm::IpsecProtocol::Esp;
+            self.tell(
+                Event::UnknownSpi {
+                    remote,
+                    protocol,
+                    spi,
+                },
+                now,
+            );
         }
     }
 
