@@ -434,6 +434,9 @@ pub enum Notice {
     },
     /// The key in use is entered for any address: whoever knows it can pose as every peer.
     WildcardPsk,
+    /// What the peer encrypted with its key does not open with ours, or it does not answer what we
+    /// encrypted.
+    PskMayDiffer,
     /// Aggressive mode with a pre-shared key lets the key be guessed offline.
     AggressivePsk,
     /// The peer was offered less time or volume than it asked for and is told so.

@@ -169,6 +169,20 @@ pub enum DropReason {
     NotDue,
 }
 
+impl DropReason {
+    /// Whether a wrong key gives this result.
+    pub(crate) const fn hints_at_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Undecipherable(_)
+                | Self::AuthenticationFailed
+                | Self::MissingPayload(_)
+                | Self::UnexpectedPayload(_)
+                | Self::Malformed(_)
+        )
+    }
+}
+
 /// A payload type of either version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -275,6 +275,7 @@ pub(super) fn notice(f: &mut dyn Write, n: &Notice) -> fmt::Result {
         Notice::DuplicateTransform { transform, of } => {
             write!(f, "transform {transform} offers the same as transform {of}")
         }
+        Notice::PskMayDiffer => f.write_str("the pre-shared keys may differ"),
         Notice::WildcardPsk => {
             f.write_str("the pre-shared key is for any address: who knows it can pose as any peer")
         }

@@ -98,6 +98,11 @@ impl MainMode {
         !matches!(self, Self::FirstAsked(_) | Self::SaAnswered(_))
     }
 
+    /// Whether our proof is out and the peer's is missing: silence then has one usual cause.
+    pub(crate) const fn awaits_proof(&self) -> bool {
+        matches!(self, Self::IdSent(_))
+    }
+
     /// Takes in a message of the peer.
     pub(crate) fn receive(
         self,

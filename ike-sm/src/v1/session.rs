@@ -15,7 +15,7 @@ use crate::action::{CloseReason, PskStage, Question};
 use crate::children::TrafficOf;
 use crate::context::{Context, Effect, Place};
 use crate::event::{Answer, Traffic};
-use crate::explain::{DpdStep, IkeState, Input, Role, State, Transition, What};
+use crate::explain::{DpdStep, IkeState, Input, Notice, Role, State, Transition, What};
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
@@ -316,6 +316,9 @@ impl Session {
             }
             Err(refused) => {
                 let (mode, reason) = *refused;
+                if arrived == IkeState::ResponderMm5 && reason.hints_at_key() {
+                    ctx.note(Some(self.id), What::Notice(Notice::PskMayDiffer));
+                }
                 self.stage = Stage::MainMode(Box::new(mode));
                 Err(reason)
             }
@@ -592,7 +595,12 @@ impl Session {
         if let Some(pending) = self.pending.as_mut() {
             match pending.due(&frame.peer.retransmit, now, ctx.rng) {
                 Due::Wait => {}
-                Due::Resend(message) => ctx.send(self.path, &message),
+                Due::Resend(message) => {
+                    if matches!(&self.stage, Stage::MainMode(m) if m.awaits_proof()) {
+                        ctx.note(Some(self.id), What::Notice(Notice::PskMayDiffer));
+                    }
+                    ctx.send(self.path, &message);
+                }
                 Due::GiveUp => return self.end(ctx, CloseReason::Timeout),
             }
         }

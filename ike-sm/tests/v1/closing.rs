@@ -82,6 +82,13 @@ fn a_wrong_key_ends_in_a_timeout_and_is_explained_at_the_responder() {
         pair.outcomes
     );
     assert!(pair.b.ikes.is_empty());
+    for end in [&pair.a, &pair.b] {
+        assert!(
+            end.log
+                .iter()
+                .any(|l| l.contains("pre-shared keys may differ"))
+        );
+    }
 }
 
 #[test]
