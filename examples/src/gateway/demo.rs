@@ -88,7 +88,7 @@ pub fn run(folder: Option<PathBuf>, log: LogStyle, tun: bool) -> io::Result<()> 
 /// One side of the demo in its namespace: what the binary runs when the demo starts it anew.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run()`].
 pub fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()> {
     namespaces::side(name, folder, log)
 }
