@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crypto_suite::{DEFAULT, GroupId, Provider, Secret, insecure};
 use divan::Bencher;
-use ike_sm::config::{ChildConfig, Config, PeerConfig, Prefix, PskOwner};
+use ike_sm::config::{ChildConfig, Config, PeerConfig, Phase1Policy, Prefix, PskOwner};
 use ike_sm::{Action, Actions, Command, Endpoint, Event, Outcome, Path, Selector};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -58,9 +58,10 @@ fn endpoint(own: u8, group: GroupId, provider: &'static Provider) -> Endpoint {
     let mut entry = PeerConfig::new("peer");
     entry.addresses.push(address(peer));
     entry.local_address = Some(address(own));
-    for policy in &mut entry.policies {
-        policy.group = group;
-    }
+    entry.policies.push(Phase1Policy {
+        group,
+        ..Phase1Policy::new(1)
+    });
     entry
         .children
         .push(ChildConfig::new("net", net(own), net(peer)));
