@@ -34,4 +34,4 @@ dissect_vs_tshark() { # every capture of a folder: same frames, same values, sam
     fail "$(grep -c ' frame [0-9]*: ' "$DIR/compare.out") differences, the first: $(grep -m1 ' frame [0-9]*: ' "$DIR/compare.out" || tail -1 "$DIR/compare.out")"
   note "$(grep 'captures compared' "$DIR/compare.out")"
 }
-scenario dissect-vs-tshark 580 'dissect and tshark agree on every capture of a folder, decryption included' dissect_vs_tshark
+scenario dissect-vs-tshark 1500 'dissect and tshark agree on every capture of a folder, decryption included' dissect_vs_tshark
