@@ -63,17 +63,22 @@ healthy() {
   done
 }
 
+# All programs that scenarios start: built here, or named by INTEROP_GATEWAY, INTEROP_DISSECT, INTEROP_VRRP, INTEROP_GRE,
+# INTEROP_ESP_ORACLE.
 need_binaries() {
-  local root target bins=() b; root=$(dirname "$(dirname "$HERE")")
-  [ -n "${INTEROP_DISSECT:-}" ] || bins+=(dissect)
-  [ -n "${INTEROP_GATEWAY:-}" ] || [ "${INTEROP_OURS:-gateway}" != gateway ] || bins+=(gateway)
-  if [ ${#bins[@]} -gt 0 ]; then
-    ( cd "$root" && cargo build -q --release -p examples "${bins[@]/#/--bin=}" ) || { echo "FAIL build: cargo build --release ${bins[*]}"; return 1; }
-    target=$(cd "$root" && cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
-    export INTEROP_DISSECT=${INTEROP_DISSECT:-$target/release/dissect} INTEROP_GATEWAY=${INTEROP_GATEWAY:-$target/release/gateway}
+  local root target name var missing=(); root=$(dirname "$(dirname "$HERE")")
+  for name in gateway dissect vrrp gre esp_oracle; do
+    var=INTEROP_${name^^}; [ -n "${!var:-}" ] || missing+=("$name")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    ( cd "$root" && cargo build -q --release -p examples --bins --example esp_oracle ) || { echo "FAIL build: cargo build --release -p examples"; return 1; }
+    target=$(cd "$root" && cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')/release
+    for name in "${missing[@]}"; do
+      var=INTEROP_${name^^}
+      case $name in esp_oracle) export "$var=$target/examples/$name" ;; *) export "$var=$target/$name" ;; esac
+    done
   fi
-  for b in "$INTEROP_DISSECT" ${bins[@]/dissect/}; do
-    [ "$b" != gateway ] || b=$INTEROP_GATEWAY
-    [ -x "$b" ] || { echo "FAIL build: no binary $b"; return 1; }
+  for name in gateway dissect vrrp gre esp_oracle; do
+    var=INTEROP_${name^^}; [ -x "${!var}" ] || { echo "FAIL build: no binary ${!var}"; return 1; }
   done
 }

@@ -4,7 +4,7 @@
 #                          ├── br0 in r, 10.88.0.3, fd88::3
 #   b 10.88.0.2, fd88::2 ──┘
 #
-# INTEROP_VRRP=FILE is our daemon (default: beside the gateway binary).
+# INTEROP_VRRP=FILE is our daemon.
 VRRP_ADDRESS_a=1; VRRP_ADDRESS_b=2
 
 vrrp_net() {
@@ -58,7 +58,7 @@ vrrp_ours() {
     [ "$DELAY" = 0 ] || echo "preempt-delay = $DELAY"
     [ -z "$TRACK" ] || [ "$1" = b ] || echo 'track = [{ interface = "uplink", decrement = 100 }]'
   } >"$1.toml"
-  spawn "vrrp-$1" "$1" "${INTEROP_VRRP:-$(dirname "$INTEROP_GATEWAY")/vrrp}" run "$DIR/$1.toml"
+  spawn "vrrp-$1" "$1" "$INTEROP_VRRP" run "$DIR/$1.toml"
 }
 
 vrrp_theirs() {
@@ -176,7 +176,7 @@ wrong_packets() { # of another version, of another password: counted, and the st
   vrrp_pair ours keepalived
   vrrp_start a; master_is a 8 "alone"
   VERSION=2 INTERVAL=1 vrrp_start b; sleep 4
-  local shown; shown=$("${INTEROP_VRRP:-$(dirname "$INTEROP_GATEWAY")/vrrp}" status --socket "$DIR/a.sock")
+  local shown; shown=$("$INTEROP_VRRP" status --socket "$DIR/a.sock")
   grep -q 'State is Master' <<<"$shown" || fail "wrong packets changed the state"
   grep -q 'Dropped for version errors: [1-9]' <<<"$shown" || fail "wrong packets are not counted: $shown"
 }

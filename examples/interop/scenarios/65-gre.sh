@@ -2,9 +2,9 @@
 #
 #   a: the peer, 192.0.2.1 and 10.255.1.1 in the tunnel ── b: our program `gre`, 192.0.2.2 and 10.255.1.2
 #
-# INTEROP_GRE=FILE is our program (default: beside the gateway binary).
+# INTEROP_GRE=FILE is our program.
 gre_ours() { # OPTIONS…
-  spawn gre-b b "${INTEROP_GRE:-$(dirname "$INTEROP_GATEWAY")/gre}" --local 192.0.2.2 --remote 192.0.2.1 --address 10.255.1.2/24 "$@"
+  spawn gre-b b "$INTEROP_GRE" --local 192.0.2.2 --remote 192.0.2.1 --address 10.255.1.2/24 "$@"
   expect 5 "no tunnel device" ip -n "$(nsname b)" link show gre1
 }
 gre_ping() { ns "$1" ping -n -c "${3:-5}" -i 0.2 -W 1 "$2" | grep -q " 0% packet loss"; }
@@ -50,7 +50,7 @@ scenario gre-ovs-sequence 60 'Open vSwitch, key and sequence numbers' open_vswit
 
 wrong_key() {
   open_vswitch key=42 -- --key 42
-  spawn gre2 b "${INTEROP_GRE:-$(dirname "$INTEROP_GATEWAY")/gre}" --local 192.0.2.2 --remote 192.0.2.1 --address 10.255.1.2/24 --key 43
+  spawn gre2 b "$INTEROP_GRE" --local 192.0.2.2 --remote 192.0.2.1 --address 10.255.1.2/24 --key 43
   sleep 1; gre_ping a 10.255.1.2 2 && fail "a wrong key was taken"
   end gre2 TERM 3; grep -q "dropped: wrong key" gre2.out || fail "not counted: $(cat gre2.out)"
 }
@@ -94,7 +94,7 @@ scenario gre-keepalive-key 60 'the same with a key' keepalives --key 7
 
 both_ours() { # both ends with keepalives, one link cut
   topology direct
-  spawn gre-a a "${INTEROP_GRE:-$(dirname "$INTEROP_GATEWAY")/gre}" --local 192.0.2.1 --remote 192.0.2.2 --address 10.255.1.1/24 --key 9 --checksum --sequence --keepalive 0.5
+  spawn gre-a a "$INTEROP_GRE" --local 192.0.2.1 --remote 192.0.2.2 --address 10.255.1.1/24 --key 9 --checksum --sequence --keepalive 0.5
   gre_ours --key 9 --checksum --sequence --keepalive 0.5
   expect 5 "no answer through the tunnel" gre_ping b 10.255.1.1 1
   gre_ping a 10.255.1.2 10 || fail "pings are lost"
