@@ -89,6 +89,7 @@ mod message;
 pub mod number;
 mod reader;
 pub mod registry;
+pub mod sa;
 mod sink;
 pub mod v1;
 pub mod v2;

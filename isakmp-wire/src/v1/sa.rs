@@ -16,6 +16,8 @@ use crate::error::{ErrorKind, ParseError};
 use crate::limits::Limits;
 use crate::reader::Reader;
 use crate::registry::ProtocolId;
+use crate::sa;
+use crate::sa::sealed::{Contents, Grammar};
 
 /// Situation bitmap of the IPsec DOI (RFC 2407 §4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +70,7 @@ impl<'a> Sa<'a> {
         let situation = Situation(reader.u32("Situation")?);
         let labels = read_labels(&mut reader, situation)?;
         let (proposals, offset) = (reader.rest(), reader.offset());
-        validate_proposals(reader, limits)?;
+        Proposals::new(proposals, offset).validate(limits)?;
         Ok(Self {
             doi,
             situation,
@@ -82,9 +84,7 @@ impl<'a> Sa<'a> {
     /// The proposals in wire order.
     #[must_use]
     pub const fn proposals(&self) -> Proposals<'a> {
-        Proposals {
-            reader: Reader::new(self.proposals, self.offset),
-        }
+        Proposals::new(self.proposals, self.offset)
     }
 }
 
@@ -108,134 +108,14 @@ fn read_labels<'a>(reader: &mut Reader<'a>, situation: Situation) -> Result<&'a 
     Ok(start.get(..used).unwrap_or(&[]))
 }
 
-fn validate_proposals(mut reader: Reader<'_>, limits: &Limits) -> Result<(), ParseError> {
-    let mut proposals = 0_usize;
-    let mut transforms = 0_usize;
-    loop {
-        if proposals >= limits.proposals {
-            return Err(reader.fault(ErrorKind::TooMany, "proposals", limits.proposals));
-        }
-        let (proposal, more) = read_proposal(&mut reader)?;
-        proposals = proposals.saturating_add(1);
-        let mut inner = proposal.reader();
-        let mut count = 0_u8;
-        loop {
-            if transforms >= limits.transforms {
-                return Err(inner.fault(ErrorKind::TooMany, "transforms", limits.transforms));
-            }
-            let (transform, more) = read_transform(&mut inner, proposal.protocol_id)?;
-            Attributes::parse(transform.octets, transform.offset, limits.attributes)?;
-            transforms = transforms.saturating_add(1);
-            count = count.saturating_add(1);
-            if !more {
-                break;
-            }
-        }
-        inner.end("transforms")?;
-        if count != proposal.transform_count {
-            return Err(ParseError::new(
-                ErrorKind::LengthMismatch,
-                proposal.offset.saturating_add(7),
-                "# of Transforms",
-                usize::from(proposal.transform_count),
-            ));
-        }
-        if !more {
-            break;
-        }
-    }
-    reader.end("proposals")
-}
-
-fn read_proposal<'a>(reader: &mut Reader<'a>) -> Result<(Proposal<'a>, bool), ParseError> {
-    let offset = reader.offset();
-    let (mut body, raw, more) = reader.element(PayloadType::PROPOSAL.0, "proposals", true)?;
-    let [number, protocol_id, spi_size, transform_count] = body.array("Proposal #")?;
-    let spi = body.take(usize::from(spi_size), "SPI")?;
-    let proposal = Proposal {
-        number,
-        protocol_id: ProtocolId(protocol_id),
-        spi,
-        transform_count,
-        raw,
-        offset,
-        more,
-        transforms: body.rest(),
-        transforms_offset: body.offset(),
-    };
-    Ok((proposal, more))
-}
-
-fn read_transform<'a>(
-    reader: &mut Reader<'a>,
-    protocol_id: ProtocolId,
-) -> Result<(Transform<'a>, bool), ParseError> {
-    let (mut body, raw, more) = reader.element(PayloadType::TRANSFORM.0, "transforms", true)?;
-    let [number, id, _, _] = body.array("Transform #")?;
-    let transform = Transform {
-        number,
-        id,
-        protocol_id,
-        raw,
-        more,
-        octets: body.rest(),
-        offset: body.offset(),
-    };
-    Ok((transform, more))
-}
-
 /// The proposals of an SA; see [`Sa::proposals`].
-#[derive(Clone, Debug)]
-pub struct Proposals<'a> {
-    reader: Reader<'a>,
-}
+pub type Proposals<'a> = sa::Proposals<'a, Transform<'a>>;
+/// One proposal.
+pub type Proposal<'a> = sa::Proposal<'a, Transform<'a>>;
+/// The transforms of a proposal; see [`Proposal::transforms`](sa::Proposal::transforms).
+pub type Transforms<'a> = sa::Transforms<'a, Transform<'a>>;
 
-impl<'a> Iterator for Proposals<'a> {
-    type Item = Proposal<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        read_proposal(&mut self.reader)
-            .ok()
-            .map(|(proposal, _)| proposal)
-    }
-}
-
-/// One proposal. Proposals of one number belong together: all of them or none (RFC 2408 §4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proposal<'a> {
-    /// Proposal number.
-    pub number: u8,
-    /// The protocol negotiated.
-    pub protocol_id: ProtocolId,
-    /// The sender's SPI. For ISAKMP 0 to 16 octets, to be ignored (RFC 2408 §3.5).
-    pub spi: &'a [u8],
-    /// Number of transforms; agrees with [`Self::transforms`].
-    pub transform_count: u8,
-    /// The proposal with its generic header.
-    pub raw: &'a [u8],
-    /// Octet of the message at which [`Self::raw`] starts.
-    pub offset: usize,
-    more: bool,
-    transforms: &'a [u8],
-    transforms_offset: usize,
-}
-
-impl<'a> Proposal<'a> {
-    /// The transforms in wire order.
-    #[must_use]
-    pub const fn transforms(&self) -> Transforms<'a> {
-        Transforms {
-            reader: self.reader(),
-            protocol_id: self.protocol_id,
-        }
-    }
-
-    /// The SPI as a number, when it has the 4 octets of AH and ESP.
-    #[must_use]
-    pub fn spi_u32(&self) -> Option<u32> {
-        self.spi.try_into().ok().map(u32::from_be_bytes)
-    }
-
+impl<'a> sa::Proposal<'a, Transform<'a>> {
     /// Next Payload: [`PayloadType::PROPOSAL`] when another one follows.
     #[must_use]
     pub const fn next_payload(&self) -> PayloadType {
@@ -244,27 +124,6 @@ impl<'a> Proposal<'a> {
         } else {
             PayloadType::NONE
         }
-    }
-
-    const fn reader(&self) -> Reader<'a> {
-        Reader::new(self.transforms, self.transforms_offset)
-    }
-}
-
-/// The transforms of a proposal; see [`Proposal::transforms`].
-#[derive(Clone, Debug)]
-pub struct Transforms<'a> {
-    reader: Reader<'a>,
-    protocol_id: ProtocolId,
-}
-
-impl<'a> Iterator for Transforms<'a> {
-    type Item = Transform<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        read_transform(&mut self.reader, self.protocol_id)
-            .ok()
-            .map(|(transform, _)| transform)
     }
 }
 
@@ -279,18 +138,31 @@ pub struct Transform<'a> {
     pub protocol_id: ProtocolId,
     /// The transform with its generic header.
     pub raw: &'a [u8],
-    more: bool,
-    octets: &'a [u8],
-    offset: usize,
+    contents: Contents<'a>,
+}
+
+impl<'a> Grammar<'a> for Transform<'a> {
+    const MORE_PROPOSALS: u8 = PayloadType::PROPOSAL.0;
+    const MORE_TRANSFORMS: u8 = PayloadType::TRANSFORM.0;
+    const RESERVED_IS_ZERO: bool = true;
+    const NAMES: [&'static str; 3] = ["Proposal #", "# of Transforms", "Transform #"];
+
+    fn new([number, id, _, _]: [u8; 4], protocol_id: ProtocolId, contents: Contents<'a>) -> Self {
+        Self {
+            number,
+            id,
+            protocol_id,
+            raw: contents.raw,
+            contents,
+        }
+    }
 }
 
 impl<'a> Transform<'a> {
     /// The attributes in wire order.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        // The count was checked with the payload; the octets bound it again.
-        let empty = Attributes::EMPTY;
-        Attributes::parse(self.octets, self.offset, usize::MAX).unwrap_or(empty)
+        self.contents.attributes()
     }
 
     /// The registered name of [`Self::id`].
@@ -308,7 +180,7 @@ impl<'a> Transform<'a> {
     /// Next Payload: [`PayloadType::TRANSFORM`] when another one follows.
     #[must_use]
     pub const fn next_payload(&self) -> PayloadType {
-        if self.more {
+        if self.contents.more {
             PayloadType::TRANSFORM
         } else {
             PayloadType::NONE

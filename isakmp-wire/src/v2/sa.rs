@@ -12,10 +12,11 @@ use super::{
     TransformAttribute, TransformType,
 };
 use crate::attribute::{AttributeValue, Attributes};
-use crate::error::{ErrorKind, ParseError};
+use crate::error::ParseError;
 use crate::limits::Limits;
-use crate::reader::Reader;
 use crate::registry::ProtocolId;
+use crate::sa;
+use crate::sa::sealed::{Contents, Grammar};
 
 /// Last Substruc of a proposal that another one follows.
 pub(super) const MORE_PROPOSALS: u8 = 2;
@@ -38,7 +39,7 @@ impl<'a> Sa<'a> {
     /// proposal without a transform.
     pub fn parse(payload: &Payload<'a>, limits: &Limits) -> Result<Self, ParseError> {
         let offset = payload.body_offset();
-        validate(Reader::new(payload.body, offset), limits)?;
+        Proposals::new(payload.body, offset).validate(limits)?;
         Ok(Self {
             body: payload.body,
             offset,
@@ -48,127 +49,18 @@ impl<'a> Sa<'a> {
     /// The proposals in wire order.
     #[must_use]
     pub const fn proposals(&self) -> Proposals<'a> {
-        Proposals {
-            reader: Reader::new(self.body, self.offset),
-        }
+        Proposals::new(self.body, self.offset)
     }
-}
-
-fn validate(mut reader: Reader<'_>, limits: &Limits) -> Result<(), ParseError> {
-    let mut proposals = 0_usize;
-    let mut transforms = 0_usize;
-    loop {
-        if proposals >= limits.proposals {
-            return Err(reader.fault(ErrorKind::TooMany, "proposals", limits.proposals));
-        }
-        let (proposal, more) = read_proposal(&mut reader)?;
-        proposals = proposals.saturating_add(1);
-        let mut inner = proposal.reader();
-        let mut count = 0_u8;
-        loop {
-            if transforms >= limits.transforms {
-                return Err(inner.fault(ErrorKind::TooMany, "transforms", limits.transforms));
-            }
-            let (transform, more) = read_transform(&mut inner)?;
-            Attributes::parse(transform.octets, transform.offset, limits.attributes)?;
-            transforms = transforms.saturating_add(1);
-            count = count.saturating_add(1);
-            if !more {
-                break;
-            }
-        }
-        inner.end("transforms")?;
-        if count != proposal.transform_count {
-            return Err(ParseError::new(
-                ErrorKind::LengthMismatch,
-                proposal.offset.saturating_add(7),
-                "Num Transforms",
-                usize::from(proposal.transform_count),
-            ));
-        }
-        if !more {
-            break;
-        }
-    }
-    reader.end("proposals")
-}
-
-fn read_proposal<'a>(reader: &mut Reader<'a>) -> Result<(Proposal<'a>, bool), ParseError> {
-    let offset = reader.offset();
-    let (mut body, raw, more) = reader.element(MORE_PROPOSALS, "proposals", false)?;
-    let [number, protocol_id, spi_size, transform_count] = body.array("Proposal Num")?;
-    let spi = body.take(usize::from(spi_size), "SPI")?;
-    let proposal = Proposal {
-        number,
-        protocol_id: ProtocolId(protocol_id),
-        spi,
-        transform_count,
-        raw,
-        offset,
-        transforms: body.rest(),
-        transforms_offset: body.offset(),
-    };
-    Ok((proposal, more))
-}
-
-fn read_transform<'a>(reader: &mut Reader<'a>) -> Result<(Transform<'a>, bool), ParseError> {
-    let (mut body, raw, more) = reader.element(MORE_TRANSFORMS, "transforms", false)?;
-    let [transform_type, _, high, low] = body.array("Transform Type")?;
-    let transform = Transform {
-        transform_type: TransformType(transform_type),
-        id: u16::from_be_bytes([high, low]),
-        raw,
-        octets: body.rest(),
-        offset: body.offset(),
-    };
-    Ok((transform, more))
 }
 
 /// The proposals of an SA; see [`Sa::proposals`].
-#[derive(Clone, Debug)]
-pub struct Proposals<'a> {
-    reader: Reader<'a>,
-}
-
-impl<'a> Iterator for Proposals<'a> {
-    type Item = Proposal<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        read_proposal(&mut self.reader)
-            .ok()
-            .map(|(proposal, _)| proposal)
-    }
-}
-
+pub type Proposals<'a> = sa::Proposals<'a, Transform<'a>>;
 /// One proposal: of each transform type one is to be chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proposal<'a> {
-    /// Proposal number: 1 for the first of an offer, and the accepted one's in the answer.
-    pub number: u8,
-    /// The protocol negotiated.
-    pub protocol_id: ProtocolId,
-    /// The sender's SPI: none in IKE_SA_INIT, 8 octets when an IKE SA is rekeyed, 4 for AH and
-    /// ESP.
-    pub spi: &'a [u8],
-    /// Number of transforms; agrees with [`Self::transforms`].
-    pub transform_count: u8,
-    /// The proposal with its header.
-    pub raw: &'a [u8],
-    /// Octet of the message at which [`Self::raw`] starts.
-    pub offset: usize,
-    transforms: &'a [u8],
-    transforms_offset: usize,
-}
+pub type Proposal<'a> = sa::Proposal<'a, Transform<'a>>;
+/// The transforms of a proposal; see [`Proposal::transforms`](sa::Proposal::transforms).
+pub type Transforms<'a> = sa::Transforms<'a, Transform<'a>>;
 
-impl<'a> Proposal<'a> {
-    /// The transforms in wire order.
-    #[must_use]
-    pub const fn transforms(&self) -> Transforms<'a> {
-        Transforms {
-            reader: self.reader(),
-        }
-    }
-
+impl<'a> sa::Proposal<'a, Transform<'a>> {
     /// The transforms of one type in wire order.
     pub fn of_type(
         &self,
@@ -176,32 +68,6 @@ impl<'a> Proposal<'a> {
     ) -> impl Iterator<Item = Transform<'a>> + Clone + use<'a> {
         self.transforms()
             .filter(move |transform| transform.transform_type == transform_type)
-    }
-
-    /// The SPI as a number, when it has the 4 octets of AH and ESP.
-    #[must_use]
-    pub fn spi_u32(&self) -> Option<u32> {
-        self.spi.try_into().ok().map(u32::from_be_bytes)
-    }
-
-    const fn reader(&self) -> Reader<'a> {
-        Reader::new(self.transforms, self.transforms_offset)
-    }
-}
-
-/// The transforms of a proposal; see [`Proposal::transforms`].
-#[derive(Clone, Debug)]
-pub struct Transforms<'a> {
-    reader: Reader<'a>,
-}
-
-impl<'a> Iterator for Transforms<'a> {
-    type Item = Transform<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        read_transform(&mut self.reader)
-            .ok()
-            .map(|(transform, _)| transform)
     }
 }
 
@@ -214,16 +80,30 @@ pub struct Transform<'a> {
     pub id: u16,
     /// The transform with its header.
     pub raw: &'a [u8],
-    octets: &'a [u8],
-    offset: usize,
+    contents: Contents<'a>,
+}
+
+impl<'a> Grammar<'a> for Transform<'a> {
+    const MORE_PROPOSALS: u8 = MORE_PROPOSALS;
+    const MORE_TRANSFORMS: u8 = MORE_TRANSFORMS;
+    const RESERVED_IS_ZERO: bool = false;
+    const NAMES: [&'static str; 3] = ["Proposal Num", "Num Transforms", "Transform Type"];
+
+    fn new([transform_type, _, high, low]: [u8; 4], _: ProtocolId, contents: Contents<'a>) -> Self {
+        Self {
+            transform_type: TransformType(transform_type),
+            id: u16::from_be_bytes([high, low]),
+            raw: contents.raw,
+            contents,
+        }
+    }
 }
 
 impl<'a> Transform<'a> {
     /// The attributes in wire order.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        // The count was checked with the payload; the octets bound it again.
-        Attributes::parse(self.octets, self.offset, usize::MAX).unwrap_or(Attributes::EMPTY)
+        self.contents.attributes()
     }
 
     /// Key length in bits.
