@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 use rand_core::CryptoRng;
 
 use crate::{
@@ -278,4 +279,10 @@ pub trait ActiveKeyExchange: Send {
     /// # Errors
     /// As [`KeyExchange::respond`].
     fn finish(self: Box<Self>, peer_public: &[u8]) -> Result<Secret, CryptoError>;
+}
+
+impl fmt::Debug for dyn ActiveKeyExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.group(), self.public()).fmt(f)
+    }
 }

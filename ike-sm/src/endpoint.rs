@@ -85,6 +85,18 @@ impl Endpoint {
         self.timers.first()
     }
 
+    /// Everything it holds besides its configuration and its keys, for tests that compare two
+    /// states. The format is no interface.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn state(&self) -> impl fmt::Debug + '_ {
+        (
+            (&self.sessions, &self.by_cookies, &self.by_own_cookie),
+            (&self.half_open, &self.peers, &self.timers, &self.world),
+            self.shut_down,
+        )
+    }
+
     /// Takes in one event at the time `now` and appends what follows from it to `actions`.
     pub fn handle(
         &mut self,
@@ -94,6 +106,7 @@ impl Endpoint {
         actions: &mut Actions,
     ) -> Outcome {
         let is_deadline = matches!(event, Event::Deadline);
+        let handles = self.world.handles.clone();
         let path = match &event {
             Event::Datagram { path, .. } => Some(*path),
             _ => None,
@@ -107,6 +120,8 @@ impl Endpoint {
         let outcome = match call.event(event) {
             Ok(outcome) => outcome,
             Err(reason) => {
+                // No handle has left: none is used up.
+                call.endpoint.world.handles = handles;
                 let mut ctx = call.context();
                 ctx.note(
                     None,

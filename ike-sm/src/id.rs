@@ -46,7 +46,7 @@ handle!(
 );
 
 /// Draws the numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counter(u64);
 
 impl Counter {

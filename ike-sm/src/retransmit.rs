@@ -3,6 +3,7 @@
 //! Only the side that started an exchange repeats (RFC 2408 §5.1 lets each side decide): the other
 //! answers a repetition with what it answered before. Both versions share this.
 
+use core::fmt;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -86,11 +87,19 @@ fn wait(patience: &Patience, sent: u8, rng: &mut dyn CryptoRng) -> Duration {
 }
 
 /// The last message taken in and what answered it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Answered {
     fingerprint: Option<Digest>,
     /// What was sent in return, if anything was.
     pub(crate) answer: Option<Bytes>,
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The hash of a datagram is no secret.
+        let fingerprint = self.fingerprint.as_ref().map(Digest::as_ref);
+        (fingerprint, &self.answer).fmt(f)
+    }
 }
 
 impl Answered {

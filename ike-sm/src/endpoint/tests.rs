@@ -103,19 +103,14 @@ impl Bench {
 
     /// A message that must be refused and change nothing.
     fn refuse(&mut self, end: usize, path: Path, message: &[u8], what: &str) {
-        let before = (
-            self.ends[end].next_deadline(),
-            self.ends[end].sessions.len(),
-            self.ends[end].world.children.iter().count(),
-        );
+        let before = alloc::format!("{:?}", self.ends[end].state());
         let (outcome, out) = self.feed(end, Event::Datagram { path, message });
         assert!(outcome.dropped().is_some(), "{what}: {outcome:?}");
-        let after = (
-            self.ends[end].next_deadline(),
-            self.ends[end].sessions.len(),
-            self.ends[end].world.children.iter().count(),
+        let after = alloc::format!("{:?}", self.ends[end].state());
+        assert!(
+            before == after,
+            "{what} changed the state\n{before}\n{after}"
         );
-        assert_eq!(before, after, "{what}");
         assert!(
             out.iter().all(|(_, d)| d.len() <= message.len()),
             "{what}: amplified"

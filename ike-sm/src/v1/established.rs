@@ -34,6 +34,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
 
 /// What phase 1 has agreed on and proved.
+#[derive(Debug)]
 pub(crate) struct Agreed {
     pub(crate) suite: Suite,
     pub(crate) vendor: Vendor,
@@ -47,6 +48,7 @@ pub(crate) struct Agreed {
 }
 
 /// An ISAKMP SA after phase 1.
+#[derive(Debug)]
 pub(crate) struct Established {
     pub(crate) agreed: Box<Agreed>,
     pub(crate) since: Duration,
@@ -65,6 +67,7 @@ pub(crate) struct Established {
 }
 
 /// One exchange under the SA, by its message id.
+#[derive(Debug)]
 pub(crate) struct Exchange {
     /// Where it is; `None` once it is done.
     pub(crate) quick: Option<Quick>,

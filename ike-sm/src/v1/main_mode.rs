@@ -35,6 +35,7 @@ pub(crate) use initiator::start;
 pub(crate) use responder::receive_first;
 
 /// A main mode under way.
+#[derive(Debug)]
 pub(crate) enum MainMode {
     /// Message 1 is out.
     SaSent(initiator::SaSent),

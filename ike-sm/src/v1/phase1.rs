@@ -2,6 +2,7 @@
 //! identities.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::IpAddr;
 
 use crypto_suite::{Cipher, CryptoError, Hash, KeyExchange, Prf, Provider, Secret};
@@ -53,6 +54,12 @@ pub(crate) struct Suite {
     pub(crate) hash: &'static dyn Hash,
     pub(crate) prf: &'static dyn Prf,
     pub(crate) group: &'static dyn KeyExchange,
+}
+
+impl fmt::Debug for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.policy, self.lifetime).fmt(f)
+    }
 }
 
 impl Suite {

@@ -54,6 +54,7 @@ pub(crate) struct Wanted {
 }
 
 /// A quick mode under way.
+#[derive(Debug)]
 pub(crate) enum Quick {
     /// Initiator: an SPI is asked for.
     SpiWanted(initiator::SpiWanted),

@@ -30,6 +30,7 @@ use crate::v1::phase1::Frame;
 use crate::v1::quick::Wanted;
 
 /// One ISAKMP SA.
+#[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: IkeId,
     /// The peer's place in the configuration.
@@ -49,6 +50,7 @@ pub(crate) struct Session {
     half_open_until: Option<Duration>,
 }
 
+#[derive(Debug)]
 enum Stage {
     MainMode(Box<MainMode>),
     Up(Box<Established>),

@@ -58,6 +58,10 @@ pub struct Host {
     pub digest: u64,
     pub datagrams: u64,
     pub outcomes: BTreeMap<String, u64>,
+    /// Whether the whole state is compared when an event is dropped: costly with thousands of SAs.
+    pub compare_states: bool,
+    /// Everything the endpoint held after the last event.
+    state: String,
     pub psk: Vec<u8>,
 }
 
@@ -72,6 +76,7 @@ impl Host {
         Self {
             name,
             address,
+            state: format!("{:?}", endpoint.state()),
             endpoint,
             seed,
             handled: 0,
@@ -90,6 +95,7 @@ impl Host {
             digest: 0xcbf2_9ce4_8422_2325,
             datagrams: 0,
             outcomes: BTreeMap::new(),
+            compare_states: true,
             psk: b"simulated".to_vec(),
         }
     }
@@ -254,8 +260,19 @@ impl Host {
         if is_deadline && after.is_some_and(|d| d.at <= now) {
             return fail("no progress after a deadline");
         }
-        // The law of atomicity, as far as it shows from outside.
+        // The law of atomicity.
+        let mut held = None;
+        if self.compare_states {
+            let now_held = format!("{:?}", self.endpoint.state());
+            held = Some(std::mem::replace(&mut self.state, now_held)).filter(|b| *b != self.state);
+        }
         if let Outcome::Dropped(_) = &outcome {
+            if let Some(before) = held {
+                let after = &self.state;
+                return fail(&format!(
+                    "a dropped event changed the state\n{before}\n{after}\n"
+                ));
+            }
             if before != after {
                 return fail(&format!(
                     "a dropped event moved the deadline from {before:?}"

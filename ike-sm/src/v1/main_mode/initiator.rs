@@ -23,6 +23,7 @@ use crate::v1::phase1::{self, Exchanged, Frame, Nat, Suite, Vendor};
 use crate::v1::protect;
 
 /// Message 1 is out.
+#[derive(Debug)]
 pub(crate) struct SaSent {
     policies: Vec<Phase1Policy>,
     offer: Vec<OfferedTransform>,
@@ -157,6 +158,7 @@ impl SaSent {
 }
 
 /// Message 3 is out.
+#[derive(Debug)]
 pub(crate) struct KeSent {
     suite: Suite,
     vendor: Vendor,
@@ -261,6 +263,7 @@ struct Answer {
 }
 
 /// Message 4 is in, the key is asked for.
+#[derive(Debug)]
 pub(crate) struct KeyWanted {
     suite: Suite,
     vendor: Vendor,
@@ -332,6 +335,7 @@ impl KeyWanted {
 }
 
 /// Message 5 is out.
+#[derive(Debug)]
 pub(crate) struct IdSent {
     suite: Suite,
     vendor: Vendor,

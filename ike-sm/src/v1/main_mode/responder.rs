@@ -104,6 +104,7 @@ pub(crate) fn receive_first(
 }
 
 /// Message 1 is in; whether there is a key is asked.
+#[derive(Debug)]
 pub(crate) struct FirstAsked {
     answered: SaAnswered,
     answer: Bytes,
@@ -122,6 +123,7 @@ impl FirstAsked {
 }
 
 /// Message 2 is out.
+#[derive(Debug)]
 pub(crate) struct SaAnswered {
     suite: Suite,
     vendor: Vendor,
@@ -213,6 +215,7 @@ struct Ke {
 }
 
 /// Message 3 is in, the key is asked for.
+#[derive(Debug)]
 pub(crate) struct KeyAsked {
     suite: Suite,
     vendor: Vendor,
@@ -266,6 +269,7 @@ impl KeyAsked {
 }
 
 /// Message 4 is out.
+#[derive(Debug)]
 pub(crate) struct KeAnswered {
     suite: Suite,
     vendor: Vendor,

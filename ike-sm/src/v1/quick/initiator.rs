@@ -24,6 +24,7 @@ use crate::v1::phase1::{self, Frame};
 use crate::v1::protect;
 
 /// An SPI is asked for.
+#[derive(Debug)]
 pub(crate) struct SpiWanted {
     pub(super) child: ChildId,
     pub(super) wanted: Wanted,
@@ -172,6 +173,7 @@ fn write_offer(writer: &mut Writer<'_>, offer: &[ChildOffer]) -> Result<(), Buil
 }
 
 /// Message 1 is out.
+#[derive(Debug)]
 pub(crate) struct Sent {
     pub(super) child: ChildId,
     pub(super) wanted: Wanted,

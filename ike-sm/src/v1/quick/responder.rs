@@ -23,6 +23,7 @@ use crate::v1::phase1::{self, Frame};
 use crate::v1::protect;
 
 /// What message 1 asks for and will get.
+#[derive(Debug)]
 struct Granted {
     child: ChildId,
     config: usize,
@@ -41,12 +42,14 @@ struct Granted {
 }
 
 /// Message 1 is in, a question is open.
+#[derive(Debug)]
 pub(crate) struct Asked {
     granted: Box<Granted>,
     about: About,
 }
 
 /// What is asked.
+#[derive(Debug)]
 enum About {
     Authorization,
     Spi,
@@ -420,6 +423,7 @@ fn write_answer(
 }
 
 /// Message 2 is out; packets are taken in.
+#[derive(Debug)]
 pub(crate) struct Answered {
     pub(super) child: ChildId,
     pub(super) config: usize,
