@@ -4,6 +4,8 @@
 //! (phase 2) plus a key length in bits for ciphers with variable keys. Each list below is read in
 //! both directions, so that what is offered is also what is understood.
 
+pub mod v2;
+
 use crypto_suite::{AeadId, CipherId, GroupId, HashId, IntegrityId, PrfId, ProtectionId};
 use isakmp_wire::registry::v1::{
     AhTransform, AuthenticationAlgorithm, AuthenticationMethod, EncryptionAlgorithm, EspTransform,

@@ -96,6 +96,7 @@ mod selector;
 mod status;
 mod timer;
 pub mod v1;
+pub mod v2;
 
 pub use action::*;
 pub use endpoint::Endpoint;

@@ -1,0 +1,4 @@
+//! IKEv2 (RFC 7296).
+
+pub mod keys;
+pub mod protect;
