@@ -13,6 +13,7 @@ mod phase1;
 mod ports;
 mod prefix;
 mod psk;
+pub mod v2;
 mod validate;
 
 use alloc::vec::Vec;
