@@ -2,5 +2,6 @@
 
 pub mod netlink;
 pub mod raw_esp;
+pub mod raw_gre;
 pub mod tun;
 pub mod udp;
