@@ -13,7 +13,7 @@ use crypto_suite::{IntegrityId, ProtectionId, Secret};
 use crate::explain::Record;
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::path::Path;
-use crate::selector::Selector;
+use crate::selector::{Selector, Selectors};
 
 /// One thing for the embedder to do. Actions of one call are in the order in which they must be
 /// done: an inbound SA is installed before the message goes out that lets the peer use it.
@@ -167,9 +167,9 @@ pub enum Question {
         /// The child's name in the configuration.
         name: String,
         /// What our side would be.
-        local: Selector,
+        local: Selectors,
         /// What the peer's side would be.
-        remote: Selector,
+        remote: Selectors,
         /// The algorithms that would be used.
         suite: ChildSuite,
     },
@@ -271,9 +271,9 @@ pub struct ChildSa {
     /// The outer addresses; the ports matter under UDP encapsulation only.
     pub path: Path,
     /// What our side protects.
-    pub local: Selector,
+    pub local: Selectors,
     /// What the peer's side protects.
-    pub remote: Selector,
+    pub remote: Selectors,
     /// Extended sequence numbers (RFC 4304).
     pub esn: bool,
     /// Original addresses for transport mode behind NAT (RFC 3947 §5.2).

@@ -19,7 +19,7 @@ use crate::event::Traffic;
 use crate::id::{ChildId, IkeId};
 use crate::outcome::DropReason;
 use crate::path::Path;
-use crate::selector::Selector;
+use crate::selector::Selectors;
 use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
 
 /// SPIs below are reserved (RFC 4303 §2.1).
@@ -45,8 +45,8 @@ pub(crate) struct Child {
     pub(crate) spi_out: u32,
     pub(crate) udp_encapsulation: bool,
     pub(crate) path: Path,
-    pub(crate) local: Selector,
-    pub(crate) remote: Selector,
+    pub(crate) local: Selectors,
+    pub(crate) remote: Selectors,
     pub(crate) esn: bool,
     pub(crate) original_addresses: Option<OriginalAddresses>,
     /// What stood for the same traffic when the negotiation started.
@@ -70,11 +70,26 @@ pub(crate) struct Child {
 }
 
 /// What a child is for: its place in the peer's configuration, our side, the peer's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TrafficOf {
     pub(crate) config: usize,
-    pub(crate) local: Selector,
-    pub(crate) remote: Selector,
+    pub(crate) local: Selectors,
+    pub(crate) remote: Selectors,
+}
+
+/// A child that we want.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) traffic: TrafficOf,
+    /// The child it takes the place of.
+    pub(crate) replaces: Option<ChildId>,
+}
+
+/// What the peer is told of a child that is gone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeletedChild {
+    pub(crate) protocol: crate::action::IpsecProtocol,
+    pub(crate) spi_in: u32,
 }
 
 /// How far a child is.
@@ -101,11 +116,11 @@ impl Child {
     }
 
     /// What it is for.
-    pub(crate) const fn traffic(&self) -> TrafficOf {
+    pub(crate) fn traffic(&self) -> TrafficOf {
         TrafficOf {
             config: self.config,
-            local: self.local,
-            remote: self.remote,
+            local: self.local.clone(),
+            remote: self.remote.clone(),
         }
     }
 
@@ -113,7 +128,7 @@ impl Child {
     fn rivals(&self, other: &Self) -> bool {
         self.id != other.id
             && self.same_owner(other.peer, &other.remote_id)
-            && self.covers_same(other.local, other.remote, other.suite, other.mode)
+            && self.covers_same(&other.local, &other.remote, other.suite, other.mode)
     }
 
     pub(crate) fn same_owner(&self, peer: usize, remote_id: &Identity) -> bool {
@@ -122,13 +137,13 @@ impl Child {
 
     fn covers_same(
         &self,
-        local: Selector,
-        remote: Selector,
+        local: &Selectors,
+        remote: &Selectors,
         suite: ChildSuite,
         mode: Mode,
     ) -> bool {
-        self.local == local
-            && self.remote == remote
+        self.local == *local
+            && self.remote == *remote
             && self.suite.protocol() == suite.protocol()
             && self.mode == mode
     }
@@ -183,11 +198,11 @@ impl Children {
         &self,
         peer: usize,
         remote_id: &Identity,
-        local: Selector,
-        remote: Selector,
+        local: &Selectors,
+        remote: &Selectors,
     ) -> Option<ChildId> {
         self.of(peer, remote_id)
-            .filter(|c| c.state == ChildState::Active && c.local == local && c.remote == remote)
+            .filter(|c| c.state == ChildState::Active && c.local == *local && c.remote == *remote)
             .map(|c| c.id)
             .last()
     }

@@ -26,7 +26,7 @@ pub use error::{ConfigError, ConfigFault, Place};
 pub use identity::{IdPort, Identity, MAX_IDENTITY, RemoteIdentity};
 pub use lifetime::{Lifetime, RekeyMargin, Schedule};
 pub use limits::EndpointLimits;
-pub use peer::{Dpd, DpdTimes, NatTraversal, PeerConfig, Phase1Mode, Retransmit};
+pub use peer::{Dpd, DpdTimes, IkeVersion, NatTraversal, PeerConfig, Phase1Mode, Retransmit};
 pub use phase1::{Authentication, Phase1Policy};
 pub use ports::Ports;
 pub use prefix::Prefix;

@@ -12,7 +12,6 @@ use core::time::Duration;
 
 use crypto_suite::Provider;
 use isakmp_wire::Header;
-use isakmp_wire::registry::ExchangeType;
 use rand_core::CryptoRng;
 
 use self::admission::HalfOpen;
@@ -21,13 +20,13 @@ use crate::children;
 use crate::config::{Config, ConfigError};
 use crate::context::{Context, TimerKey, World};
 use crate::event::{Answer, Event, Traffic};
-use crate::explain::What;
+use crate::explain::{Role, What};
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::peers::PeerState;
+use crate::session::Session;
 use crate::timer::{Deadline, TimerQueue};
-use crate::v1;
 
 /// All IKE SAs of one host, fed with events.
 ///
@@ -38,7 +37,7 @@ use crate::v1;
 pub struct Endpoint {
     config: Config,
     provider: &'static Provider,
-    sessions: BTreeMap<IkeId, v1::Session>,
+    sessions: BTreeMap<IkeId, Session>,
     /// Both cookies or SPIs of an IKE SA, initiator's first.
     by_cookies: BTreeMap<([u8; 8], [u8; 8]), IkeId>,
     /// Our own cookies of SAs whose responder has not answered.
@@ -148,7 +147,7 @@ impl Endpoint {
         };
         for key in core::mem::take(&mut self.world.touched) {
             let deadline = match key {
-                TimerKey::Ike(id) => self.sessions.get(&id).and_then(v1::Session::deadline),
+                TimerKey::Ike(id) => self.sessions.get(&id).and_then(Session::deadline),
                 TimerKey::Child(id) => self
                     .world
                     .children
@@ -200,7 +199,7 @@ impl Call<'_> {
     fn with<R>(
         &mut self,
         id: IkeId,
-        work: impl FnOnce(&mut v1::Session, &mut Context<'_>) -> R,
+        work: impl FnOnce(&mut Session, &mut Context<'_>) -> R,
     ) -> Option<R> {
         let session = self.endpoint.sessions.get_mut(&id)?;
         let mut ctx = Context {
@@ -239,8 +238,8 @@ impl Call<'_> {
 
     fn datagram(&mut self, path: Path, raw: &[u8]) -> Result<Outcome, DropReason> {
         let header = Header::read(raw).map_err(DropReason::Malformed)?;
-        if header.version.major() != 1 {
-            let (major, minor) = (header.version.major(), header.version.minor());
+        let (major, minor) = (header.version.major(), header.version.minor());
+        if !matches!(major, 1 | 2) {
             return Err(DropReason::Version { major, minor });
         }
         if header.initiator_spi == [0; 8] {
@@ -253,8 +252,25 @@ impl Call<'_> {
         let known = self.endpoint.by_cookies.get(&cookies);
         let known = known.or_else(|| self.endpoint.by_own_cookie.get(&header.initiator_spi));
         let id = *known.ok_or(DropReason::UnknownCookies)?;
-        self.with(id, |session, ctx| session.receive(ctx, path, raw))
-            .unwrap_or(Err(DropReason::UnknownCookies))
+        self.receive(id, path, &header, raw)
+    }
+
+    /// Gives a message to the SA that it belongs to.
+    fn receive(
+        &mut self,
+        id: IkeId,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        self.with(id, |session, ctx| {
+            let version = session.version();
+            if version.major() != header.version.major() {
+                return Err(DropReason::PeerVersion(version));
+            }
+            session.receive(ctx, path, raw)
+        })
+        .unwrap_or(Err(DropReason::UnknownCookies))
     }
 
     /// A message whose sender knows no cookie of ours: it starts something, or repeats that.
@@ -266,11 +282,9 @@ impl Call<'_> {
     ) -> Result<Outcome, DropReason> {
         let cookie = header.initiator_spi;
         if let Some(id) = self.endpoint.by_own_cookie.get(&cookie).copied() {
-            // An error before the responder had a cookie names only ours (RFC 2408 §3.14).
-            if header.exchange_type == ExchangeType::INFORMATIONAL {
-                return self
-                    .with(id, |session, ctx| session.receive(ctx, path, raw))
-                    .unwrap_or(Err(DropReason::UnknownCookies));
+            let session = self.endpoint.sessions.get(&id);
+            if session.is_some_and(|s| s.awaits(header.exchange_type)) {
+                return self.receive(id, path, header, raw);
             }
             return Err(DropReason::Reflected);
         }
@@ -278,12 +292,7 @@ impl Call<'_> {
             return Err(DropReason::Reflected);
         }
         if let Some(id) = self.endpoint.half_open.find(cookie, path.remote) {
-            return self
-                .with(id, |session, ctx| session.receive(ctx, path, raw))
-                .unwrap_or(Err(DropReason::UnknownCookies));
-        }
-        if header.exchange_type != ExchangeType::IDENTITY_PROTECTION {
-            return Err(DropReason::UnknownCookies);
+            return self.receive(id, path, header, raw);
         }
         self.admit(path, header, raw)
     }
@@ -335,7 +344,7 @@ impl Call<'_> {
 }
 
 impl Endpoint {
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = &v1::Session> + '_ {
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> + '_ {
         self.sessions.values()
     }
 
@@ -350,7 +359,7 @@ impl Endpoint {
         range.any(|(_, id)| {
             self.sessions
                 .get(id)
-                .is_some_and(|s| s.role == crate::explain::Role::Initiator)
+                .is_some_and(|s| s.head().role == Role::Initiator)
         })
     }
 }

@@ -25,7 +25,7 @@ use crate::id::{ChildId, IkeId};
 use crate::outcome::DropReason;
 use crate::path::Path;
 use crate::policy::{Attribute, Mismatch, MismatchSet};
-use crate::selector::Selector;
+use crate::selector::Selectors;
 use crate::timer::DeadlineReason;
 
 pub use state::{ExchangeState, IkeState, Input, Role, ShowState, State, Step};
@@ -312,9 +312,9 @@ pub struct SelectorCheck {
     /// The child's name in the configuration.
     pub child: String,
     /// Our side, as the peer wants it.
-    pub local: Selector,
+    pub local: Selectors,
     /// The peer's side, as it wants it.
-    pub remote: Selector,
+    pub remote: Selectors,
     /// Whether the child has them.
     pub ok: bool,
 }
@@ -376,9 +376,9 @@ pub struct ChildSummary {
     /// ESP in UDP.
     pub udp_encapsulation: bool,
     /// Our side.
-    pub local: Selector,
+    pub local: Selectors,
     /// The peer's side.
-    pub remote: Selector,
+    pub remote: Selectors,
     /// The outer addresses.
     pub path: Path,
     /// What was offered.

@@ -5,6 +5,8 @@ use core::fmt;
 use isakmp_wire::ParseError;
 use isakmp_wire::registry::{ExchangeType, v1, v2};
 
+use crate::config::IkeVersion;
+
 /// What [`Endpoint::handle`](crate::Endpoint::handle) did with an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -46,6 +48,10 @@ pub enum DropReason {
         /// Minor version.
         minor: u8,
     },
+
+    /// The peer, or the IKE SA that the message names, has the other version.
+    #[error("{0} is configured or in use with this peer, the message is of another version")]
+    PeerVersion(IkeVersion),
 
     // Messages that belong nowhere.
     /// No IKE SA has these cookies.

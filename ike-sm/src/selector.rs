@@ -4,6 +4,7 @@
 //! (RFC 7296 §3.13.1). IKEv1's client identities (RFC 2407 §4.6.2: an address, a subnet or a range
 //! with a protocol and one port) are special cases of it.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -161,6 +162,88 @@ impl fmt::Display for Selector {
             f.write_str("]")?;
         }
         Ok(())
+    }
+}
+
+/// One end of a child's traffic: one selector, or several that one pair of SAs carries (RFC 7296
+/// §2.9). Never empty, never more than [`Selectors::MAX`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Selectors {
+    first: Selector,
+    more: Vec<Selector>,
+}
+
+impl Selectors {
+    /// Most selectors of one end.
+    pub const MAX: usize = 32;
+
+    /// The selectors in order; `None` for none or for more than [`Self::MAX`].
+    #[must_use]
+    pub fn new(selectors: impl IntoIterator<Item = Selector>) -> Option<Self> {
+        let mut all = selectors.into_iter();
+        let first = all.next()?;
+        let more: Vec<Selector> = all.take(Self::MAX).collect();
+        (more.len() < Self::MAX).then_some(Self { first, more })
+    }
+
+    /// The first one.
+    #[must_use]
+    pub const fn first(&self) -> &Selector {
+        &self.first
+    }
+
+    /// The only one, if there are not several.
+    #[must_use]
+    pub fn single(&self) -> Option<&Selector> {
+        self.more.is_empty().then_some(&self.first)
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Selector> + Clone + '_ {
+        core::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// How many there are: at least 1.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        self.more.len().saturating_add(1)
+    }
+
+    /// Whether each selector of `other` lies within one of these.
+    #[must_use]
+    pub fn contains(&self, other: &Self) -> bool {
+        let within = |inner| self.iter().any(|outer| outer.contains(inner));
+        other.iter().all(within)
+    }
+
+    /// Whether one packet end belongs to one of them. A protocol without ports passes port 0.
+    #[must_use]
+    pub fn matches(&self, address: IpAddr, protocol: u8, port: u16) -> bool {
+        self.iter().any(|s| s.matches(address, protocol, port))
+    }
+}
+
+impl From<Selector> for Selectors {
+    fn from(first: Selector) -> Self {
+        Self {
+            first,
+            more: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Selectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Selectors {
+    /// The selectors with commas between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.first, f)?;
+        self.more.iter().try_for_each(|s| write!(f, ", {s}"))
     }
 }
 

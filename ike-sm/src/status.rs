@@ -12,8 +12,8 @@ use crate::event::Traffic;
 use crate::explain::{IkeState, Role, ShowState};
 use crate::id::{ChildId, IkeId};
 use crate::path::Path;
-use crate::selector::Selector;
-use crate::v1::Session;
+use crate::selector::Selectors;
+use crate::session::Session;
 
 /// One IKE SA, finished or not.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,9 +121,9 @@ pub struct ChildStatus {
     /// The SPI on packets to the peer.
     pub spi_out: u32,
     /// Our side.
-    pub local: Selector,
+    pub local: Selectors,
     /// The peer's side.
-    pub remote: Selector,
+    pub remote: Selectors,
     /// The outer addresses.
     pub path: Path,
     /// Addresses before the NAT, where the peer told them.
@@ -164,20 +164,22 @@ impl Endpoint {
 }
 
 fn ike_status(config: &Config, session: &Session) -> IkeStatus {
-    let path = session.path;
+    let head = session.head();
+    let path = head.path;
+    let Session::V1(session) = session;
     IkeStatus {
-        id: session.id,
+        id: head.id,
         peer: config
             .peers
-            .get(session.peer)
+            .get(head.peer)
             .map(|p| p.name.clone())
             .unwrap_or_default(),
-        role: session.role,
+        role: head.role,
         path,
         state: session.state(),
-        initiator_spi: session.cookies.initiator,
-        responder_spi: session.cookies.responder,
-        created: session.created,
+        initiator_spi: head.spis.0,
+        responder_spi: head.spis.1,
+        created: head.created,
         established: session.up().map(|up| EstablishedStatus {
             remote_id: up.agreed.remote_id.clone(),
             policy: up.agreed.suite.policy,
@@ -215,8 +217,8 @@ fn child_status(config: &Config, child: &Child) -> ChildStatus {
         esn: child.esn,
         spi_in: child.spi_in,
         spi_out: child.spi_out,
-        local: child.local,
-        remote: child.remote,
+        local: child.local.clone(),
+        remote: child.remote.clone(),
         path: child.path,
         original_addresses: child.original_addresses,
         since: child.started,

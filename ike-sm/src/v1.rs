@@ -11,5 +11,4 @@ mod protect;
 mod quick;
 mod session;
 
-pub(crate) use quick::Wanted;
-pub(crate) use session::{DeletedChild, Session};
+pub(crate) use session::Session;

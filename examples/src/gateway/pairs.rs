@@ -6,7 +6,9 @@ use esp::{
     AddressRange, Flow, Inbound, InboundConfig, Outbound, OutboundConfig, Ports, SelectorSet, Spi,
     TrafficSelector,
 };
-use ike_sm::{ChildId, ChildLifetime, ChildSa, ChildSuite, IkeId, Mode, Path, Selector, Traffic};
+use ike_sm::{
+    ChildId, ChildLifetime, ChildSa, ChildSuite, IkeId, Mode, Path, Selector, Selectors, Traffic,
+};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -41,8 +43,8 @@ pub struct Pair {
     /// What passed since the last report.
     pub unreported: Traffic,
     suite: ChildSuite,
-    local: Selector,
-    remote: Selector,
+    local: Selectors,
+    remote: Selectors,
     selectors: SelectorSet,
     lifetime: ChildLifetime,
     installed: Duration,
@@ -176,8 +178,8 @@ impl Pair {
             active: false,
             unreported: Traffic::default(),
             suite: sa.suite,
-            local: sa.local,
-            remote: sa.remote,
+            local: sa.local.clone(),
+            remote: sa.remote.clone(),
             selectors,
             lifetime: sa.lifetime,
             installed: now,
@@ -224,8 +226,8 @@ impl Pair {
             peer: self.peer.clone(),
             local: (self.path.local.ip(), self.path.local.port()),
             remote: (self.path.remote.ip(), self.path.remote.port()),
-            local_ident: ident(&self.local),
-            remote_ident: ident(&self.remote),
+            local_ident: ident(self.local.first()),
+            remote_ident: ident(self.remote.first()),
             mode: if self.mode == Mode::Tunnel {
                 "Tunnel"
             } else {
@@ -285,11 +287,13 @@ impl Pair {
 ///
 /// # Errors
 /// A selector that cannot match anything.
-pub fn selector_set(local: &Selector, remote: &Selector) -> Result<SelectorSet, Unusable> {
-    Ok(SelectorSet::new(
-        [traffic_selector(local)?],
-        [traffic_selector(remote)?],
-    ))
+pub fn selector_set(local: &Selectors, remote: &Selectors) -> Result<SelectorSet, Unusable> {
+    let all = |side: &Selectors| {
+        side.iter()
+            .map(traffic_selector)
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(SelectorSet::new(all(local)?, all(remote)?))
 }
 
 fn traffic_selector(s: &Selector) -> Result<TrafficSelector, Unusable> {

@@ -15,7 +15,7 @@ use crate::config::{ChildConfig, Identity, ReverseRoute, Schedule};
 use crate::context::{Context, Effect, TimerKey};
 use crate::event::Traffic;
 use crate::id::{ChildId, IkeId};
-use crate::selector::Selector;
+use crate::selector::{Selector, Selectors};
 
 /// How long a replaced child takes packets in before the side that replaced it deletes it.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -42,8 +42,8 @@ pub(crate) struct NewChild {
     pub(crate) keys_out: Secret,
     pub(crate) udp_encapsulation: bool,
     pub(crate) path: crate::path::Path,
-    pub(crate) local: Selector,
-    pub(crate) remote: Selector,
+    pub(crate) local: Selectors,
+    pub(crate) remote: Selectors,
     pub(crate) esn: bool,
     pub(crate) original_addresses: Option<crate::action::OriginalAddresses>,
     pub(crate) replaces: Option<ChildId>,
@@ -90,14 +90,15 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         mode: new.mode,
         udp_encapsulation: new.udp_encapsulation,
         path: new.path,
-        local: new.local,
-        remote: new.remote,
+        local: new.local.clone(),
+        remote: new.remote.clone(),
         esn: new.esn,
         original_addresses: new.original_addresses,
         lifetime: lifetime(&new.schedule),
         replaces: new.replaces,
         initiator: new.initiator,
     })));
+    let routes = routes(reverse_route, &new.remote, new.path.remote.ip());
     let mut child = Child {
         id: new.id,
         peer: new.peer,
@@ -125,7 +126,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         last_inbound: None,
         last_outbound: None,
         idle_timeout,
-        routes: routes(reverse_route, new.remote, new.path.remote.ip()),
+        routes,
         rekey_at: None,
         expire_at: None,
         drain_at: None,
@@ -136,19 +137,19 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
     ctx.touch(TimerKey::Child(new.id));
 }
 
-fn routes(wanted: ReverseRoute, remote: Selector, via: core::net::IpAddr) -> Vec<Route> {
-    let net = Route {
-        destination: remote,
+fn routes(wanted: ReverseRoute, remote: &Selectors, via: core::net::IpAddr) -> Vec<Route> {
+    let nets = remote.iter().map(|net| Route {
+        destination: *net,
         via,
-    };
+    });
     let host = Route {
         destination: Selector::host(via),
         via,
     };
     match wanted {
         ReverseRoute::Off => Vec::new(),
-        ReverseRoute::WithSa => alloc::vec![net],
-        ReverseRoute::WithSaAndPeer => alloc::vec![net, host],
+        ReverseRoute::WithSa => nets.collect(),
+        ReverseRoute::WithSaAndPeer => nets.chain([host]).collect(),
     }
 }
 

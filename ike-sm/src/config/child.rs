@@ -8,7 +8,7 @@ use crypto_suite::{CipherId, GroupId, IntegrityId, ProtectionId};
 
 use super::lifetime::{Lifetime, RekeyMargin};
 use crate::action::{ChildSuite, Mode};
-use crate::selector::Selector;
+use crate::selector::Selectors;
 
 /// Perfect forward secrecy of child SAs: an own Diffie-Hellman exchange in quick mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,10 +55,10 @@ pub enum ReverseRoute {
 pub struct ChildConfig {
     /// Name, unique within the peer.
     pub name: String,
-    /// Our side of the traffic.
-    pub local: Selector,
+    /// Our side of the traffic. IKEv1 has one selector of each side.
+    pub local: Selectors,
     /// The peer's side of the traffic.
-    pub remote: Selector,
+    pub remote: Selectors,
     /// How a responder compares proxy identities.
     pub selector_match: SelectorMatch,
     /// Tunnel or transport.
@@ -83,11 +83,15 @@ impl ChildConfig {
     /// Between two networks: tunnel mode, AES-256-CBC with HMAC-SHA-256, one hour or
     /// 4608000 kB, PFS as the peer likes.
     #[must_use]
-    pub fn new(name: impl Into<String>, local: Selector, remote: Selector) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        local: impl Into<Selectors>,
+        remote: impl Into<Selectors>,
+    ) -> Self {
         Self {
             name: name.into(),
-            local,
-            remote,
+            local: local.into(),
+            remote: remote.into(),
             selector_match: SelectorMatch::Exact,
             mode: Mode::Tunnel,
             suites: alloc::vec![ChildSuite::Esp(ProtectionId::CbcHmac(

@@ -18,6 +18,8 @@ use super::prefix::Prefix;
 pub struct PeerConfig {
     /// Name, unique.
     pub name: String,
+    /// The version of IKE that is spoken with it: the peer's messages of the other one are dropped.
+    pub version: IkeVersion,
     /// Addresses to try, in this order, as initiator: the next one when one is dead. As responder
     /// the peer may come from any of them.
     pub addresses: Vec<IpAddr>,
@@ -60,6 +62,7 @@ impl PeerConfig {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            version: IkeVersion::default(),
             addresses: Vec::new(),
             networks: Vec::new(),
             ports: Ports::default(),
@@ -97,6 +100,34 @@ impl PeerConfig {
     #[must_use]
     pub fn child(&self, name: &str) -> Option<&ChildConfig> {
         self.children.iter().find(|c| c.name == name)
+    }
+}
+
+/// Version of IKE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum IkeVersion {
+    /// IKEv1: RFC 2409.
+    #[default]
+    V1,
+    /// IKEv2: RFC 7296.
+    V2,
+}
+
+impl IkeVersion {
+    /// Major version of the header.
+    #[must_use]
+    pub const fn major(self) -> u8 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+        }
+    }
+}
+
+impl core::fmt::Display for IkeVersion {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "IKEv{}", self.major())
     }
 }
 

@@ -7,7 +7,7 @@ use crypto_suite::{
 
 use super::*;
 use crate::action::ChildSuite;
-use crate::selector::Selector;
+use crate::selector::{Selector, Selectors};
 
 fn good() -> Config {
     let net = |a: &str| Selector::subnet(a.parse().unwrap(), 24).unwrap();
@@ -160,9 +160,24 @@ fn each_fault_is_found() {
             |c| c.peers[0].children[0].idle_timeout = Some(core::time::Duration::ZERO),
             "idle_timeout",
         ),
-        (|c| c.peers[0].children[0].local.ports = (1, 2), "local"),
         (
-            |c| c.peers[0].children[0].remote = Selector::host("::1".parse().unwrap()),
+            |c| {
+                let child = &mut c.peers[0].children[0];
+                let mut range = *child.local.first();
+                range.ports = (1, 2);
+                child.local = range.into();
+            },
+            "local",
+        ),
+        (
+            |c| {
+                let child = &mut c.peers[0].children[0];
+                child.local = Selectors::new([*child.local.first(); 2]).unwrap();
+            },
+            "local",
+        ),
+        (
+            |c| c.peers[0].children[0].remote = Selector::host("::1".parse().unwrap()).into(),
             "remote",
         ),
         (

@@ -7,11 +7,12 @@ use core::time::Duration;
 use crypto_suite::{GroupId, Provider, Strength};
 
 use super::{
-    Authentication, ChildConfig, Config, ConfigError, ConfigFault, Dpd, Lifetime, PeerConfig, Pfs,
-    Phase1Policy, Place, RekeyMargin, Retransmit,
+    Authentication, ChildConfig, Config, ConfigError, ConfigFault, Dpd, IkeVersion, Lifetime,
+    PeerConfig, Pfs, Phase1Policy, Place, RekeyMargin, Retransmit,
 };
 use crate::action::ChildSuite;
 use crate::alg;
+use crate::selector::Selectors;
 
 type Check = Result<(), ConfigError>;
 
@@ -118,6 +119,7 @@ fn phase1(config: &Config, provider: &Provider, p: &Phase1Policy, place: &Place)
     )?;
     weak(config, p.hash, place, "hash")?;
     group(config, provider, p.group, place, "group")?;
+    group_of_v1(p.group, place, "group")?;
     if p.authentication != Authentication::PreSharedKey {
         let text = "only pre-shared keys are built for IKEv1";
         return Err(fault(
@@ -145,7 +147,7 @@ fn peer(config: &Config, provider: &Provider, p: &PeerConfig) -> Check {
     {
         return Err(fault(&place, "local_address", ConfigFault::MixedFamilies));
     }
-    if p.policies.is_empty() && config.policies.is_empty() {
+    if p.version == IkeVersion::V1 && p.policies.is_empty() && config.policies.is_empty() {
         return Err(fault(&place, "policies", ConfigFault::Missing));
     }
     policies(config, provider, &p.policies, Some(p))?;
@@ -173,24 +175,17 @@ fn peer(config: &Config, provider: &Provider, p: &PeerConfig) -> Check {
         .try_for_each(|c| child(config, provider, p, c))
 }
 
-fn child(config: &Config, provider: &Provider, peer: &PeerConfig, c: &ChildConfig) -> Check {
+fn child(config: &Config, provider: &Provider, p: &PeerConfig, c: &ChildConfig) -> Check {
     let place = Place::Child {
-        peer: peer.name.clone(),
+        peer: p.name.clone(),
         child: c.name.clone(),
     };
     if c.name.is_empty() {
         return Err(fault(&place, "name", ConfigFault::Missing));
     }
-    if c.local.start().is_ipv4() != c.remote.start().is_ipv4() {
-        return Err(fault(&place, "remote", ConfigFault::MixedFamilies));
-    }
-    for (field, selector) in [("local", &c.local), ("remote", &c.remote)] {
-        // RFC 2407 §4.6.2: an identity has one port, 0 for any.
-        let (first, last) = selector.ports;
-        if first != last && (first, last) != (0, u16::MAX) {
-            let text = "IKEv1 carries one port or all, no range";
-            return Err(fault(&place, field, ConfigFault::Unsupported(text)));
-        }
+    families(c, &place)?;
+    if p.version == IkeVersion::V1 {
+        selectors_of_v1(c, &place)?;
     }
     if c.suites.is_empty() {
         return Err(fault(&place, "suites", ConfigFault::Missing));
@@ -209,13 +204,16 @@ fn child(config: &Config, provider: &Provider, peer: &PeerConfig, c: &ChildConfi
                 weak(config, id, &place, "suites")?;
             }
         }
-        if alg::suite_to_wire(*suite).is_none() {
+        if p.version == IkeVersion::V1 && alg::suite_to_wire(*suite).is_none() {
             let text = "IKEv1 has no number for this protection";
             return Err(fault(&place, "suites", ConfigFault::Unsupported(text)));
         }
     }
     if let Pfs::Required(id) = c.pfs {
         group(config, provider, id, &place, "pfs")?;
+        if p.version == IkeVersion::V1 {
+            group_of_v1(id, &place, "pfs")?;
+        }
     }
     if let Some(idle) = c.idle_timeout {
         positive(idle, &place, "idle_timeout")?;
@@ -232,7 +230,10 @@ fn group(
     field: &'static str,
 ) -> Check {
     have(provider.group(id).is_some(), id, place, field)?;
-    weak(config, id, place, field)?;
+    weak(config, id, place, field)
+}
+
+fn group_of_v1(id: GroupId, place: &Place, field: &'static str) -> Check {
     if alg::group_to_wire(id).is_none() {
         let text = "IKEv1 has no number for this group";
         return Err(fault(place, field, ConfigFault::Unsupported(text)));
@@ -333,6 +334,35 @@ fn weak(config: &Config, id: impl Strength, place: &Place, field: &'static str) 
         .weak
         .check(id)
         .map_err(|w| fault(place, field, ConfigFault::Weak(w)))
+}
+
+/// Each family of one side has to be on the other side as well, else no packet goes both ways.
+fn families(c: &ChildConfig, place: &Place) -> Check {
+    let has = |side: &Selectors, v4| side.iter().any(|s| s.start().is_ipv4() == v4);
+    if [true, false]
+        .iter()
+        .any(|v4| has(&c.local, *v4) != has(&c.remote, *v4))
+    {
+        return Err(fault(place, "remote", ConfigFault::MixedFamilies));
+    }
+    Ok(())
+}
+
+fn selectors_of_v1(c: &ChildConfig, place: &Place) -> Check {
+    for (field, selectors) in [("local", &c.local), ("remote", &c.remote)] {
+        let Some(selector) = selectors.single() else {
+            // RFC 2409 §5.5: IDci and IDcr, one of each.
+            let text = "IKEv1 carries one selector of each side";
+            return Err(fault(place, field, ConfigFault::Unsupported(text)));
+        };
+        // RFC 2407 §4.6.2: an identity has one port, 0 for any.
+        let (first, last) = selector.ports;
+        if first != last && (first, last) != (0, u16::MAX) {
+            let text = "IKEv1 carries one port or all, no range";
+            return Err(fault(place, field, ConfigFault::Unsupported(text)));
+        }
+    }
+    Ok(())
 }
 
 fn unique<T: PartialEq + ToString>(

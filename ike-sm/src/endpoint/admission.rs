@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
 
 use isakmp_wire::Header;
+use isakmp_wire::registry::ExchangeType;
 
 use super::Call;
 use crate::action::CloseReason;
@@ -11,7 +12,8 @@ use crate::context::{Effect, TimerKey};
 use crate::id::IkeId;
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
-use crate::v1::Session;
+use crate::session::Session;
+use crate::v1;
 
 /// Negotiations that others have started and that are not authenticated.
 #[derive(Debug, Default)]
@@ -108,16 +110,22 @@ impl Call<'_> {
         let config = &self.endpoint.config;
         let limits = config.limits;
         let peer = config.peer_for(path.remote.ip()).filter(|_| config.respond);
-        let (index, _) = peer.ok_or(DropReason::UnknownPeer)?;
+        let (index, peer) = peer.ok_or(DropReason::UnknownPeer)?;
+        if peer.version.major() != header.version.major() {
+            return Err(DropReason::PeerVersion(peer.version));
+        }
+        if header.exchange_type != ExchangeType::IDENTITY_PROTECTION {
+            return Err(DropReason::UnknownCookies);
+        }
         let standing = self.endpoint.world.standing.len();
         if standing >= limits.ike_sas {
             return Err(DropReason::Limit("IKE SAs"));
         }
         let id = IkeId(self.endpoint.world.handles.next());
-        let session = Session::respond(&mut self.context(), id, index, path, header, raw)?;
+        let session = v1::Session::respond(&mut self.context(), id, index, path, header, raw)?;
+        let session = Session::V1(session);
         self.make_room(path.remote.ip());
-        let cookies = (session.cookies.initiator, session.cookies.responder);
-        self.endpoint.by_cookies.insert(cookies, id);
+        self.endpoint.by_cookies.insert(session.head().spis, id);
         self.endpoint
             .half_open
             .insert(id, header.initiator_spi, path.remote);

@@ -6,12 +6,14 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Call;
 use crate::action::CloseReason;
+use crate::config::IkeVersion;
 use crate::context::{Effect, TimerKey};
 use crate::event::{Command, PacketEnd};
 use crate::id::IkeId;
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
-use crate::v1::Session;
+use crate::session::Session;
+use crate::v1;
 
 impl Call<'_> {
     pub(super) fn command(&mut self, command: Command) -> Result<Outcome, DropReason> {
@@ -133,7 +135,7 @@ impl Call<'_> {
                 .endpoint
                 .sessions
                 .values()
-                .any(|s| s.peer == index && s.negotiates(config))
+                .any(|s| s.head().peer == index && s.negotiates(config))
     }
 
     /// Brings up a child of a peer, an IKE SA first if there is none.
@@ -173,13 +175,16 @@ impl Call<'_> {
             && endpoint
                 .sessions
                 .get(&attempt)
-                .is_some_and(|s| s.up().is_none() && !s.is_gone())
+                .is_some_and(|s| s.remote_id().is_none() && !s.is_gone())
         {
             return Err(DropReason::AlreadyUnderWay);
         }
+        if peer.version != IkeVersion::V1 {
+            return Err(DropReason::PeerVersion(peer.version));
+        }
         let old = replaces
             .and_then(|ike| endpoint.sessions.get(&ike))
-            .map(|s| s.path);
+            .map(|s| s.head().path);
         let path = match old {
             // RFC 3947 §4: a rekey starts where the SA runs, on port 4500 too.
             Some(path) => path,
@@ -197,10 +202,11 @@ impl Call<'_> {
             }
         };
         let id = IkeId(self.endpoint.world.handles.next());
-        let session = Session::initiate(&mut self.context(), id, index, path, replaces)?;
+        let session = v1::Session::initiate(&mut self.context(), id, index, path, replaces)?;
+        let session = Session::V1(session);
         self.endpoint
             .by_own_cookie
-            .insert(session.cookies.initiator, id);
+            .insert(session.head().spis.0, id);
         self.endpoint.sessions.insert(id, session);
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.attempt = Some(id);
@@ -264,8 +270,9 @@ impl Call<'_> {
             .endpoint
             .sessions
             .values()
-            .filter(|s| s.peer == index)
-            .map(|s| s.id)
+            .map(Session::head)
+            .filter(|head| head.peer == index)
+            .map(|head| head.id)
             .collect();
         for ike in sessions {
             self.with(ike, |session, ctx| {

@@ -6,13 +6,13 @@ use core::time::Duration;
 
 use super::Call;
 use crate::action::{Action, ChildUpdate, CloseReason, IpsecProtocol};
-use crate::children::{self, ChildState};
+use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::config::Identity;
 use crate::context::{Effect, Standing, TimerKey};
 use crate::explain::{IkeState, Input, Role, Transition, What};
 use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
-use crate::v1::{DeletedChild, Session, Wanted};
+use crate::session::{Head, Session};
 
 /// Two IKE SAs that both ends have started within this time have crossed on the way.
 const CROSSING: Duration = Duration::from_secs(30);
@@ -60,14 +60,14 @@ impl Call<'_> {
         let Some(session) = self.endpoint.sessions.get(&ike) else {
             return;
         };
-        let cookies = (session.cookies.initiator, session.cookies.responder);
+        let cookies = session.head().spis;
         self.endpoint.by_own_cookie.remove(&cookies.0);
         self.endpoint.by_cookies.insert(cookies, ike);
     }
 
     /// The peer is at another address: its children's packets go there too.
     fn moved(&mut self, ike: IkeId) {
-        let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.path) else {
+        let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.head().path) else {
             return;
         };
         self.redirect(ike, path);
@@ -105,18 +105,21 @@ impl Call<'_> {
         let Some(session) = self.endpoint.sessions.get(&ike) else {
             return;
         };
-        let Some(up) = session.up() else { return };
+        let head = session.head();
+        let Some(remote_id) = session.remote_id().cloned() else {
+            return;
+        };
         let new = Standing {
-            peer: session.peer,
-            remote_id: up.agreed.remote_id.clone(),
-            created: session.created,
+            peer: head.peer,
+            remote_id,
+            created: head.created,
             since: self.now,
-            initiator: session.role == Role::Initiator,
-            initiator_spi: session.cookies.initiator,
+            initiator: head.role == Role::Initiator,
+            initiator_spi: head.spis.0,
             replaced: false,
             told_spi: None,
         };
-        let (path, asked_to_replace) = (session.path, session.replaces);
+        let (path, asked_to_replace) = (head.path, head.replaces);
         let index = new.peer;
         let name = self.peer_name(index);
         let rivals: Vec<(IkeId, Standing)> = self
@@ -187,7 +190,7 @@ impl Call<'_> {
                 child.ike = ike;
             }
         }
-        if let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.path)
+        if let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.head().path)
             && path.natt
         {
             self.redirect(ike, path);
@@ -214,7 +217,11 @@ impl Call<'_> {
             else {
                 continue;
             };
-            let (local, remote) = (child.local, child.remote);
+            let traffic = TrafficOf {
+                config,
+                local: child.local.clone(),
+                remote: child.remote.clone(),
+            };
             let stands = self
                 .endpoint
                 .world
@@ -225,17 +232,15 @@ impl Call<'_> {
                 .endpoint
                 .sessions
                 .values()
-                .any(|s| s.peer == index && s.negotiates(config));
+                .any(|s| s.head().peer == index && s.negotiates(config));
             if stands {
                 self.no_longer_wanted(index, config);
             } else if !coming {
                 let wanted = Wanted {
-                    config,
-                    local,
-                    remote,
+                    traffic,
                     replaces: None,
                 };
-                self.with(ike, |session, ctx| session.start_quick(ctx, wanted));
+                self.with(ike, |session, ctx| session.start_child(ctx, &wanted));
             }
         }
     }
@@ -256,7 +261,7 @@ impl Call<'_> {
         let Some(new) = self.endpoint.world.standing.get(&ike) else {
             return;
         };
-        let (created, index, remote_id) = (session.created, new.peer, new.remote_id.clone());
+        let (created, index, remote_id) = (session.head().created, new.peer, new.remote_id.clone());
         let reason = CloseReason::PeerRestarted;
         let children: Vec<ChildId> = self
             .endpoint
@@ -292,25 +297,26 @@ impl Call<'_> {
         };
         self.endpoint.world.questions.close_all(ike);
         self.endpoint.half_open.remove(ike);
-        let cookies = (session.cookies.initiator, session.cookies.responder);
+        let head = session.head();
+        let cookies = head.spis;
         self.endpoint.by_cookies.remove(&cookies);
         if self.endpoint.by_own_cookie.get(&cookies.0) == Some(&ike) {
             self.endpoint.by_own_cookie.remove(&cookies.0);
         }
         let standing = self.endpoint.world.standing.remove(&ike);
         self.context().touch(TimerKey::Ike(ike));
-        let peer = self.peer_name(session.peer);
+        let peer = self.peer_name(head.peer);
         let note = What::IkeClosed {
             peer: peer.clone(),
             reason,
         };
         self.context().note(Some(ike), note);
-        if standing.is_some() || session.role == Role::Initiator {
+        if standing.is_some() || head.role == Role::Initiator {
             self.actions.push(Action::IkeClosed { ike, peer, reason });
         }
         match standing {
             Some(standing) => self.pass_on(&standing),
-            None if session.role == Role::Initiator => self.attempt_failed(&session, reason),
+            None if head.role == Role::Initiator => self.attempt_failed(&head, reason),
             None => {}
         }
     }
@@ -355,7 +361,7 @@ impl Call<'_> {
     }
 
     /// An attempt of ours has led to nothing.
-    fn attempt_failed(&mut self, session: &Session, reason: CloseReason) {
+    fn attempt_failed(&mut self, session: &Head, reason: CloseReason) {
         let (index, now) = (session.peer, self.now);
         let Some(peer) = self.endpoint.config.peers.get(index) else {
             return;
@@ -395,7 +401,7 @@ impl Call<'_> {
     }
 
     /// Removes what stands with a peer that has not been heard of since `attempt` began.
-    fn bury_silent(&mut self, index: usize, attempt: &Session) {
+    fn bury_silent(&mut self, index: usize, attempt: &Head) {
         let silent: Vec<ChildId> = self
             .endpoint
             .world
@@ -435,8 +441,9 @@ impl Call<'_> {
             .endpoint
             .sessions
             .values()
-            .filter(|s| s.peer == index)
-            .map(|s| s.id)
+            .map(Session::head)
+            .filter(|head| head.peer == index)
+            .map(|head| head.id)
             .collect();
         for ike in sessions {
             let Some(session) = self.endpoint.sessions.get_mut(&ike) else {
@@ -454,7 +461,7 @@ impl Call<'_> {
                 return;
             };
             let traffic = active.traffic();
-            session.yield_to(&mut ctx, traffic);
+            session.yield_to(&mut ctx, &traffic);
             ctx.touch(TimerKey::Ike(ike));
         }
     }
@@ -467,10 +474,9 @@ impl Call<'_> {
             return;
         }
         let (index, config) = (child.peer, child.config);
+        let traffic = child.traffic();
         let wanted = Wanted {
-            config,
-            local: child.local,
-            remote: child.remote,
+            traffic: traffic.clone(),
             replaces: Some(id),
         };
         let Some(ike) = self.current_ike(index, Some(&child.remote_id)) else {
@@ -481,9 +487,9 @@ impl Call<'_> {
             .endpoint
             .sessions
             .values()
-            .any(|s| s.peer == index && s.negotiates_traffic(child.traffic()));
+            .any(|s| s.head().peer == index && s.negotiates_traffic(&traffic));
         if !under_way {
-            self.with(ike, |session, ctx| session.start_quick(ctx, wanted));
+            self.with(ike, |session, ctx| session.start_child(ctx, &wanted));
         }
     }
 
@@ -555,7 +561,7 @@ impl Call<'_> {
             !s.replaced
                 && sessions
                     .get(id)
-                    .is_some_and(|x| x.path.remote.ip() == remote)
+                    .is_some_and(|x| x.head().path.remote.ip() == remote)
         };
         let standing = self.endpoint.world.standing.iter_mut();
         let (ike, standing) = standing

@@ -20,7 +20,7 @@ use crate::event::{Command, Event};
 use crate::outcome::Outcome;
 use crate::path::Path;
 use crate::selector::Selector;
-use crate::v1::keys::Iv;
+use crate::v1::{self, keys::Iv};
 
 /// The nine messages of main mode and quick mode; what each must carry once, and may carry.
 const MESSAGES: [(&[PayloadType], &[PayloadType]); 9] = [
@@ -161,7 +161,8 @@ impl Bench {
                     .values()
                     .next()
                     .unwrap()
-                    .up()
+                    .v1()
+                    .and_then(v1::Session::up)
                     .unwrap();
                 up.agreed
                     .cipher
@@ -205,7 +206,8 @@ impl Bench {
                 .values()
                 .next()
                 .unwrap()
-                .up()
+                .v1()
+                .and_then(v1::Session::up)
                 .unwrap();
             let rest = writer.octets_after(place).to_vec();
             let keys = &up.agreed.keys;

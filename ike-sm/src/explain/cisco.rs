@@ -9,7 +9,7 @@ use super::{
 };
 use crate::action::Mode;
 use crate::policy::Mismatch;
-use crate::selector::Selector;
+use crate::selector::{Selector, Selectors};
 
 impl Display for Cisco<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -290,13 +290,28 @@ fn proposal(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &ProposalCheck) -> fmt::Res
 }
 
 fn selectors(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &SelectorCheck) -> fmt::Result {
-    let (local, remote) = (Proxy(&c.local), Proxy(&c.remote));
+    let (local, remote) = (Proxies(&c.local), Proxies(&c.remote));
     if c.ok {
         writeln!(f, "IPSEC(validate_transform_proposal): child {}", c.child)?;
         writeln!(f, "    local_proxy= {local},\n    remote_proxy= {remote}")
     } else {
         writeln!(f, "{tag} proxy identities not supported by {}", c.child)?;
         writeln!(f, "    local_proxy= {local},\n    remote_proxy= {remote}")
+    }
+}
+
+/// Proxies with commas between them.
+struct Proxies<'a>(&'a Selectors);
+
+impl Display for Proxies<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (place, selector) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str(", ")?;
+            }
+            Display::fmt(&Proxy(selector), f)?;
+        }
+        Ok(())
     }
 }
 
@@ -346,7 +361,7 @@ fn identity(f: &mut Formatter<'_>, tag: &Tag<'_>, id: &IdentityShown) -> fmt::Re
 
 fn created(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &ChildSummary) -> fmt::Result {
     let (us, them) = (c.path.local.ip(), c.path.remote.ip());
-    let (local, remote) = (c.local.start(), c.remote.start());
+    let (local, remote) = (c.local.first().start(), c.remote.first().start());
     let seconds = c.lifetime.time.as_secs();
     writeln!(f, "{tag} Creating IPSec SAs")?;
     for (way, from, to, first, second, spi) in [

@@ -9,6 +9,7 @@ use super::*;
 use crate::config::{Authentication, Phase1Policy};
 use crate::policy::tests::{cisco_policies, linksys_offer};
 use crate::policy::{OfferedTransform, choose_phase1};
+use crate::selector::Selector;
 
 fn record(what: What) -> Record {
     Record {
@@ -367,8 +368,8 @@ fn every_kind() -> Vec<What> {
             )),
             mode: Mode::Tunnel,
             udp_encapsulation: true,
-            local: selector,
-            remote: selector,
+            local: selector.into(),
+            remote: selector.into(),
             path: path(),
             offered: Lifetime::PHASE2,
             lifetime: Lifetime::PHASE2,
@@ -381,8 +382,8 @@ fn every_kind() -> Vec<What> {
         },
         What::SelectorCheck(Box::new(SelectorCheck {
             child: "net".into(),
-            local: selector,
-            remote: selector,
+            local: selector.into(),
+            remote: selector.into(),
             ok: false,
         })),
         What::Dropped {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::{ChildConfig, SelectorMatch};
-use crate::selector::Selector;
+use crate::selector::{Selector, Selectors};
 
 /// The body of an Identification payload that stands for a selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,8 +111,13 @@ impl ClientId {
 #[must_use]
 pub fn fits(child: &ChildConfig, local: &Selector, remote: &Selector) -> bool {
     match child.selector_match {
-        SelectorMatch::Exact => child.local == *local && child.remote == *remote,
-        SelectorMatch::Within => child.local.contains(local) && child.remote.contains(remote),
+        SelectorMatch::Exact => {
+            child.local.single() == Some(local) && child.remote.single() == Some(remote)
+        }
+        SelectorMatch::Within => {
+            let within = |outer: &Selectors, inner| outer.iter().any(|s| s.contains(inner));
+            within(&child.local, local) && within(&child.remote, remote)
+        }
     }
 }
 

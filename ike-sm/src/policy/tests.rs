@@ -594,10 +594,11 @@ fn client_identities_that_are_no_selectors_are_refused() {
 fn selectors_match_exactly_or_within() {
     let mut child = child();
     let host = Selector::host("172.18.30.7".parse().unwrap());
-    assert!(fits(&child, &child.local, &child.remote));
-    assert!(!fits(&child, &child.local, &host));
+    let (local, remote) = (*child.local.first(), *child.remote.first());
+    assert!(fits(&child, &local, &remote));
+    assert!(!fits(&child, &local, &host));
     child.selector_match = SelectorMatch::Within;
-    assert!(fits(&child, &child.local, &host));
+    assert!(fits(&child, &local, &host));
     assert!(!fits(
         &child,
         &Selector::subnet("192.168.0.0".parse().unwrap(), 16).unwrap(),

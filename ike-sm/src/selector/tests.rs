@@ -1,7 +1,7 @@
 use alloc::string::ToString;
 use core::net::IpAddr;
 
-use super::Selector;
+use super::{Selector, Selectors};
 
 fn ip(s: &str) -> IpAddr {
     s.parse().unwrap()
@@ -52,4 +52,17 @@ fn containment_needs_family_addresses_protocol_and_ports() {
     assert!(!web.matches(ip("10.1.2.3"), 6, 81));
     assert!(!web.matches(ip("10.1.2.3"), 17, 80));
     assert_eq!(web.to_string(), "10.1.2.3/32[6/80]");
+}
+
+#[test]
+fn several_selectors_are_never_none_and_never_too_many() {
+    let host = |n: u8| Selector::host([10, 0, 0, n].into());
+    assert_eq!(Selectors::new([]), None);
+    assert!(Selectors::new((0..32).map(host)).is_some());
+    assert_eq!(Selectors::new((0..33).map(host)), None);
+    let two = Selectors::new([host(1), host(2)]).unwrap();
+    assert_eq!((two.len(), two.single()), (2, None));
+    assert_eq!(two.to_string(), "10.0.0.1/32, 10.0.0.2/32");
+    assert!(two.contains(&host(2).into()) && !Selectors::from(host(2)).contains(&two));
+    assert!(two.matches([10, 0, 0, 2].into(), 6, 80) && !two.matches([10, 0, 0, 3].into(), 6, 80));
 }

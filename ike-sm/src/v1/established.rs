@@ -626,7 +626,7 @@ impl Established {
     }
 
     /// Whether a negotiation for this traffic is under way.
-    pub(crate) fn negotiates_traffic(&self, traffic: TrafficOf) -> bool {
+    pub(crate) fn negotiates_traffic(&self, traffic: &TrafficOf) -> bool {
         self.exchanges
             .values()
             .filter_map(|e| e.quick.as_ref())
@@ -634,7 +634,7 @@ impl Established {
     }
 
     /// Message ids of our own negotiations for the same traffic that nobody has answered.
-    pub(crate) fn unanswered_for(&self, traffic: TrafficOf) -> Vec<u32> {
+    pub(crate) fn unanswered_for(&self, traffic: &TrafficOf) -> Vec<u32> {
         let waits = |q: &Quick| q.offered_spi().is_some() && q.is_for(traffic);
         self.exchanges
             .iter()

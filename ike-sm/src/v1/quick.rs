@@ -113,18 +113,16 @@ impl Quick {
     }
 
     /// Whether it is for this traffic.
-    pub(crate) fn is_for(&self, traffic: TrafficOf) -> bool {
+    pub(crate) fn is_for(&self, traffic: &TrafficOf) -> bool {
         let (local, remote) = match self {
             Self::SpiWanted(s) => (s.wanted.local, s.wanted.remote),
             Self::Sent(s) => (s.wanted.local, s.wanted.remote),
             Self::Asked(s) => s.traffic(),
             Self::Answered(s) => s.traffic,
         };
-        TrafficOf {
-            config: self.config(),
-            local,
-            remote,
-        } == traffic
+        self.config() == traffic.config
+            && traffic.local.single() == Some(&local)
+            && traffic.remote.single() == Some(&remote)
     }
 
     /// The inbound SPI that our message 1 offered.
@@ -353,8 +351,8 @@ fn install(
         suite: parts.choice.suite,
         mode: parts.choice.mode,
         udp_encapsulation: parts.choice.udp_encapsulation,
-        local: parts.local,
-        remote: parts.remote,
+        local: parts.local.into(),
+        remote: parts.remote.into(),
         path: frame.path,
         offered: parts.choice.offered,
         lifetime: parts.lifetime,
@@ -377,8 +375,8 @@ fn install(
             keys_out,
             udp_encapsulation: parts.choice.udp_encapsulation,
             path: frame.path,
-            local: parts.local,
-            remote: parts.remote,
+            local: parts.local.into(),
+            remote: parts.remote.into(),
             esn: parts.choice.esn,
             original_addresses: parts.original_addresses,
             replaces: parts.replaces,

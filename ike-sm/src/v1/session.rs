@@ -12,7 +12,7 @@ use isakmp_wire::v1::{Message, NotifyType};
 use isakmp_wire::{Flags, Header};
 
 use crate::action::{CloseReason, PskStage, Question};
-use crate::children::TrafficOf;
+use crate::children::{DeletedChild, TrafficOf};
 use crate::context::{Context, Effect, Place};
 use crate::event::{Answer, Traffic};
 use crate::explain::{DpdStep, IkeState, Input, Notice, Role, State, Transition, What};
@@ -646,11 +646,18 @@ impl Session {
     }
 
     /// Negotiates a child.
-    pub(crate) fn start_quick(
+    pub(crate) fn start_child(
         &mut self,
         ctx: &mut Context<'_>,
-        wanted: Wanted,
+        wanted: &crate::children::Wanted,
     ) -> Result<(), DropReason> {
+        // RFC 2409 §5.5: one selector of each side; the configuration has no more of them.
+        let wanted = Wanted {
+            config: wanted.traffic.config,
+            local: *wanted.traffic.local.first(),
+            remote: *wanted.traffic.remote.first(),
+            replaces: wanted.replaces,
+        };
         let frame = self.frame(ctx)?;
         let up = self.up_mut().ok_or(DropReason::WrongState)?;
         up.sent(ctx.now);
@@ -706,25 +713,18 @@ impl Session {
     }
 
     /// Whether a negotiation for this traffic is under way.
-    pub(crate) fn negotiates_traffic(&self, traffic: TrafficOf) -> bool {
+    pub(crate) fn negotiates_traffic(&self, traffic: &TrafficOf) -> bool {
         self.up().is_some_and(|up| up.negotiates_traffic(traffic))
     }
 
     /// Gives up negotiations of ours that nobody has answered, for traffic that has a child now.
-    pub(crate) fn yield_to(&mut self, ctx: &mut Context<'_>, traffic: TrafficOf) {
+    pub(crate) fn yield_to(&mut self, ctx: &mut Context<'_>, traffic: &TrafficOf) {
         let Ok(frame) = self.frame(ctx) else { return };
         let Some(up) = self.up_mut() else { return };
         for id in up.unanswered_for(traffic) {
             up.abandon(ctx, &frame, id, CloseReason::Replaced);
         }
     }
-}
-
-/// What the peer is told of a child that is gone.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct DeletedChild {
-    pub(crate) protocol: crate::action::IpsecProtocol,
-    pub(crate) spi_in: u32,
 }
 
 fn check_phase1_header(header: &Header) -> Result<(), DropReason> {

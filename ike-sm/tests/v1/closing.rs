@@ -129,7 +129,7 @@ fn a_refused_quick_mode_tells_why_under_protection() {
     assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
 
     let mut other = config(B, A, b"secret");
-    other.peers[0].children[0].local = crate::common::net("10.99.0.0", 16);
+    other.peers[0].children[0].local = crate::common::net("10.99.0.0", 16).into();
     let mut pair = Pair::new(config(A, B, b"secret"), other);
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(3));

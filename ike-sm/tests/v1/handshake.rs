@@ -1,6 +1,7 @@
 //! Main mode and quick mode between two endpoints in virtual time.
-use crate::common::{Pair, secs};
-use ike_sm::{ChildPhase, Mode, Outcome};
+use crate::common::{A, B, Pair, config, secs};
+use ike_sm::config::IkeVersion;
+use ike_sm::{ChildPhase, DropReason, Mode, Outcome};
 
 #[test]
 fn main_mode_and_quick_mode_take_nine_messages_and_give_one_pair() {
@@ -19,7 +20,7 @@ fn main_mode_and_quick_mode_take_nine_messages_and_give_one_pair() {
         pair.b.children.values().next().unwrap(),
     );
     assert_eq!((a.spi_in, a.spi_out), (b.spi_out, b.spi_in));
-    assert_eq!((a.local, a.remote), (b.remote, b.local));
+    assert_eq!((&a.local, &a.remote), (&b.remote, &b.local));
     assert_eq!((&a.keys_in, &a.keys_out), (&b.keys_out, &b.keys_in));
     assert!(a.keys_in != a.keys_out);
     assert_eq!(a.keys_in.len(), a.suite.key_material_len());
@@ -52,4 +53,16 @@ fn tables_show_states_suites_and_capabilities() {
         );
         assert_eq!(child.spi_in, end.children.values().next().unwrap().spi_in);
     }
+}
+
+#[test]
+fn a_peer_of_the_other_version_gets_no_answer_and_a_reason_of_its_own() {
+    let mut other = config(B, A, b"secret");
+    other.peers[0].version = IkeVersion::V2;
+    let mut pair = Pair::new(config(A, B, b"secret"), other);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    let reason = DropReason::PeerVersion(IkeVersion::V2);
+    assert_eq!(pair.outcomes, [(true, Outcome::Dropped(reason))]);
+    assert_eq!((pair.sent, pair.b.endpoint.ike_sas().count()), (1, 0));
 }

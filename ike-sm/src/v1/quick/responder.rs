@@ -133,10 +133,12 @@ pub(crate) fn receive_first(
             );
         }
     }
-    let replaces = ctx
-        .world
-        .children
-        .active_for(frame.index, &agreed.remote_id, local, remote);
+    let replaces = ctx.world.children.active_for(
+        frame.index,
+        &agreed.remote_id,
+        &local.into(),
+        &remote.into(),
+    );
     let granted = Box::new(Granted {
         child: ChildId(ctx.world.handles.next()),
         config,
@@ -156,8 +158,8 @@ pub(crate) fn receive_first(
         let question = Question::AuthorizeChild {
             peer: frame.peer.name.clone(),
             name: child.name.clone(),
-            local,
-            remote,
+            local: local.into(),
+            remote: remote.into(),
             suite: granted.choice.suite,
         };
         let next = Quick::Asked(Asked {
@@ -191,8 +193,8 @@ fn choose(
             Some(frame.ike),
             What::SelectorCheck(Box::new(SelectorCheck {
                 child: child.name.clone(),
-                local,
-                remote,
+                local: local.into(),
+                remote: remote.into(),
                 ok,
             })),
         );

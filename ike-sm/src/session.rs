@@ -1,0 +1,206 @@
+//! An IKE SA of either version, as the endpoint sees it.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use isakmp_wire::registry::ExchangeType;
+
+use crate::action::CloseReason;
+use crate::children::{DeletedChild, TrafficOf, Wanted};
+use crate::config::{Identity, IkeVersion};
+use crate::context::{Context, Place};
+use crate::event::{Answer, Traffic};
+use crate::explain::Role;
+use crate::id::{ChildId, IkeId, Ticket};
+use crate::outcome::{DropReason, Outcome};
+use crate::path::Path;
+use crate::timer::Deadline;
+use crate::v1;
+
+/// One IKE SA.
+#[derive(Debug)]
+pub(crate) enum Session {
+    /// An ISAKMP SA.
+    V1(v1::Session),
+}
+
+/// What both versions know of an IKE SA.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) id: IkeId,
+    /// The peer's place in the configuration.
+    pub(crate) peer: usize,
+    pub(crate) role: Role,
+    pub(crate) path: Path,
+    /// Cookies or SPIs, the initiator's first.
+    pub(crate) spis: ([u8; 8], [u8; 8]),
+    /// When its first message was sent or came.
+    pub(crate) created: Duration,
+    /// The SA that this one is to take over from.
+    pub(crate) replaces: Option<IkeId>,
+}
+
+/// Runs the same code on either version.
+macro_rules! either {
+    ($session:expr, $inner:ident => $do:expr) => {
+        match $session {
+            Session::V1($inner) => $do,
+        }
+    };
+}
+
+impl Session {
+    /// What both versions know.
+    pub(crate) const fn head(&self) -> Head {
+        match self {
+            Self::V1(s) => Head {
+                id: s.id,
+                peer: s.peer,
+                role: s.role,
+                path: s.path,
+                spis: (s.cookies.initiator, s.cookies.responder),
+                created: s.created,
+                replaces: s.replaces,
+            },
+        }
+    }
+
+    /// As an ISAKMP SA.
+    #[cfg(test)]
+    pub(crate) const fn v1(&self) -> Option<&v1::Session> {
+        match self {
+            Self::V1(s) => Some(s),
+        }
+    }
+
+    /// Its version.
+    pub(crate) const fn version(&self) -> IkeVersion {
+        match self {
+            Self::V1(_) => IkeVersion::V1,
+        }
+    }
+
+    /// Whether an unanswered first message may be answered by one of this exchange that names no
+    /// SPI of the responder.
+    pub(crate) fn awaits(&self, exchange: ExchangeType) -> bool {
+        match self {
+            // An error before the responder had a cookie names only ours (RFC 2408 §3.14).
+            Self::V1(_) => exchange == ExchangeType::INFORMATIONAL,
+        }
+    }
+
+    /// Who the peer has proved to be, once it has.
+    pub(crate) fn remote_id(&self) -> Option<&Identity> {
+        match self {
+            Self::V1(s) => s.up().map(|up| &up.agreed.remote_id),
+        }
+    }
+
+    /// Whether it is authenticated and no other SA has taken over.
+    pub(crate) fn is_current(&self) -> bool {
+        either!(self, s => s.is_current())
+    }
+
+    /// Whether nothing can come of it any more.
+    pub(crate) const fn is_gone(&self) -> bool {
+        either!(self, s => s.is_gone())
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        either!(self, s => s.deadline())
+    }
+
+    /// Takes in a message with this SA's SPIs.
+    pub(crate) fn receive(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        either!(self, s => s.receive(ctx, path, raw))
+    }
+
+    /// An ESP packet of a child of this SA has come from another address.
+    pub(crate) fn moved(
+        &mut self,
+        ctx: &mut Context<'_>,
+        remote: SocketAddr,
+    ) -> Result<(), DropReason> {
+        either!(self, s => s.moved(ctx, remote))
+    }
+
+    /// Takes in the answer to a question.
+    pub(crate) fn answer(
+        &mut self,
+        ctx: &mut Context<'_>,
+        place: Place,
+        ticket: Ticket,
+        answer: Answer,
+    ) -> Result<(), DropReason> {
+        either!(self, s => s.answer(ctx, place, ticket, answer))
+    }
+
+    /// Ends the SA, towards the peer too where there are keys for it.
+    pub(crate) fn close(&mut self, ctx: &mut Context<'_>, reason: CloseReason, tell: bool) {
+        either!(self, s => s.close(ctx, reason, tell));
+    }
+
+    /// Gives up what is under way, so that nothing of it is left behind.
+    pub(crate) fn drop_exchanges(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
+        either!(self, s => s.drop_exchanges(ctx, reason));
+    }
+
+    /// Deadlines of this SA have come.
+    pub(crate) fn on_deadline(&mut self, ctx: &mut Context<'_>) {
+        either!(self, s => s.on_deadline(ctx));
+    }
+
+    /// Negotiates a child.
+    pub(crate) fn start_child(
+        &mut self,
+        ctx: &mut Context<'_>,
+        wanted: &Wanted,
+    ) -> Result<(), DropReason> {
+        either!(self, s => s.start_child(ctx, wanted))
+    }
+
+    /// Tells the peer that a child is gone.
+    pub(crate) fn tell_deleted(&mut self, ctx: &mut Context<'_>, child: &DeletedChild) {
+        either!(self, s => s.tell_deleted(ctx, child));
+    }
+
+    /// A child is gone: nothing waits for the end of its negotiation.
+    pub(crate) fn forget_child(&mut self, ctx: &mut Context<'_>, child: ChildId) {
+        either!(self, s => s.forget_child(ctx, child));
+    }
+
+    /// Packets went through a child of this SA.
+    pub(crate) fn on_traffic(&mut self, ctx: &mut Context<'_>, child: ChildId, traffic: Traffic) {
+        either!(self, s => s.on_traffic(ctx, child, traffic));
+    }
+
+    /// Another SA has taken over. `ours` says that it is on us to delete this one.
+    pub(crate) fn retire(&mut self, now: Duration, ours: bool) {
+        either!(self, s => s.retire(now, ours));
+    }
+
+    /// The SA that had taken over is gone.
+    pub(crate) fn reinstate(&mut self, now: Duration) {
+        either!(self, s => s.reinstate(now));
+    }
+
+    /// Whether a negotiation for this child of the configuration is under way.
+    pub(crate) fn negotiates(&self, config: usize) -> bool {
+        either!(self, s => s.negotiates(config))
+    }
+
+    /// Whether a negotiation for this traffic is under way.
+    pub(crate) fn negotiates_traffic(&self, traffic: &TrafficOf) -> bool {
+        either!(self, s => s.negotiates_traffic(traffic))
+    }
+
+    /// Gives up negotiations of ours that nobody has answered, for traffic that has a child now.
+    pub(crate) fn yield_to(&mut self, ctx: &mut Context<'_>, traffic: &TrafficOf) {
+        either!(self, s => s.yield_to(ctx, traffic));
+    }
+}
