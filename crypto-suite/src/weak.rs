@@ -30,6 +30,7 @@ impl WeakAlgorithm {
         Self::Modp768,
         Self::Modp1024,
         Self::Modp1536,
+        Self::Sha1Signature,
     ];
 
     const fn bit(self) -> u8 {

@@ -1,4 +1,5 @@
 //! IKEv2 (RFC 7296).
 
 pub mod keys;
+pub mod proof;
 pub mod protect;
