@@ -8,6 +8,7 @@ mod cisco;
 mod compact;
 mod json;
 mod state;
+mod v2;
 mod words;
 
 use alloc::boxed::Box;
@@ -77,6 +78,10 @@ pub enum What {
     TransformCheck(Box<TransformCheck>),
     /// A phase 2 transform was held against a child's configuration.
     ProposalCheck(Box<ProposalCheck>),
+    /// A proposal of IKEv2 was held against one of ours.
+    ProposalCompared(Box<crate::policy::v2::ProposalRecord>),
+    /// The least change that would have made two policies of IKEv2 meet.
+    WouldMatch(Box<crate::policy::v2::WhatWouldMatch>),
     /// Selectors of a quick mode were held against a child's configuration.
     SelectorCheck(Box<SelectorCheck>),
     /// Phase 1 has agreed on this suite.

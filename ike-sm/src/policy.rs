@@ -9,6 +9,7 @@ mod nearest;
 mod phase1;
 mod phase2;
 mod selectors;
+pub mod v2;
 
 pub use attribute::{Attribute, AttributeValue, Mismatch, MismatchSet, OfferedTransform};
 pub use lifetime::{read_lifetime, write_lifetime};

@@ -44,6 +44,8 @@ impl Display for Cisco<'_> {
             What::PskLookup { peer, found } => psk(f, &tag, *peer, *found),
             What::TransformCheck(c) => transform(f, &tag, c),
             What::ProposalCheck(c) => proposal(f, &tag, c),
+            What::ProposalCompared(r) => super::v2::cisco_proposal(f, self.0.ike, r),
+            What::WouldMatch(w) => super::v2::cisco_would_match(f, self.0.ike, w),
             What::SelectorCheck(c) => selectors(f, &tag, c),
             What::Phase1Suite(s) => {
                 let p = &s.policy;

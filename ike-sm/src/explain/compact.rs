@@ -43,6 +43,8 @@ impl Display for Compact<'_> {
                     write!(f, "{verdict} does not match policy")
                 })
             }
+            What::ProposalCompared(r) => super::v2::compact_proposal(f, n, r),
+            What::WouldMatch(w) => write!(f, "IKE[{n}] {w}"),
             What::SelectorCheck(c) if !c.ok => {
                 write!(
                     f,

@@ -23,7 +23,7 @@ impl Display for Json<'_> {
     }
 }
 
-struct Object<'a, 'f> {
+pub(super) struct Object<'a, 'f> {
     f: &'a mut Formatter<'f>,
     first: bool,
 }
@@ -38,17 +38,17 @@ impl Object<'_, '_> {
     }
 
     /// A value that is JSON as it prints: numbers and booleans.
-    fn raw(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
+    pub(super) fn raw(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
         self.key(key)?;
         write!(self.f, "{value}")
     }
 
-    fn text(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
+    pub(super) fn text(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
         self.key(key)?;
         string(self.f, &value.to_string())
     }
 
-    fn list(
+    pub(super) fn list(
         &mut self,
         key: &str,
         items: impl Iterator<Item = alloc::string::String>,
@@ -60,6 +60,29 @@ impl Object<'_, '_> {
                 self.f.write_char(',')?;
             }
             string(self.f, &item)?;
+        }
+        self.f.write_char(']')
+    }
+}
+
+impl Object<'_, '_> {
+    /// A list of objects, each filled by `fill`.
+    pub(super) fn objects<T>(
+        &mut self,
+        key: &str,
+        items: impl Iterator<Item = T>,
+        fill: impl Fn(&mut Object<'_, '_>, T) -> fmt::Result,
+    ) -> fmt::Result {
+        self.key(key)?;
+        self.f.write_char('[')?;
+        for (n, item) in items.enumerate() {
+            self.f.write_str(if n == 0 { "{" } else { ",{" })?;
+            let mut inner = Object {
+                f: &mut *self.f,
+                first: true,
+            };
+            fill(&mut inner, item)?;
+            self.f.write_char('}')?;
         }
         self.f.write_char(']')
     }
@@ -136,6 +159,8 @@ fn fields(o: &mut Object<'_, '_>, what: &What) -> fmt::Result {
             attributes(o, &c.attributes, words::phase2_attribute)?;
             verdict(o, c.verdict.as_ref())
         }
+        What::ProposalCompared(r) => super::v2::json_proposal(o, r),
+        What::WouldMatch(w) => super::v2::json_would_match(o, w),
         What::SelectorCheck(c) => {
             o.text("event", &"selector_check")?;
             o.text("child", &c.child)?;

@@ -1,0 +1,121 @@
+//! What is said about IKEv2 alone.
+
+use alloc::string::{String, ToString};
+use core::fmt::{self, Formatter};
+
+use super::json::Object;
+use crate::id::IkeId;
+use crate::policy::v2::{ProposalRecord, Transform, TypeRecord, WhatWouldMatch};
+
+/// `IKEv2-PROTO-4: (7):`, the number of the SA, 0 when there is none.
+struct Tag(Option<IkeId>);
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "IKEv2-PROTO-4: ({}):",
+            self.0.map_or(0, |id| id.number())
+        )
+    }
+}
+
+/// `ENCR_AES_CBC-256 ENCR_3DES`.
+struct Values<'a>(&'a [Transform]);
+
+impl fmt::Display for Values<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("nothing");
+        }
+        for (n, t) in self.0.iter().enumerate() {
+            write!(f, "{}{t}", if n == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn cisco_proposal(
+    f: &mut Formatter<'_>,
+    ike: Option<IkeId>,
+    r: &ProposalRecord,
+) -> fmt::Result {
+    let tag = Tag(ike);
+    writeln!(
+        f,
+        "{tag} {}: checking received proposal {} ({}) against proposal {}",
+        r.subject, r.theirs, r.protocol, r.ours
+    )?;
+    for t in &r.types {
+        writeln!(f, "{tag}   {}: received {}", t.kind, Values(&t.theirs))?;
+        writeln!(f, "{tag}   {}: expected {}", t.kind, Values(&t.ours))?;
+        match &t.chosen {
+            Some(chosen) => writeln!(f, "{tag}   {}: {chosen}", t.kind)?,
+            None => writeln!(f, "{tag}   {}: no match", t.kind)?,
+        }
+    }
+    match r.fault {
+        None => writeln!(f, "{tag} proposal is acceptable"),
+        Some(fault) => writeln!(f, "{tag} proposal is not acceptable: {fault}"),
+    }
+}
+
+pub(super) fn cisco_would_match(
+    f: &mut Formatter<'_>,
+    ike: Option<IkeId>,
+    w: &WhatWouldMatch,
+) -> fmt::Result {
+    writeln!(f, "{} {w}", Tag(ike))
+}
+
+pub(super) fn compact_proposal(f: &mut Formatter<'_>, n: u64, r: &ProposalRecord) -> fmt::Result {
+    let ProposalRecord {
+        subject,
+        ours,
+        theirs,
+        ..
+    } = r;
+    write!(f, "IKE[{n}] {subject}: proposal {theirs} against {ours}: ")?;
+    match r.fault {
+        Some(fault) => write!(f, "{fault}"),
+        None => {
+            let mut chosen = r.types.iter().filter_map(|t| t.chosen.as_ref());
+            chosen.next().map_or(Ok(()), |first| write!(f, "{first}"))?;
+            chosen.try_for_each(|t| write!(f, " / {t}"))
+        }
+    }
+}
+
+fn names(list: &[Transform]) -> impl Iterator<Item = String> + '_ {
+    list.iter().map(ToString::to_string)
+}
+
+pub(super) fn json_proposal(o: &mut Object<'_, '_>, r: &ProposalRecord) -> fmt::Result {
+    o.text("event", &"proposal_compared")?;
+    o.text("subject", &r.subject)?;
+    o.raw("ours", &r.ours)?;
+    o.raw("theirs", &r.theirs)?;
+    o.text("protocol", &r.protocol)?;
+    o.objects("types", r.types.iter(), |o, t: &TypeRecord| {
+        o.text("type", &t.kind)?;
+        o.list("ours", names(&t.ours))?;
+        o.list("theirs", names(&t.theirs))?;
+        t.chosen.map_or(Ok(()), |chosen| o.text("chosen", &chosen))
+    })?;
+    o.raw("acceptable", &r.fault.is_none())?;
+    r.fault.map_or(Ok(()), |fault| o.text("because", &fault))
+}
+
+pub(super) fn json_would_match(o: &mut Object<'_, '_>, w: &WhatWouldMatch) -> fmt::Result {
+    o.text("event", &"would_match")?;
+    o.text("subject", &w.subject)?;
+    o.raw("ours", &w.ours)?;
+    o.raw("theirs", &w.theirs)?;
+    o.objects("changes", w.changes.iter(), |o, c| {
+        o.text("type", &c.kind)?;
+        c.here.map_or(Ok(()), |t| o.text("we_accept", &t))?;
+        c.weak.map_or(Ok(()), |weak| o.text("permit_weak", &weak))?;
+        c.there.map_or(Ok(()), |t| o.text("peer_offers", &t))
+    })?;
+    o.text("text", w)
+}
