@@ -23,6 +23,7 @@ pub const CHECKED: Provider = Provider {
     groups: group::ALL,
     // Real ones: their cost falls on certificate authentication alone.
     signatures: crate::signature::ALL,
+    mschapv2: crate::mschapv2::DEFAULT,
 };
 
 /// No security, and every ICV passes.

@@ -63,6 +63,7 @@ mod id;
 pub mod insecure;
 mod mlkem;
 mod modp;
+mod mschapv2;
 mod protection;
 mod provider;
 mod secret;
@@ -80,6 +81,7 @@ pub use self::id::{
     AeadId, CipherId, EcdsaCurve, EcdsaForm, GroupId, HashId, IntegrityId, PrfId, ProtectionId,
     SignatureId,
 };
+pub use self::mschapv2::MsChapV2;
 pub use self::provider::Provider;
 pub use self::secret::Secret;
 pub use self::signature::{SignatureScheme, SigningKey};
@@ -95,6 +97,7 @@ pub const DEFAULT: Provider = Provider {
     protections: protection::ALL,
     groups: GROUPS,
     signatures: signature::ALL,
+    mschapv2: mschapv2::DEFAULT,
 };
 
 const GROUPS: &[&dyn KeyExchange] = &{

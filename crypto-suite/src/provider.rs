@@ -1,8 +1,8 @@
 //! The seam: which implementations an endpoint uses.
 
 use crate::{
-    Cipher, CipherId, GroupId, Hash, HashId, Integrity, IntegrityId, KeyExchange, Prf, PrfId,
-    Protection, ProtectionId, SignatureId, SignatureScheme,
+    Cipher, CipherId, GroupId, Hash, HashId, Integrity, IntegrityId, KeyExchange, MsChapV2, Prf,
+    PrfId, Protection, ProtectionId, SignatureId, SignatureScheme,
 };
 
 /// Lists of algorithm implementations. An earlier entry of a list wins over a later one.
@@ -32,6 +32,8 @@ pub struct Provider {
     pub groups: &'static [&'static dyn KeyExchange],
     /// Signature schemes.
     pub signatures: &'static [&'static dyn SignatureScheme],
+    /// MD4 and single DES for the passwords of MS-CHAPv2; `None` switches EAP-MSCHAPv2 off.
+    pub mschapv2: Option<&'static dyn MsChapV2>,
 }
 
 impl Provider {
@@ -100,6 +102,7 @@ impl core::fmt::Debug for Provider {
             .field("protections", &self.protections.len())
             .field("groups", &self.groups.len())
             .field("signatures", &self.signatures.len())
+            .field("mschapv2", &self.mschapv2.is_some())
             .finish()
     }
 }

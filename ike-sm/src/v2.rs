@@ -1,5 +1,6 @@
 //! IKEv2 (RFC 7296).
 
+pub mod eap;
 pub mod keys;
 pub mod proof;
 pub mod protect;

@@ -1,0 +1,165 @@
+//! The peer: our side of the initiator.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crypto_suite::{Provider, Secret};
+use isakmp_wire::v2::{Eap, EapCode};
+use rand_core::CryptoRng;
+
+use super::mschapv2::{Algorithms, Challenges, Packet, failure_error, write};
+use super::{Code, EapError, EapType, MAX_ROUNDS, message};
+
+/// An authentication under way.
+#[derive(Debug)]
+pub struct Client {
+    algorithms: Algorithms,
+    /// Our identity and user name.
+    user: String,
+    /// NtPasswordHash: the password itself is not needed.
+    hash: Secret,
+    rounds: u8,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The method has not begun.
+    Waiting,
+    Responded {
+        challenges: Challenges,
+        response: [u8; 24],
+    },
+    /// The server has shown that it knows the password.
+    Done(Secret),
+    /// We were refused; EAP-Failure is to come.
+    Refused(EapError),
+}
+
+/// What follows from a message.
+#[derive(Debug)]
+pub enum ClientStep {
+    /// Send this response.
+    Response(Vec<u8>),
+    /// EAP-Success after the method: AUTH is made with the MSK.
+    Success {
+        /// Master session key, 64 octets.
+        msk: Secret,
+    },
+}
+
+impl Client {
+    /// Waits for the server's first request. The password is UTF-8.
+    ///
+    /// # Errors
+    /// [`EapError::Crypto`] when the provider lacks the method; [`EapError::Malformed`] for a
+    /// password that is no UTF-8.
+    pub fn new(
+        provider: &Provider,
+        user: impl Into<String>,
+        password: &Secret,
+    ) -> Result<Self, EapError> {
+        let algorithms = Algorithms::of(provider)?;
+        let text = core::str::from_utf8(password.expose()).map_err(|_| EapError::Malformed)?;
+        Ok(Self {
+            algorithms,
+            user: user.into(),
+            hash: algorithms.password_hash(text),
+            rounds: 0,
+            state: State::Waiting,
+        })
+    }
+
+    /// Handles a message of the server.
+    ///
+    /// # Errors
+    /// Any [`EapError`]: the authentication has failed, nothing is sent.
+    pub fn handle(
+        &mut self,
+        eap: &Eap<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<ClientStep, EapError> {
+        match (eap.code, &self.state) {
+            (EapCode::Success, State::Done(msk)) => {
+                return Ok(ClientStep::Success { msk: msk.clone() });
+            }
+            (EapCode::Success, _) => return Err(EapError::PrematureSuccess),
+            (EapCode::Failure, State::Refused(why)) => return Err(*why),
+            (EapCode::Failure, _) => return Err(EapError::Failure),
+            (EapCode::Response, _) => return Err(EapError::Unexpected),
+            (EapCode::Request, _) => {}
+        }
+        if self.rounds >= MAX_ROUNDS {
+            return Err(EapError::TooManyRounds);
+        }
+        self.rounds = self.rounds.saturating_add(1);
+        let identifier = eap.identifier;
+        let respond = |eap_type, data: &[u8]| {
+            let response = message(Code::Response, identifier, Some((eap_type, data)));
+            Ok(ClientStep::Response(response))
+        };
+        match EapType(eap.eap_type.unwrap_or(0)) {
+            EapType::IDENTITY if matches!(self.state, State::Waiting) => {
+                respond(EapType::IDENTITY, self.user.as_bytes())
+            }
+            // RFC 3748 §5.2: a notification is always answered, with nothing.
+            EapType::NOTIFICATION => respond(EapType::NOTIFICATION, &[]),
+            EapType::MSCHAPV2 => {
+                let data = self.method(eap.data, rng)?;
+                respond(EapType::MSCHAPV2, &data)
+            }
+            EapType::NAK | EapType::IDENTITY => Err(EapError::Unexpected),
+            // RFC 3748 §5.3.1: another method before ours has begun gets a Nak with ours.
+            _ if matches!(self.state, State::Waiting) => {
+                respond(EapType::NAK, &[EapType::MSCHAPV2.0])
+            }
+            _ => Err(EapError::NoMethod),
+        }
+    }
+
+    fn method(&mut self, data: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, EapError> {
+        match (Packet::parse(data)?, &self.state) {
+            (Packet::Challenge { id, challenge }, State::Waiting) => {
+                let mut client = [0; 16];
+                rng.fill_bytes(&mut client);
+                let challenges = Challenges {
+                    server: challenge,
+                    client,
+                    name: self.user.clone(),
+                };
+                let response = self.algorithms.nt_response(&self.hash, &challenges);
+                let data = write::response(id, &challenges, &response);
+                self.state = State::Responded {
+                    challenges,
+                    response,
+                };
+                Ok(data)
+            }
+            (
+                Packet::Success { message, .. },
+                State::Responded {
+                    challenges,
+                    response,
+                },
+            ) => {
+                // RFC 2759 §5: the session MUST end when the authenticator response is missing or
+                // incorrect.
+                let received = message.get(..42).ok_or(EapError::WrongServer)?;
+                if !self
+                    .algorithms
+                    .check_authenticator(&self.hash, response, challenges, received)
+                {
+                    return Err(EapError::WrongServer);
+                }
+                self.state = State::Done(self.algorithms.msk(&self.hash, response));
+                Ok(write::SUCCESS_ACKNOWLEDGED.into())
+            }
+            // The password is configured: another try would be the same again.
+            (Packet::Failure { message, .. }, State::Responded { .. }) => {
+                self.state = State::Refused(EapError::Refused(failure_error(message)));
+                Ok(write::FAILURE_ACKNOWLEDGED.into())
+            }
+            _ => Err(EapError::Unexpected),
+        }
+    }
+}
