@@ -6,6 +6,7 @@ pub mod control;
 pub mod demo;
 pub mod engine;
 pub mod glue;
+pub mod gre;
 pub mod hold;
 pub mod inside;
 pub mod log;

@@ -212,6 +212,7 @@ fn show(socket: &Path, detail: bool, json: bool) -> Result<(), Box<dyn Error>> {
     if detail {
         println!("{}", status::isakmp_sa_detail(&status));
     }
+    print!("{}", status::gre(&status));
     print!("{}", status::ipsec_sa(&status));
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! tunnel are of one family, and defaults are filled in.
 
 mod error;
+mod gre;
 mod model;
 mod words;
 
@@ -11,6 +12,7 @@ mod words;
 mod tests;
 
 pub use error::ConfigError;
+pub use gre::*;
 pub use model::*;
 pub use words::*;
 

@@ -1,11 +1,13 @@
 //! The gateway between its sockets: datagrams and inner packets in, the machines' actions done.
 
 mod commands;
+mod gre;
 mod packets;
 mod routing;
 
 use super::{
     config::{Config, Pfs, Rri, Start},
+    gre::GreTunnels,
     hold::Hold,
     inside::Inside,
     log::Log,
@@ -51,6 +53,7 @@ pub struct Engine {
     pub outside: Outside,
     /// The inner side.
     pub inside: Inside,
+    gre: GreTunnels,
     pairs: Pairs,
     sessions: Sessions,
     tunnels: Vec<TunnelState>,
@@ -87,6 +90,8 @@ pub struct Parts {
     pub outside: Outside,
     /// The inner side.
     pub inside: Inside,
+    /// The GRE tunnels.
+    pub gre: GreTunnels,
     /// Where records go.
     pub log: Log,
     /// Where keys go, if anywhere.
@@ -134,6 +139,7 @@ impl Engine {
             actions: Actions::new(),
             outside: parts.outside,
             inside: parts.inside,
+            gre: parts.gre,
             pairs: Pairs::default(),
             sessions: Sessions::default(),
             tunnels,
@@ -189,6 +195,7 @@ impl Engine {
         self.settled(now);
         self.hold.expire(now);
         self.inside.poll(now);
+        self.gre_deadline(now);
         if self.endpoint.next_deadline().is_some_and(|d| d.at <= now) {
             self.tell(Event::Deadline, now);
         }
@@ -200,7 +207,12 @@ impl Engine {
         let inside = self.inside.next_deadline(now);
         {
             let settled = self.settling.iter().map(|(at, ..)| *at).min();
-            let own = [self.traffic_due, self.hold.next_deadline(), settled];
+            let own = [
+                self.traffic_due,
+                self.hold.next_deadline(),
+                settled,
+                self.gre.next_deadline(),
+            ];
             [ike, inside].into_iter().chain(own).flatten().min()
         }
     }
@@ -271,6 +283,7 @@ impl Engine {
                     hits: t.hits,
                 })
                 .collect(),
+            gre: self.gre.status(now),
             routes: self.routing.words(),
             counters,
         }

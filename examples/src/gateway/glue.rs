@@ -263,7 +263,7 @@ const fn integrity(h: Hash) -> IntegrityId {
     }
 }
 
-fn protection(e: Encryption, h: Option<Hash>) -> Result<ProtectionId, Unsupported> {
+pub(super) fn protection(e: Encryption, h: Option<Hash>) -> Result<ProtectionId, Unsupported> {
     let missing = || Unsupported(format!("{e} needs a hash"));
     Ok(match e {
         Encryption::Aes128Gcm => ProtectionId::Aead(AeadId::Aes128Gcm16),

@@ -4,6 +4,7 @@ use super::{
     config::{Config, LogStyle},
     control::Control,
     engine::{Engine, HEADROOM, Parts, TAILROOM},
+    gre::GreTunnels,
     inside::Inside,
     log::Log,
     outside::{Door, Outside},
@@ -31,6 +32,8 @@ const INSIDE: Token = Token(1);
 const WAKER: Token = Token(2);
 /// The first socket of the outer side.
 const OUTSIDE: Token = Token(16);
+/// The first of the GRE sockets and devices.
+const GRE: Token = Token(512);
 /// The control socket; its clients have the tokens behind it.
 const CONTROL: Token = Token(1024);
 
@@ -67,6 +70,7 @@ pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Run
         tun.register(poll.registry(), INSIDE, Interest::READABLE)?;
     }
     let mut outside = Outside::open(&config, poll.registry(), OUTSIDE)?;
+    let gre = GreTunnels::open(&config, poll.registry(), GRE)?;
     if let Some(path) = &options.pcap {
         outside.record(Capture::create(path).map_err(|e| named(path, &e))?);
     }
@@ -91,6 +95,7 @@ pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Run
         Parts {
             outside,
             inside,
+            gre,
             log,
             keys,
         },
@@ -214,6 +219,9 @@ impl Runner {
         }
         for token in std::mem::take(&mut self.ready) {
             let more = match engine.outside.door(token) {
+                _ if token >= GRE => {
+                    engine.gre_ready(token.0 - GRE.0, BUDGET, self.start.elapsed())
+                }
                 _ if token == INSIDE => self.read_inside(engine),
                 Some(Door::Udp(index)) => self.read_udp(engine, index)?,
                 Some(Door::Raw(index)) => self.read_raw(engine, index),

@@ -5,7 +5,7 @@ mod tables;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-pub use tables::{ipsec_sa, isakmp_sa, isakmp_sa_detail, summary};
+pub use tables::{gre, ipsec_sa, isakmp_sa, isakmp_sa_detail, summary};
 
 /// Everything at one moment. Times are seconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Status {
     pub children: Vec<ChildStatus>,
     /// Tunnels of the configuration: name, and whether an SA is up.
     pub tunnels: Vec<TunnelStatus>,
+    /// GRE tunnels.
+    #[serde(default)]
+    pub gre: Vec<crate::gre::status::TunnelStatus>,
     /// Routes in place, as text.
     pub routes: Vec<String>,
     /// What was refused or lost, by reason.

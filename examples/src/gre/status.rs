@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
 
 /// One tunnel at one moment. Times are seconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TunnelStatus {
     /// Its name.
     pub name: String,
@@ -18,8 +18,10 @@ pub struct TunnelStatus {
     pub destination: IpAddr,
     /// The longest packet that crosses whole, octets.
     pub mtu: usize,
-    /// Seconds between keepalives, and retries.
-    pub keepalive: Option<(f64, u8)>,
+    /// Milliseconds between keepalives.
+    pub keepalive: Option<u64>,
+    /// Unanswered keepalives until the line protocol is down.
+    pub retries: u8,
     /// Keepalives sent since one came back.
     pub unanswered: u8,
     /// Keepalives sent.
@@ -64,7 +66,9 @@ impl fmt::Display for TunnelStatus {
         writeln!(f, "  MTU {} bytes", self.mtu)?;
         writeln!(f, "  Encapsulation TUNNEL")?;
         match self.keepalive {
-            Some((period, retries)) => {
+            Some(milliseconds) => {
+                let period = std::time::Duration::from_millis(milliseconds).as_secs_f64();
+                let retries = self.retries;
                 writeln!(f, "  Keepalive set ({period} sec), retries {retries}")?;
                 writeln!(
                     f,

@@ -475,7 +475,8 @@ impl Tunnel {
             mtu: settings.mtu,
             keepalive: settings
                 .keepalive
-                .map(|k| (k.period.as_secs_f64(), k.retries)),
+                .and_then(|k| u64::try_from(k.period.as_millis()).ok()),
+            retries: settings.keepalive.unwrap_or_default().retries,
             unanswered: self.keepalive.unanswered(),
             keepalives_sent: counters.sent,
             keepalives_returned: counters.returned,

@@ -50,6 +50,25 @@ impl Tun {
     }
 }
 
+impl Tun {
+    /// Says whether there is somebody at the other end: without, the kernel shows `NO-CARRIER` and routing daemons look
+    /// for another way. Addresses and routes stay.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    #[allow(unsafe_code)]
+    pub fn set_carrier(&self, on: bool) -> io::Result<()> {
+        // linux/if_tun.h: TUNSETCARRIER is _IOW('T', 226, int).
+        const TUNSETCARRIER: libc::Ioctl = 0x4004_54e2;
+        let value = libc::c_int::from(on);
+        // SAFETY: the descriptor lives as long as `self`, and the kernel reads one int.
+        match unsafe { libc::ioctl(self.device.as_raw_fd(), TUNSETCARRIER, &raw const value) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
 impl Source for Tun {
     fn register(&mut self, r: &Registry, token: Token, interest: Interest) -> io::Result<()> {
         SourceFd(&self.device.as_raw_fd()).register(r, token, interest)

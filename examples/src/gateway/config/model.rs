@@ -1,12 +1,13 @@
 //! The file's tables, and the checks that need more than one value.
 
+use super::gre::{GreTunnel, IpsecProfile};
 use super::words::*;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::{collections::BTreeSet, net::IpAddr, ops::Range, path::PathBuf};
 use toml::Spanned;
 
-type Fault = (Range<usize>, String);
+pub(super) type Fault = (Range<usize>, String);
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,6 +28,12 @@ pub struct Config {
     /// The peers.
     #[serde(default)]
     pub peer: Vec<Peer>,
+    /// How GRE tunnels are protected, by name.
+    #[serde(default)]
+    pub ipsec_profile: Vec<IpsecProfile>,
+    /// GRE tunnels.
+    #[serde(default)]
+    pub gre: Vec<GreTunnel>,
 }
 
 /// What concerns the gateway itself.
@@ -206,7 +213,7 @@ pub struct Tunnel {
     /// Time without traffic after which the SAs are deleted.
     pub idle_time: Option<Seconds>,
     /// When to negotiate; absent, on demand where the peer has an address to call.
-    start: Option<Start>,
+    pub(super) start: Option<Start>,
     /// The route to the remote network.
     #[serde(default = "on_sa")]
     pub reverse_route: Rri,
@@ -223,13 +230,13 @@ fn pre_share() -> Authentication {
 fn one_day() -> Seconds {
     Seconds::new(86_400)
 }
-fn one_hour() -> Seconds {
+pub(super) fn one_hour() -> Seconds {
     Seconds::new(3_600)
 }
 fn two_seconds() -> Seconds {
     Seconds::new(2)
 }
-fn three() -> u32 {
+pub(super) fn three() -> u32 {
     3
 }
 fn tunnel() -> Mode {
@@ -250,7 +257,7 @@ fn dpd_on_demand() -> DpdMode {
 fn clear() -> DpdAction {
     DpdAction::Clear
 }
-fn accept() -> Pfs {
+pub(super) fn accept() -> Pfs {
     Pfs::Accept
 }
 fn on_sa() -> Rri {
@@ -278,6 +285,7 @@ impl Config {
     /// The checks that need more than one value.
     pub(super) fn resolve(&mut self) -> Result<(), Fault> {
         self.isakmp_policy.sort_by_key(|p| *p.priority.get_ref());
+        self.protect_gre()?;
         for peer in &mut self.peer {
             let callable = peer.first_host().is_some();
             for tunnel in &mut peer.tunnel {
@@ -298,7 +306,7 @@ impl Config {
         for peer in &self.peer {
             self.check_peer(peer, &mut names)?;
         }
-        Ok(())
+        self.check_gre()
     }
 
     fn check_policies(&self) -> Result<(), Fault> {

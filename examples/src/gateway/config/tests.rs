@@ -1,4 +1,6 @@
 use super::*;
+
+mod gre;
 use std::time::Duration;
 
 const WHOLE: &str = r#"

@@ -119,6 +119,28 @@ words! {
 }
 
 words! {
+    /// Don't Fragment of the outer packets.
+    DfBit, "df-bit" {
+        /// As the inner packet has it: sources find out what fits.
+        Copy = "copy",
+        /// Always.
+        Set = "set",
+        /// Never: routers fragment what does not fit.
+        Clear = "clear",
+    }
+}
+
+impl From<DfBit> for esp::DontFragment {
+    fn from(bit: DfBit) -> Self {
+        match bit {
+            DfBit::Copy => Self::Copy,
+            DfBit::Set => Self::Set,
+            DfBit::Clear => Self::Clear,
+        }
+    }
+}
+
+words! {
     /// When a tunnel is negotiated.
     Start, "start" {
         /// When the first packet wants to cross it; that packet waits.

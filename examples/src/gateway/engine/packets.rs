@@ -75,12 +75,20 @@ impl Engine {
         let (id, moved) = (pair.id, pair.passed_inbound(packet.len(), from, newest));
         self.traffic_due.get_or_insert(now + TRAFFIC_INTERVAL);
         match opened.content {
+            Content::Ip(_) if self.gre.takes(packet.as_slice()) => {
+                let name = pair.name.clone();
+                self.gre_opened(packet.as_mut_slice(), &name, now);
+            }
             Content::Ip(_) => {
                 clamp(self.mss_mtu, packet.as_mut_slice());
                 if let Err(e) = self.inside.send(packet.as_slice()) {
                     self.log.note(&format!("inner packet: {e}"));
                 }
                 self.inside.poll(now);
+            }
+            Content::Upper(::gre::ip::PROTOCOL_GRE) => {
+                let name = pair.name.clone();
+                self.gre_segment(packet.as_slice(), (from.ip(), to), &name, now);
             }
             Content::Upper(_) => self.count("ESP: transport mode, nobody to deliver to"),
             Content::Dummy => {}

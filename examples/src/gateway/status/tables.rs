@@ -188,6 +188,16 @@ fn write_sa(out: &mut String, c: &ChildStatus, sa: &SaStatus, inbound: bool) {
     let _ = writeln!(out, "        Status: {status}");
 }
 
+/// `show interface tunnel`.
+#[must_use]
+pub fn gre(status: &Status) -> String {
+    let mut out = String::new();
+    for tunnel in &status.gre {
+        let _ = writeln!(out, "{tunnel}");
+    }
+    out
+}
+
 /// The tunnels, the counters and the routes.
 #[must_use]
 pub fn summary(status: &Status) -> String {
