@@ -65,7 +65,7 @@ healthy() {
 
 # All programs that scenarios start: built here, or named by INTEROP_GATEWAY, INTEROP_DISSECT, INTEROP_VRRP, INTEROP_GRE,
 # INTEROP_ESP_ORACLE.
-need_binaries() {
+need_binaries() { # SCENARIO…
   local root target name var missing=(); root=$(dirname "$(dirname "$HERE")")
   for name in gateway dissect vrrp gre esp_oracle; do
     var=INTEROP_${name^^}; [ -n "${!var:-}" ] || missing+=("$name")
@@ -81,4 +81,12 @@ need_binaries() {
   for name in gateway dissect vrrp gre esp_oracle; do
     var=INTEROP_${name^^}; [ -x "${!var}" ] || { echo "FAIL build: no binary ${!var}"; return 1; }
   done
+  if [[ " $* " == *charon6* ]] && [ -z "${INTEROP_CHARON61:-}" ]; then
+    # strongSwan 6.1 and the OpenSSL it links: some minutes, once.
+    cd "$HERE/peers/charon61" || return 1
+    cargo build -q --release --locked || { echo "FAIL build: strongSwan 6.1 in peers/charon61"; return 1; }
+    target=$(cargo metadata --no-deps --format-version 1 | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')/release
+    export INTEROP_CHARON61=$target/charon61
+    cd "$HERE" || return 1
+  fi
 }

@@ -3,10 +3,11 @@
 # settings K=V…: the words both sides understand; `start SIDE K=V…` overrides them for that side.
 #   ENC HASH GROUP IKELIFE       phase 1 (strongSwan's short names; groups by number; seconds, 0 = default)
 #   ESPENC ESPAUTH PFS CHILDLIFE phase 2 (PFS=no or a group number)
+#   CHARON (5 or 6: which strongSwan)
 #   PSK DPD(seconds, 0 = off) DPDACTION KEEPALIVE(s) RETRY(s) VERSION UNIQUE
 declare -A DEFAULTS=([ENC]=aes128 [HASH]=sha1 [GROUP]=2 [IKELIFE]=0 [ESPENC]=aes128 [ESPAUTH]=sha1 [PFS]=no [CHILDLIFE]=0
   [PSK]=the-long-shared-secret [DPD]=0 [DPDACTION]=clear [KEEPALIVE]=20 [RETRY]=1.0 [VERSION]=1 [UNIQUE]=replace
-  [MODE]=tunnel [ESN]=no [EXTRA]= [IDLE]=0)
+  [CHARON]=5 [MODE]=tunnel [ESN]=no [EXTRA]= [IDLE]=0)
 declare -a SETTINGS=()
 settings() { SETTINGS+=("$@"); }
 

@@ -1,6 +1,6 @@
-# The peer strongSwan: charon-systemd with userland ESP (kernel-libipsec), configured through swanctl.
-# Its userland ESP always encapsulates in UDP (it sends a NAT-D hash that cannot match) and knows
-# neither ESN nor transport mode: see LEFT-OUT.md.
+# The peer strongSwan with userland ESP (kernel-libipsec), configured through swanctl: Debian's 5.9.8, or with CHARON=6
+# the 6.1 of peers/charon61. The userland ESP of 5.9.8 always encapsulates in UDP (it sends a NAT-D hash that cannot
+# match), that of 6.1 sends raw ESP where no NAT is. Neither knows ESN or transport mode: see LEFT-OUT.md.
 
 # settings → strongSwan's words
 swan_ike() { echo "${V[ENC]}-${V[HASH]}-$(swan_group "${V[GROUP]}")"; }
@@ -13,11 +13,14 @@ swan_start() { # SIDE, with the settings in V
   local s=$1 o d=$DIR/swan-$1 remote; o=$(other "$1")
   remote=$(outer "$o"); [ "$s" != b ] || [ "$TOPOLOGY" != nat ] || remote=%any
   mkdir -p "$d/swanctl"; : >"$d/charon.log"; rm -f "$d/vici.sock"
+  local load="load = openssl aes des sha1 sha2 md5 random nonce gmp hmac kdf kernel-libipsec kernel-netlink socket-default vici updown"
+  local legacy="openssl { load_legacy = yes }" raw="" program="/usr/sbin/charon-systemd"
+  [ "${V[CHARON]}" != 6 ] || { load="" legacy="" raw="raw_esp = yes" program="$INTEROP_CHARON61 $d/strongswan.conf"; }
   cat >"$d/strongswan.conf" <<CONF
 charon-systemd { journal { default = -1 } }
 charon {
   load_modular = no
-  load = openssl aes des sha1 sha2 md5 random nonce gmp hmac kdf kernel-libipsec kernel-netlink socket-default vici updown
+  $load
   keep_alive = ${V[KEEPALIVE]}s
   retransmit_timeout = ${V[RETRY]}
   retransmit_base = 1.3
@@ -34,8 +37,9 @@ charon {
       net = 1
     } }
   plugins { vici { socket = unix://$d/vici.sock }
-    openssl { load_legacy = yes }
-    kernel-libipsec { allow_peer_ts = yes } }
+    $legacy
+    kernel-libipsec { allow_peer_ts = yes
+      $raw } }
 }
 CONF
   cat >"$d/swanctl/swanctl.conf" <<CONF
@@ -67,7 +71,7 @@ connections { peer {
   } } } }
 secrets { ike-peer { secret = "${V[PSK]}" } }
 CONF
-  STRONGSWAN_CONF=$d/strongswan.conf spawn "swan-$s" "$s" /usr/sbin/charon-systemd
+  STRONGSWAN_CONF=$d/strongswan.conf spawn "swan-$s" "$s" $program
   expect 8 "charon did not start on $s: $(tail -1 "$DIR/swan-$s.out")" test -S "$d/vici.sock"
   swan "$s" --load-all >"$d/load.out" 2>&1 && grep -q '^loaded connection' "$d/load.out" ||
     fail "swanctl --load-all on $s: $(grep -iE 'fail|error|invalid' "$d/load.out" | head -1)"
