@@ -10,6 +10,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use crypto_suite::{IntegrityId, ProtectionId, Secret};
 
+use crate::config::Identity;
 use crate::explain::Record;
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::path::Path;
@@ -146,6 +147,8 @@ pub enum Question {
         peer: String,
         /// The peer's address.
         remote: IpAddr,
+        /// Who it claims to be, where that is known before there is a key: in aggressive mode.
+        identity: Option<Identity>,
         /// Which of the lookups this is.
         stage: PskStage,
     },

@@ -93,8 +93,16 @@ impl Config {
     /// longest matching prefix, among equals the first.
     #[must_use]
     pub fn peer_for(&self, address: IpAddr) -> Option<(usize, &PeerConfig)> {
+        self.longest(address, |_| true)
+    }
+
+    fn longest(
+        &self,
+        address: IpAddr,
+        fits: impl Fn(&PeerConfig) -> bool,
+    ) -> Option<(usize, &PeerConfig)> {
         let mut best: Option<(u8, usize, &PeerConfig)> = None;
-        for (index, peer) in self.peers.iter().enumerate() {
+        for (index, peer) in self.peers.iter().enumerate().filter(|(_, p)| fits(p)) {
             if let Some(len) = peer.covers(address)
                 && best.is_none_or(|(longest, ..)| len > longest)
             {
@@ -102,6 +110,20 @@ impl Config {
             }
         }
         best.map(|(_, index, peer)| (index, peer))
+    }
+
+    /// The peer that an aggressive mode from `address` belongs to, whose initiator says that it is
+    /// `identity`: of the peers that this mode is switched on for, and that may be this identity,
+    /// the one with the longest matching prefix.
+    #[must_use]
+    pub fn aggressive_peer_for(
+        &self,
+        address: IpAddr,
+        identity: &Identity,
+    ) -> Option<(usize, &PeerConfig)> {
+        self.longest(address, |peer| {
+            peer.mode == Phase1Mode::AggressiveExposingPskHash && peer.may_be(identity, address)
+        })
     }
 
     /// The phase 1 policies that hold for `peer`, by priority.

@@ -12,6 +12,9 @@ pub struct EndpointLimits {
     pub half_open: usize,
     /// The same from one address.
     pub half_open_per_address: usize,
+    /// Aggressive modes that others started and that are not authenticated. Each has cost us a
+    /// Diffie-Hellman exchange for a stranger, so more are dropped, and none makes room for another.
+    pub half_open_aggressive: usize,
     /// How long such a negotiation may take.
     pub half_open_time: Duration,
     /// Child SA pairs of one IKE SA.
@@ -33,6 +36,7 @@ impl Default for EndpointLimits {
             ike_sas: 20_000,
             half_open: 1_000,
             half_open_per_address: 10,
+            half_open_aggressive: 64,
             half_open_time: Duration::from_secs(30),
             children_per_ike_sa: 64,
             exchanges_per_ike_sa: 8,

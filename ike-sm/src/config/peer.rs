@@ -96,6 +96,19 @@ impl PeerConfig {
             .max()
     }
 
+    /// Whether the peer may say that it is `identity` when it comes from `address`.
+    #[must_use]
+    pub fn may_be(&self, identity: &Identity, address: IpAddr) -> bool {
+        match &self.remote_id {
+            RemoteIdentity::Any => true,
+            RemoteIdentity::Is(wanted) => wanted == identity,
+            RemoteIdentity::Address => match identity {
+                Identity::Address(said) => *said == address || self.addresses.contains(said),
+                _ => false,
+            },
+        }
+    }
+
     /// The child of this name.
     #[must_use]
     pub fn child(&self, name: &str) -> Option<&ChildConfig> {
@@ -139,7 +152,9 @@ pub enum Phase1Mode {
     #[default]
     Main,
     /// Aggressive mode: three messages, identities in the clear. With a pre-shared key the
-    /// responder's HASH lets whoever asks try out keys offline, hence the name.
+    /// responder's HASH lets whoever asks try out keys offline, hence the name. We start it, and
+    /// answer it; main mode is answered too. It needs a [`local_id`](PeerConfig::local_id) or a
+    /// [`local_address`](PeerConfig::local_address) to say who we are.
     AggressiveExposingPskHash,
 }
 

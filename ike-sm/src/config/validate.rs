@@ -8,7 +8,7 @@ use crypto_suite::{GroupId, Provider, Strength};
 
 use super::{
     Authentication, ChildConfig, Config, ConfigError, ConfigFault, Dpd, IkeVersion, Lifetime,
-    PeerConfig, Pfs, Phase1Policy, Place, RekeyMargin, Retransmit,
+    PeerConfig, Pfs, Phase1Mode, Phase1Policy, Place, RekeyMargin, Retransmit,
 };
 use crate::action::ChildSuite;
 use crate::alg;
@@ -47,6 +47,7 @@ fn limits(config: &Config) -> Check {
         ("limits.ike_sas", l.ike_sas),
         ("limits.half_open", l.half_open),
         ("limits.half_open_per_address", l.half_open_per_address),
+        ("limits.half_open_aggressive", l.half_open_aggressive),
         ("limits.children_per_ike_sa", l.children_per_ike_sa),
         ("limits.exchanges_per_ike_sa", l.exchanges_per_ike_sa),
         ("limits.message_ids_per_ike_sa", l.message_ids_per_ike_sa),
@@ -149,6 +150,12 @@ fn peer(config: &Config, provider: &Provider, p: &PeerConfig) -> Check {
     }
     if p.version == IkeVersion::V1 && p.policies.is_empty() && config.policies.is_empty() {
         return Err(fault(&place, "policies", ConfigFault::Missing));
+    }
+    if p.mode == Phase1Mode::AggressiveExposingPskHash
+        && p.local_id.is_none()
+        && p.local_address.is_none()
+    {
+        return Err(fault(&place, "local_id", ConfigFault::Missing));
     }
     policies(config, provider, &p.policies, Some(p))?;
     retransmit(&p.retransmit, &place)?;

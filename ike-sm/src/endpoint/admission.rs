@@ -2,12 +2,14 @@
 
 use alloc::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
 
 use super::Call;
 use crate::action::CloseReason;
+use crate::config::{PeerConfig, Phase1Mode};
 use crate::context::{Effect, TimerKey};
 use crate::id::IkeId;
 use crate::outcome::{DropReason, Outcome};
@@ -25,6 +27,9 @@ pub(super) struct HalfOpen {
     /// Those of which nothing shows that our answers arrive.
     unproved: BTreeMap<IkeId, ()>,
     per_address: BTreeMap<IpAddr, BTreeMap<IkeId, ()>>,
+    /// When aggressive modes of strangers came, those that have ended without proof included: what
+    /// they have cost is not undone.
+    aggressive: BTreeMap<IkeId, Duration>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +52,22 @@ impl HalfOpen {
             .entry(remote.ip())
             .or_default()
             .insert(id, ());
+    }
+
+    /// An aggressive mode was answered. What came before `since` is forgotten.
+    fn insert_aggressive(&mut self, id: IkeId, now: Duration, since: Duration) {
+        self.aggressive.retain(|_, at| *at > since);
+        self.aggressive.insert(id, now);
+    }
+
+    fn aggressive_since(&self, since: Duration) -> usize {
+        self.aggressive.values().filter(|at| **at > since).count()
+    }
+
+    /// Its peer has proved itself.
+    pub(super) fn authenticated(&mut self, id: IkeId) {
+        self.aggressive.remove(&id);
+        self.remove(id);
     }
 
     /// Its answers arrive: it is not the first to be evicted any more.
@@ -109,12 +130,28 @@ impl Call<'_> {
         }
         let config = &self.endpoint.config;
         let limits = config.limits;
-        let peer = config.peer_for(path.remote.ip()).filter(|_| config.respond);
-        let (index, peer) = peer.ok_or(DropReason::UnknownPeer)?;
+        let address = path.remote.ip();
+        let peer = config.peer_for(address).filter(|_| config.respond);
+        let (mut index, peer) = peer.ok_or(DropReason::UnknownPeer)?;
         if peer.version.major() != header.version.major() {
             return Err(DropReason::PeerVersion(peer.version));
         }
-        if header.exchange_type != ExchangeType::IDENTITY_PROTECTION {
+        let since = self.now.saturating_sub(limits.half_open_time);
+        let aggressive = header.exchange_type == ExchangeType::AGGRESSIVE;
+        if aggressive {
+            let allowed = |p: &PeerConfig| p.mode == Phase1Mode::AggressiveExposingPskHash;
+            let mut peers = config.peers.iter();
+            if !peers.any(|p| allowed(p) && p.covers(address).is_some()) {
+                return Err(DropReason::UnexpectedExchange(header.exchange_type));
+            }
+            // An identity that nobody here has is not answered: HASH_R is for known peers only.
+            let identity = v1::claimed_identity(raw, &config.wire)?;
+            let meant = config.aggressive_peer_for(address, &identity);
+            (index, _) = meant.ok_or(DropReason::UnknownPeer)?;
+            if self.endpoint.half_open.aggressive_since(since) >= limits.half_open_aggressive {
+                return Err(DropReason::Limit("half-open aggressive modes"));
+            }
+        } else if header.exchange_type != ExchangeType::IDENTITY_PROTECTION {
             return Err(DropReason::UnknownCookies);
         }
         let standing = self.endpoint.world.standing.len();
@@ -124,11 +161,15 @@ impl Call<'_> {
         let id = IkeId(self.endpoint.world.handles.next());
         let session = v1::Session::respond(&mut self.context(), id, index, path, header, raw)?;
         let session = Session::V1(session);
-        self.make_room(path.remote.ip());
+        self.make_room(address);
         self.endpoint.by_cookies.insert(session.head().spis, id);
         self.endpoint
             .half_open
             .insert(id, header.initiator_spi, path.remote);
+        if aggressive {
+            let half_open = &mut self.endpoint.half_open;
+            half_open.insert_aggressive(id, self.now, since);
+        }
         self.endpoint.sessions.insert(id, session);
         self.context().touch(TimerKey::Ike(id));
         Ok(Outcome::Handled)

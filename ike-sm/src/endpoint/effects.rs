@@ -92,7 +92,7 @@ impl Call<'_> {
     }
 
     fn established(&mut self, ike: IkeId) {
-        self.endpoint.half_open.remove(ike);
+        self.endpoint.half_open.authenticated(ike);
         let (from, to) = (IkeState::Complete.into(), IkeState::Complete.into());
         let input = Input::Phase1Complete;
         let step = Transition {

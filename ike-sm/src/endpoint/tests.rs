@@ -3,6 +3,7 @@
 
 #![allow(clippy::arithmetic_side_effects)]
 
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -15,15 +16,16 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::Endpoint;
 use crate::action::{Action, Actions, KeyLog};
-use crate::config::{ChildConfig, Config, PeerConfig, Prefix, PskOwner};
+use crate::config::{ChildConfig, Config, PeerConfig, Phase1Mode, Prefix, PskOwner};
 use crate::event::{Command, Event};
 use crate::outcome::Outcome;
 use crate::path::Path;
 use crate::selector::Selector;
 use crate::v1::{self, keys::Iv};
 
-/// The nine messages of main mode and quick mode; what each must carry once, and may carry.
-const MESSAGES: [(&[PayloadType], &[PayloadType]); 9] = [
+/// The messages of main mode (0 to 5), quick mode (6 to 8) and aggressive mode (9 to 11); what each
+/// must carry once, and may carry.
+const MESSAGES: [(&[PayloadType], &[PayloadType]); 12] = [
     (&[PayloadType::SA], &[PayloadType::VENDOR_ID]),
     (&[PayloadType::SA], &[PayloadType::VENDOR_ID]),
     (KE, KE_MAY),
@@ -33,7 +35,36 @@ const MESSAGES: [(&[PayloadType], &[PayloadType]); 9] = [
     (QM, QM_MAY),
     (QM, QM_MAY),
     (&[PayloadType::HASH], &[PayloadType::NOTIFICATION]),
+    (
+        &[
+            PayloadType::SA,
+            PayloadType::KEY_EXCHANGE,
+            PayloadType::NONCE,
+            PayloadType::IDENTIFICATION,
+        ],
+        &[PayloadType::VENDOR_ID, PayloadType::CERTIFICATE_REQUEST],
+    ),
+    (
+        &[
+            PayloadType::SA,
+            PayloadType::KEY_EXCHANGE,
+            PayloadType::NONCE,
+            PayloadType::IDENTIFICATION,
+            PayloadType::HASH,
+        ],
+        KE_MAY,
+    ),
+    (
+        &[PayloadType::HASH],
+        &[
+            PayloadType::NAT_D,
+            PayloadType::VENDOR_ID,
+            PayloadType::NOTIFICATION,
+        ],
+    ),
 ];
+const MAIN: &[usize] = &[0, 1, 2, 3, 4, 5, 6, 7, 8];
+const AGGRESSIVE: &[usize] = &[9, 10, 11, 6, 7, 8];
 const KE: &[PayloadType] = &[PayloadType::KEY_EXCHANGE, PayloadType::NONCE];
 const KE_MAY: &[PayloadType] = &[
     PayloadType::VENDOR_ID,
@@ -57,6 +88,8 @@ fn config(own: &str, peer: &str, nets: [&str; 2]) -> Config {
     config.psks.insert(owner, Secret::from(&b"secret"[..]));
     config.explain = false;
     config.key_log = true;
+    // Aggressive mode sends it as a message of its own.
+    config.peers[0].initial_contact = false;
     config
 }
 
@@ -72,9 +105,10 @@ struct Bench {
 type Payloads = Vec<(PayloadType, Vec<u8>)>;
 
 impl Bench {
-    fn new() -> Self {
-        let a = config("192.0.2.1", "192.0.2.2", ["10.1.0.0", "10.2.0.0"]);
-        let b = config("192.0.2.2", "192.0.2.1", ["10.2.0.0", "10.1.0.0"]);
+    fn new(mode: Phase1Mode) -> Self {
+        let mut a = config("192.0.2.1", "192.0.2.2", ["10.1.0.0", "10.2.0.0"]);
+        let mut b = config("192.0.2.2", "192.0.2.1", ["10.2.0.0", "10.1.0.0"]);
+        (a.peers[0].mode, b.peers[0].mode) = (mode, mode);
         Self {
             ends: [a, b].map(|c| Endpoint::new(c, &DEFAULT).unwrap()),
             rng: ChaCha20Rng::seed_from_u64(5),
@@ -150,7 +184,7 @@ impl Bench {
     fn iv(&self, sender: usize, number: usize, header: &Header) -> Iv {
         let hash = DEFAULT.hash(HashId::Sha256).unwrap();
         match number {
-            4 => Iv::new(
+            4 | 11 => Iv::new(
                 hash.digest(&[&self.public[0], &self.public[1]]).as_ref(),
                 16,
             )
@@ -256,7 +290,7 @@ impl Bench {
         for number_of in (1..=19).chain([21, 33, 100, 127]) {
             let kind = PayloadType(number_of);
             let there = genuine.iter().any(|(k, _)| *k == kind);
-            let optional = number > 5 && number < 8 && matches!(number_of, 4 | 5 | 21);
+            let optional = matches!(number, 6 | 7) && matches!(number_of, 4 | 5 | 21);
             if !there && !may.contains(&kind) && !optional {
                 let mut extra = genuine.clone();
                 extra.push((kind, alloc::vec![0; 24]));
@@ -266,7 +300,7 @@ impl Bench {
                 ));
             }
         }
-        if genuine.len() > 1 && matches!(number, 0 | 1 | 6 | 7) {
+        if genuine.len() > 1 && matches!(number, 0 | 1 | 6 | 7 | 9 | 10) {
             let mut turned = genuine.clone();
             turned.reverse();
             variants.push((alloc::format!("message {number} in reverse"), turned));
@@ -316,7 +350,8 @@ impl Bench {
                     message[18] = exchange;
                     message[19] = flags.0;
                     message[20..24].copy_from_slice(&message_id.to_be_bytes());
-                    if number > 5 && exchange == 32 && message_id == genuine.message_id {
+                    if matches!(number, 6..=8) && exchange == 32 && message_id == genuine.message_id
+                    {
                         // Flags of a quick mode besides Encryption change nothing in it.
                         if flags.contains(Flags::ENCRYPTION) {
                             continue;
@@ -334,44 +369,49 @@ impl Bench {
 
 #[test]
 fn every_state_refuses_every_wrong_message_and_goes_on() {
-    let mut bench = Bench::new();
+    every_state(Phase1Mode::Main, MAIN, 2000);
+}
+
+#[test]
+fn every_state_of_aggressive_mode_refuses_every_wrong_message_and_goes_on() {
+    every_state(Phase1Mode::AggressiveExposingPskHash, AGGRESSIVE, 1500);
+}
+
+fn every_state(mode: Phase1Mode, messages: &[usize], refusals: usize) {
+    let mut bench = Bench::new(mode);
     let command = Command::Initiate {
         peer: "peer".into(),
         children: Vec::new(),
     };
-    let (_, mut out) = bench.feed(0, Event::Command(command));
-    let mut to = 1;
-    for number in 0..9 {
-        assert_eq!(out.len(), 1, "after message {number}");
-        let (sent, raw) = out.remove(0);
+    let (_, out) = bench.feed(0, Event::Command(command));
+    let mut flights: VecDeque<_> = out.into_iter().map(|sent| (1, sent)).collect();
+    for number in messages {
+        let (to, (sent, raw)) = flights.pop_front().unwrap();
         let path = Path {
             local: sent.remote,
             remote: sent.local,
             natt: sent.natt,
         };
         bench.broken_bytes(to, path, &raw);
-        bench.other_kinds(to, number, path, &raw);
-        bench.wrong_payloads(to, number, path, &raw);
-        bench.note(1 - to, number, &raw);
-        let (outcome, next) = bench.feed(
-            to,
-            Event::Datagram {
-                path,
-                message: &raw,
-            },
-        );
+        bench.other_kinds(to, *number, path, &raw);
+        bench.wrong_payloads(to, *number, path, &raw);
+        bench.note(1 - to, *number, &raw);
+        let event = Event::Datagram {
+            path,
+            message: &raw,
+        };
+        let (outcome, out) = bench.feed(to, event);
         assert_eq!(outcome, Outcome::Handled, "message {number}");
-        out = next;
-        to = 1 - to;
+        flights.extend(out.into_iter().map(|sent| (1 - to, sent)));
     }
-    assert!(out.is_empty());
+    assert!(flights.is_empty());
     for end in &bench.ends {
         assert_eq!(
             end.world.children.iter().filter(|c| c.is_current()).count(),
             1
         );
     }
-    assert!(bench.refused > 2000, "{}", bench.refused);
+    assert!(bench.refused > refusals, "{}", bench.refused);
 }
 
 impl Bench {
@@ -379,7 +419,7 @@ impl Bench {
     /// 3 and 4, the nonce of message 7, the last cipher block of each encrypted one.
     fn note(&mut self, sender: usize, number: usize, raw: &[u8]) {
         match number {
-            2 | 3 => {
+            2 | 3 | 9 | 10 => {
                 let (payloads, _) = self.payloads(sender, number, raw);
                 let ke = payloads
                     .into_iter()
@@ -393,7 +433,7 @@ impl Bench {
                 self.public.push(nonce.unwrap().1);
                 self.public.push(raw[raw.len() - 16..].to_vec());
             }
-            4 | 5 | 7 => self.public.push(raw[raw.len() - 16..].to_vec()),
+            4 | 5 | 7 | 11 => self.public.push(raw[raw.len() - 16..].to_vec()),
             _ => {}
         }
     }

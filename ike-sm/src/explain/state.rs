@@ -10,6 +10,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// The peer's role.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
+
     /// `I` or `R`.
     #[must_use]
     pub const fn letter(self) -> char {

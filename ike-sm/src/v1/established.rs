@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
 use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::Message;
@@ -44,7 +45,6 @@ pub(crate) struct Agreed {
     /// The last cipher block of phase 1, from which the IVs of later exchanges come.
     pub(crate) last_block: Iv,
     pub(crate) remote_id: Identity,
-    pub(crate) initial_contact: bool,
 }
 
 /// An ISAKMP SA after phase 1.
@@ -59,6 +59,9 @@ pub(crate) struct Established {
     informed: Answered,
     pub(crate) dpd: Dpd,
     pub(crate) keepalive: Option<nat_t::Keepalive>,
+    /// The last message of phase 1, as long as the peer has not shown that it has it: it goes along
+    /// with whatever is repeated under the SA (aggressive mode: nobody answers its last message).
+    pub(crate) unconfirmed: Option<Bytes>,
     /// Another SA has taken over.
     pub(crate) replaced: bool,
     rekey_at: Option<Duration>,
@@ -139,6 +142,7 @@ impl Established {
             expire_at: Some(now.saturating_add(schedule.hard)),
             drain_at: None,
             replaced: false,
+            unconfirmed: None,
             schedule,
             exchanges: BTreeMap::new(),
             seen: SeenIds::default(),
@@ -505,6 +509,9 @@ impl Established {
             let reason = match exchange.pending.as_mut() {
                 Some(pending) => match pending.due(&frame.peer.retransmit, now, ctx.rng) {
                     Due::Resend(message) => {
+                        if let Some(last) = &self.unconfirmed {
+                            ctx.send(frame.path, last);
+                        }
                         ctx.send(frame.path, &message);
                         continue;
                     }

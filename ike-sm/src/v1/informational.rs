@@ -306,6 +306,16 @@ pub(crate) fn send_dpd(
     Some(message)
 }
 
+/// Tells the peer that we have no older SAs with it (RFC 2407 §4.6.3.3).
+pub(crate) fn send_initial_contact(sa: &mut Established, ctx: &mut Context<'_>, frame: &Frame<'_>) {
+    let message = build(sa, ctx, frame, |writer| {
+        crate::v1::phase1::write_initial_contact(writer, &frame.cookies)
+    });
+    if let Some(message) = message {
+        ctx.send(frame.path, &message);
+    }
+}
+
 /// The protected notification that refuses a quick mode.
 pub(crate) fn refusal(
     sa: &mut Established,

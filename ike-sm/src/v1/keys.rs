@@ -46,6 +46,26 @@ pub struct Transcript<'a> {
     pub sai_b: &'a [u8],
 }
 
+impl Transcript<'_> {
+    /// `HASH_I = prf(SKEYID, g^xi | g^xr | CKY-I | CKY-R | SAi_b | IDii_b)`.
+    pub fn hash_i(&self, prf: &dyn Prf, skeyid: &Digest, idii_b: &[u8]) -> Digest {
+        let (i, r) = (&self.cookies.initiator[..], &self.cookies.responder[..]);
+        prf.prf(
+            skeyid.as_ref(),
+            &[self.g_xi, self.g_xr, i, r, self.sai_b, idii_b],
+        )
+    }
+
+    /// `HASH_R = prf(SKEYID, g^xr | g^xi | CKY-R | CKY-I | SAi_b | IDir_b)`.
+    pub fn hash_r(&self, prf: &dyn Prf, skeyid: &Digest, idir_b: &[u8]) -> Digest {
+        let (i, r) = (&self.cookies.initiator[..], &self.cookies.responder[..]);
+        prf.prf(
+            skeyid.as_ref(),
+            &[self.g_xr, self.g_xi, r, i, self.sai_b, idir_b],
+        )
+    }
+}
+
 /// SKEYID and the three keys derived from it. Erased when dropped.
 pub struct Keys {
     prf: &'static dyn Prf,
@@ -113,22 +133,14 @@ impl Keys {
         self.prf
     }
 
-    /// `HASH_I = prf(SKEYID, g^xi | g^xr | CKY-I | CKY-R | SAi_b | IDii_b)`.
+    /// HASH_I under these keys.
     pub fn hash_i(&self, t: &Transcript<'_>, idii_b: &[u8]) -> Digest {
-        let (i, r) = (&t.cookies.initiator[..], &t.cookies.responder[..]);
-        self.prf.prf(
-            self.skeyid.as_ref(),
-            &[t.g_xi, t.g_xr, i, r, t.sai_b, idii_b],
-        )
+        t.hash_i(self.prf, &self.skeyid, idii_b)
     }
 
-    /// `HASH_R = prf(SKEYID, g^xr | g^xi | CKY-R | CKY-I | SAi_b | IDir_b)`.
+    /// HASH_R under these keys.
     pub fn hash_r(&self, t: &Transcript<'_>, idir_b: &[u8]) -> Digest {
-        let (i, r) = (&t.cookies.initiator[..], &t.cookies.responder[..]);
-        self.prf.prf(
-            self.skeyid.as_ref(),
-            &[t.g_xr, t.g_xi, r, i, t.sai_b, idir_b],
-        )
+        t.hash_r(self.prf, &self.skeyid, idir_b)
     }
 
     /// `HASH(1) = prf(SKEYID_a, M-ID | rest)`, of quick mode and of informational exchanges.

@@ -52,6 +52,50 @@ pub(crate) const MM_ID: Rules = Rules {
     ],
 };
 
+/// Aggressive mode, message 1: `HDR, SA, KE, N, ID [, VID …] [, CERTREQ …]`.
+pub(crate) const AM_OFFER: Rules = Rules {
+    first: &[PayloadType::SA],
+    once: &[
+        PayloadType::SA,
+        PayloadType::KEY_EXCHANGE,
+        PayloadType::NONCE,
+        PayloadType::IDENTIFICATION,
+    ],
+    may: &[
+        (PayloadType::VENDOR_ID, MANY),
+        (PayloadType::CERTIFICATE_REQUEST, MANY),
+    ],
+};
+
+/// Aggressive mode, message 2, under a pre-shared key: `HDR, SA, KE, N, ID, HASH [, NAT-D …] …`.
+pub(crate) const AM_ANSWER: Rules = Rules {
+    first: &[PayloadType::SA],
+    once: &[
+        PayloadType::SA,
+        PayloadType::KEY_EXCHANGE,
+        PayloadType::NONCE,
+        PayloadType::IDENTIFICATION,
+        PayloadType::HASH,
+    ],
+    may: &[
+        (PayloadType::NAT_D, nat_t::MAX_HASHES),
+        (PayloadType::VENDOR_ID, MANY),
+        (PayloadType::CERTIFICATE_REQUEST, MANY),
+    ],
+};
+
+/// Aggressive mode, message 3, under a pre-shared key: `HDR[*], HASH [, NAT-D …]`. Clients add
+/// notifications that nothing protects (RFC 2407 §4.6.3 forbids it): they are not heeded.
+pub(crate) const AM_PROOF: Rules = Rules {
+    first: &[],
+    once: &[PayloadType::HASH],
+    may: &[
+        (PayloadType::NAT_D, nat_t::MAX_HASHES),
+        (PayloadType::VENDOR_ID, MANY),
+        (PayloadType::NOTIFICATION, MANY),
+    ],
+};
+
 /// Quick mode, messages 1 and 2: `HDR*, HASH, SA, N [, KE] [, ID, ID] [, NAT-OA, NAT-OA] [, N …]`.
 pub(crate) const QM_SA: Rules = Rules {
     first: &[PayloadType::HASH, PayloadType::SA],

@@ -1,25 +1,27 @@
 //! What the phase 1 modes have in common: the agreed suite, vendor IDs, NAT detection, keys,
 //! identities.
 
-use alloc::vec::Vec;
-use core::fmt;
-use core::net::IpAddr;
+mod keyed;
+mod suite;
 
-use crypto_suite::{Cipher, CryptoError, Hash, KeyExchange, Prf, Provider, Secret};
+use alloc::vec::Vec;
+
+use crypto_suite::Secret;
 use isakmp_wire::BuildError;
 use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Dialect, Identification, NotifyType, PayloadType, Writer};
 use nat_t::{Verdict, Version, Versions};
 
-use crate::action::{Action, KeyLog};
-use crate::alg;
-use crate::config::{IdPort, Identity, Lifetime, PeerConfig, Phase1Policy, RemoteIdentity};
+use crate::config::{IdPort, Identity, PeerConfig, RemoteIdentity};
 use crate::context::Context;
 use crate::explain::{IdentityShown, NatCheck, Notice, PskFound, Role, What};
 use crate::id::IkeId;
 use crate::outcome::DropReason;
 use crate::path::Path;
-use crate::v1::keys::{Cookies, Iv, Keys, MessageCipher, Transcript};
+use crate::v1::keys::Cookies;
+
+pub(crate) use keyed::{Exchanged, Keyed, Proof, verified};
+pub(crate) use suite::{Offered, Suite, choose, write_choice};
 
 /// RFC 3706 §5.1: the DPD vendor ID without its version, and the version spoken here.
 pub(crate) const DPD_VENDOR: [u8; 14] = [
@@ -43,43 +45,6 @@ pub(crate) struct Frame<'a> {
     /// Where the SA is known to run.
     pub(crate) home: Path,
     pub(crate) cookies: Cookies,
-}
-
-/// What the SA payloads have agreed on.
-#[derive(Clone, Copy)]
-pub(crate) struct Suite {
-    pub(crate) policy: Phase1Policy,
-    pub(crate) lifetime: Lifetime,
-    pub(crate) cipher: &'static dyn Cipher,
-    pub(crate) hash: &'static dyn Hash,
-    pub(crate) prf: &'static dyn Prf,
-    pub(crate) group: &'static dyn KeyExchange,
-}
-
-impl fmt::Debug for Suite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (self.policy, self.lifetime).fmt(f)
-    }
-}
-
-impl Suite {
-    pub(crate) fn new(
-        provider: &Provider,
-        policy: Phase1Policy,
-        lifetime: Lifetime,
-    ) -> Result<Self, DropReason> {
-        let prf = alg::prf_of_hash(policy.hash).and_then(|prf| provider.prf(prf));
-        Ok(Self {
-            policy,
-            lifetime,
-            cipher: provider
-                .cipher(policy.encryption)
-                .ok_or(DropReason::Crypto)?,
-            hash: provider.hash(policy.hash).ok_or(DropReason::Crypto)?,
-            prf: prf.ok_or(DropReason::Crypto)?,
-            group: provider.group(policy.group).ok_or(DropReason::Crypto)?,
-        })
-    }
 }
 
 /// What the peer has announced about itself.
@@ -119,6 +84,14 @@ pub(crate) fn ours(peer: &PeerConfig) -> Versions {
     }
 }
 
+/// The versions of NAT traversal that we announce, as they go out.
+pub(crate) fn announced(peer: &PeerConfig) -> impl Iterator<Item = Version> + use<> {
+    let ours = ours(peer);
+    Version::USUAL
+        .into_iter()
+        .filter(move |version| ours.contains(*version))
+}
+
 /// Announces DPD and these versions of NAT traversal.
 pub(crate) fn write_vendor_ids(
     writer: &mut Writer<'_>,
@@ -153,17 +126,13 @@ pub(crate) struct Nat {
     pub(crate) version: Option<Version>,
 }
 
-/// Writes KE, nonce and NAT-D payloads: messages 3 and 4 of main mode.
-pub(crate) fn write_ke(
+/// Writes NAT-D payloads, if that is agreed on (RFC 3947 §3.2).
+pub(crate) fn write_nat_d(
     writer: &mut Writer<'_>,
     frame: &Frame<'_>,
     suite: &Suite,
     version: Option<Version>,
-    public: &[u8],
-    nonce: &[u8],
 ) -> Result<(), BuildError> {
-    writer.payload(PayloadType::KEY_EXCHANGE, public)?;
-    writer.payload(PayloadType::NONCE, nonce)?;
     let Some(version) = version else {
         return Ok(());
     };
@@ -232,17 +201,19 @@ pub(crate) fn floated(ctx: &Context<'_>, frame: &Frame<'_>, nat: Nat) -> Path {
     path
 }
 
-/// A key from the configuration, or the knowledge that there is none there.
+/// A key from the configuration, or the knowledge that there is none there. `identity` is what the
+/// peer claims to be, where it is known.
 pub(crate) fn configured_psk(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
-    address: IpAddr,
+    identity: Option<&Identity>,
 ) -> Option<Secret> {
     let config = ctx.config;
-    let identity = match &frame.peer.remote_id {
+    let address = frame.path.remote.ip();
+    let identity = identity.or(match &frame.peer.remote_id {
         RemoteIdentity::Is(identity) => Some(identity),
         _ => None,
-    };
+    });
     let found = config.psks.find(address, identity);
     let what = match &found {
         Some(found) if found.is_wildcard() => PskFound::Wildcard,
@@ -262,75 +233,26 @@ pub(crate) fn configured_psk(
     found.map(|found| found.key.clone())
 }
 
-/// What main and aggressive mode authenticate and encrypt with.
-pub(crate) struct Material {
-    pub(crate) keys: Keys,
-    pub(crate) cipher: MessageCipher,
-    /// The IV of the first encrypted message.
-    pub(crate) iv: Iv,
-}
-
-/// The public values and nonces of both sides.
-#[derive(Clone, Copy)]
-pub(crate) struct Exchanged<'a> {
-    pub(crate) g_xi: &'a [u8],
-    pub(crate) g_xr: &'a [u8],
-    pub(crate) ni_b: &'a [u8],
-    pub(crate) nr_b: &'a [u8],
-}
-
-/// Derives the keys of an ISAKMP SA.
-pub(crate) fn derive(
-    ctx: &mut Context<'_>,
-    frame: &Frame<'_>,
-    suite: &Suite,
-    psk: &Secret,
-    g_xy: &Secret,
-    sent: Exchanged<'_>,
-) -> Result<Material, CryptoError> {
-    let skeyid = crate::v1::keys::skeyid_psk(suite.prf, psk.expose(), sent.ni_b, sent.nr_b);
-    let keys = Keys::derive(suite.prf, skeyid, g_xy.expose(), &frame.cookies);
-    let cipher = MessageCipher::new(suite.cipher, suite.hash, &keys)?;
-    let iv = cipher
-        .phase1_iv(sent.g_xi, sent.g_xr)
-        .ok_or(CryptoError::IvLength {
-            expected: cipher.block_len(),
-            actual: suite.hash.output_len(),
-        })?;
-    ctx.note(Some(frame.ike), What::KeysDerived);
-    if ctx.config.key_log {
-        ctx.actions.push(Action::KeyLog(KeyLog::Ikev1 {
-            initiator_cookie: frame.cookies.initiator,
-            encryption_key: keys.cipher_key(suite.cipher.key_len()),
-        }));
-    }
-    Ok(Material { keys, cipher, iv })
-}
-
-/// The transcript that HASH_I and HASH_R cover.
-pub(crate) fn transcript<'a>(
-    frame: &Frame<'_>,
-    sai_b: &'a [u8],
-    g_xi: &'a [u8],
-    g_xr: &'a [u8],
-) -> Transcript<'a> {
-    Transcript {
-        g_xi,
-        g_xr,
-        cookies: frame.cookies,
-        sai_b,
+/// Nothing protects NAT-D payloads, so the ends may have judged differently. The initiator has
+/// decided by moving to port 4500 or not (RFC 3947 §4), and its quick modes will follow that.
+pub(crate) fn settled_verdict(ours: Verdict, frame: &Frame<'_>) -> Verdict {
+    match (frame.home.natt, frame.path.natt) {
+        (true, _) => ours,
+        (false, true) if ours.nat() => ours,
+        (false, true) => Verdict::PeerBehindNat,
+        (false, false) => Verdict::NoNat,
     }
 }
 
 /// The body of our identification payload (RFC 2407 §4.6.2).
-pub(crate) fn own_id(ctx: &mut Context<'_>, frame: &Frame<'_>, nat: Nat) -> Vec<u8> {
+pub(crate) fn own_id(ctx: &mut Context<'_>, frame: &Frame<'_>, nat_t: bool) -> Vec<u8> {
     let identity = frame
         .peer
         .local_id
         .clone()
         .unwrap_or_else(|| Identity::Address(frame.path.local.ip()));
     let (protocol, mut port) = frame.peer.id_port.fields();
-    if nat.version.is_some() {
+    if nat_t {
         // RFC 3947 §4: with NAT traversal the port in the ID payload MUST be 0.
         port = 0;
     }
@@ -375,17 +297,7 @@ pub(crate) fn peer_id(
     if !IdPort::accepts(id.protocol, id.port) {
         return Err(DropReason::BadPayload(PayloadType::IDENTIFICATION.into()));
     }
-    let fits = match &frame.peer.remote_id {
-        RemoteIdentity::Any => true,
-        RemoteIdentity::Is(wanted) => *wanted == identity,
-        RemoteIdentity::Address => match identity {
-            Identity::Address(address) => {
-                address == frame.path.remote.ip() || frame.peer.addresses.contains(&address)
-            }
-            _ => false,
-        },
-    };
-    if fits {
+    if frame.peer.may_be(&identity, frame.path.remote.ip()) {
         Ok(identity)
     } else {
         Err(DropReason::WrongIdentity)

@@ -1,21 +1,20 @@
 //! One ISAKMP SA from its first message to its last.
 
+mod negotiate;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::mem;
 use core::time::Duration;
 
-use bytes::Bytes;
-use crypto_suite::{Digest, Secret};
+use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Message, NotifyType};
-use isakmp_wire::{Flags, Header};
 
-use crate::action::{CloseReason, PskStage, Question};
+use crate::action::CloseReason;
 use crate::children::{DeletedChild, TrafficOf};
 use crate::context::{Context, Effect, Place};
 use crate::event::{Answer, Traffic};
-use crate::explain::{DpdStep, IkeState, Input, Notice, Role, State, Transition, What};
+use crate::explain::{DpdStep, IkeState, Notice, Role, What};
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
@@ -25,7 +24,7 @@ use crate::v1::dpd;
 use crate::v1::established::{Established, LifetimeDue};
 use crate::v1::informational;
 use crate::v1::keys::Cookies;
-use crate::v1::main_mode::{self, MainMode, Progress};
+use crate::v1::negotiation::Negotiation;
 use crate::v1::phase1::Frame;
 use crate::v1::quick::Wanted;
 
@@ -52,80 +51,12 @@ pub(crate) struct Session {
 
 #[derive(Debug)]
 enum Stage {
-    MainMode(Box<MainMode>),
+    Phase1(Box<Negotiation>),
     Up(Box<Established>),
     Gone,
 }
 
 impl Session {
-    /// Starts a phase 1 with this peer.
-    pub(crate) fn initiate(
-        ctx: &mut Context<'_>,
-        id: IkeId,
-        peer: usize,
-        path: Path,
-        replaces: Option<IkeId>,
-    ) -> Result<Self, DropReason> {
-        let initiator = ctx.cookie()?;
-        let cookies = Cookies {
-            initiator,
-            responder: [0; 8],
-        };
-        let mut session = Self::new(ctx, id, peer, Role::Initiator, path, cookies);
-        session.replaces = replaces;
-        let frame = session.frame(ctx)?;
-        let (mode, message) = main_mode::start(ctx, &frame)?;
-        session.transition(
-            ctx,
-            Input::WantMainMode,
-            IkeState::Ready,
-            IkeState::InitiatorMm1,
-        );
-        ctx.send(path, &message);
-        session.pending = Some(Pending::new(
-            message,
-            &frame.peer.retransmit,
-            ctx.now,
-            ctx.rng,
-        ));
-        session.stage = Stage::MainMode(Box::new(mode));
-        Ok(session)
-    }
-
-    /// Answers the first message of a peer. When it is refused nothing is left of it.
-    pub(crate) fn respond(
-        ctx: &mut Context<'_>,
-        id: IkeId,
-        peer: usize,
-        path: Path,
-        header: &Header,
-        raw: &[u8],
-    ) -> Result<Self, DropReason> {
-        let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
-        let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
-        check_phase1_header(header)?;
-        let cookies = Cookies {
-            initiator: header.initiator_spi,
-            responder: ctx.cookie()?,
-        };
-        let mut session = Self::new(ctx, id, peer, Role::Responder, path, cookies);
-        let frame = session.frame(ctx)?;
-        session.arrived(ctx, IkeState::Ready, IkeState::ResponderMm1);
-        let progress = match main_mode::receive_first(ctx, &frame, &message) {
-            Ok(progress) => progress,
-            Err(reason) => {
-                ctx.world.questions.close_all(id);
-                if reason == DropReason::NoProposalChosen {
-                    session.send_hint(ctx, header, NotifyType::NO_PROPOSAL_CHOSEN, raw.len());
-                }
-                return Err(reason);
-            }
-        };
-        session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
-        session.advance(ctx, IkeState::ResponderMm1, Some(fingerprint), progress);
-        Ok(session)
-    }
-
     fn new(
         ctx: &Context<'_>,
         id: IkeId,
@@ -147,19 +78,6 @@ impl Session {
             pending: None,
             question: None,
             half_open_until: None,
-        }
-    }
-
-    /// An unprotected notification, never longer than what it answers.
-    fn send_hint(&self, ctx: &mut Context<'_>, header: &Header, notify: NotifyType, most: usize) {
-        let cookies = Cookies {
-            initiator: header.initiator_spi,
-            ..self.cookies
-        };
-        if let Some(message) = informational::unprotected_refusal(&cookies, 0, notify)
-            && message.len() <= most
-        {
-            ctx.send(self.path, &message);
         }
     }
 
@@ -207,7 +125,7 @@ impl Session {
     /// The field's name of its state.
     pub(crate) const fn state(&self) -> IkeState {
         match &self.stage {
-            Stage::MainMode(mode) => mode.state(),
+            Stage::Phase1(negotiation) => negotiation.state(),
             Stage::Up(_) => IkeState::Complete,
             Stage::Gone => IkeState::Destroying,
         }
@@ -249,81 +167,9 @@ impl Session {
         }
         let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
         match &self.stage {
-            Stage::MainMode(_) => self.receive_phase1(ctx, path, &message, fingerprint),
+            Stage::Phase1(_) => self.receive_phase1(ctx, path, &message, fingerprint),
             Stage::Up(_) => self.receive_up(ctx, path, &message, fingerprint),
             Stage::Gone => Err(DropReason::Stale),
-        }
-    }
-
-    fn receive_phase1(
-        &mut self,
-        ctx: &mut Context<'_>,
-        path: Path,
-        message: &Message<'_>,
-        fingerprint: Digest,
-    ) -> Result<Outcome, DropReason> {
-        let mut frame = self.frame(ctx)?;
-        let header = &message.header;
-        if header.exchange_type == ExchangeType::INFORMATIONAL {
-            // Before there are keys whoever can send packets can send these: they end nothing.
-            return Err(match message.encrypted() {
-                None => informational::refuse_clear(ctx, &frame, message),
-                Some(_) => DropReason::NoKeyYet,
-            });
-        }
-        check_phase1_header(header)?;
-        if self.path.natt && !path.natt {
-            // RFC 3947 §4: a main mode packet on port 500 after the move is old.
-            return Err(DropReason::OldPath);
-        }
-        if self.cookies.responder == [0; 8] {
-            if header.responder_spi == [0; 8] || header.responder_spi == self.cookies.initiator {
-                return Err(DropReason::BadCookie);
-            }
-            frame.cookies.responder = header.responder_spi;
-        }
-        if self.path.local.ip().is_unspecified() {
-            // The route to the peer has shown which address of ours it uses.
-            frame.path.local.set_ip(path.local.ip());
-        }
-        if self.role == Role::Responder && message.encrypted().is_some() {
-            // RFC 3947 §4: the answer goes where this message came from, if it proves valid.
-            frame.path = path;
-        }
-        let Stage::MainMode(mode) = mem::replace(&mut self.stage, Stage::Gone) else {
-            return Err(DropReason::WrongState);
-        };
-        let before = mode.state();
-        let arrived = match before {
-            IkeState::InitiatorMm1 => IkeState::InitiatorMm2,
-            IkeState::InitiatorMm3 => IkeState::InitiatorMm4,
-            IkeState::InitiatorMm5 => IkeState::InitiatorMm6,
-            IkeState::ResponderMm2 => IkeState::ResponderMm3,
-            IkeState::ResponderMm4 => IkeState::ResponderMm5,
-            other => other,
-        };
-        if arrived != before {
-            self.arrived(ctx, before, arrived);
-        }
-        match mode.receive(ctx, &frame, message) {
-            Ok(progress) => {
-                if self.cookies != frame.cookies {
-                    self.cookies = frame.cookies;
-                    ctx.effect(Effect::CookiesKnown(self.id));
-                }
-                self.path = frame.path;
-                self.pending = None;
-                self.advance(ctx, arrived, Some(fingerprint), progress);
-                Ok(Outcome::Handled)
-            }
-            Err(refused) => {
-                let (mode, reason) = *refused;
-                if arrived == IkeState::ResponderMm5 && reason.hints_at_key() {
-                    ctx.note(Some(self.id), What::Notice(Notice::PskMayDiffer));
-                }
-                self.stage = Stage::MainMode(Box::new(mode));
-                Err(reason)
-            }
         }
     }
 
@@ -354,6 +200,7 @@ impl Session {
         let outcome = up.receive(ctx, &frame, message, fingerprint)?;
         if outcome == Outcome::Handled {
             up.dpd.heard(ctx.now);
+            up.unconfirmed = None;
             self.settle(ctx, frame.path);
         }
         Ok(outcome)
@@ -413,150 +260,6 @@ impl Session {
         }
     }
 
-    fn answer_psk(
-        &mut self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
-        psk: Option<Secret>,
-    ) -> Result<(), DropReason> {
-        match mem::replace(&mut self.stage, Stage::Gone) {
-            Stage::MainMode(mode) => {
-                let state = mode.state();
-                match mode.answer(ctx, frame, psk) {
-                    Ok(progress) => {
-                        self.question = None;
-                        self.advance(ctx, state, None, progress);
-                        Ok(())
-                    }
-                    Err(refused) => {
-                        let (mode, reason) = *refused;
-                        self.stage = Stage::MainMode(Box::new(mode));
-                        Err(reason)
-                    }
-                }
-            }
-            other => {
-                self.stage = other;
-                Err(DropReason::UnknownTicket)
-            }
-        }
-    }
-
-    /// A message came in: the state that it leads to while it is worked on.
-    fn arrived(&self, ctx: &mut Context<'_>, from: IkeState, to: IkeState) {
-        self.transition(ctx, Input::PeerMainMode, from, to);
-        self.transition(ctx, Input::ProcessMainMode, to, to);
-    }
-
-    fn transition(&self, ctx: &mut Context<'_>, input: Input, from: IkeState, to: IkeState) {
-        ctx.note(
-            Some(self.id),
-            What::Transition(Transition {
-                input,
-                from: State::Ike(from),
-                to: State::Ike(to),
-                message_id: None,
-            }),
-        );
-    }
-
-    /// Carries out what a message or an answer has led to. `fingerprint` is that of the message;
-    /// an answer keeps the one that was parked.
-    fn advance(
-        &mut self,
-        ctx: &mut Context<'_>,
-        from: IkeState,
-        fingerprint: Option<Digest>,
-        progress: Progress,
-    ) {
-        if let Some(fingerprint) = fingerprint {
-            self.answered = Answered::new(fingerprint, None);
-        }
-        match progress {
-            Progress::Send {
-                next,
-                message,
-                path,
-            } => {
-                self.path = path.unwrap_or(self.path);
-                self.transition(ctx, Input::ProcessComplete, from, next.state());
-                if next.address_proved() && self.role == Role::Responder {
-                    ctx.effect(Effect::AddressProved(self.id));
-                }
-                self.transmit(ctx, message);
-                self.stage = Stage::MainMode(Box::new(next));
-            }
-            Progress::Ask { next, stage } => {
-                self.ask_psk(ctx, stage);
-                self.stage = Stage::MainMode(Box::new(next));
-            }
-            Progress::Done {
-                agreed,
-                message,
-                path,
-            } => {
-                self.path = path.unwrap_or(self.path);
-                self.half_open_until = None;
-                if let Some(message) = message {
-                    ctx.send(self.path, &message);
-                    self.answered.answer = Some(message);
-                }
-                self.transition(ctx, Input::ProcessComplete, from, IkeState::Complete);
-                let initial_contact = agreed.initial_contact;
-                match self.frame(ctx) {
-                    Ok(frame) => {
-                        let (role, path) = (self.role, self.path);
-                        let up = Established::new(ctx, &frame, role, path, agreed);
-                        self.stage = Stage::Up(Box::new(up));
-                        ctx.effect(Effect::Established(self.id));
-                        if initial_contact {
-                            ctx.effect(Effect::InitialContact(self.id));
-                        }
-                    }
-                    Err(_) => self.end(ctx, CloseReason::Refused),
-                }
-            }
-            Progress::Fail(reason) => self.end(ctx, reason),
-        }
-    }
-
-    /// Sends a phase 1 message: an initiator repeats it, a responder keeps it for repetitions.
-    fn transmit(&mut self, ctx: &mut Context<'_>, message: Bytes) {
-        ctx.send(self.path, &message);
-        match (self.role, self.frame(ctx)) {
-            (Role::Initiator, Ok(frame)) => {
-                self.pending = Some(Pending::new(
-                    message,
-                    &frame.peer.retransmit,
-                    ctx.now,
-                    ctx.rng,
-                ));
-            }
-            _ => self.answered.answer = Some(message),
-        }
-    }
-
-    fn ask_psk(&mut self, ctx: &mut Context<'_>, stage: PskStage) {
-        let peer = ctx
-            .config
-            .peers
-            .get(self.peer)
-            .map(|p| p.name.clone())
-            .unwrap_or_default();
-        let remote = self.path.remote.ip();
-        let ticket = ctx.ask(
-            self.id,
-            Place::Phase1,
-            Question::Psk {
-                peer,
-                remote,
-                stage,
-            },
-        );
-        let until = ctx.now.saturating_add(ctx.config.limits.question_time);
-        self.question = Some((ticket, until));
-    }
-
     fn end(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
         self.stage = Stage::Gone;
         self.pending = None;
@@ -598,7 +301,7 @@ impl Session {
             match pending.due(&frame.peer.retransmit, now, ctx.rng) {
                 Due::Wait => {}
                 Due::Resend(message) => {
-                    if matches!(&self.stage, Stage::MainMode(m) if m.awaits_proof()) {
+                    if matches!(&self.stage, Stage::Phase1(n) if n.awaits_proof()) {
                         ctx.note(Some(self.id), What::Notice(Notice::PskMayDiffer));
                     }
                     ctx.send(self.path, &message);
@@ -725,18 +428,4 @@ impl Session {
             up.abandon(ctx, &frame, id, CloseReason::Replaced);
         }
     }
-}
-
-fn check_phase1_header(header: &Header) -> Result<(), DropReason> {
-    if header.exchange_type != ExchangeType::IDENTITY_PROTECTION {
-        return Err(DropReason::UnexpectedExchange(header.exchange_type));
-    }
-    // RFC 2408 §3.1: during phase 1 the message id is 0.
-    if header.message_id != 0 {
-        return Err(DropReason::UnexpectedMessage);
-    }
-    if header.flags.contains(Flags::COMMIT) {
-        return Err(DropReason::CommitBit);
-    }
-    Ok(())
 }

@@ -9,12 +9,15 @@ use crate::{s, seeds};
 /// A or B, or both at once, want a tunnel over a link with 30 % loss, duplicates, reordering and
 /// corruption. After two minutes the link heals. In the end there is a working pair, or nothing.
 fn handshake(seed: u64, nat: bool) -> Result<World, String> {
-    let mut world = World::pair(seed, Link::BAD, |_, _| {});
-    if nat {
-        let public = std::net::IpAddr::from([198, 51, 100, 1]);
-        world.network.nats.push(Nat::new(address(A), public));
-        world = with_nat(seed, public);
-    }
+    let world = if nat {
+        with_nat(seed, std::net::IpAddr::from([198, 51, 100, 1]))
+    } else {
+        World::pair(seed, Link::BAD, |_, _| {})
+    };
+    handshake_of(world, seed, nat)
+}
+
+fn handshake_of(mut world: World, seed: u64, nat: bool) -> Result<World, String> {
     start(&mut world, seed, nat)?;
     world.run(s(120))?;
     world.network.link = Link::CLEAN;
@@ -74,6 +77,24 @@ fn the_same_behind_a_nat() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn the_same_in_aggressive_mode() {
+    seeds(500, |seed| {
+        let world = handshake_of(World::pair(seed, Link::BAD, aggressive), seed, false)?;
+        world.check_consistent()?;
+        if world.working_pairs() == 0 {
+            return Err(format!("no tunnel: {}", world.describe()));
+        }
+        Ok(())
+    });
+}
+
+fn aggressive(host: usize, config: &mut ike_sm::config::Config) {
+    let peer = &mut config.peers[0];
+    peer.mode = ike_sm::config::Phase1Mode::AggressiveExposingPskHash;
+    peer.local_address = Some(address(host));
 }
 
 #[test]

@@ -11,6 +11,7 @@
     clippy::panic
 )]
 
+mod aggressive;
 mod closing;
 mod common;
 mod flood;

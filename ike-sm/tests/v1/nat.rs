@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crypto_suite::Secret;
-use ike_sm::config::{Config, Identity, Prefix, PskOwner, RemoteIdentity};
+use ike_sm::config::{Config, Identity, Phase1Mode, Prefix, PskOwner, RemoteIdentity};
 use ike_sm::{Command, Event, Traffic};
 
 use crate::common::{A, B, Pair, config, ip, secs};
@@ -183,4 +183,31 @@ fn without_nat_traversal_on_one_side_nothing_floats() {
             .values()
             .all(|c| !c.udp_encapsulation && !c.path.natt)
     );
+}
+
+#[test]
+fn rfc3947_s4_aggressive_mode_floats_with_its_third_message() {
+    let aggressive = |mut config: Config| {
+        config.peers[0].mode = Phase1Mode::AggressiveExposingPskHash;
+        config
+    };
+    let mut pair = Pair::new(aggressive(config(A, B, b"secret")), aggressive(responder()));
+    let _base = behind_nat(&mut pair);
+    pair.bring_up();
+    let a = pair.a.children.values().next().unwrap();
+    let b = pair.b.children.values().next().unwrap();
+    assert!(a.udp_encapsulation && b.udp_encapsulation);
+    assert_eq!(
+        (a.path.local.port(), a.path.remote.port(), a.path.natt),
+        (4500, 4500, true)
+    );
+    assert_eq!(b.path.remote, SocketAddr::new(ip(PUBLIC), 24_500));
+    assert!(
+        pair.outcomes.iter().all(|(_, o)| o.dropped().is_none()),
+        "{:?}",
+        pair.outcomes
+    );
+    // Only the end behind the NAT keeps it open: the ends agree on who that is.
+    pair.run_for(secs(100));
+    assert!(pair.a.keepalives > 2 && pair.b.keepalives == 0);
 }

@@ -1,0 +1,220 @@
+//! A phase 1 under way, in either mode.
+//!
+//! Each state is a type of its own; a message either consumes it and gives the next one, or gives
+//! it back unchanged with the reason. No state outlives its message, and no key material its state.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+use crypto_suite::Secret;
+use isakmp_wire::registry::ExchangeType;
+use isakmp_wire::v1::Message;
+
+use crate::action::{CloseReason, PskStage};
+use crate::config::{Identity, Phase1Mode};
+use crate::context::Context;
+use crate::explain::IkeState;
+use crate::outcome::DropReason;
+use crate::path::Path;
+use crate::v1::established::Agreed;
+use crate::v1::phase1::Frame;
+use crate::v1::{aggressive, main_mode};
+
+/// A phase 1 under way.
+#[derive(Debug)]
+pub(crate) enum Negotiation {
+    /// Main mode, initiator: message 1 is out.
+    SaSent(main_mode::SaSent),
+    /// Message 3 is out.
+    KeSent(main_mode::KeSent),
+    /// Message 4 is in, the key is asked for.
+    KeyWanted(main_mode::KeyWanted),
+    /// Message 5 is out.
+    IdSent(main_mode::IdSent),
+    /// Main mode, responder: message 1 is in; whether there is a key is asked.
+    FirstAsked(main_mode::FirstAsked),
+    /// Message 2 is out.
+    SaAnswered(main_mode::SaAnswered),
+    /// Message 3 is in, the key is asked for.
+    KeyAsked(main_mode::KeyAsked),
+    /// Message 4 is out.
+    KeAnswered(main_mode::KeAnswered),
+    /// Aggressive mode, initiator: the key is asked for before anything is sent.
+    AmKeyWanted(aggressive::KeyWanted),
+    /// Message 1 is out.
+    AmSent(aggressive::Sent),
+    /// Aggressive mode, responder: message 1 is in, the key is asked for.
+    AmKeyAsked(aggressive::KeyAsked),
+    /// Message 2 is out.
+    AmAnswered(aggressive::Answered),
+}
+
+/// What a message or an answer has led to.
+pub(crate) enum Progress {
+    /// The next message goes out; for an initiator it is repeated until it is answered.
+    Send {
+        next: Negotiation,
+        message: Bytes,
+        /// Where to send it, and everything after it, if that changes.
+        path: Option<Path>,
+    },
+    /// A key is needed that the configuration does not have.
+    Ask {
+        next: Negotiation,
+        stage: PskStage,
+        /// Whose key, where that is known.
+        identity: Option<Identity>,
+    },
+    /// Phase 1 is done.
+    Done(Done),
+    /// It cannot go on, through no fault of the message.
+    Fail(CloseReason),
+}
+
+/// The end of phase 1.
+pub(crate) struct Done {
+    pub(crate) agreed: Box<Agreed>,
+    /// The last message, where it is ours to send.
+    pub(crate) message: Option<Bytes>,
+    /// Where to send it, and everything after it, if that changes.
+    pub(crate) path: Option<Path>,
+    /// The peer says that it has no older SAs with us.
+    pub(crate) initial_contact: bool,
+    /// We have none with the peer and could not say so yet.
+    pub(crate) owes_contact: bool,
+}
+
+/// A refused message and the state that it left as it was.
+pub(crate) type Refused<S> = Box<(S, DropReason)>;
+
+impl Negotiation {
+    /// The field's name of the state.
+    pub(crate) const fn state(&self) -> IkeState {
+        match self {
+            Self::SaSent(_) => IkeState::InitiatorMm1,
+            Self::KeSent(_) => IkeState::InitiatorMm3,
+            Self::KeyWanted(_) => IkeState::InitiatorMm4,
+            Self::IdSent(_) => IkeState::InitiatorMm5,
+            Self::FirstAsked(_) => IkeState::ResponderMm1,
+            Self::SaAnswered(_) => IkeState::ResponderMm2,
+            Self::KeyAsked(_) => IkeState::ResponderMm3,
+            Self::KeAnswered(_) => IkeState::ResponderMm4,
+            Self::AmKeyWanted(_) => IkeState::Ready,
+            Self::AmSent(_) => IkeState::InitiatorAm1,
+            Self::AmKeyAsked(_) => IkeState::ResponderAm1,
+            Self::AmAnswered(_) => IkeState::ResponderAm2,
+        }
+    }
+
+    /// The state that the next message of the peer leads to while it is worked on.
+    pub(crate) const fn arriving(&self) -> Option<IkeState> {
+        Some(match self {
+            Self::SaSent(_) => IkeState::InitiatorMm2,
+            Self::KeSent(_) => IkeState::InitiatorMm4,
+            Self::IdSent(_) => IkeState::InitiatorMm6,
+            Self::SaAnswered(_) => IkeState::ResponderMm3,
+            Self::KeAnswered(_) => IkeState::ResponderMm5,
+            Self::AmSent(_) => IkeState::InitiatorAm2,
+            _ => return None,
+        })
+    }
+
+    /// The mode that it runs in.
+    pub(crate) const fn mode(&self) -> Phase1Mode {
+        match self {
+            Self::AmKeyWanted(_) | Self::AmSent(_) | Self::AmKeyAsked(_) | Self::AmAnswered(_) => {
+                Phase1Mode::AggressiveExposingPskHash
+            }
+            _ => Phase1Mode::Main,
+        }
+    }
+
+    /// Whether a responder has seen that its answers arrive.
+    pub(crate) const fn address_proved(&self) -> bool {
+        !matches!(
+            self,
+            Self::FirstAsked(_) | Self::SaAnswered(_) | Self::AmKeyAsked(_) | Self::AmAnswered(_)
+        )
+    }
+
+    /// Whether our proof is out and the peer's is missing: silence then has one usual cause.
+    pub(crate) const fn awaits_proof(&self) -> bool {
+        matches!(self, Self::IdSent(_))
+    }
+
+    /// Whether a peer that proves itself next may do so from another address or port, and moves
+    /// the SA there (RFC 3947 §4).
+    pub(crate) const fn may_move(&self, encrypted: bool) -> bool {
+        match self {
+            Self::KeAnswered(_) => encrypted,
+            // Message 3 of aggressive mode may be in the clear (RFC 2409 §5).
+            Self::AmAnswered(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Takes in a message of the peer.
+    pub(crate) fn receive(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        message: &Message<'_>,
+    ) -> Result<Progress, Refused<Self>> {
+        fn back<S>(
+            wrap: impl FnOnce(S) -> Negotiation,
+        ) -> impl FnOnce(Refused<S>) -> Refused<Negotiation> {
+            |refused| {
+                let (state, reason) = *refused;
+                Box::new((wrap(state), reason))
+            }
+        }
+        match self {
+            Self::SaSent(s) => s.receive(ctx, frame, message).map_err(back(Self::SaSent)),
+            Self::KeSent(s) => s.receive(ctx, frame, message).map_err(back(Self::KeSent)),
+            Self::IdSent(s) => s.receive(ctx, frame, message).map_err(back(Self::IdSent)),
+            Self::SaAnswered(s) => s
+                .receive(ctx, frame, message)
+                .map_err(back(Self::SaAnswered)),
+            Self::KeAnswered(s) => s
+                .receive(ctx, frame, message)
+                .map_err(back(Self::KeAnswered)),
+            Self::AmSent(s) => s.receive(ctx, frame, message).map_err(back(Self::AmSent)),
+            Self::AmAnswered(s) => s
+                .receive(ctx, frame, message)
+                .map_err(back(Self::AmAnswered)),
+            waiting @ (Self::KeyWanted(_)
+            | Self::FirstAsked(_)
+            | Self::KeyAsked(_)
+            | Self::AmKeyWanted(_)
+            | Self::AmKeyAsked(_)) => Err(Box::new((waiting, DropReason::UnexpectedMessage))),
+        }
+    }
+
+    /// Takes in the answer to a question: the key, or none.
+    pub(crate) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        psk: Option<Secret>,
+    ) -> Result<Progress, Refused<Self>> {
+        let Some(psk) = psk else {
+            return Ok(Progress::Fail(CloseReason::Refused));
+        };
+        Ok(match self {
+            Self::KeyWanted(s) => s.answer(ctx, frame, &psk),
+            Self::FirstAsked(s) => s.answer(),
+            Self::KeyAsked(s) => s.answer(ctx, frame, &psk),
+            Self::AmKeyWanted(s) => s.answer(ctx, frame, psk),
+            Self::AmKeyAsked(s) => s.answer(ctx, frame, &psk),
+            other => return Err(Box::new((other, DropReason::WrongState))),
+        })
+    }
+}
+
+/// The exchange type of a mode (RFC 2408 §3.1).
+pub(crate) const fn exchange(mode: Phase1Mode) -> ExchangeType {
+    match mode {
+        Phase1Mode::Main => ExchangeType::IDENTITY_PROTECTION,
+        Phase1Mode::AggressiveExposingPskHash => ExchangeType::AGGRESSIVE,
+    }
+}

@@ -1,0 +1,165 @@
+//! The SA payloads of phase 1: the offer, the choice, what is agreed on.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crypto_suite::{Cipher, Hash, KeyExchange, Prf, Provider};
+use isakmp_wire::registry::ProtocolId;
+use isakmp_wire::v1::{PayloadType, Sa, Situation, Writer};
+use isakmp_wire::{BuildError, Written};
+
+use super::Frame;
+use crate::alg;
+use crate::config::{Lifetime, Phase1Policy};
+use crate::context::Context;
+use crate::explain::{Notice, Phase1Summary, What};
+use crate::outcome::DropReason;
+use crate::policy::{self, OfferedTransform, Phase1Choice};
+
+/// What the SA payloads have agreed on.
+#[derive(Clone, Copy)]
+pub(crate) struct Suite {
+    pub(crate) policy: Phase1Policy,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) cipher: &'static dyn Cipher,
+    pub(crate) hash: &'static dyn Hash,
+    pub(crate) prf: &'static dyn Prf,
+    pub(crate) group: &'static dyn KeyExchange,
+}
+
+impl fmt::Debug for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.policy, self.lifetime).fmt(f)
+    }
+}
+
+impl Suite {
+    pub(crate) fn new(
+        provider: &Provider,
+        policy: Phase1Policy,
+        lifetime: Lifetime,
+    ) -> Result<Self, DropReason> {
+        let prf = alg::prf_of_hash(policy.hash).and_then(|prf| provider.prf(prf));
+        Ok(Self {
+            policy,
+            lifetime,
+            cipher: provider
+                .cipher(policy.encryption)
+                .ok_or(DropReason::Crypto)?,
+            hash: provider.hash(policy.hash).ok_or(DropReason::Crypto)?,
+            prf: prf.ok_or(DropReason::Crypto)?,
+            group: provider.group(policy.group).ok_or(DropReason::Crypto)?,
+        })
+    }
+}
+
+/// Chooses from an offer and reports how.
+pub(crate) fn choose(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    sa: &Sa<'_>,
+) -> Result<(Suite, usize), DropReason> {
+    let offer =
+        policy::read_phase1(sa).map_err(|_| DropReason::BadPayload(PayloadType::SA.into()))?;
+    let policies = ctx.config.policies_for(frame.peer);
+    let choice = policy::choose_phase1(&policies, &offer, &mut |what| {
+        ctx.note(Some(frame.ike), what);
+    });
+    let Some(choice) = choice else {
+        if let Some(miss) = policy::nearest_miss(&policies, &offer) {
+            let notice = Notice::NearestMiss(Box::new(miss));
+            ctx.note(Some(frame.ike), What::Notice(notice));
+        }
+        return Err(DropReason::NoProposalChosen);
+    };
+    let transform = choice.transform;
+    Ok((agreed_suite(ctx, frame, choice)?, transform))
+}
+
+/// Writes the SA payload that takes one transform of an offer, unchanged.
+pub(crate) fn write_choice(
+    writer: &mut Writer<'_>,
+    offer: &Sa<'_>,
+    transform: usize,
+) -> Result<Written, BuildError> {
+    writer.sa(Situation::IDENTITY_ONLY, |sa| {
+        for proposal in offer.proposals().take(1) {
+            for transform in proposal.transforms().skip(transform).take(1) {
+                sa.choose(&proposal, &[], &transform)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What we have offered.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    policies: Vec<Phase1Policy>,
+    transforms: Vec<OfferedTransform>,
+    /// SAi_b: our SA payload as it went out.
+    pub(crate) sai_b: Vec<u8>,
+}
+
+impl Offered {
+    /// An offer of these policies.
+    pub(crate) fn new(policies: Vec<Phase1Policy>) -> Self {
+        let transforms = policy::phase1_offer(&policies);
+        Self {
+            policies,
+            transforms,
+            sai_b: Vec::new(),
+        }
+    }
+
+    /// Writes it, and keeps what was written.
+    pub(crate) fn write(&mut self, writer: &mut Writer<'_>) -> Result<(), BuildError> {
+        // RFC 2409 §5: one proposal with one transform for each offer.
+        let sa = writer.sa(Situation::IDENTITY_ONLY, |sa| {
+            sa.proposal(1, ProtocolId::ISAKMP, &[], |proposal| {
+                for t in &self.transforms {
+                    proposal.transform(t.number, t.id, |attributes| t.write(attributes))?;
+                }
+                Ok(())
+            })?;
+            Ok(())
+        })?;
+        self.sai_b = writer.body(sa).to_vec();
+        Ok(())
+    }
+
+    /// What the responder has taken of it.
+    pub(crate) fn answered(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        sa: &Sa<'_>,
+    ) -> Result<Suite, DropReason> {
+        let answer =
+            policy::read_phase1(sa).map_err(|_| DropReason::BadPayload(PayloadType::SA.into()))?;
+        let choice =
+            policy::check_phase1_answer(&self.policies, &self.transforms, &answer, &mut |what| {
+                ctx.note(Some(frame.ike), what);
+            })
+            .map_err(|_| DropReason::NotOffered)?;
+        agreed_suite(ctx, frame, choice)
+    }
+}
+
+fn agreed_suite(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    choice: Phase1Choice,
+) -> Result<Suite, DropReason> {
+    let suite = Suite::new(ctx.provider, choice.policy, choice.lifetime)?;
+    ctx.note(
+        Some(frame.ike),
+        What::Phase1Suite(Phase1Summary {
+            policy: choice.policy,
+            offered: choice.offered,
+            lifetime: choice.lifetime,
+        }),
+    );
+    Ok(suite)
+}

@@ -1,0 +1,364 @@
+//! Phase 1 of an ISAKMP SA: its messages, its questions, its end.
+
+use alloc::boxed::Box;
+use core::mem;
+
+use bytes::Bytes;
+use crypto_suite::{Digest, Secret};
+use isakmp_wire::registry::ExchangeType;
+use isakmp_wire::v1::{Message, NotifyType};
+use isakmp_wire::{Flags, Header};
+
+use super::{Session, Stage};
+use crate::action::{CloseReason, PskStage, Question};
+use crate::config::{Identity, Phase1Mode};
+use crate::context::{Context, Effect, Place};
+use crate::explain::{IkeState, Input, Notice, Role, State, Transition, What};
+use crate::id::IkeId;
+use crate::outcome::{DropReason, Outcome};
+use crate::path::Path;
+use crate::retransmit::{Answered, Pending, fingerprint};
+use crate::v1::established::Established;
+use crate::v1::keys::Cookies;
+use crate::v1::negotiation::{self, Done, Progress};
+use crate::v1::phase1::Frame;
+use crate::v1::{aggressive, informational, main_mode};
+
+impl Session {
+    /// Starts a phase 1 with this peer.
+    pub(crate) fn initiate(
+        ctx: &mut Context<'_>,
+        id: IkeId,
+        peer: usize,
+        path: Path,
+        replaces: Option<IkeId>,
+    ) -> Result<Self, DropReason> {
+        let initiator = ctx.cookie()?;
+        let cookies = Cookies {
+            initiator,
+            responder: [0; 8],
+        };
+        let mut session = Self::new(ctx, id, peer, Role::Initiator, path, cookies);
+        session.replaces = replaces;
+        let frame = session.frame(ctx)?;
+        let (input, to, progress) = match frame.peer.mode {
+            Phase1Mode::Main => (
+                Input::WantMainMode,
+                IkeState::InitiatorMm1,
+                main_mode::start(ctx, &frame)?,
+            ),
+            Phase1Mode::AggressiveExposingPskHash => (
+                Input::WantAggressiveMode,
+                IkeState::InitiatorAm1,
+                aggressive::start(ctx, &frame)?,
+            ),
+        };
+        match progress {
+            Progress::Send { next, message, .. } => {
+                session.transition(ctx, input, IkeState::Ready, to);
+                session.transmit(ctx, message);
+                session.stage = Stage::Phase1(Box::new(next));
+            }
+            other => session.advance(ctx, IkeState::Ready, None, other),
+        }
+        Ok(session)
+    }
+
+    /// Answers the first message of a peer. When it is refused nothing is left of it.
+    pub(crate) fn respond(
+        ctx: &mut Context<'_>,
+        id: IkeId,
+        peer: usize,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+    ) -> Result<Self, DropReason> {
+        let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
+        let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
+        let aggressive = header.exchange_type == ExchangeType::AGGRESSIVE;
+        let mode = if aggressive {
+            Phase1Mode::AggressiveExposingPskHash
+        } else {
+            Phase1Mode::Main
+        };
+        check_header(header, mode)?;
+        let cookies = Cookies {
+            initiator: header.initiator_spi,
+            responder: ctx.cookie()?,
+        };
+        let mut session = Self::new(ctx, id, peer, Role::Responder, path, cookies);
+        let frame = session.frame(ctx)?;
+        let arrived = if aggressive {
+            IkeState::ResponderAm1
+        } else {
+            IkeState::ResponderMm1
+        };
+        session.arrived(ctx, IkeState::Ready, arrived);
+        let progress = if aggressive {
+            aggressive::receive_first(ctx, &frame, &message)
+        } else {
+            main_mode::receive_first(ctx, &frame, &message)
+        };
+        let progress = match progress {
+            Ok(progress) => progress,
+            Err(reason) => {
+                if reason == DropReason::NoProposalChosen {
+                    session.send_hint(ctx, header, NotifyType::NO_PROPOSAL_CHOSEN, raw.len());
+                }
+                return Err(reason);
+            }
+        };
+        session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
+        session.advance(ctx, arrived, Some(fingerprint), progress);
+        Ok(session)
+    }
+
+    /// An unprotected notification, never longer than what it answers.
+    fn send_hint(&self, ctx: &mut Context<'_>, header: &Header, notify: NotifyType, most: usize) {
+        let cookies = Cookies {
+            initiator: header.initiator_spi,
+            ..self.cookies
+        };
+        if let Some(message) = informational::unprotected_refusal(&cookies, 0, notify)
+            && message.len() <= most
+        {
+            ctx.send(self.path, &message);
+        }
+    }
+
+    pub(super) fn receive_phase1(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        message: &Message<'_>,
+        fingerprint: Digest,
+    ) -> Result<Outcome, DropReason> {
+        let mut frame = self.frame(ctx)?;
+        let header = &message.header;
+        if header.exchange_type == ExchangeType::INFORMATIONAL {
+            // Before there are keys whoever can send packets can send these: they end nothing.
+            return Err(match message.encrypted() {
+                None => informational::refuse_clear(ctx, &frame, message),
+                Some(_) => DropReason::NoKeyYet,
+            });
+        }
+        let Stage::Phase1(negotiation) = &self.stage else {
+            return Err(DropReason::WrongState);
+        };
+        let moves = negotiation.may_move(message.encrypted().is_some());
+        check_header(header, negotiation.mode())?;
+        if self.path.natt && !path.natt {
+            // RFC 3947 §4: a main mode packet on port 500 after the move is old.
+            return Err(DropReason::OldPath);
+        }
+        if self.cookies.responder == [0; 8] {
+            if header.responder_spi == [0; 8] || header.responder_spi == self.cookies.initiator {
+                return Err(DropReason::BadCookie);
+            }
+            frame.cookies.responder = header.responder_spi;
+        }
+        if self.path.local.ip().is_unspecified() {
+            // The route to the peer has shown which address of ours it uses.
+            frame.path.local.set_ip(path.local.ip());
+        }
+        if moves {
+            // RFC 3947 §4: the answer goes where this message came from, if it proves valid.
+            frame.path = path;
+        }
+        let Stage::Phase1(negotiation) = mem::replace(&mut self.stage, Stage::Gone) else {
+            return Err(DropReason::WrongState);
+        };
+        let before = negotiation.state();
+        let arrived = negotiation.arriving();
+        if let Some(arrived) = arrived {
+            self.arrived(ctx, before, arrived);
+        }
+        let arrived = arrived.unwrap_or(before);
+        match negotiation.receive(ctx, &frame, message) {
+            Ok(progress) => {
+                if self.cookies != frame.cookies {
+                    self.cookies = frame.cookies;
+                    ctx.effect(Effect::CookiesKnown(self.id));
+                }
+                self.path = frame.path;
+                self.pending = None;
+                self.advance(ctx, arrived, Some(fingerprint), progress);
+                Ok(Outcome::Handled)
+            }
+            Err(refused) => {
+                let (negotiation, reason) = *refused;
+                if arrived == IkeState::ResponderMm5 && reason.hints_at_key() {
+                    ctx.note(Some(self.id), What::Notice(Notice::PskMayDiffer));
+                }
+                self.stage = Stage::Phase1(Box::new(negotiation));
+                Err(reason)
+            }
+        }
+    }
+
+    pub(super) fn answer_psk(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        psk: Option<Secret>,
+    ) -> Result<(), DropReason> {
+        match mem::replace(&mut self.stage, Stage::Gone) {
+            Stage::Phase1(negotiation) => {
+                let state = negotiation.state();
+                match negotiation.answer(ctx, frame, psk) {
+                    Ok(progress) => {
+                        self.question = None;
+                        self.advance(ctx, state, None, progress);
+                        Ok(())
+                    }
+                    Err(refused) => {
+                        let (negotiation, reason) = *refused;
+                        self.stage = Stage::Phase1(Box::new(negotiation));
+                        Err(reason)
+                    }
+                }
+            }
+            other => {
+                self.stage = other;
+                Err(DropReason::UnknownTicket)
+            }
+        }
+    }
+
+    /// A message came in: the state that it leads to while it is worked on.
+    fn arrived(&self, ctx: &mut Context<'_>, from: IkeState, to: IkeState) {
+        if matches!(to, IkeState::ResponderAm1 | IkeState::InitiatorAm2) {
+            return self.transition(ctx, Input::PeerAggressiveMode, from, to);
+        }
+        self.transition(ctx, Input::PeerMainMode, from, to);
+        self.transition(ctx, Input::ProcessMainMode, to, to);
+    }
+
+    fn transition(&self, ctx: &mut Context<'_>, input: Input, from: IkeState, to: IkeState) {
+        ctx.note(
+            Some(self.id),
+            What::Transition(Transition {
+                input,
+                from: State::Ike(from),
+                to: State::Ike(to),
+                message_id: None,
+            }),
+        );
+    }
+
+    /// Carries out what a message or an answer has led to. `fingerprint` is that of the message;
+    /// an answer keeps the one that was parked.
+    fn advance(
+        &mut self,
+        ctx: &mut Context<'_>,
+        from: IkeState,
+        fingerprint: Option<Digest>,
+        progress: Progress,
+    ) {
+        if let Some(fingerprint) = fingerprint {
+            self.answered = Answered::new(fingerprint, None);
+        }
+        match progress {
+            Progress::Send {
+                next,
+                message,
+                path,
+            } => {
+                self.path = path.unwrap_or(self.path);
+                self.transition(ctx, Input::ProcessComplete, from, next.state());
+                if next.address_proved() && self.role == Role::Responder {
+                    ctx.effect(Effect::AddressProved(self.id));
+                }
+                self.transmit(ctx, message);
+                self.stage = Stage::Phase1(Box::new(next));
+            }
+            Progress::Ask {
+                next,
+                stage,
+                identity,
+            } => {
+                self.ask_psk(ctx, stage, identity);
+                self.stage = Stage::Phase1(Box::new(next));
+            }
+            Progress::Done(done) => self.done(ctx, from, done),
+            Progress::Fail(reason) => self.end(ctx, reason),
+        }
+    }
+
+    fn done(&mut self, ctx: &mut Context<'_>, from: IkeState, done: Done) {
+        self.path = done.path.unwrap_or(self.path);
+        self.half_open_until = None;
+        let Ok(frame) = self.frame(ctx) else {
+            return self.end(ctx, CloseReason::Refused);
+        };
+        let mut up = Established::new(ctx, &frame, self.role, self.path, done.agreed);
+        if let Some(message) = done.message {
+            ctx.send(self.path, &message);
+            if self.role == Role::Initiator {
+                up.unconfirmed = Some(message.clone());
+            }
+            self.answered.answer = Some(message);
+        }
+        self.transition(ctx, Input::ProcessComplete, from, IkeState::Complete);
+        if done.owes_contact {
+            informational::send_initial_contact(&mut up, ctx, &frame);
+        }
+        self.stage = Stage::Up(Box::new(up));
+        ctx.effect(Effect::Established(self.id));
+        if done.initial_contact {
+            ctx.effect(Effect::InitialContact(self.id));
+        }
+    }
+
+    /// Sends a phase 1 message: an initiator repeats it, a responder keeps it for repetitions.
+    fn transmit(&mut self, ctx: &mut Context<'_>, message: Bytes) {
+        ctx.send(self.path, &message);
+        match (self.role, self.frame(ctx)) {
+            (Role::Initiator, Ok(frame)) => {
+                self.pending = Some(Pending::new(
+                    message,
+                    &frame.peer.retransmit,
+                    ctx.now,
+                    ctx.rng,
+                ));
+            }
+            _ => self.answered.answer = Some(message),
+        }
+    }
+
+    fn ask_psk(&mut self, ctx: &mut Context<'_>, stage: PskStage, identity: Option<Identity>) {
+        let peer = ctx
+            .config
+            .peers
+            .get(self.peer)
+            .map(|p| p.name.clone())
+            .unwrap_or_default();
+        let remote = self.path.remote.ip();
+        let ticket = ctx.ask(
+            self.id,
+            Place::Phase1,
+            Question::Psk {
+                peer,
+                remote,
+                identity,
+                stage,
+            },
+        );
+        let until = ctx.now.saturating_add(ctx.config.limits.question_time);
+        self.question = Some((ticket, until));
+    }
+}
+
+fn check_header(header: &Header, mode: Phase1Mode) -> Result<(), DropReason> {
+    if header.exchange_type != negotiation::exchange(mode) {
+        return Err(DropReason::UnexpectedExchange(header.exchange_type));
+    }
+    // RFC 2408 §3.1: during phase 1 the message id is 0.
+    if header.message_id != 0 {
+        return Err(DropReason::UnexpectedMessage);
+    }
+    if header.flags.contains(Flags::COMMIT) {
+        return Err(DropReason::CommitBit);
+    }
+    Ok(())
+}
