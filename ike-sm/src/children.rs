@@ -10,6 +10,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crypto_suite::GroupId;
+
 pub(crate) use life::{NewChild, activate, install, on_deadline, on_traffic, remove, shorten};
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
@@ -48,6 +50,8 @@ pub(crate) struct Child {
     pub(crate) local: Selectors,
     pub(crate) remote: Selectors,
     pub(crate) esn: bool,
+    /// The group of its own key exchange.
+    pub(crate) pfs: Option<GroupId>,
     pub(crate) original_addresses: Option<OriginalAddresses>,
     /// What stood for the same traffic when the negotiation started.
     pub(crate) replaces: Option<ChildId>,

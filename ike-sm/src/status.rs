@@ -4,6 +4,8 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
+use crypto_suite::GroupId;
+
 use crate::action::{ChildSuite, Mode, OriginalAddresses};
 use crate::children::{Child, ChildState};
 use crate::config::{Config, Identity, Phase1Policy, Schedule};
@@ -116,6 +118,8 @@ pub struct ChildStatus {
     pub udp_encapsulation: bool,
     /// Extended sequence numbers.
     pub esn: bool,
+    /// The group of its own key exchange (perfect forward secrecy); `None` without one.
+    pub pfs: Option<GroupId>,
     /// The SPI on packets to us.
     pub spi_in: u32,
     /// The SPI on packets to the peer.
@@ -215,6 +219,7 @@ fn child_status(config: &Config, child: &Child) -> ChildStatus {
         mode: child.mode,
         udp_encapsulation: child.udp_encapsulation,
         esn: child.esn,
+        pfs: child.pfs,
         spi_in: child.spi_in,
         spi_out: child.spi_out,
         local: child.local.clone(),

@@ -1,6 +1,7 @@
 # Our gateway: its TOML file out of the settings, its commands, its status.
 
-gw_cipher() { case $1 in aes128|aes192|aes256) echo "aes-${1#aes}";; *) echo "$1";; esac; }
+gw_cipher() { case $1 in aes128|aes192|aes256) echo "aes-${1#aes}";; aes128gcm16) echo aes-128-gcm;; aes256gcm16) echo aes-256-gcm;;
+  *) echo "$1";; esac; }
 
 gw_start() { # SIDE, with the settings in V
   local s=$1 o d=$DIR/gateway-$1 remote pfs keepalive; o=$(other "$1")
@@ -13,6 +14,7 @@ gw_start() { # SIDE, with the settings in V
 [gateway]
 name = "$s"
 tun = "ipsec0"
+mtu = ${V[TUNMTU]}
 control = "$d/control.sock"
 nat-keepalive = ${V[KEEPALIVE]}
 retransmit = ${V[RETRY]}
@@ -29,7 +31,7 @@ $([ "${V[IKELIFE]}" = 0 ] || echo "lifetime = $((V[IKELIFE]))")
 [[transform-set]]
 name = "set"
 encryption = "$(gw_cipher "${V[ESPENC]}")"
-hash = "${V[ESPAUTH]}"
+$([ "${V[ESPAUTH]}" = none ] || echo "hash = \"${V[ESPAUTH]}\"")
 mode = "${V[MODE]}"
 
 [[psk]]
@@ -45,7 +47,7 @@ $([ "${V[DPD]}" = 0 ] || echo "dpd = { interval = ${V[DPD]}, retry = 1, retries 
 [[peer.tunnel]]
 name = "net"
 local = "$(gw_network "$s")"
-remote = "$(gw_network "$o")"
+remote = "${V[REMOTE]:-$(gw_network "$o")}"
 transform-set = "set"
 pfs = $pfs
 esn = $([ "${V[ESN]}" = no ] && echo false || echo true)
@@ -59,7 +61,9 @@ CONF
   expect 5 "our gateway did not start on $s: $(tail -1 "$DIR/gateway-$s.out")" test -S "$d/control.sock"
 }
 # In transport mode a tunnel is between the outer addresses.
-gw_network() { if [ "${V[MODE]}" = transport ]; then echo "$(outer "$1")/32"; else network "$1"; fi; }
+gw_network() {
+  if [ "${V[MODE]}" = transport ]; then case $(outer "$1") in *:*) echo "$(outer "$1")/128";; *) echo "$(outer "$1")/32";; esac
+  else network "$1"; fi; }
 gw() { # SIDE COMMAND ARGS…
   local d=$DIR/gateway-$1 what=$2; shift 2; "$INTEROP_GATEWAY" "$what" "$@" --control "$d/control.sock"
 }

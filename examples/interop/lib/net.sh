@@ -3,6 +3,7 @@
 #   direct   a 192.0.2.1 ──────────────── b 192.0.2.2
 #   nat      a 192.168.77.2 ── r (masquerade, 192.0.2.254) ── b 192.0.2.2
 #   wire     a 192.0.2.1 ── r (wire.py: a bad cable) ── b 192.0.2.2
+#   routed   a 192.0.2.1 ── r (a router; mtu=N: narrow towards b) ── b 198.51.100.2
 #
 # Protected networks 10.10.1.0/24 (host .1, on a's lo) and 10.10.2.0/24 (on b's lo).
 INNER_a=10.10.1.1; INNER_b=10.10.2.1; NET_a=10.10.1.0/24; NET_b=10.10.2.0/24
@@ -17,11 +18,14 @@ inner() { local v=INNER_$1; echo "${!v}"; }
 network() { local v=NET_$1; echo "${!v}"; }
 in_own_ns() { local n; n=$(ip netns identify "$1" 2>/dev/null); [[ -n $n && $n == "$(nsname '')"* ]]; }
 
-# topology direct|nat|wire [wire.py options, or ports=LOW-HIGH udp_timeout=SECS for nat]
+# topology direct|nat|wire|routed [v6] [wire.py options, ports=LOW-HIGH for nat, mtu=N for routed]
 topology() {
   TOPOLOGY=$1; shift
-  local s kv ports=; local -a options=()
-  for kv in "$@"; do case $kv in ports=*) ports=${kv#*=};; *) options+=("$kv");; esac; done
+  local s kv ports= mtu= len=24; local -a options=()
+  for kv in "$@"; do case $kv in
+    ports=*) ports=${kv#*=};; mtu=*) mtu=${kv#*=};; v6) len=64; OUTER_a=2001:db8::1; OUTER_b=2001:db8::2;;
+    *) options+=("$kv");; esac; done
+  [ "$TOPOLOGY" != routed ] || OUTER_b=198.51.100.2
   for s in a b r; do ip netns add "$(nsname $s)"; ip -n "$(nsname $s)" link set lo up; done
   if [ "$TOPOLOGY" = direct ]; then
     ip link add outer netns "$(nsname a)" type veth peer name outer netns "$(nsname b)"
@@ -32,7 +36,7 @@ topology() {
   fi
   [ "$TOPOLOGY" != nat ] || OUTER_a=192.168.77.2
   for s in a b; do
-    ip -n "$(nsname $s)" addr add "$(outer $s)/24" dev outer
+    ip -n "$(nsname $s)" addr add "$(outer $s)/$len" dev outer $([ $len = 24 ] || echo nodad)
     ip -n "$(nsname $s)" addr add "$(inner $s)/32" dev lo
     ip -n "$(nsname $s)" link set outer up
     ns $s sysctl -qw net.ipv4.ip_forward=1
@@ -46,6 +50,11 @@ topology() {
       ip -n "$(nsname a)" route add default via 192.168.77.1
       ns r iptables -t nat -A POSTROUTING -o rb -p udp -j MASQUERADE ${ports:+--to-ports "$ports"}
       ns r iptables -t nat -A POSTROUTING -o rb -j MASQUERADE;;
+    routed)
+      ip -n "$(nsname r)" addr add 192.0.2.254/24 dev ra; ip -n "$(nsname r)" addr add 198.51.100.254/24 dev rb
+      ns r sysctl -qw net.ipv4.ip_forward=1
+      [ -z "$mtu" ] || { ip -n "$(nsname r)" link set rb mtu "$mtu"; ip -n "$(nsname b)" link set outer mtu "$mtu"; }
+      ip -n "$(nsname a)" route add default via 192.0.2.254; ip -n "$(nsname b)" route add default via 198.51.100.254;;
     wire)
       spawn wire r python3 -u "$HERE/lib/wire.py" ra rb "${options[@]}"
       expect 5 "wire.py did not start" grep -q 'wire up' "$DIR/wire.out";;

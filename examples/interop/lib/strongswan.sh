@@ -4,10 +4,10 @@
 
 # settings → strongSwan's words
 swan_ike() { echo "${V[ENC]}-${V[HASH]}-$(swan_group "${V[GROUP]}")"; }
-swan_esp() { echo "${V[ESPENC]}-${V[ESPAUTH]}$([ "${V[PFS]}" = no ] || echo "-$(swan_group "${V[PFS]}")")"; }
+swan_esp() { echo "${V[ESPENC]}$([ "${V[ESPAUTH]}" = none ] || echo "-${V[ESPAUTH]}")$([ "${V[PFS]}" = no ] || echo "-$(swan_group "${V[PFS]}")")"; }
 swan_group() {
   case $1 in 1) echo modp768;; 2) echo modp1024;; 5) echo modp1536;; 14) echo modp2048;; 15) echo modp3072;;
-    16) echo modp4096;; 19) echo ecp256;; 20) echo ecp384;; *) fail "no strongSwan name for group $1";; esac; }
+    16) echo modp4096;; 19) echo ecp256;; 20) echo ecp384;; 21) echo ecp521;; 31) echo x25519;; *) fail "no strongSwan name for group $1";; esac; }
 
 swan_start() { # SIDE, with the settings in V
   local s=$1 o d=$DIR/swan-$1 remote; o=$(other "$1")

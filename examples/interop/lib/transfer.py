@@ -5,7 +5,8 @@ import socket
 import sys
 
 if sys.argv[1] == "receive":
-    with socket.create_server((sys.argv[2], int(sys.argv[3]))) as server:
+    family = socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET
+    with socket.create_server((sys.argv[2], int(sys.argv[3])), family=family) as server:
         print("listening", flush=True)
         server.settimeout(60)
         connection, _ = server.accept()

@@ -1,31 +1,33 @@
 //! The gateway between its sockets: datagrams and inner packets in, the machines' actions done.
 
 mod commands;
+mod fitting;
 mod gre;
 mod packets;
+mod report;
 mod routing;
+mod transport;
 
 use super::{
-    config::{Config, Pfs, Rri, Start},
+    config::{Config, Mode, Rri, Start},
     gre::GreTunnels,
     hold::Hold,
     inside::Inside,
     log::Log,
     outside::Outside,
-    pairs::{Pair, Pairs},
-    sessions::Sessions,
-    status::{ChildStatus, Counter, Status, TunnelStatus},
+    pairs::Pairs,
+    paths::Paths,
     words,
 };
 use crate::capture::KeyFiles;
-use esp::SelectorSet;
+use esp::{IcmpLimiter, SelectorSet};
 use getrandom::SysRng;
 use ike_sm::{
     Action, Actions, Answer, ChildId, ChildUpdate, Command, DropReason, Endpoint, Event, KeyLog,
     Outcome, Question,
 };
 use rand_core::UnwrapErr;
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 
 pub use commands::Finished;
 pub use packets::{HEADROOM, TAILROOM};
@@ -40,6 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_millis(50);
 /// How often packets without an SA ask for one at most.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
+/// Sources are told of packets that are too big at most this often, after a burst.
+const TOO_BIG: (u32, Duration) = (32, Duration::from_millis(20));
 /// How often the endpoint hears of traffic at most.
 const TRAFFIC_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -55,7 +59,10 @@ pub struct Engine {
     pub inside: Inside,
     gre: GreTunnels,
     pairs: Pairs,
-    sessions: Sessions,
+    paths: Paths,
+    icmp_limit: IcmpLimiter,
+    /// Room for packets that are put together here.
+    scratch: Vec<u8>,
     tunnels: Vec<TunnelState>,
     hold: Hold<usize>,
     routing: routing::Routing,
@@ -129,7 +136,7 @@ impl Engine {
         }
         let endpoint =
             Endpoint::new(ike, &PROVIDER).map_err(|e| io::Error::other(e.to_string()))?;
-        let routing = routing::Routing::new(&config, &parts.inside)?;
+        let routing = routing::Routing::new(&config, &parts.inside, parts.outside.mark())?;
         Ok(Self {
             mss_mtu: config.gateway.adjust_mss.then_some(config.gateway.mtu),
             hold: Hold::new(config.gateway.hold_packets, PATIENCE),
@@ -141,7 +148,9 @@ impl Engine {
             inside: parts.inside,
             gre: parts.gre,
             pairs: Pairs::default(),
-            sessions: Sessions::default(),
+            paths: Paths::default(),
+            icmp_limit: IcmpLimiter::new(TOO_BIG.0, TOO_BIG.1),
+            scratch: Vec::new(),
             tunnels,
             routing,
             log: parts.log,
@@ -160,12 +169,18 @@ impl Engine {
     /// # Errors
     /// A route is refused.
     pub fn start(&mut self, now: Duration) -> io::Result<()> {
-        for tunnel in self.config.peer.iter().flat_map(|p| &p.tunnel) {
-            let standing = tunnel.start() == Start::OnDemand || tunnel.reverse_route == Rri::Static;
-            if standing && tunnel.reverse_route != Rri::Off {
-                self.routing.add_network(tunnel.remote.get_ref().0)?;
+        for peer in &self.config.peer {
+            let hosts: Vec<IpAddr> = peer.hosts().collect();
+            for tunnel in &peer.tunnel {
+                let standing =
+                    tunnel.start() == Start::OnDemand || tunnel.reverse_route == Rri::Static;
+                if standing && tunnel.reverse_route != Rri::Off {
+                    self.routing
+                        .add_network(tunnel.remote.get_ref().0, &hosts)?;
+                }
             }
         }
+        self.warn_of_filters();
         if !self.outside.has_raw_esp() {
             self.log.note("no raw socket: ESP in UDP only");
         }
@@ -193,6 +208,7 @@ impl Engine {
             self.report_traffic(now);
         }
         self.settled(now);
+        self.age_paths(now);
         self.hold.expire(now);
         self.inside.poll(now);
         self.gre_deadline(now);
@@ -212,6 +228,7 @@ impl Engine {
                 self.hold.next_deadline(),
                 settled,
                 self.gre.next_deadline(),
+                self.paths.next_deadline(),
             ];
             [ike, inside].into_iter().chain(own).flatten().min()
         }
@@ -239,70 +256,6 @@ impl Engine {
         self.outside.flush();
     }
 
-    /// What the tables show.
-    #[must_use]
-    pub fn status(&self, now: Duration) -> Status {
-        let up = |name: &str| self.pairs.iter().any(|p| p.active && p.name == name);
-        let mut counters: Vec<Counter> = self
-            .counters
-            .iter()
-            .map(|(name, count)| Counter {
-                name: (*name).into(),
-                count: *count,
-            })
-            .collect();
-        counters.push(Counter {
-            name: "held packets".into(),
-            count: self.hold.len() as u64,
-        });
-        counters.push(Counter {
-            name: "held packets dropped".into(),
-            count: self.hold.dropped(),
-        });
-        Status {
-            name: self.config.gateway.name.clone(),
-            uptime: now.as_secs(),
-            ike: self.sessions.status(now),
-            children: self
-                .pairs
-                .iter()
-                .map(|p| self.child_status(p, now))
-                .collect(),
-            tunnels: self
-                .config
-                .peer
-                .iter()
-                .flat_map(|p| &p.tunnel)
-                .zip(&self.tunnels)
-                .map(|(written, t)| TunnelStatus {
-                    name: t.name.clone(),
-                    peer: t.peer.clone(),
-                    selectors: [written.local.get_ref(), written.remote.get_ref()]
-                        .map(|n| n.to_string()),
-                    up: up(&t.name),
-                    hits: t.hits,
-                })
-                .collect(),
-            gre: self.gre.status(now),
-            routes: self.routing.words(),
-            counters,
-        }
-    }
-
-    fn child_status(&self, pair: &Pair, now: Duration) -> ChildStatus {
-        let written = self.config.peer.iter().flat_map(|p| &p.tunnel);
-        let pfs = written
-            .filter(|t| *t.name.get_ref() == pair.name)
-            .find_map(|t| match t.pfs {
-                Pfs::Group(group) => Some(group.0),
-                Pfs::Off | Pfs::Accept => None,
-            });
-        ChildStatus {
-            pfs,
-            ..pair.status(now)
-        }
-    }
-
     /// Gives the endpoint an event and does what it wants.
     fn tell(&mut self, event: Event<'_>, now: Duration) {
         // What was refused is counted.
@@ -328,6 +281,7 @@ impl Engine {
             Action::NatKeepalive(path) => self.send_ike(path, &nat_t::KEEPALIVE),
             Action::InstallChild(sa) => {
                 let window = self.config.gateway.replay_window;
+                self.paths.using(&sa.path);
                 if let Err(e) = self.pairs.install(&sa, &PROVIDER, window, now) {
                     self.log
                         .note(&format!("tunnel {}: not installed: {e}", sa.name));
@@ -337,9 +291,11 @@ impl Engine {
             Action::UpdateChild(id, update) => match update {
                 ChildUpdate::Activate { replaces } => self.activate(id, replaces, now),
                 ChildUpdate::Path(path) => {
+                    self.paths.using(&path);
                     if let Some(pair) = self.pairs.get_mut(id) {
-                        pair.path = path;
+                        pair.set_path(path);
                     }
+                    self.follow_peer(id);
                 }
                 ChildUpdate::Lifetime(lifetime) => {
                     if let Some(pair) = self.pairs.get_mut(id) {
@@ -351,9 +307,11 @@ impl Engine {
             Action::RemoveChild { child, reason, .. } => {
                 // What replaces it cannot wait any longer.
                 self.settled_instead_of(child, now);
-                if let Some(pair) = self.pairs.remove(child) {
+                if let Some(mut pair) = self.pairs.remove(child) {
+                    self.unroute_peer(pair.routed.take());
                     self.child_removed(&pair.name, reason);
                 }
+                self.forget_paths();
             }
             Action::Ask(ticket, question) => {
                 let answer = self.answer(&question);
@@ -371,27 +329,57 @@ impl Engine {
                         .note(&format!("route to {}: {e}", route.destination));
                 }
             }
-            Action::IkeEstablished {
-                ike,
-                peer,
-                path,
-                replaces,
-            } => {
-                self.sessions.established(ike, &peer, path, replaces, now);
-                self.ike_established(&peer);
-            }
-            Action::IkeClosed { ike, peer, reason } => {
-                self.sessions.closed(ike);
-                self.ike_closed(&peer, reason);
-            }
+            Action::IkeEstablished { peer, .. } => self.ike_established(&peer),
+            Action::IkeClosed { peer, reason, .. } => self.ike_closed(&peer, reason),
             Action::ChildFailed { name, reason, .. } => self.child_failed(&name, reason),
             Action::PeerDead { peer, next } => self.peer_dead(&peer, next),
-            Action::Report(record) => {
-                self.sessions.record(&record);
-                self.log.record(&record);
-            }
+            Action::Report(record) => self.log.record(&record),
             Action::KeyLog(key) => self.log_key(&key),
             _ => {}
+        }
+    }
+
+    /// The peer of a transport-mode pair is routed into the tunnel device while the pair sends.
+    fn follow_peer(&mut self, id: ChildId) {
+        let Some(pair) = self.pairs.get_mut(id) else {
+            return;
+        };
+        let written = self.config.peer.iter().flat_map(|p| &p.tunnel);
+        let off = written
+            .filter(|t| *t.name.get_ref() == pair.name)
+            .any(|t| t.reverse_route == Rri::Off);
+        let wanted = pair.active && pair.mode == ike_sm::Mode::Transport && !off;
+        let peer = wanted.then_some(pair.path.remote.ip());
+        let old = std::mem::replace(&mut pair.routed, peer);
+        if old == peer {
+            return;
+        }
+        if let Some(Err(e)) = peer.map(|peer| self.routing.add_peer(peer)) {
+            self.log.note(&format!("route to the peer: {e}"));
+        }
+        self.unroute_peer(old);
+    }
+
+    fn unroute_peer(&mut self, peer: Option<IpAddr>) {
+        if let Some(Err(e)) = peer.map(|peer| self.routing.del_peer(peer)) {
+            self.log.note(&format!("route to the peer: {e}"));
+        }
+    }
+
+    /// Says what would silence a transport-mode tunnel.
+    fn warn_of_filters(&self) {
+        let mut tunnels = self.config.peer.iter().flat_map(|p| &p.tunnel);
+        if !self.inside.is_kernel() || !tunnels.any(|t| self.config.mode_of(t) == Mode::Transport) {
+            return;
+        }
+        if self.outside.mark().is_none() {
+            self.log
+                .note("transport mode needs a mark on our packets: set `mark`, with CAP_NET_ADMIN");
+        }
+        for link in routing::strict_filters(&self.config.gateway.tun) {
+            self.log.note(&format!(
+                "transport mode: net.ipv4.conf.{link}.rp_filter = 1 may drop what the peer sends; 2 does not"
+            ));
         }
     }
 

@@ -12,7 +12,7 @@ use ike_sm::{
     config::{
         Authentication, ChildConfig, Config as IkeConfig, Dpd, DpdTimes, Identity, Lifetime,
         NatTraversal, PeerConfig, Pfs, Phase1Policy, Prefix, PskOwner as IkePskOwner,
-        RemoteIdentity, Retransmit, ReverseRoute,
+        RemoteIdentity, Retransmit, ReverseRoute, SelectorMatch,
     },
 };
 use std::{fmt, net::IpAddr, time::Duration};
@@ -176,23 +176,18 @@ fn retransmit(g: &config::Gateway) -> Retransmit {
 fn child(config: &Config, t: &Tunnel) -> Result<ChildConfig, Unsupported> {
     let [local, remote] = [&t.local, &t.remote].map(|n| selector(n.get_ref(), t.protocol));
     let mut child = ChildConfig::new(t.name.get_ref().clone(), local?, remote?);
-    let sets = t
-        .transform_set
-        .get_ref()
-        .0
-        .iter()
-        .filter_map(|name| config.transform_set(name));
-    child.suites = Vec::new();
-    for set in sets {
-        child.suites.push(ChildSuite::Esp(protection(
-            *set.encryption.get_ref(),
-            set.hash,
-        )?));
-        child.mode = match set.mode {
-            config::Mode::Tunnel => Mode::Tunnel,
-            config::Mode::Transport => Mode::Transport,
-        };
-    }
+    child.suites = config
+        .sets_of(t)
+        .map(|set| protection(*set.encryption.get_ref(), set.hash).map(ChildSuite::Esp))
+        .collect::<Result<_, _>>()?;
+    child.mode = match config.mode_of(t) {
+        config::Mode::Tunnel => Mode::Tunnel,
+        config::Mode::Transport => Mode::Transport,
+    };
+    child.selector_match = match t.selectors {
+        config::Selectors::Exact => SelectorMatch::Exact,
+        config::Selectors::Within => SelectorMatch::Within,
+    };
     child.pfs = match t.pfs {
         config::Pfs::Off => Pfs::Off,
         config::Pfs::Accept => Pfs::AcceptIfOffered,
@@ -205,6 +200,8 @@ fn child(config: &Config, t: &Tunnel) -> Result<ChildConfig, Unsupported> {
     child.idle_timeout = t.idle_time.map(|s| s.0);
     child.esn = t.esn;
     child.reverse_route = match (t.reverse_route, t.remote_peer) {
+        // In transport mode the route leads to the peer as it is seen, which a NAT decides: the engine's business.
+        _ if child.mode == Mode::Transport => ReverseRoute::Off,
         (Rri::OnSa, None) => ReverseRoute::WithSa,
         (Rri::OnSa, Some(_)) => ReverseRoute::WithSaAndPeer,
         (Rri::Static | Rri::Off, _) => ReverseRoute::Off,
@@ -284,6 +281,10 @@ fn group(g: config::Group) -> Result<GroupId, Unsupported> {
         16 => GroupId::Modp4096,
         17 => GroupId::Modp6144,
         18 => GroupId::Modp8192,
+        19 => GroupId::Ecp256,
+        20 => GroupId::Ecp384,
+        21 => GroupId::Ecp521,
+        31 => GroupId::X25519,
         n => return Err(Unsupported(format!("no implementation of group {n}"))),
     })
 }

@@ -4,6 +4,7 @@ use super::config::Config;
 use crate::{
     capture::Capture,
     net::{
+        icmp::Icmp,
         raw_esp::RawEsp,
         udp::{RecvBuffers, Udp},
     },
@@ -64,6 +65,8 @@ struct Listener {
 pub struct Outside {
     listeners: Vec<Listener>,
     raw: Vec<RawEsp>,
+    icmp: Vec<Icmp>,
+    mark: Option<u32>,
     ports: Ports,
     capture: Option<Capture>,
     first: usize,
@@ -76,6 +79,8 @@ pub enum Door {
     Udp(usize),
     /// The raw socket with this index.
     Raw(usize),
+    /// The ICMP socket with this index.
+    Icmp(usize),
 }
 
 impl Outside {
@@ -93,6 +98,8 @@ impl Outside {
         let mut outside = Self {
             listeners: Vec::new(),
             raw: Vec::new(),
+            icmp: Vec::new(),
+            mark: None,
             ports,
             capture: None,
             first: first.0,
@@ -120,6 +127,11 @@ impl Outside {
             .into_iter()
             .filter_map(|v6| RawEsp::open(v6).ok())
             .collect();
+        outside.icmp = [false, true]
+            .into_iter()
+            .filter_map(|v6| Icmp::open(v6).ok())
+            .collect();
+        outside.mark = Some(gateway.mark).filter(|mark| *mark != 0 && outside.marked(*mark));
         let udp = outside
             .listeners
             .iter_mut()
@@ -128,7 +140,11 @@ impl Outside {
             .raw
             .iter_mut()
             .map(|r| r as &mut dyn mio::event::Source);
-        for (token, source) in (first.0..).zip(udp.chain(raw)) {
+        let icmp = outside
+            .icmp
+            .iter_mut()
+            .map(|i| i as &mut dyn mio::event::Source);
+        for (token, source) in (first.0..).zip(udp.chain(raw).chain(icmp)) {
             registry.register(source, Token(token), Interest::READABLE)?;
         }
         Ok(outside)
@@ -145,14 +161,30 @@ impl Outside {
         !self.raw.is_empty()
     }
 
+    /// The mark on all that leaves, where the privilege for it is to be had.
+    #[must_use]
+    pub const fn mark(&self) -> Option<u32> {
+        self.mark
+    }
+
+    /// Marks what all sockets send; whether that was granted.
+    fn marked(&self, mark: u32) -> bool {
+        let udp = self.listeners.iter().map(|l| l.udp.set_mark(mark));
+        let raw = self.raw.iter().map(|r| r.set_mark(mark));
+        udp.chain(raw).all(|done| done.is_ok())
+    }
+
     /// What `token` stands for.
     #[must_use]
     pub fn door(&self, token: Token) -> Option<Door> {
         let index = token.0.checked_sub(self.first)?;
-        match index.checked_sub(self.listeners.len()) {
-            None => Some(Door::Udp(index)),
-            Some(raw) => (raw < self.raw.len()).then_some(Door::Raw(raw)),
-        }
+        let Some(raw) = index.checked_sub(self.listeners.len()) else {
+            return Some(Door::Udp(index));
+        };
+        let Some(icmp) = raw.checked_sub(self.raw.len()) else {
+            return Some(Door::Raw(raw));
+        };
+        (icmp < self.icmp.len()).then_some(Door::Icmp(icmp))
     }
 
     /// Receives from a UDP socket; the datagrams are in `buffers`. Returns whether more may be waiting.
@@ -203,11 +235,20 @@ impl Outside {
         Ok((source, destination, range))
     }
 
-    /// Sends a UDP payload along `path`.
+    /// Receives one ICMP message about a packet that was too big, as an IP packet: its length in `buffer`.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none.
+    pub fn recv_icmp(&self, index: usize, buffer: &mut [u8]) -> io::Result<usize> {
+        let icmp = self.icmp.get(index).ok_or(io::ErrorKind::WouldBlock)?;
+        icmp.recv(buffer)
+    }
+
+    /// Sends a UDP payload along `path`; with `df`, routers must not fragment it.
     ///
     /// # Errors
     /// No socket fits, or the kernel refuses it.
-    pub fn send_udp(&mut self, path: Path, payload: &[u8]) -> io::Result<()> {
+    pub fn send_udp(&mut self, path: Path, payload: &[u8], df: bool) -> io::Result<()> {
         let (local, remote) = (self.ports.real(path.local), self.ports.real(path.remote));
         let fits = |l: &&Listener| {
             let bound = l.udp.local();
@@ -224,14 +265,15 @@ impl Outside {
         if let Some(capture) = &mut self.capture {
             let _ = capture.udp(local, remote, payload);
         }
+        listener.udp.dont_fragment(df)?;
         listener.udp.send(local.ip(), remote, payload)
     }
 
-    /// Sends an ESP packet directly over IP.
+    /// Sends an ESP packet directly over IP; with `df`, routers must not fragment it.
     ///
     /// # Errors
     /// No raw socket, or the kernel refuses it.
-    pub fn send_raw(&mut self, path: Path, packet: &[u8]) -> io::Result<()> {
+    pub fn send_raw(&mut self, path: Path, packet: &[u8], df: bool) -> io::Result<()> {
         let (source, destination) = (path.local.ip(), path.remote.ip());
         let raw = self
             .raw
@@ -243,6 +285,7 @@ impl Outside {
         if let Some(capture) = &mut self.capture {
             let _ = capture.esp(source, destination, packet);
         }
+        raw.dont_fragment(df)?;
         raw.send(source, destination, packet)
     }
 

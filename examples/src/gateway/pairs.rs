@@ -1,13 +1,14 @@
 //! The installed pairs of IPsec SAs: what `ike-sm` negotiated, ready in `esp`.
 
-use super::status::{ChildStatus, Ident, SaStatus};
-use crypto_suite::Provider;
+use super::status::{ChildStatus, FittingStatus, Ident, SaStatus};
+use crypto_suite::{ProtectionId, Provider};
 use esp::{
-    AddressRange, Flow, Inbound, InboundConfig, Outbound, OutboundConfig, Ports, SelectorSet, Spi,
-    TrafficSelector,
+    AddressRange, Flow, Inbound, InboundConfig, Outbound, OutboundConfig, Overhead, Ports,
+    SelectorSet, Spi, TrafficSelector,
 };
 use ike_sm::{
-    ChildId, ChildLifetime, ChildSa, ChildSuite, IkeId, Mode, Path, Selector, Selectors, Traffic,
+    ChildId, ChildLifetime, ChildSa, ChildSuite, IkeId, Mode, OriginalAddresses, Path, Selector,
+    Selectors, Traffic,
 };
 use std::{
     collections::BTreeMap,
@@ -42,7 +43,13 @@ pub struct Pair {
     pub active: bool,
     /// What passed since the last report.
     pub unreported: Traffic,
-    suite: ChildSuite,
+    /// Addresses before the NAT, where the peer told them.
+    pub original_addresses: Option<OriginalAddresses>,
+    /// The peer, while a route to it leads into the tunnel device (transport mode).
+    pub routed: Option<IpAddr>,
+    /// What did not fit the path.
+    pub fitting: FittingStatus,
+    suite: ProtectionId,
     local: Selectors,
     remote: Selectors,
     selectors: SelectorSet,
@@ -150,7 +157,7 @@ impl Pair {
                 .map_err(|e| Unusable(format!("{protection}: {e}")))
         };
         let spi = |value| Spi::new(value).ok_or_else(|| Unusable(format!("reserved SPI {value}")));
-        let selectors = selector_set(&sa.local, &sa.remote)?;
+        let selectors = effective(sa.mode, &sa.path, &sa.local, &sa.remote)?;
         let tunnel = sa.mode == Mode::Tunnel;
         let mode = if tunnel {
             esp::Mode::TUNNEL
@@ -177,13 +184,34 @@ impl Pair {
             initiator: sa.initiator,
             active: false,
             unreported: Traffic::default(),
-            suite: sa.suite,
+            original_addresses: sa.original_addresses,
+            routed: None,
+            fitting: FittingStatus::default(),
+            suite: protection,
             local: sa.local.clone(),
             remote: sa.remote.clone(),
             selectors,
             lifetime: sa.lifetime,
             installed: now,
         })
+    }
+
+    /// Follows a peer, or ourselves, to another address or port.
+    pub fn set_path(&mut self, path: Path) {
+        self.path = path;
+        if let Ok(selectors) = effective(self.mode, &path, &self.local, &self.remote) {
+            self.selectors = selectors;
+        }
+    }
+
+    /// What it costs to protect a packet.
+    #[must_use]
+    pub fn overhead(&self) -> Overhead {
+        let v6 = self.path.local.is_ipv6();
+        match self.mode {
+            Mode::Tunnel => Overhead::tunnel(self.suite, v6, self.udp),
+            Mode::Transport => Overhead::transport(self.suite, if v6 { 40 } else { 20 }, self.udp),
+        }
     }
 
     /// Takes over a shorter lifetime.
@@ -214,10 +242,6 @@ impl Pair {
     #[must_use]
     pub fn status(&self, now: Duration) -> ChildStatus {
         let (i, o) = (self.inbound.counters(), self.outbound.counters());
-        let protection = match self.suite {
-            ChildSuite::Esp(id) => Some(id),
-            _ => None,
-        };
         let age = now.saturating_sub(self.installed);
         let bytes = i.bytes.max(o.bytes);
         ChildStatus {
@@ -235,8 +259,8 @@ impl Pair {
             }
             .into(),
             udp: self.udp,
-            transform: protection.map(super::words::transform).unwrap_or_default(),
-            iv: protection.map_or(0, |p| p.iv_len()),
+            transform: super::words::transform(self.suite),
+            iv: self.suite.iv_len(),
             esn: self.outbound.config().esn,
             pfs: None,
             inbound: SaStatus {
@@ -259,8 +283,10 @@ impl Pair {
                 errors: o.errors,
             },
             active: self.active,
-            path_mtu: 1500,
-            overhead: self.overhead(),
+            path_mtu: 0,
+            media_mtu: 0,
+            overhead: (self.overhead().bound(), self.overhead().fixed()),
+            fitting: self.fitting.clone(),
             lifetime: self
                 .lifetime
                 .hard
@@ -272,14 +298,6 @@ impl Pair {
             replay_window: self.inbound.config().window,
             replay_bitmap: self.inbound.window().bitmap().0,
         }
-    }
-
-    /// Greatest and least octets added to a packet, outer IP header included.
-    fn overhead(&self) -> (usize, usize) {
-        let outer = if self.path.local.is_ipv4() { 20 } else { 40 };
-        let udp = if self.udp { 8 } else { 0 };
-        let least = outer + udp + self.outbound.headroom();
-        (least + self.outbound.tailroom(), least)
     }
 }
 
@@ -294,6 +312,28 @@ pub fn selector_set(local: &Selectors, remote: &Selectors) -> Result<SelectorSet
             .collect::<Result<Vec<_>, _>>()
     };
     Ok(SelectorSet::new(all(local)?, all(remote)?))
+}
+
+/// What packets between the ends of `path` match. In transport mode their addresses are the path's: a NAT may have
+/// changed what was negotiated (RFC 3948 §5.1, RFC 7296 §2.23.1).
+fn effective(
+    mode: Mode,
+    path: &Path,
+    local: &Selectors,
+    remote: &Selectors,
+) -> Result<SelectorSet, Unusable> {
+    if mode == Mode::Tunnel {
+        return selector_set(local, remote);
+    }
+    let at = |address, side: &Selectors| {
+        let hosts = side.iter().map(|s| {
+            let mut host = Selector::host(address);
+            (host.protocol, host.ports) = (s.protocol, s.ports);
+            host
+        });
+        Selectors::new(hosts).unwrap_or_else(|| Selector::host(address).into())
+    };
+    selector_set(&at(path.local.ip(), local), &at(path.remote.ip(), remote))
 }
 
 fn traffic_selector(s: &Selector) -> Result<TrafficSelector, Unusable> {

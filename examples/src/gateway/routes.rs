@@ -89,6 +89,11 @@ impl<K: Kernel> Routes<K> {
         result
     }
 
+    /// Who changes the table.
+    pub const fn kernel(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
     /// The routes in place.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.wanted.keys()

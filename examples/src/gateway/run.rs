@@ -225,6 +225,7 @@ impl Runner {
                 _ if token == INSIDE => self.read_inside(engine),
                 Some(Door::Udp(index)) => self.read_udp(engine, index)?,
                 Some(Door::Raw(index)) => self.read_raw(engine, index),
+                Some(Door::Icmp(index)) => self.read_icmp(engine, index),
                 None => false,
             };
             if more {
@@ -258,6 +259,19 @@ impl Runner {
                     if let Some(packet) = self.packet.get_mut(range) {
                         engine.esp(destination, (source, 0).into(), false, packet, now);
                     }
+                }
+                Err(e) => return !matches!(e.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        true
+    }
+
+    fn read_icmp(&mut self, engine: &mut Engine, index: usize) -> bool {
+        for _ in 0..BUDGET {
+            match engine.outside.recv_icmp(index, &mut self.packet) {
+                Ok(length) => {
+                    let message = self.packet.get(..length).unwrap_or_default();
+                    engine.icmp(message, self.start.elapsed());
                 }
                 Err(e) => return !matches!(e.kind(), io::ErrorKind::WouldBlock),
             }

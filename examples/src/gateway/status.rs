@@ -123,6 +123,10 @@ pub struct ChildStatus {
     pub active: bool,
     /// Path MTU of the outer path.
     pub path_mtu: u16,
+    /// MTU of the link that the path begins with.
+    pub media_mtu: u16,
+    /// What did not fit the path.
+    pub fitting: FittingStatus,
     /// Greatest and least overhead per packet.
     pub overhead: (usize, usize),
     /// Remaining lifetime.
@@ -133,6 +137,19 @@ pub struct ChildStatus {
     pub replay_window: u32,
     /// The last 64 positions of the replay window, newest in bit 0.
     pub replay_bitmap: u64,
+}
+
+/// Packets that did not fit the outer path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FittingStatus {
+    /// Packets that were fragmented before encryption.
+    pub fragmented: u64,
+    /// The fragments made of them.
+    pub fragments: u64,
+    /// Packets whose source was told what fits.
+    pub answered: u64,
+    /// Messages of routers that a packet of ours was too big.
+    pub told: u64,
 }
 
 /// A selector in the field's form.

@@ -1,6 +1,10 @@
 //! Links, addresses and routes through rtnetlink, one question and its answer at a time.
 
 use ipnet::IpNet;
+mod rule;
+
+pub use rule::Rule;
+
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
     NetlinkPayload,
@@ -32,6 +36,8 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// Source address of packets that do not have one yet.
     pub source: Option<IpAddr>,
+    /// The routing table; `None` is the main one.
+    pub table: Option<u32>,
 }
 
 /// A network interface.
@@ -43,6 +49,8 @@ pub struct Link {
     pub name: String,
     /// Its Ethernet address.
     pub mac: Option<[u8; 6]>,
+    /// Its MTU, octets.
+    pub mtu: u32,
     /// Whether it is up and has a carrier.
     pub running: bool,
 }
@@ -183,18 +191,33 @@ impl Netlink {
                 index: message.header.index,
                 name: String::new(),
                 mac: None,
+                mtu: 0,
                 running: flags.contains(LinkFlags::Up) && flags.contains(LinkFlags::Running),
             };
             for attribute in message.attributes {
                 match attribute {
                     LinkAttribute::IfName(name) => link.name = name,
                     LinkAttribute::Address(mac) => link.mac = mac.try_into().ok(),
+                    LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                     _ => {}
                 }
             }
             links.push(link);
         })?;
         Ok(links)
+    }
+
+    /// The MTU of the interface that has the address `local`, octets.
+    ///
+    /// # Errors
+    /// `NotFound`, or the kernel does not answer.
+    pub fn mtu_of(&mut self, local: IpAddr) -> io::Result<u32> {
+        let addresses = self.addresses()?;
+        let index = addresses.iter().find(|(_, ip, _)| *ip == local);
+        let index = index.ok_or(io::ErrorKind::NotFound)?.0;
+        let links = self.links()?;
+        let link = links.iter().find(|l| l.index == index);
+        Ok(link.ok_or(io::ErrorKind::NotFound)?.mtu)
     }
 
     /// Sets an interface up.
@@ -368,7 +391,11 @@ impl Route {
         let address = |ip: IpAddr| RouteAddress::from(ip);
         message.header.address_family = family(self.destination.addr());
         message.header.destination_prefix_length = self.destination.prefix_len();
-        message.header.table = libc::RT_TABLE_MAIN;
+        // The header's field has eight bits.
+        message.header.table = match self.table {
+            Some(_) => libc::RT_TABLE_UNSPEC,
+            None => libc::RT_TABLE_MAIN,
+        };
         message.header.protocol = RouteProtocol::Static;
         message.header.kind = RouteType::Unicast;
         message.header.scope = if self.gateway.is_some() || self.destination.addr().is_ipv6() {
@@ -382,6 +409,7 @@ impl Route {
         )));
         attributes.extend(self.gateway.map(|g| RouteAttribute::Gateway(address(g))));
         attributes.extend(self.device.map(RouteAttribute::Oif));
+        attributes.extend(self.table.map(RouteAttribute::Table));
         attributes.extend(self.source.map(|s| RouteAttribute::PrefSource(address(s))));
         message
     }
@@ -405,6 +433,8 @@ mod tests {
         let index = netlink.link_index("lo").unwrap();
         let loopback = (index, IpAddr::from([127, 0, 0, 1]), 8);
         assert!(netlink.addresses().unwrap().contains(&loopback));
+        let mtu = netlink.mtu_of([127, 0, 0, 1].into()).unwrap();
+        assert!(mtu >= 16_384, "{mtu}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Raw sockets for ESP directly over IP (protocol 50, RFC 4303 §2), IPv4 and IPv6.
 
+use super::df::DontFragment;
 use mio::{Interest, Registry, Token, event::Source, unix::SourceFd};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, recvmsg, sendmsg,
@@ -9,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io::{self, IoSlice, IoSliceMut},
     net::{IpAddr, Ipv4Addr, SocketAddrV4, SocketAddrV6},
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd},
 };
 
 /// IP protocol number of ESP.
@@ -19,6 +20,7 @@ const ESP: i32 = 50;
 pub struct RawEsp {
     socket: Socket,
     v6: bool,
+    df: DontFragment,
 }
 
 impl RawEsp {
@@ -33,7 +35,27 @@ impl RawEsp {
         if v6 {
             setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
         }
-        Ok(Self { socket, v6 })
+        Ok(Self {
+            socket,
+            v6,
+            df: DontFragment::unknown(v6),
+        })
+    }
+
+    /// Marks what the socket sends, for policy routing.
+    ///
+    /// # Errors
+    /// It needs `CAP_NET_ADMIN`.
+    pub fn set_mark(&self, mark: u32) -> io::Result<()> {
+        self.socket.set_mark(mark)
+    }
+
+    /// Sets Don't Fragment on what is sent from now on, or clears it.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn dont_fragment(&self, on: bool) -> io::Result<()> {
+        self.df.set(self.socket.as_fd(), on)
     }
 
     /// Whether it speaks IPv6.

@@ -1,11 +1,13 @@
 //! UDP sockets of IKE and of encapsulated ESP that know the local address of each datagram.
 
+use super::df::DontFragment;
 use mio::{Interest, Registry, Token, event::Source, net::UdpSocket};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::{
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
+    os::fd::AsFd,
 };
 
 /// Datagrams taken from the kernel by one call.
@@ -63,6 +65,7 @@ pub struct Udp {
     socket: UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
+    df: DontFragment,
 }
 
 impl Udp {
@@ -85,14 +88,32 @@ impl Udp {
         }
         let socket = UdpSocket::from_std(socket.into());
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let df = DontFragment::unknown(local.is_ipv6());
         // IKE messages may exceed the path MTU: RFC 7296 §2 leaves them to IP fragmentation.
-        allow_fragments(&socket, local.is_ipv6())?;
+        df.set(socket.as_fd(), false)?;
         let local = socket.local_addr()?;
         Ok(Self {
             socket,
             state,
             local,
+            df,
         })
+    }
+
+    /// Marks what the socket sends, for policy routing.
+    ///
+    /// # Errors
+    /// It needs `CAP_NET_ADMIN`.
+    pub fn set_mark(&self, mark: u32) -> io::Result<()> {
+        SockRef::from(&self.socket).set_mark(mark)
+    }
+
+    /// Sets Don't Fragment on what is sent from now on, or clears it, as at first.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn dont_fragment(&self, on: bool) -> io::Result<()> {
+        self.df.set(self.socket.as_fd(), on)
     }
 
     /// The address and port it is bound to.
@@ -184,40 +205,6 @@ fn is_icmp(e: &io::Error) -> bool {
 /// IPv4 in IPv6 clothes becomes IPv4.
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-#[allow(unsafe_code)]
-fn allow_fragments(socket: &UdpSocket, v6: bool) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-    let (level, name, value) = if v6 {
-        (
-            libc::IPPROTO_IPV6,
-            libc::IPV6_MTU_DISCOVER,
-            libc::IPV6_PMTUDISC_DONT,
-        )
-    } else {
-        (
-            libc::IPPROTO_IP,
-            libc::IP_MTU_DISCOVER,
-            libc::IP_PMTUDISC_DONT,
-        )
-    };
-    let size = u32::try_from(size_of_val(&value)).map_err(io::Error::other)?;
-    // SAFETY: the descriptor is open, and the value is an integer of the stated size.
-    let done = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw const value).cast(),
-            size,
-        )
-    };
-    if done == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crypto_suite::Secret;
+use crypto_suite::{GroupId, Secret};
 
 use super::{Child, ChildState};
 use crate::action::{
@@ -45,6 +45,7 @@ pub(crate) struct NewChild {
     pub(crate) local: Selectors,
     pub(crate) remote: Selectors,
     pub(crate) esn: bool,
+    pub(crate) pfs: Option<GroupId>,
     pub(crate) original_addresses: Option<crate::action::OriginalAddresses>,
     pub(crate) replaces: Option<ChildId>,
     pub(crate) rank: Vec<u8>,
@@ -115,6 +116,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         local: new.local,
         remote: new.remote,
         esn: new.esn,
+        pfs: new.pfs,
         original_addresses: new.original_addresses,
         replaces: new.replaces,
         rank: new.rank,

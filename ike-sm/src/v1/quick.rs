@@ -378,6 +378,7 @@ fn install(
             local: parts.local.into(),
             remote: parts.remote.into(),
             esn: parts.choice.esn,
+            pfs: parts.choice.group,
             original_addresses: parts.original_addresses,
             replaces: parts.replaces,
             rank: secrets.ni_b.min(secrets.nr_b).to_vec(),

@@ -54,6 +54,11 @@ pub struct Gateway {
     pub mtu: u16,
     /// Clamp the MSS of TCP connections that cross a tunnel.
     pub adjust_mss: bool,
+    /// Don't Fragment of the packets that leave.
+    pub df_bit: DfBit,
+    /// Mark of the packets that leave, and number of the routing table that they pass by: routes that cover a peer
+    /// itself stand there. 0 is none.
+    pub mark: u32,
     /// Idle time of a NAT binding that is prevented by a keepalive.
     pub nat_keepalive: Seconds,
     /// Socket of `gateway status` and of the other commands.
@@ -78,6 +83,8 @@ impl Default for Gateway {
             tun: "ipsec0".into(),
             mtu: 1400,
             adjust_mss: true,
+            df_bit: DfBit::Copy,
+            mark: 4500,
             nat_keepalive: Seconds::new(20),
             control: None,
             hold_packets: 64,
@@ -197,6 +204,9 @@ pub struct Tunnel {
     /// IP protocol; 0 is any.
     #[serde(default)]
     pub protocol: u8,
+    /// How the networks that a peer asks for compare to these.
+    #[serde(default = "exact")]
+    pub selectors: Selectors,
     /// Names of transform sets, the most wanted first.
     pub transform_set: Spanned<Several<String>>,
     /// Perfect forward secrecy.
@@ -260,6 +270,9 @@ fn clear() -> DpdAction {
 pub(super) fn accept() -> Pfs {
     Pfs::Accept
 }
+fn exact() -> Selectors {
+    Selectors::Exact
+}
 fn on_sa() -> Rri {
     Rri::OnSa
 }
@@ -280,6 +293,20 @@ impl Config {
     #[must_use]
     pub fn transform_set(&self, name: &str) -> Option<&TransformSet> {
         self.transform_set.iter().find(|t| t.name.get_ref() == name)
+    }
+
+    /// The transform sets of `tunnel`, the most wanted first.
+    pub fn sets_of<'a>(&'a self, tunnel: &'a Tunnel) -> impl Iterator<Item = &'a TransformSet> {
+        let names = tunnel.transform_set.get_ref().0.iter();
+        names.filter_map(|name| self.transform_set(name))
+    }
+
+    /// The mode of `tunnel`.
+    #[must_use]
+    pub fn mode_of(&self, tunnel: &Tunnel) -> Mode {
+        self.sets_of(tunnel)
+            .next()
+            .map_or(Mode::Tunnel, |set| set.mode)
     }
 
     /// The checks that need more than one value.
@@ -415,6 +442,11 @@ impl Config {
                     format!("no transform-set is named `{name}`"),
                 ));
             }
+        }
+        let modes: BTreeSet<Mode> = self.sets_of(tunnel).map(|set| set.mode).collect();
+        if modes.len() > 1 {
+            let what = "transform sets of one tunnel have one mode".into();
+            return Err((tunnel.transform_set.span(), what));
         }
         if tunnel.start() != Start::Passive && peer.first_host().is_none() {
             let what = format!(

@@ -141,6 +141,16 @@ impl From<DfBit> for esp::DontFragment {
 }
 
 words! {
+    /// How the networks that a peer asks for compare to the configured ones.
+    Selectors, "selectors" {
+        /// They are the same.
+        Exact = "exact",
+        /// They lie within: for peers whose networks are known only from their negotiation.
+        Within = "within",
+    }
+}
+
+words! {
     /// When a tunnel is negotiated.
     Start, "start" {
         /// When the first packet wants to cross it; that packet waits.

@@ -103,7 +103,7 @@ impl Engine {
             return self.unknown(client, name);
         };
         if peer == name {
-            let Some(ike) = self.sessions.newest(&peer) else {
+            let Some(ike) = self.newest_ike(&peer) else {
                 return self.finish(client, Reply::Failed(format!("{name} is not up")));
             };
             self.waiting.push(Waiting {
@@ -225,7 +225,7 @@ impl Engine {
 
     pub(super) fn ike_closed(&mut self, peer: &str, reason: CloseReason) {
         // The old SA of a rekey ends too, and nobody minds.
-        if matches!(reason, CloseReason::Replaced) || self.sessions.newest(peer).is_some() {
+        if matches!(reason, CloseReason::Replaced) || self.newest_ike(peer).is_some() {
             return;
         }
         let why = words(reason);

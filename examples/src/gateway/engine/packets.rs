@@ -1,8 +1,7 @@
 //! The way of a packet: in through ESP, out through ESP, or into the queue of those that wait.
 
 use super::{ASK_INTERVAL, Engine, SETTLE, TRAFFIC_INTERVAL};
-use crate::gateway::config::Start;
-use crate::gateway::pairs::Pair;
+use crate::gateway::{config::Start, inside::Inside, log::Log};
 use esp::{Content, Flow, OpenError, Outer, PacketBuf};
 use ike_sm::{ChildId, Command, Event, PacketEnd, Path, Traffic};
 use nat_t::Datagram;
@@ -80,17 +79,27 @@ impl Engine {
                 self.gre_opened(packet.as_mut_slice(), &name, now);
             }
             Content::Ip(_) => {
-                clamp(self.mss_mtu, packet.as_mut_slice());
-                if let Err(e) = self.inside.send(packet.as_slice()) {
-                    self.log.note(&format!("inner packet: {e}"));
-                }
-                self.inside.poll(now);
+                let (path_mtu, _) = self.paths.mtu(&pair.path);
+                let fitting = pair.overhead().max_inner(path_mtu.into());
+                let fitting = u16::try_from(fitting).unwrap_or(u16::MAX);
+                clamp(
+                    self.mss_mtu.map(|mtu| mtu.min(fitting)),
+                    packet.as_mut_slice(),
+                );
+                deliver(&mut self.inside, &self.log, packet.as_slice(), now);
             }
-            Content::Upper(::gre::ip::PROTOCOL_GRE) => {
+            Content::Upper(::gre::ip::PROTOCOL_GRE) if !self.gre.is_empty() => {
                 let name = pair.name.clone();
                 self.gre_segment(packet.as_slice(), (from.ip(), to), &name, now);
             }
-            Content::Upper(_) => self.count("ESP: transport mode, nobody to deliver to"),
+            Content::Upper(protocol) => {
+                let ends = (from.ip(), to);
+                let segment = packet.as_mut_slice();
+                match super::transport::rebuild(pair, ends, protocol, segment, &mut self.scratch) {
+                    Ok(()) => deliver(&mut self.inside, &self.log, &self.scratch, now),
+                    Err(_) => self.count("ESP: transport mode, segment too short"),
+                }
+            }
             Content::Dummy => {}
         }
         if let Some(to) = moved {
@@ -124,7 +133,6 @@ impl Engine {
         let Some(packet) = buffer.get_mut(range.clone()) else {
             return;
         };
-        clamp(self.mss_mtu, packet);
         let Ok(flow) = Flow::of(packet) else {
             return self.count("inner: no IP packet");
         };
@@ -136,12 +144,8 @@ impl Engine {
             tunnel.hits += 1;
         }
         if let Some(pair) = self.pairs.for_flow_mut(&flow) {
-            let sent = seal(pair, &mut self.outside, buffer, range, now);
-            self.traffic_due.get_or_insert(now + TRAFFIC_INTERVAL);
-            if let Err(word) = sent {
-                self.count(word);
-            }
-            return;
+            let id = pair.id;
+            return self.protect(id, buffer, range, now);
         }
         match tunnel {
             None => self.count("inner: no tunnel for it"),
@@ -220,6 +224,7 @@ impl Engine {
                 continue;
             };
             let name = pair.name.clone();
+            self.follow_peer(id);
             self.child_up(&name, id);
             if let Some(tunnel) = self.tunnels.iter().position(|t| t.name == name) {
                 if let Some(state) = self.tunnels.get_mut(tunnel) {
@@ -257,7 +262,7 @@ impl Engine {
     }
 
     pub(super) fn send_ike(&mut self, path: Path, datagram: &[u8]) {
-        if let Err(e) = self.outside.send_udp(path, datagram) {
+        if let Err(e) = self.outside.send_udp(path, datagram, false) {
             self.count("sending failed");
             if e.kind() != io::ErrorKind::WouldBlock {
                 self.log.note(&format!("sending to {}: {e}", path.remote));
@@ -266,34 +271,21 @@ impl Engine {
     }
 }
 
+/// Gives a packet to the inner side.
+fn deliver(inside: &mut Inside, log: &Log, packet: &[u8], now: Duration) {
+    if let Err(e) = inside.send(packet) {
+        log.note(&format!("inner packet: {e}"));
+    }
+    inside.poll(now);
+}
+
 /// P7: TCP connections through a tunnel use segments that fit it.
-fn clamp(mtu: Option<u16>, packet: &mut [u8]) {
+pub(super) fn clamp(mtu: Option<u16>, packet: &mut [u8]) {
     if let Some(mtu) = mtu {
         let mss = esp::mss_for(mtu.into(), packet.first().is_some_and(|b| b >> 4 == 6));
         // What is not sound IP has no MSS.
         let _ = esp::clamp_mss(packet, mss);
     }
-}
-
-/// Protects the packet and sends it; the word of the counter when that fails.
-fn seal(
-    pair: &mut Pair,
-    outside: &mut crate::gateway::outside::Outside,
-    buffer: &mut [u8],
-    range: Range<usize>,
-    now: Duration,
-) -> Result<(), &'static str> {
-    pair.passed_outbound(range.len());
-    let mut packet = PacketBuf::new(buffer, range).ok_or("inner: no room")?;
-    pair.outbound
-        .seal(&mut packet, now)
-        .map_err(|_| "ESP: not sealed")?;
-    let sent = if pair.udp {
-        outside.send_udp(pair.path, packet.as_slice())
-    } else {
-        outside.send_raw(pair.path, packet.as_slice())
-    };
-    sent.map_err(|_| "ESP: sending failed")
 }
 
 const fn esp_word(e: &OpenError) -> &'static str {

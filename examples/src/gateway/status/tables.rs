@@ -119,6 +119,17 @@ fn write_child(out: &mut String, c: &ChildStatus) {
         out,
         "    #pkts not decompressed: 0, #pkts decompress failed: 0"
     );
+    let f = &c.fitting;
+    let _ = writeln!(
+        out,
+        "    #pre-frag successes: {}, #fragments created: {}",
+        f.fragmented, f.fragments
+    );
+    let _ = writeln!(
+        out,
+        "    #PMTUs sent: {}, #PMTUs rcvd: {}",
+        f.answered, f.told
+    );
     let _ = writeln!(
         out,
         "    #send errors {}, #recv errors {}\n",
@@ -131,8 +142,8 @@ fn write_child(out: &mut String, c: &ChildStatus) {
     );
     let _ = writeln!(
         out,
-        "     path mtu {}, ipsec overhead {}({})",
-        c.path_mtu, c.overhead.0, c.overhead.1
+        "     path mtu {}, media mtu {}, ipsec overhead {}({})",
+        c.path_mtu, c.media_mtu, c.overhead.0, c.overhead.1
     );
     let _ = writeln!(out, "     current outbound spi: {}", spi(outbound.spi));
     match c.pfs {
@@ -294,7 +305,9 @@ mod tests {
                     errors: 57,
                 },
                 active: true,
-                path_mtu: 1500,
+                path_mtu: 1400,
+                media_mtu: 1500,
+                fitting: Default::default(),
                 overhead: (74, 44),
                 lifetime: Some(3565),
                 kilobytes: Some(4_573_743),
@@ -327,6 +340,7 @@ mod tests {
             "   local  ident (addr/mask/prot/port): (192.168.100.0/255.255.255.0/0/0)",
             "    #pkts encaps: 13, #pkts encrypt: 13, #pkts digest: 13",
             "    #send errors 57, #recv errors 0",
+            "     path mtu 1400, media mtu 1500, ipsec overhead 74(44)",
             "      spi: 0x52B905BC(1387857340)",
             "     current outbound spi: 0xCDD3ACA0(3453201568)",
             "        in use settings ={Tunnel, }",
