@@ -64,7 +64,8 @@ pub struct ClientId(usize);
 struct Client {
     stream: UnixStream,
     request: Vec<u8>,
-    answered: bool,
+    /// What is left of the answer.
+    answer: Option<Vec<u8>>,
 }
 
 /// The listening end.
@@ -120,36 +121,45 @@ impl Control {
         let Some(client) = self.clients.get_mut(&id) else {
             return Ok(Vec::new());
         };
+        if client.answer.is_some() {
+            if !client.write() {
+                self.clients.remove(&id);
+            }
+            return Ok(Vec::new());
+        }
         match client.read() {
             Ok(None) => Ok(Vec::new()),
             Ok(Some(request)) => Ok(vec![(id, request)]),
             Err(e) => {
                 if e.kind() == io::ErrorKind::InvalidData {
-                    self.reply(id, &Reply::Failed(e.to_string()));
+                    self.reply(id, &Reply::Failed(e.to_string()), registry);
+                } else {
+                    self.clients.remove(&id);
                 }
-                self.clients.remove(&id);
                 Ok(Vec::new())
             }
         }
     }
 
-    /// Answers and hangs up.
-    pub fn reply(&mut self, id: ClientId, reply: &Reply) {
-        let Some(mut client) = self.clients.remove(&id) else {
+    /// Answers, as fast as the client reads, and hangs up.
+    pub fn reply(&mut self, id: ClientId, reply: &Reply, registry: &Registry) {
+        let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        client.answered = true;
-        if let Ok(mut line) = serde_json::to_vec(reply) {
-            line.push(b'\n');
-            // The kernel's buffer takes a status of many SAs; a client that does not read loses the rest.
-            let _ = client.write(&line);
+        let mut line = serde_json::to_vec(reply).unwrap_or_default();
+        line.push(b'\n');
+        client.answer = Some(line);
+        let writable = registry.reregister(&mut client.stream, Token(id.0), Interest::WRITABLE);
+        let waits = client.write();
+        if !waits || writable.is_err() {
+            self.clients.remove(&id);
         }
     }
 
     /// Whether the client still waits.
     #[must_use]
     pub fn waits(&self, id: ClientId) -> bool {
-        self.clients.contains_key(&id)
+        self.clients.get(&id).is_some_and(|c| c.answer.is_none())
     }
 
     fn accept(&mut self, registry: &Registry) -> io::Result<()> {
@@ -167,7 +177,7 @@ impl Control {
             let client = Client {
                 stream,
                 request: Vec::new(),
-                answered: false,
+                answer: None,
             };
             self.clients.insert(ClientId(self.next), client);
         }
@@ -201,12 +211,16 @@ impl Client {
         }
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let n = self.stream.write(bytes)?;
-            bytes = bytes.get(n..).unwrap_or_default();
+    /// Writes as much of the answer as there is room for. Whether something is left, and somebody to read it.
+    fn write(&mut self) -> bool {
+        let rest = self.answer.get_or_insert_default();
+        while !rest.is_empty() {
+            match self.stream.write(rest) {
+                Ok(n) => drop(rest.drain(..n)),
+                Err(e) => return e.kind() == io::ErrorKind::WouldBlock,
+            }
         }
-        Ok(())
+        false
     }
 }
 
@@ -256,6 +270,9 @@ mod tests {
         let mut poll = Poll::new().unwrap();
         let mut control = Control::listen(&path, poll.registry(), Token(10)).unwrap();
         let asked = Request::Initiate { name: "net".into() };
+        // More than a socket's buffer takes.
+        let long = "a long status ".repeat(100_000);
+        let up = Reply::Done(long.clone());
         let client = std::thread::spawn({
             let (path, asked) = (path.clone(), asked.clone());
             move || {
@@ -274,7 +291,8 @@ mod tests {
                 for (id, request) in control.ready(event.token(), poll.registry()).unwrap() {
                     assert_eq!(request, asked);
                     assert!(control.waits(id));
-                    control.reply(id, &Reply::Done("up".into()));
+                    control.reply(id, &up, poll.registry());
+                    assert!(!control.waits(id));
                 }
             }
         }
@@ -283,7 +301,7 @@ mod tests {
             refused.contains("failed") && refused.contains("reboot"),
             "{refused}"
         );
-        assert_eq!(answer, Reply::Done("up".into()));
+        assert_eq!(answer, Reply::Done(long));
         drop(control);
         assert!(!path.exists());
         let gone = ask(&path, &Request::Status, Duration::from_secs(1)).unwrap_err();

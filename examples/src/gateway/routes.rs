@@ -132,6 +132,7 @@ mod tests {
             device: Some(1),
             gateway: None,
             source: None,
+            table: None,
         }
     }
 

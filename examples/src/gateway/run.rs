@@ -316,7 +316,7 @@ impl Runner {
     fn answer(&mut self, engine: &mut Engine) {
         if let Some(control) = &mut self.control {
             for (client, reply) in engine.take_finished() {
-                control.reply(client, &reply);
+                control.reply(client, &reply, self.poll.registry());
             }
         }
     }

@@ -246,3 +246,17 @@ fn the_sample_file_is_sound_and_its_branch_is_awaited() {
     assert_eq!(config.peer[0].tunnel[0].start(), Start::OnDemand);
     assert_eq!(config.peer[1].tunnel[0].start(), Start::Passive);
 }
+
+#[test]
+fn one_tunnel_has_one_mode() {
+    let host = "[[transform-set]]\nname = \"host\"\nmode = \"transport\"\nencryption = \"null\"\nhash = \"md5\"\n";
+    let text = format!("{WHOLE}\n{host}");
+    parse(&text).unwrap();
+    let both = "transform-set = [\"strong\", \"host\"]";
+    let error = parse(&text.replace("transform-set = \"strong\"", both)).expect_err("accepted");
+    assert_eq!(
+        error.field.as_deref(),
+        Some("peer[0].tunnel[0].transform-set")
+    );
+    assert!(error.what.contains("one mode"), "{error}");
+}
