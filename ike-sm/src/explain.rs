@@ -82,6 +82,8 @@ pub enum What {
     ProposalCompared(Box<crate::policy::v2::ProposalRecord>),
     /// The least change that would have made two policies of IKEv2 meet.
     WouldMatch(Box<crate::policy::v2::WhatWouldMatch>),
+    /// Selectors of IKEv2 were narrowed to a child's configuration.
+    SelectorsNarrowed(Box<crate::v2::narrow::NarrowRecord>),
     /// Selectors of a quick mode were held against a child's configuration.
     SelectorCheck(Box<SelectorCheck>),
     /// Phase 1 has agreed on this suite.

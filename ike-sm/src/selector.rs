@@ -23,6 +23,10 @@ impl Selector {
     /// Any port.
     pub const ANY_PORT: (u16, u16) = (0, u16::MAX);
 
+    /// Packets whose port cannot be seen (RFC 7296 §3.13.1). Any port includes them (RFC 4301
+    /// §4.4.1.1), no other range does.
+    pub const OPAQUE: (u16, u16) = (u16::MAX, 0);
+
     /// The addresses from `start` to `end`, both included, any protocol and port. `None` when the
     /// ends are of different families or out of order.
     #[must_use]
@@ -88,6 +92,15 @@ impl Selector {
         self
     }
 
+    /// The same addresses for one protocol (0 is any) and the ports from the first to the last;
+    /// ICMP has its type and code there (RFC 7296 §3.13.1).
+    #[must_use]
+    pub const fn with_ports(mut self, protocol: u8, ports: (u16, u16)) -> Self {
+        self.protocol = protocol;
+        self.ports = ports;
+        self
+    }
+
     /// The lowest address.
     #[must_use]
     pub const fn start(&self) -> IpAddr {
@@ -107,8 +120,24 @@ impl Selector {
             && self.start <= other.start
             && other.end <= self.end
             && (self.protocol == 0 || self.protocol == other.protocol)
-            && self.ports.0 <= other.ports.0
-            && other.ports.1 <= self.ports.1
+            && common_ports(self.ports, other.ports) == Some(other.ports)
+    }
+
+    /// The packet ends that belong to both; `None` when there is none.
+    #[must_use]
+    pub fn intersect(&self, other: &Self) -> Option<Self> {
+        let protocol = match (self.protocol, other.protocol) {
+            (0, protocol) | (protocol, 0) => protocol,
+            (a, b) if a == b => a,
+            _ => return None,
+        };
+        let ports = common_ports(self.ports, other.ports)?;
+        let common = Self::range(self.start.max(other.start), self.end.min(other.end))?;
+        Some(Self {
+            protocol,
+            ports,
+            ..common
+        })
     }
 
     /// Whether one packet end belongs to the set. A protocol without ports passes port 0.
@@ -140,6 +169,17 @@ impl Selector {
     }
 }
 
+fn common_ports(a: (u16, u16), b: (u16, u16)) -> Option<(u16, u16)> {
+    match (a, b) {
+        (Selector::ANY_PORT, ports) | (ports, Selector::ANY_PORT) => Some(ports),
+        (Selector::OPAQUE, _) | (_, Selector::OPAQUE) => (a == b).then_some(a),
+        _ => {
+            let (first, last) = (a.0.max(b.0), a.1.min(b.1));
+            (first <= last).then_some((first, last))
+        }
+    }
+}
+
 impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -156,6 +196,7 @@ impl fmt::Display for Selector {
             write!(f, "[{}", self.protocol)?;
             match self.ports {
                 Self::ANY_PORT => {}
+                Self::OPAQUE => f.write_str("/opaque")?,
                 (first, last) if first == last => write!(f, "/{first}")?,
                 (first, last) => write!(f, "/{first}-{last}")?,
             }

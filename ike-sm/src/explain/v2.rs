@@ -6,6 +6,7 @@ use core::fmt::{self, Formatter};
 use super::json::Object;
 use crate::id::IkeId;
 use crate::policy::v2::{ProposalRecord, Transform, TypeRecord, WhatWouldMatch};
+use crate::v2::narrow::{NarrowRecord, SelectorRecord};
 
 /// `IKEv2-PROTO-4: (7):`, the number of the SA, 0 when there is none.
 struct Tag(Option<IkeId>);
@@ -118,4 +119,49 @@ pub(super) fn json_would_match(o: &mut Object<'_, '_>, w: &WhatWouldMatch) -> fm
         c.there.map_or(Ok(()), |t| o.text("peer_offers", &t))
     })?;
     o.text("text", w)
+}
+
+pub(super) fn cisco_narrowed(
+    f: &mut Formatter<'_>,
+    ike: Option<IkeId>,
+    r: &NarrowRecord,
+) -> fmt::Result {
+    let tag = Tag(ike);
+    for (side, records) in [("local", &r.local), ("remote", &r.remote)] {
+        for record in records {
+            write!(f, "{tag} {}: {side} asked {}:", r.child, record.asked)?;
+            if record.common.is_empty() {
+                f.write_str(" nothing")?;
+            }
+            record.common.iter().try_for_each(|s| write!(f, " {s}"))?;
+            writeln!(f)?;
+        }
+    }
+    match &r.granted {
+        Some((local, remote)) => writeln!(f, "{tag} {}: granted {local} === {remote}", r.child),
+        None => writeln!(f, "{tag} {}: traffic selectors not acceptable", r.child),
+    }
+}
+
+pub(super) fn compact_narrowed(f: &mut Formatter<'_>, n: u64, r: &NarrowRecord) -> fmt::Result {
+    match &r.granted {
+        Some((local, remote)) => write!(f, "IKE[{n}] {}: {local} === {remote}", r.child),
+        None => write!(f, "IKE[{n}] {}: no selector in common", r.child),
+    }
+}
+
+pub(super) fn json_narrowed(o: &mut Object<'_, '_>, r: &NarrowRecord) -> fmt::Result {
+    o.text("event", &"selectors_narrowed")?;
+    o.text("child", &r.child)?;
+    for (side, records) in [("local", &r.local), ("remote", &r.remote)] {
+        o.objects(side, records.iter(), |o, record: &SelectorRecord| {
+            o.text("asked", &record.asked)?;
+            o.list("common", record.common.iter().map(ToString::to_string))
+        })?;
+    }
+    if let Some((local, remote)) = &r.granted {
+        o.list("granted_local", local.iter().map(ToString::to_string))?;
+        o.list("granted_remote", remote.iter().map(ToString::to_string))?;
+    }
+    o.raw("ok", &r.granted.is_some())
 }

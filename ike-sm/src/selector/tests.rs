@@ -66,3 +66,32 @@ fn several_selectors_are_never_none_and_never_too_many() {
     assert!(two.contains(&host(2).into()) && !Selectors::from(host(2)).contains(&two));
     assert!(two.matches([10, 0, 0, 2].into(), 6, 80) && !two.matches([10, 0, 0, 3].into(), 6, 80));
 }
+
+#[test]
+fn rfc4301_s4_4_1_1_any_port_includes_opaque_and_no_range_does() {
+    let host = Selector::host("192.0.2.1".parse().unwrap());
+    let ports = |ports| Selector { ports, ..host };
+    let opaque = ports(Selector::OPAQUE);
+    assert!(host.contains(&opaque) && opaque.contains(&opaque));
+    assert!(!opaque.contains(&host) && !opaque.contains(&ports((80, 80))));
+    assert!(!ports((80, 80)).contains(&opaque) && !ports((1, u16::MAX)).contains(&opaque));
+    assert_eq!(host.intersect(&opaque), Some(opaque));
+    assert_eq!(ports((1, u16::MAX)).intersect(&opaque), None);
+    assert_eq!(opaque.to_string(), "192.0.2.1/32[0/opaque]");
+}
+
+#[test]
+fn an_intersection_is_what_both_contain() {
+    let net = |a: &str, len| Selector::subnet(a.parse().unwrap(), len).unwrap();
+    let (wide, narrow) = (net("10.0.0.0", 8), net("10.1.0.0", 16));
+    assert_eq!(wide.intersect(&narrow), Some(narrow));
+    assert_eq!(narrow.intersect(&net("10.2.0.0", 16)), None);
+    assert_eq!(wide.intersect(&net("fd00::", 8)), None);
+    let range = |a: &str, b: &str| Selector::range(a.parse().unwrap(), b.parse().unwrap()).unwrap();
+    let overlap = range("10.0.0.9", "10.0.0.20").intersect(&range("10.0.0.1", "10.0.0.12"));
+    assert_eq!(overlap, Some(range("10.0.0.9", "10.0.0.12")));
+    let web = narrow.with_protocol(6, 443);
+    assert_eq!(wide.intersect(&web), Some(web));
+    assert_eq!(web.intersect(&narrow.with_protocol(17, 443)), None);
+    assert_eq!(web.intersect(&narrow.with_protocol(6, 80)), None);
+}

@@ -54,6 +54,12 @@ impl Inner {
         &self.octets
     }
 
+    /// The payloads with their headers, to keep.
+    #[must_use]
+    pub fn into_octets(self) -> Zeroizing<Vec<u8>> {
+        self.octets
+    }
+
     /// The payloads as a chain.
     ///
     /// # Errors
