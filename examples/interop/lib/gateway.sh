@@ -42,6 +42,7 @@ secret = "${V[PSK]}"
 name = "peer"
 version = "ikev${V[VERSION]}"
 address = $remote
+$([ "${V[AGGRESSIVE]}" = no ] || echo 'mode = "aggressive-exposing-psk-hash"')
 $([ "${V[DPD]}" = 0 ] || echo "dpd = { interval = ${V[DPD]}, retry = 1, retries = 3 }")
 
 [[peer.tunnel]]

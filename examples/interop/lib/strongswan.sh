@@ -19,6 +19,7 @@ swan_start() { # SIDE, with the settings in V
   cat >"$d/strongswan.conf" <<CONF
 charon-systemd { journal { default = -1 } }
 charon {
+  i_dont_care_about_security_and_use_aggressive_mode_psk = ${V[AGGRESSIVE]}
   load_modular = no
   $load
   keep_alive = ${V[KEEPALIVE]}s
@@ -45,6 +46,7 @@ CONF
   cat >"$d/swanctl/swanctl.conf" <<CONF
 connections { peer {
   version = ${V[VERSION]}
+  aggressive = ${V[AGGRESSIVE]}
   local_addrs = $(outer "$s")
   remote_addrs = $remote
   proposals = $(swan_ike)

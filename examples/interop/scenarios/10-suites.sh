@@ -19,6 +19,22 @@ suite esp-null 'ESP NULL with HMAC-SHA1' ESPENC=null ESPAUTH=sha1
 suite pfs 'quick mode with PFS (MODP1024)' PFS=2
 suite pfs-modp2048 'quick mode with PFS (MODP2048)' GROUP=14 PFS=14
 
+aggressive() { # a|b (our side), nat|direct
+  pair "$1"; settings AGGRESSIVE=yes "${@:3}"
+  if [ "$2" = nat ]; then topology nat ports=40000-40999; else topology direct; fi
+  capture b; start b; start a
+  initiate a; both_up
+  ping_through a 3; ping_through b 3; capture_end b
+  local main; main=$(tshark -r b.pcap -Y 'isakmp.exchangetype == 2' 2>/dev/null | wc -l)
+  [ "$main" = 0 ] || fail "$main messages of main mode"
+  [ "$(tshark -r b.pcap -Y 'isakmp.exchangetype == 4' 2>/dev/null | wc -l)" -ge 3 ] || fail "no aggressive mode seen"
+}
+scenario v1-aggressive-init 60 'aggressive mode, we initiate' aggressive a direct
+scenario v1-aggressive-resp 60 'aggressive mode, they initiate' aggressive b direct
+scenario v1-aggressive-nat-init 60 'aggressive mode from behind a NAT, we initiate' aggressive a nat
+scenario v1-aggressive-nat-resp 60 'aggressive mode from behind a NAT, they initiate' aggressive b nat
+scenario v1-aggressive-resp-modp2048 60 'aggressive mode with MODP2048 and SHA-256, they initiate' aggressive b direct ENC=aes256 HASH=sha256 GROUP=14
+
 on_demand() { # the first packet brings the tunnel up and is held, not lost
   pair a; topology direct; capture b
   start b; start a

@@ -11,7 +11,7 @@ use ike_sm::{
     ChildSuite, Mode, Selector,
     config::{
         Authentication, ChildConfig, Config as IkeConfig, Dpd, DpdTimes, Identity, Lifetime,
-        NatTraversal, PeerConfig, Pfs, Phase1Policy, Prefix, PskOwner as IkePskOwner,
+        NatTraversal, PeerConfig, Pfs, Phase1Mode, Phase1Policy, Prefix, PskOwner as IkePskOwner,
         RemoteIdentity, Retransmit, ReverseRoute, SelectorMatch,
     },
 };
@@ -119,6 +119,10 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
     if !p.policy.get_ref().0.is_empty() {
         peer.policies = config.policies(p).map(policy).collect::<Result<_, _>>()?;
     }
+    peer.mode = match p.mode {
+        config::Phase1Mode::Main => Phase1Mode::Main,
+        config::Phase1Mode::Aggressive => Phase1Mode::AggressiveExposingPskHash,
+    };
     peer.nat_traversal = nat_traversal(p.nat_traversal, gateway.nat_keepalive.0);
     peer.dpd = p.dpd.as_ref().map_or(Dpd::Off, dpd);
     peer.retransmit = retransmit(gateway);

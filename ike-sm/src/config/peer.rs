@@ -153,8 +153,9 @@ pub enum Phase1Mode {
     Main,
     /// Aggressive mode: three messages, identities in the clear. With a pre-shared key the
     /// responder's HASH lets whoever asks try out keys offline, hence the name. We start it, and
-    /// answer it; main mode is answered too. It needs a [`local_id`](PeerConfig::local_id) or a
-    /// [`local_address`](PeerConfig::local_address) to say who we are.
+    /// answer it; main mode is answered too. As initiator it needs a
+    /// [`local_id`](PeerConfig::local_id) or a [`local_address`](PeerConfig::local_address) to say
+    /// who we are.
     AggressiveExposingPskHash,
 }
 

@@ -154,6 +154,7 @@ fn peer(config: &Config, provider: &Provider, p: &PeerConfig) -> Check {
     if p.mode == Phase1Mode::AggressiveExposingPskHash
         && p.local_id.is_none()
         && p.local_address.is_none()
+        && !p.addresses.is_empty()
     {
         return Err(fault(&place, "local_id", ConfigFault::Missing));
     }

@@ -150,6 +150,9 @@ pub struct Peer {
     /// The version of IKE.
     #[serde(default = "ikev1")]
     pub version: Version,
+    /// How a Phase 1 of IKEv1 goes; main mode is always answered.
+    #[serde(default = "main_mode")]
+    pub mode: Phase1Mode,
     /// Where it is; further addresses are tried when the first is dead.
     pub address: Spanned<Several<PeerAddress>>,
     /// The address to call from; absent, the routing table says.
@@ -254,6 +257,9 @@ fn tunnel() -> Mode {
 }
 fn ikev1() -> Version {
     Version::Ikev1
+}
+fn main_mode() -> Phase1Mode {
+    Phase1Mode::Main
 }
 fn all_policies() -> Spanned<Several<u16>> {
     Spanned::new(0..0, Several::default())

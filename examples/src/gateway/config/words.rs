@@ -109,6 +109,16 @@ words! {
 }
 
 words! {
+    /// How a Phase 1 of IKEv1 goes.
+    Phase1Mode, "mode of a peer" {
+        /// Six messages; identities are hidden.
+        Main = "main",
+        /// Three messages; whoever sees them can try out keys offline.
+        Aggressive = "aggressive-exposing-psk-hash",
+    }
+}
+
+words! {
     /// ESP's mode.
     Mode, "mode" {
         /// A whole IP packet inside.
