@@ -18,7 +18,7 @@ mtu = ${V[TUNMTU]}
 control = "$d/control.sock"
 nat-keepalive = ${V[KEEPALIVE]}
 retransmit = ${V[RETRY]}
-retransmit-tries = 8
+retransmit-tries = ${V[TRIES]}
 
 [[isakmp-policy]]
 priority = 10
@@ -41,7 +41,7 @@ secret = "${V[PSK]}"
 [[peer]]
 name = "peer"
 version = "ikev${V[VERSION]}"
-address = $remote
+address = [${V[PEERS]:-$remote}]
 $([ "${V[AGGRESSIVE]}" = no ] || echo 'mode = "aggressive-exposing-psk-hash"')
 $([ "${V[DPD]}" = 0 ] || echo "dpd = { interval = ${V[DPD]}, retry = 1, retries = 3 }")
 

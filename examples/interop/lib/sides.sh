@@ -6,10 +6,12 @@
 #   AGGRESSIVE (yes or no)
 #   CHARON (5 or 6: which strongSwan)
 #   PSK DPD(seconds, 0 = off) DPDACTION KEEPALIVE(s) RETRY(s) VERSION UNIQUE IDLE(s, 0 = off)
-#   MODE(tunnel|transport) ESN(yes|no) REMOTE(network; empty = the other side's) TUNMTU EXTRA(lines of TOML): ours only
+#   MODE(tunnel|transport) ESN(yes|no) REMOTE(network; empty = the other side's) TUNMTU EXTRA(lines of TOML)
+#   PEERS(addresses, quoted): ours only   LOCALS(addresses): strongSwan's   TRIES(retransmissions)
 declare -A DEFAULTS=([ENC]=aes128 [HASH]=sha1 [GROUP]=2 [IKELIFE]=0 [ESPENC]=aes128 [ESPAUTH]=sha1 [PFS]=no [CHILDLIFE]=0
   [PSK]=the-long-shared-secret [DPD]=0 [DPDACTION]=clear [KEEPALIVE]=20 [RETRY]=1.0 [VERSION]=1 [UNIQUE]=replace
-  [CHARON]=5 [MODE]=tunnel [ESN]=no [EXTRA]= [IDLE]=0 [REMOTE]= [TUNMTU]=1400 [AGGRESSIVE]=no)
+  [CHARON]=5 [MODE]=tunnel [ESN]=no [EXTRA]= [IDLE]=0 [REMOTE]= [TUNMTU]=1400 [PEERS]= [LOCALS]= [TRIES]=8
+  [AGGRESSIVE]=no)
 declare -a SETTINGS=()
 settings() { SETTINGS+=("$@"); }
 

@@ -25,7 +25,7 @@ charon {
   keep_alive = ${V[KEEPALIVE]}s
   retransmit_timeout = ${V[RETRY]}
   retransmit_base = 1.3
-  retransmit_tries = 8
+  retransmit_tries = ${V[TRIES]}
   install_routes = yes
   crypto_test { bench = no }
   filelog { file { path = $d/charon.log
@@ -47,7 +47,7 @@ CONF
 connections { peer {
   version = ${V[VERSION]}
   aggressive = ${V[AGGRESSIVE]}
-  local_addrs = $(outer "$s")
+  local_addrs = ${V[LOCALS]:-$(outer "$s")}
   remote_addrs = $remote
   proposals = $(swan_ike)
   dpd_delay = ${V[DPD]}s

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """A bad cable between two interfaces, in userland and from a seed.
 
-usage: wire.py IF1 IF2 [seed=N] [loss=%] [dup=%] [reorder=%] [hold=ms] [corrupt=%] [after=N]
+usage: wire.py IF1 IF2 [seed=N] [loss=%] [dup=%] [reorder=%] [hold=ms] [corrupt=%] [after=N] [until=N] [vid=HEX]
 
 Only UDP and ESP over IPv4 are hurt; ARP and the rest pass. `reorder` delays a frame by `hold`
 milliseconds, so that later ones overtake it. `corrupt` flips one bit behind the UDP header (the UDP
 checksum is removed, or the kernel would drop the frame before IKE or ESP saw it). The first `after`
-frames pass unhurt. Counters are printed at the end.
+frames pass unhurt, and those after `until`. Of `vid`, an ISAKMP vendor ID, one octet is spoilt wherever it comes by:
+nobody authenticates it, and the receiver never saw it. Counters are printed at the end.
 """
 import heapq
 import itertools
@@ -25,7 +26,7 @@ class Wire:
         self.options = options
         self.random = random.Random(options["seed"])
         self.sockets = [self.open(name) for name in names]
-        self.counters = dict.fromkeys(["frames", "loss", "dup", "reorder", "corrupt"], 0)
+        self.counters = dict.fromkeys(["frames", "loss", "dup", "reorder", "corrupt", "vid"], 0)
         self.queue, self.order = [], itertools.count()
 
     @staticmethod
@@ -52,11 +53,23 @@ class Wire:
             frame[header + 6:header + 8] = b"\0\0"
         return bytes(frame)
 
+    def without_vendor_id(self, frame):
+        at = frame.find(self.options["vid"]) if self.options["vid"] else -1
+        if at < 0:
+            return frame
+        self.counters["vid"] += 1
+        frame = bytearray(frame)
+        frame[at] ^= 0xff
+        udp = 14 + 4 * (frame[14] & 15)
+        frame[udp + 6:udp + 8] = b"\0\0"
+        return bytes(frame)
+
     def carry(self, frame, out):
         delay = 0
         if len(frame) > 34 and frame[12:14] == b"\x08\x00" and frame[23] in (UDP, ESP):
             self.counters["frames"] += 1
-            if self.counters["frames"] > self.options["after"]:
+            frame = self.without_vendor_id(frame)
+            if self.options["after"] < self.counters["frames"] <= self.options["until"]:
                 if self.happens("loss"):
                     return
                 if self.happens("corrupt"):
@@ -85,14 +98,14 @@ class Wire:
 
 
 def main():
-    options = dict(seed=1, loss=0, dup=0, reorder=0, hold=30, corrupt=0, after=0)
+    options = dict(seed=1, loss=0, dup=0, reorder=0, hold=30, corrupt=0, after=0, until=1 << 62, vid=b"")
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     for argument in sys.argv[3:]:
         key, _, value = argument.partition("=")
         if key not in options:
             sys.exit(f"wire.py: unknown option {argument}\n{__doc__}")
-        options[key] = int(value)
+        options[key] = bytes.fromhex(value) if key == "vid" else int(value)
     wire = Wire(sys.argv[1:3], options)
 
     def leave(*_):

@@ -1,11 +1,15 @@
 # Main mode and quick mode with every suite of the first issue, in both roles.
 tunnel() { # a|b (our side; a initiates) K=V…
   pair "$1"; settings "${@:2}"
-  topology direct; capture b
+  # shellcheck disable=SC2086 # words
+  topology ${TUNNEL_TOPOLOGY:-direct}; capture b
   start b; start a
   initiate a; both_up
   ping_through a 3; ping_through b 3
 }
+tunnel_v6() { TUNNEL_TOPOLOGY='direct v6' tunnel "$@"; }
+scenario v1-init-outer-v6 60 'over IPv6, we initiate' tunnel_v6 a
+scenario v1-resp-outer-v6 60 'over IPv6, they initiate' tunnel_v6 b
 suite() { # NAME 'ABOUT' K=V…
   scenario "v1-init-$1" 60 "$2, we initiate" tunnel a "${@:3}"
   scenario "v1-resp-$1" 60 "$2, they initiate" tunnel b "${@:3}"
@@ -16,6 +20,11 @@ suite aes128-sha1-modp1024 'AES-128/SHA1/MODP1024' ENC=aes128 HASH=sha1 GROUP=2
 suite aes128-sha1-modp2048 'AES-128/SHA1/MODP2048' ENC=aes128 HASH=sha1 GROUP=14
 suite aes256-sha256-modp2048 'AES-256/SHA256/MODP2048' ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256
 suite esp-null 'ESP NULL with HMAC-SHA1' ESPENC=null ESPAUTH=sha1
+suite esp-gcm 'ESP AES-128-GCM' ESPENC=aes128gcm16 ESPAUTH=none
+suite esp-gcm256-pfs 'ESP AES-256-GCM with PFS (ECP256)' ENC=aes256 HASH=sha256 GROUP=19 ESPENC=aes256gcm16 ESPAUTH=none PFS=19
+suite ecp256 'AES-128/SHA256/ECP256' HASH=sha256 GROUP=19
+suite ecp384 'AES-256/SHA384/ECP384' ENC=aes256 HASH=sha384 GROUP=20 ESPENC=aes256 ESPAUTH=sha384
+suite ecp521 'AES-256/SHA512/ECP521' ENC=aes256 HASH=sha512 GROUP=21 ESPENC=aes256 ESPAUTH=sha512
 suite pfs 'quick mode with PFS (MODP1024)' PFS=2
 suite pfs-modp2048 'quick mode with PFS (MODP2048)' GROUP=14 PFS=14
 
@@ -40,11 +49,9 @@ on_demand() { # the first packet brings the tunnel up and is held, not lost
   start b; start a
   ns a ping -n -q -c 5 -i 0.3 -W 2 -I "$(inner a)" "$(inner b)" >"$DIR/ping.out" || :
   both_up; sleep 0.3; capture_end b
-  # strongSwan's userland ESP is not ready when the first packet arrives right behind quick mode's last
-  # message: what counts is that all five left, in order and sealed.
   local sent; sent=$(tshark -r b.pcap -Y "esp && ip.src == $(outer a)" -T fields -e esp.sequence 2>/dev/null | tr '\n' ' ')
   [ "$sent" = "1 2 3 4 5 " ] || fail "ESP packets $sent left, 1 to 5 expected"
-  grep -qE ' [45] received' "$DIR/ping.out" || fail "$(grep received "$DIR/ping.out")"
+  grep -q ' 5 received' "$DIR/ping.out" || fail "$(grep received "$DIR/ping.out")"
   ping_through a 3
 }
 [ "${INTEROP_OURS:-gateway}" = strongswan ] || scenario v1-on-demand 60 'interesting traffic brings the tunnel up, no ping lost' on_demand

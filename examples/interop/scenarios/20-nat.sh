@@ -18,5 +18,16 @@ natted() { # a|b (our side); a is behind the NAT and initiates
   [ "${KIND[b]}" = strongswan ] || [ "$foreign" = 0 ] || fail "the side that is not behind the NAT sent $foreign keepalives"
   note "keepalives $keepalives"
 }
+draft() { # The cable spoils the vendor ID of RFC 3947: both sides fall back to the draft that they have in common.
+  pair "$1"; topology wire vid=4a131c81070358455c5728f20e95452f; capture b
+  start b; start a; initiate a; both_up
+  ping_through a 3; ping_through b 3; capture_end b
+  local natd
+  natd=$(tshark -r b.pcap -Y 'isakmp.typepayload == 130' 2>/dev/null | wc -l)
+  [ "$natd" -ge 2 ] || fail "$natd messages with the draft's NAT-D payload 130"
+  note "NAT-D payload 130 in $natd messages"
+}
+scenario v1-nat-draft-init 60 'NAT-T of draft-ietf-ipsec-nat-t-ike-02, we initiate' draft a
+scenario v1-nat-draft-resp 60 'NAT-T of draft-ietf-ipsec-nat-t-ike-02, they initiate' draft b
 scenario v1-nat-init 60 'we are behind the NAT and initiate: float, keepalives' natted a
 scenario v1-nat-resp 60 'they are behind the NAT and initiate: float, no keepalives from us' natted b

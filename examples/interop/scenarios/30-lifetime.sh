@@ -84,6 +84,32 @@ scenario v1-resp-delete-theirs 60 'as responder we follow their delete' deleted 
 scenario v1-delete-child-ours 60 'we delete the child SA only' deleted a ours child
 scenario v1-delete-child-theirs 60 'they delete the child SA only' deleted a peer child
 
+idle() { # nothing crosses: the child goes on both sides; while something crosses, it stays
+  pair "$1"; topology direct; capture b
+  start "$PEER"; start "$OURS" IDLE=2
+  initiate a; both_up
+  ping_begin a 4; ping_end; both_up 1
+  expect 6 "the idle child stays at our side" gw_ask "$OURS" 'not s["children"]'
+  expect 3 "the idle child stays at the peer" no_child "$PEER"
+  log_has "$OURS" 'idle' || fail "our log does not name the idle time"
+}
+scenario v1-init-idle 60 'idle timeout: the child is deleted on both sides, traffic keeps it' idle a
+scenario v1-resp-idle 60 'idle timeout as responder' idle b
+
+failed_over() { # the peer's first address falls silent: DPD finds out and its second one is tried
+  pair a; topology direct; ip -n "$(nsname b)" addr add 192.0.2.3/24 dev outer; capture b
+  start b LOCALS=192.0.2.2,192.0.2.3
+  start a PEERS='"192.0.2.2", "192.0.2.3"' DPD=1 RETRY=0.3 TRIES=3
+  initiate a; both_up; ping_through a 2
+  ns b iptables -A INPUT -d 192.0.2.2 -j DROP
+  spawn traffic a ping -n -i 0.2 -W 1 -I "$(inner a)" "$(inner b)"
+  expect 25 "the tunnel does not come up with the second address" to_second
+  end traffic INT 2 || :; ping_through a 3
+  log_has a 'dead \(DPD\)' || fail "no word about the dead address in our log"
+}
+to_second() { gw_ask a 'any(c["active"] and c["remote"][0] == "192.0.2.3" for c in s["children"])'; }
+[ "${INTEROP_OURS:-gateway}" = strongswan ] || scenario v1-init-failover 60 'the peer'"'"'s first address dies: DPD, then its second address' failed_over
+
 shut_down() { # SIGTERM of our side reaches the peer as deletes
   pair a; topology direct; capture b
   start b; start a

@@ -190,6 +190,8 @@ impl Runner {
         let now = self.now();
         engine.deadline(now);
         self.flush_inside(engine);
+        // What a deadline has finished cannot wait for the next packet.
+        self.answer(engine);
         let deadline = engine.next_deadline(now).into_iter().chain(limit).min();
         let timeout = if self.ready.is_empty() {
             deadline.map(|at| at.saturating_sub(self.now()))
