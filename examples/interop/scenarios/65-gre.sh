@@ -7,11 +7,13 @@ gre_ours() { # OPTIONS…
   spawn gre-b b "$INTEROP_GRE" --local 192.0.2.2 --remote 192.0.2.1 --address 10.255.1.2/24 "$@"
   expect 5 "no tunnel device" ip -n "$(nsname b)" link show gre1
 }
-gre_ping() { ns "$1" ping -n -c "${3:-5}" -i 0.2 -W 1 "$2" | grep -q " 0% packet loss"; }
+gre_ping() { ns "$1" ping -n -c "${3:-5}" -i 0.2 -W 1 "$2" | grep " 0% packet loss" >/dev/null; }
 
-open_vswitch() { # OVS OPTIONS… -- OUR OPTIONS…
-  local options=; while [ "$1" != -- ]; do options+=" options:$1"; shift; done; shift
-  topology direct; ip -n "$(nsname a)" addr flush dev outer
+# ovs NS LOCAL REMOTE ROUTE OPTIONS…: Open vSwitch in a namespace, on its interface `outer`, 10.255.1.1 in the tunnel
+ovs() {
+  local where=$1 local=$2 remote=$3 route=$4 options=; shift 4
+  for option in "$@"; do options+=" options:$option"; done
+  ip -n "$(nsname "$where")" addr flush dev outer
   # Open vSwitch keeps its files in a /run and a directory of its own; it ends with the namespace.
   cat >ovs.sh <<IN
 set -e
@@ -21,19 +23,25 @@ ovsdb-server /run/conf.db --remote=punix:/run/openvswitch/db.sock -vconsole:warn
 until ovs-vsctl --no-wait init 2>/dev/null; do sleep 0.1; done
 ovs-vswitchd unix:/run/openvswitch/db.sock -vconsole:warn --pidfile=/run/vs.pid &
 ovs-vsctl add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy outer
-ip addr add 192.0.2.1/24 dev br-phy; ip link set br-phy up
+ip addr add $local/24 dev br-phy; ip link set br-phy up; $route
 ovs-vsctl add-br br-int -- set bridge br-int datapath_type=netdev -- add-port br-int gre0 -- set interface gre0 type=gre \
-  options:remote_ip=192.0.2.2 options:local_ip=192.0.2.1 options:packet_type=legacy_l3$options
-ip link set br-int up mtu 1400 arp off; ip addr add 10.255.1.1/24 dev br-int
+  options:remote_ip=$remote options:local_ip=$local options:packet_type=legacy_l3$options
+ip link set br-int up mtu 1350 arp off; ip addr add 10.255.1.1/24 dev br-int
 ovs-ofctl del-flows br-int; ovs-ofctl add-flow br-int in_port=LOCAL,actions=output:gre0
 ovs-ofctl add-flow br-int "in_port=gre0,actions=mod_dl_dst:\$(cat /sys/class/net/br-int/address),LOCAL"
 # It sends once it knows the way and the neighbour.
-until ping -n -c 1 -W 1 192.0.2.2 >/dev/null; do :; done
+until ping -n -c 1 -W 1 ${OVS_NEIGHBOUR:-$remote} >/dev/null; do :; done
 echo ready; wait
 IN
+  rm -f ovs.out; spawn ovs "$where" bash ovs.sh
+}
+ovs_ready() { expect 20 "Open vSwitch did not start: $(tail -1 ovs.out 2>/dev/null)" grep -q ready ovs.out; }
+open_vswitch() { # OVS OPTIONS… -- OUR OPTIONS…
+  local options=(); while [ "$1" != -- ]; do options+=("$1"); shift; done; shift
+  topology direct
   capture b proto 47
-  spawn ovs a bash ovs.sh; gre_ours "$@"
-  expect 20 "Open vSwitch did not start: $(tail -1 ovs.out 2>/dev/null)" grep -q ready ovs.out
+  ovs a 192.0.2.1 192.0.2.2 : "${options[@]}"; gre_ours "$@"
+  ovs_ready
   expect 10 "no answer through the tunnel" gre_ping a 10.255.1.2 1
   gre_ping a 10.255.1.2 10 || fail "pings from Open vSwitch are lost"
   gre_ping b 10.255.1.1 10 || fail "pings to Open vSwitch are lost"
