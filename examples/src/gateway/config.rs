@@ -5,6 +5,7 @@
 
 mod error;
 mod gre;
+mod ikev2;
 mod model;
 mod words;
 
@@ -13,6 +14,7 @@ mod tests;
 
 pub use error::ConfigError;
 pub use gre::*;
+pub use ikev2::{Ikev2Policy, Quirks};
 pub use model::*;
 pub use words::*;
 

@@ -83,6 +83,8 @@ pub struct Engine {
 /// One tunnel of the configuration.
 struct TunnelState {
     name: String,
+    /// The tunnel of the file that it is a part of.
+    of: Option<String>,
     peer: String,
     selectors: SelectorSet,
     start: Start,
@@ -126,6 +128,7 @@ impl Engine {
                 .find(|t| *t.name.get_ref() == child.name);
             tunnels.push(TunnelState {
                 name: child.name.clone(),
+                of: written.and_then(|t| t.of.clone()),
                 peer: peer.name.clone(),
                 selectors: super::pairs::selector_set(&child.local, &child.remote)
                     .map_err(|e| io::Error::other(e.to_string()))?,
@@ -175,8 +178,9 @@ impl Engine {
                 let standing =
                     tunnel.start() == Start::OnDemand || tunnel.reverse_route == Rri::Static;
                 if standing && tunnel.reverse_route != Rri::Off {
-                    self.routing
-                        .add_network(tunnel.remote.get_ref().0, &hosts)?;
+                    for network in &tunnel.remote.get_ref().0 {
+                        self.routing.add_network(network.0, &hosts)?;
+                    }
                 }
             }
         }

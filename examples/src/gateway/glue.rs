@@ -8,7 +8,7 @@ use crypto_suite::{
     AeadId, CipherId, GroupId, HashId, IntegrityId, ProtectionId, Secret, WeakAlgorithms,
 };
 use ike_sm::{
-    ChildSuite, Mode, Selector,
+    ChildSuite, Mode, Selector, Selectors,
     config::{
         Authentication, ChildConfig, Config as IkeConfig, Dpd, DpdTimes, Identity, Lifetime,
         NatTraversal, PeerConfig, Pfs, Phase1Mode, Phase1Policy, Prefix, PskOwner as IkePskOwner,
@@ -178,7 +178,7 @@ fn retransmit(g: &config::Gateway) -> Retransmit {
 }
 
 fn child(config: &Config, t: &Tunnel) -> Result<ChildConfig, Unsupported> {
-    let [local, remote] = [&t.local, &t.remote].map(|n| selector(n.get_ref(), t.protocol));
+    let [local, remote] = [&t.local, &t.remote].map(|n| selectors(&n.get_ref().0, t.protocol));
     let mut child = ChildConfig::new(t.name.get_ref().clone(), local?, remote?);
     child.suites = config
         .sets_of(t)
@@ -211,6 +211,12 @@ fn child(config: &Config, t: &Tunnel) -> Result<ChildConfig, Unsupported> {
         (Rri::Static | Rri::Off, _) => ReverseRoute::Off,
     };
     Ok(child)
+}
+
+fn selectors(networks: &[config::Network], protocol: u8) -> Result<Selectors, Unsupported> {
+    let all = networks.iter().map(|n| selector(n, protocol));
+    let all = all.collect::<Result<Vec<_>, _>>()?;
+    Selectors::new(all).ok_or_else(|| Unsupported("no network, or too many".into()))
 }
 
 fn selector(network: &config::Network, protocol: u8) -> Result<Selector, Unsupported> {
@@ -289,6 +295,9 @@ fn group(g: config::Group) -> Result<GroupId, Unsupported> {
         20 => GroupId::Ecp384,
         21 => GroupId::Ecp521,
         31 => GroupId::X25519,
+        35 => GroupId::MlKem512,
+        36 => GroupId::MlKem768,
+        37 => GroupId::MlKem1024,
         n => return Err(Unsupported(format!("no implementation of group {n}"))),
     })
 }

@@ -1,7 +1,7 @@
 //! The gateway's GRE tunnels with their devices and sockets.
 
 use super::{
-    config::{Config, GreTunnel, MAX_GRE, Mode, NatTraversal, Network, Tunnel as Policy},
+    config::{Config, GreTunnel, MAX_GRE, Mode, NatTraversal, Network, Several, Tunnel as Policy},
     engine::{HEADROOM as BEFORE, TAILROOM as BEHIND},
     glue,
 };
@@ -216,7 +216,7 @@ type PeerPolicy<'a> = (&'a super::config::Peer, &'a Policy);
 
 /// The first `[[peer.tunnel]]` that covers the tunnel's delivery packets.
 fn policy<'a>(config: &'a Config, written: &GreTunnel) -> Option<PeerPolicy<'a>> {
-    let within = |network: &Network, end: &IpAddr| network.0.contains(end);
+    let within = |side: &Several<Network>, end: &IpAddr| side.0.iter().any(|n| n.0.contains(end));
     let mut policies = config
         .peer
         .iter()

@@ -144,10 +144,13 @@ impl GreTunnel {
 
     /// The `[[peer.tunnel]]` that `profile` makes of it: its ends, protocol 47 (G3, G5).
     fn policy(&self, profile: &IpsecProfile) -> Tunnel {
-        let host =
-            |end: &Spanned<IpAddr>| Spanned::new(end.span(), Network((*end.get_ref()).into()));
+        let host = |end: &Spanned<IpAddr>| {
+            let network = Network((*end.get_ref()).into());
+            Spanned::new(end.span(), Several(vec![network]))
+        };
         Tunnel {
             name: self.name.clone(),
+            of: None,
             local: host(&self.source),
             remote: host(&self.destination),
             protocol: gre::ip::PROTOCOL_GRE,

@@ -1,6 +1,7 @@
 //! The file's tables, and the checks that need more than one value.
 
 use super::gre::{GreTunnel, IpsecProfile};
+use super::ikev2::{Ikev2Policy, Quirks};
 use super::words::*;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -19,6 +20,9 @@ pub struct Config {
     /// Phase 1 policies; the lowest priority number is tried first.
     #[serde(default)]
     pub isakmp_policy: Vec<IsakmpPolicy>,
+    /// Policies of IKEv2; the lowest priority number is the most wanted.
+    #[serde(default)]
+    pub ikev2_policy: Vec<Ikev2Policy>,
     /// Phase 2 suites, by name.
     #[serde(default)]
     pub transform_set: Vec<TransformSet>,
@@ -169,6 +173,9 @@ pub struct Peer {
     /// What to do about NAT.
     #[serde(default = "auto")]
     pub nat_traversal: NatTraversal,
+    /// What it needs that is not quite as the RFC has it.
+    #[serde(default, deserialize_with = "Quirks::deserialize")]
+    pub quirks: Quirks,
     /// The tunnels.
     #[serde(default)]
     pub tunnel: Vec<Tunnel>,
@@ -200,10 +207,13 @@ pub struct Dpd {
 pub struct Tunnel {
     /// Its name in logs and commands.
     pub name: Spanned<String>,
-    /// The network on our side.
-    pub local: Spanned<Network>,
-    /// The network on the peer's side.
-    pub remote: Spanned<Network>,
+    /// The tunnel of the file that it is a part of, where that was split.
+    #[serde(skip)]
+    pub of: Option<String>,
+    /// The networks on our side.
+    pub local: Spanned<Several<Network>>,
+    /// The networks on the peer's side.
+    pub remote: Spanned<Several<Network>>,
     /// IP protocol; 0 is any.
     #[serde(default)]
     pub protocol: u8,
@@ -318,6 +328,7 @@ impl Config {
     /// The checks that need more than one value.
     pub(super) fn resolve(&mut self) -> Result<(), Fault> {
         self.isakmp_policy.sort_by_key(|p| *p.priority.get_ref());
+        self.ikev2_policy.sort_by_key(|p| *p.priority.get_ref());
         self.protect_gre()?;
         for peer in &mut self.peer {
             let callable = peer.first_host().is_some();
@@ -330,7 +341,9 @@ impl Config {
                 tunnel.start.get_or_insert(default);
             }
         }
+        self.split_tunnels();
         self.check_policies()?;
+        self.check_ikev2_policies()?;
         self.check_transform_sets()?;
         for entry in &self.psk {
             PskOwner::parse(entry.peer.get_ref()).map_err(|e| (entry.peer.span(), e))?;
@@ -404,16 +417,23 @@ impl Config {
         if peer.address.get_ref().0.is_empty() {
             return Err((peer.address.span(), "no address".into()));
         }
+        let (table, priorities): (_, BTreeSet<u16>) = match peer.version {
+            Version::Ikev1 => {
+                let all = self.isakmp_policy.iter();
+                (
+                    "isakmp-policy",
+                    all.map(|p| *p.priority.get_ref()).collect(),
+                )
+            }
+            Version::Ikev2 => {
+                let all = self.ikev2_policy.iter();
+                ("ikev2-policy", all.map(|p| *p.priority.get_ref()).collect())
+            }
+        };
         for priority in &peer.policy.get_ref().0 {
-            if !self
-                .isakmp_policy
-                .iter()
-                .any(|p| p.priority.get_ref() == priority)
-            {
-                return Err((
-                    peer.policy.span(),
-                    format!("no isakmp-policy has priority {priority}"),
-                ));
+            if !priorities.contains(priority) {
+                let what = format!("no {table} has priority {priority}");
+                return Err((peer.policy.span(), what));
             }
         }
         if peer.version == Version::Ikev1 {
@@ -433,10 +453,28 @@ impl Config {
     }
 
     fn check_tunnel(&self, peer: &Peer, tunnel: &Tunnel) -> Result<(), Fault> {
-        let (local, remote) = (tunnel.local.get_ref().0, tunnel.remote.get_ref().0);
-        if local.addr().is_ipv4() != remote.addr().is_ipv4() {
-            let what = format!("{remote} and {local} are of different families");
-            return Err((tunnel.remote.span(), what));
+        for (side, other) in [
+            (&tunnel.remote, &tunnel.local),
+            (&tunnel.local, &tunnel.remote),
+        ] {
+            if side.get_ref().0.is_empty() {
+                return Err((side.span(), "no network".into()));
+            }
+            let family = |network: &Network| network.0.addr().is_ipv4();
+            for network in &side.get_ref().0 {
+                if !other
+                    .get_ref()
+                    .0
+                    .iter()
+                    .any(|o| family(o) == family(network))
+                {
+                    let what = format!(
+                        "{network} and {} are of different families",
+                        other.get_ref()
+                    );
+                    return Err((side.span(), what));
+                }
+            }
         }
         if tunnel.transform_set.get_ref().0.is_empty() {
             return Err((tunnel.transform_set.span(), "no transform set".into()));

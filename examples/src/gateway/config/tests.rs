@@ -1,6 +1,7 @@
 use super::*;
 
 mod gre;
+mod ikev2;
 use std::time::Duration;
 
 const WHOLE: &str = r#"

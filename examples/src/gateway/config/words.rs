@@ -277,7 +277,7 @@ pub struct Group(pub u16);
 
 impl Group {
     /// Groups this gateway can use at all.
-    pub const KNOWN: [u16; 12] = [1, 2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 31];
+    pub const KNOWN: [u16; 15] = [1, 2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 31, 35, 36, 37];
 
     fn new(n: i64) -> Result<Self, String> {
         u16::try_from(n)
@@ -291,7 +291,13 @@ impl Group {
 impl FromStr for Group {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
-        let number = s.strip_prefix("group").unwrap_or(s);
+        let number = match s {
+            "x25519" | "curve25519" => "31",
+            "ml-kem-512" => "35",
+            "ml-kem-768" => "36",
+            "ml-kem-1024" => "37",
+            _ => s.strip_prefix("group").unwrap_or(s),
+        };
         Self::new(
             number
                 .parse()
@@ -521,6 +527,14 @@ pub struct Several<T>(pub Vec<T>);
 impl<T> Default for Several<T> {
     fn default() -> Self {
         Self(Vec::new())
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Several<T> {
+    /// The values with commas between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self.0.iter().map(T::to_string).collect();
+        f.write_str(&words.join(", "))
     }
 }
 

@@ -146,6 +146,14 @@ impl Engine {
         if let Some(t) = self.tunnels.iter().find(|t| t.name == name) {
             return Some((t.peer.clone(), vec![t.name.clone()]));
         }
+        let mut parts = self
+            .tunnels
+            .iter()
+            .filter(|t| t.of.as_deref() == Some(name));
+        if let Some(first) = parts.next() {
+            let names = std::iter::once(first).chain(parts).map(|t| t.name.clone());
+            return Some((first.peer.clone(), names.collect()));
+        }
         let peer = self.config.peer.iter().find(|p| p.name.get_ref() == name)?;
         Some((
             name.into(),

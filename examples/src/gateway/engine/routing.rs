@@ -41,12 +41,14 @@ impl Routing {
         let mut routers = Vec::new();
         for peer in &config.peer {
             for tunnel in &peer.tunnel {
-                let local = tunnel.local.get_ref().0;
-                let ours = addresses
-                    .iter()
-                    .map(|(_, ip, _)| *ip)
-                    .find(|ip| local.contains(ip));
-                sources.extend(ours.map(|ip| (tunnel.remote.get_ref().0, ip)));
+                let local = &tunnel.local.get_ref().0;
+                for remote in &tunnel.remote.get_ref().0 {
+                    let ours = addresses.iter().map(|(_, ip, _)| *ip).find(|ip| {
+                        ip.is_ipv4() == remote.0.addr().is_ipv4()
+                            && local.iter().any(|net| net.0.contains(ip))
+                    });
+                    sources.extend(ours.map(|ip| (remote.0, ip)));
+                }
                 routers.extend(
                     tunnel
                         .remote_peer
