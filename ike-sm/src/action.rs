@@ -3,12 +3,13 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use bytes::Bytes;
-use crypto_suite::{IntegrityId, ProtectionId, Secret};
+use crypto_suite::{IntegrityId, ProtectionId, Secret, SignatureId};
 
 use crate::config::Identity;
 use crate::explain::Record;
@@ -176,6 +177,81 @@ pub enum Question {
         /// The algorithms that would be used.
         suite: ChildSuite,
     },
+    /// IKEv2: which key is shared with the peer of this identity? Answered by
+    /// [`Answer::Psk`](crate::Answer::Psk).
+    SharedKey {
+        /// The configured peer.
+        peer: String,
+        /// The peer's address.
+        remote: IpAddr,
+        /// Whom the peer claims to be; as initiator whom it has to be, if that is configured.
+        identity: Option<Identity>,
+    },
+    /// Sign, with the private key of the credential of this peer.
+    Sign {
+        /// The configured peer.
+        peer: String,
+        /// Scheme and hash.
+        scheme: SignatureId,
+        /// What to sign; the hash of the scheme is not yet applied.
+        octets: Vec<u8>,
+    },
+    /// Do these certificates prove that the key of the first belongs to this identity? The
+    /// signature is checked afterwards, by the endpoint, with the key that is answered.
+    VerifyCertificate {
+        /// The configured peer.
+        peer: String,
+        /// What the peer sent, X.509 in DER, its own first; empty when it sent none: then the key
+        /// may be known by the identity.
+        chain: Vec<Vec<u8>>,
+        /// Whom the peer claims to be.
+        identity: Identity,
+    },
+    /// The password of EAP-MSCHAPv2, in UTF-8: ours as client, the user's as server.
+    EapPassword {
+        /// The configured peer.
+        peer: String,
+        /// User name as it was configured, or as the peer sent it: perhaps with a domain before a
+        /// backslash.
+        user: String,
+        /// Whether it is our own.
+        ours: bool,
+    },
+    /// What does the EAP server say to this message of the peer?
+    Eap {
+        /// The configured peer.
+        peer: String,
+        /// Whom the peer claims to be in its Identification payload.
+        identity: Identity,
+        /// The EAP response, whole; none to begin.
+        message: Option<Vec<u8>>,
+    },
+    /// The post-quantum pre-shared key of this identifier, if there is one (RFC 8784).
+    Ppk {
+        /// The configured peer.
+        peer: String,
+        /// PPK_ID without its type octet.
+        id: Vec<u8>,
+    },
+}
+
+/// What an EAP server outside says to a message that was passed through to it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EapAnswer {
+    /// Send this EAP request.
+    Request(Vec<u8>),
+    /// The peer has proven itself: send this EAP-Success.
+    Success {
+        /// EAP-Success.
+        message: Vec<u8>,
+        /// Master session key. A method that gives none is refused (RFC 7296 §2.16).
+        msk: Secret,
+        /// Whom the method has authenticated, where that differs from the Identification payload.
+        identity: Option<String>,
+    },
+    /// It has not: send this EAP-Failure.
+    Failure(Vec<u8>),
 }
 
 /// When a pre-shared key is looked up.

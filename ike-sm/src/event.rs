@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crypto_suite::Secret;
 
-use crate::action::IpsecProtocol;
+use crate::action::{EapAnswer, IpsecProtocol};
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::path::Path;
 
@@ -60,6 +60,17 @@ pub enum Answer {
     /// To [`Question::AuthorizeChild`](crate::Question::AuthorizeChild): whether the peer may have
     /// it.
     Authorize(bool),
+    /// To [`Question::Sign`](crate::Question::Sign): the signature, or none.
+    Signature(Option<Vec<u8>>),
+    /// To [`Question::VerifyCertificate`](crate::Question::VerifyCertificate): the key of the first
+    /// certificate, a DER `SubjectPublicKeyInfo`, or why not.
+    PublicKey(Result<Vec<u8>, String>),
+    /// To [`Question::EapPassword`](crate::Question::EapPassword): the password, or none.
+    EapPassword(Option<Secret>),
+    /// To [`Question::Eap`](crate::Question::Eap).
+    Eap(EapAnswer),
+    /// To [`Question::Ppk`](crate::Question::Ppk): the key, or none.
+    Ppk(Option<Secret>),
 }
 
 /// Packets seen since the last report. Reports may come for each packet or once a second: DPD, idle

@@ -29,6 +29,7 @@ use crate::policy::{Attribute, Mismatch, MismatchSet};
 use crate::selector::Selectors;
 use crate::timer::DeadlineReason;
 
+pub use crate::v2::auth::{AuthFault, AuthRecord};
 pub use state::{ExchangeState, IkeState, Input, Role, ShowState, State, Step};
 pub(crate) use words::phase1_value;
 
@@ -99,6 +100,8 @@ pub enum What {
     KeysDerived,
     /// An identity was sent or received.
     Identity(IdentityShown),
+    /// IKEv2: a decision of an authentication.
+    Auth(Box<AuthRecord>),
     /// The peer's HASH was checked.
     Authenticated {
         /// The peer's address.

@@ -11,6 +11,7 @@ use super::lifetime::RekeyMargin;
 use super::phase1::Phase1Policy;
 use super::ports::Ports;
 use super::prefix::Prefix;
+use super::v2::AuthOptions;
 
 /// A peer, or a group of peers with one configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,8 @@ pub struct PeerConfig {
     pub initial_contact: bool,
     /// Start the children without waiting for traffic or a command, and again when they end.
     pub keep_up: bool,
+    /// IKEv2: how both ends prove who they are.
+    pub auth: AuthOptions,
     /// Child SAs.
     pub children: Vec<ChildConfig>,
 }
@@ -78,6 +81,7 @@ impl PeerConfig {
             margin: RekeyMargin::default(),
             initial_contact: true,
             keep_up: false,
+            auth: AuthOptions::default(),
             children: Vec::new(),
         }
     }

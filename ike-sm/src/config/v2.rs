@@ -1,5 +1,9 @@
 //! What IKEv2 is told beyond what both versions share.
 
+mod credential;
 mod proposal;
 
+pub use credential::{
+    AuthOptions, Credential, EapMethod, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth, SendCertificate,
+};
 pub use proposal::{AdditionalKeyExchange, Encryption, IkeProposal};

@@ -47,6 +47,7 @@ impl Display for Cisco<'_> {
             What::ProposalCompared(r) => super::v2::cisco_proposal(f, self.0.ike, r),
             What::WouldMatch(w) => super::v2::cisco_would_match(f, self.0.ike, w),
             What::SelectorsNarrowed(r) => super::v2::cisco_narrowed(f, self.0.ike, r),
+            What::Auth(r) => super::v2::cisco_auth(f, self.0.ike, r),
             What::SelectorCheck(c) => selectors(f, &tag, c),
             What::Phase1Suite(s) => {
                 let p = &s.policy;

@@ -46,6 +46,7 @@ impl Display for Compact<'_> {
             What::ProposalCompared(r) => super::v2::compact_proposal(f, n, r),
             What::WouldMatch(w) => write!(f, "IKE[{n}] {w}"),
             What::SelectorsNarrowed(r) => super::v2::compact_narrowed(f, n, r),
+            What::Auth(r) => write!(f, "IKE[{n}] {r}"),
             What::SelectorCheck(c) if !c.ok => {
                 write!(
                     f,

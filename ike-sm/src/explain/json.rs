@@ -162,6 +162,7 @@ fn fields(o: &mut Object<'_, '_>, what: &What) -> fmt::Result {
         What::ProposalCompared(r) => super::v2::json_proposal(o, r),
         What::WouldMatch(w) => super::v2::json_would_match(o, w),
         What::SelectorsNarrowed(r) => super::v2::json_narrowed(o, r),
+        What::Auth(r) => super::v2::json_auth(o, r),
         What::SelectorCheck(c) => {
             o.text("event", &"selector_check")?;
             o.text("child", &c.child)?;

@@ -6,6 +6,7 @@ use core::fmt::{self, Formatter};
 use super::json::Object;
 use crate::id::IkeId;
 use crate::policy::v2::{ProposalRecord, Transform, TypeRecord, WhatWouldMatch};
+use crate::v2::auth::AuthRecord;
 use crate::v2::narrow::{NarrowRecord, SelectorRecord};
 
 /// `IKEv2-PROTO-4: (7):`, the number of the SA, 0 when there is none.
@@ -67,6 +68,20 @@ pub(super) fn cisco_would_match(
     w: &WhatWouldMatch,
 ) -> fmt::Result {
     writeln!(f, "{} {w}", Tag(ike))
+}
+
+pub(super) fn cisco_auth(
+    f: &mut Formatter<'_>,
+    ike: Option<IkeId>,
+    record: &AuthRecord,
+) -> fmt::Result {
+    writeln!(f, "{} {record}", Tag(ike))
+}
+
+pub(super) fn json_auth(o: &mut Object<'_, '_>, record: &AuthRecord) -> fmt::Result {
+    o.text("event", &"authentication")?;
+    o.text("decision", record)?;
+    o.raw("ok", &!record.is_failure())
 }
 
 pub(super) fn compact_proposal(f: &mut Formatter<'_>, n: u64, r: &ProposalRecord) -> fmt::Result {

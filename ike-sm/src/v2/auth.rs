@@ -1,0 +1,199 @@
+//! The part of IKE_AUTH that proves who is who (RFC 7296 §1.2, §2.15, §2.16; RFC 5998, RFC 8784),
+//! apart from the Child SA that the same messages negotiate.
+//!
+//! [`Initiator`] and [`Responder`] take what came in and say what follows: a question to park with,
+//! payloads to send, or a proven peer. Every failure ends the IKE SA; the peer learns
+//! AUTHENTICATION_FAILED, our side an [`AuthRecord`].
+
+mod evidence;
+mod identity;
+mod initiator;
+mod payloads;
+mod record;
+mod responder;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::IpAddr;
+
+use crypto_suite::{Provider, Secret};
+use rand_core::CryptoRng;
+
+use super::eap::EapError;
+use super::keys::{KeyError, Keys, Sender, prf_plus};
+use super::proof::{IntAuth, NegotiatedHashes, ProofError, SignedOctets};
+use crate::action::Question;
+use crate::config::{Config, Identity, PeerConfig};
+use crate::explain::What;
+
+pub(crate) use initiator::Initiator;
+pub(crate) use payloads::{Outgoing, Received, write_certificate_request};
+pub use record::AuthRecord;
+pub(crate) use responder::Responder;
+
+/// What an authentication works with besides itself.
+pub(crate) struct Env<'e> {
+    pub(crate) provider: &'static Provider,
+    pub(crate) config: &'e Config,
+    pub(crate) peer: &'e PeerConfig,
+    /// Our address and the peer's.
+    pub(crate) local: IpAddr,
+    pub(crate) remote: IpAddr,
+    pub(crate) keys: &'e Keys,
+    /// IKE_SA_INIT: request, response, both nonces.
+    pub(crate) transcript: Transcript<'e>,
+    pub(crate) hashes: NegotiatedHashes,
+    /// Whether both sides have sent USE_PPK.
+    pub(crate) use_ppk: bool,
+    pub(crate) int_auth: Option<&'e IntAuth>,
+    pub(crate) rng: &'e mut dyn CryptoRng,
+    /// What is to be reported.
+    pub(crate) notes: &'e mut Vec<What>,
+}
+
+/// What IKE_SA_INIT left behind.
+#[derive(Clone, Copy)]
+pub(crate) struct Transcript<'e> {
+    pub(crate) request: &'e [u8],
+    pub(crate) response: &'e [u8],
+    pub(crate) ni: &'e [u8],
+    pub(crate) nr: &'e [u8],
+}
+
+/// What follows.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Ask this and come back with the answer.
+    Ask(Question),
+    /// Send this, and nothing of a Child SA: there are more rounds.
+    Send(Outgoing),
+    /// Both sides are proven. A responder sends this with its answer to the Child SA.
+    Done(Outgoing, Proven),
+}
+
+/// A peer that is who it says.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    pub(crate) identity: Identity,
+    /// Whom EAP has authenticated.
+    pub(crate) eap_identity: Option<String>,
+    /// To mix into the keys before anything is derived from them (RFC 8784 §3).
+    pub(crate) ppk: Option<Secret>,
+}
+
+/// An authentication that has failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) fault: AuthFault,
+    /// EAP-Failure, to be sent beside or instead of AUTHENTICATION_FAILED.
+    pub(crate) eap: Option<Vec<u8>>,
+}
+
+impl<T: Into<AuthFault>> From<T> for Failure {
+    fn from(fault: T) -> Self {
+        Self {
+            fault: fault.into(),
+            eap: None,
+        }
+    }
+}
+
+/// Why an authentication failed. For our own records only: RFC 7296 §2.21.2 has one notification
+/// for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthFault {
+    /// The AUTH value or its method.
+    #[error("{0}")]
+    Proof(#[from] ProofError),
+    /// EAP.
+    #[error("{0}")]
+    Eap(#[from] EapError),
+    /// The identity cannot be read, or is not the one configured for this peer.
+    #[error("the identity is not the one this peer must have")]
+    Identity,
+    /// No pre-shared key.
+    #[error("no pre-shared key for this peer")]
+    NoPsk,
+    /// The certificates were refused.
+    #[error("the certificates were refused")]
+    Certificate,
+    /// More certificates than are looked at.
+    #[error("the certificate chain is too long")]
+    ChainTooLong,
+    /// Nothing that we can sign with can be checked by the peer, or the signer refused.
+    #[error("no signature for the peer can be made")]
+    NoSignature,
+    /// A payload is missing.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A payload that must not be there.
+    #[error("{0} does not belong here")]
+    Unexpected(&'static str),
+    /// The PPK that one side demands is not there (RFC 8784 §3).
+    #[error("no post-quantum pre-shared key, and it is required")]
+    NoPpk,
+    /// The answer does not fit the question.
+    #[error("the answer does not fit the question")]
+    WrongAnswer,
+    /// The configuration leaves no way.
+    #[error("the configuration has no authentication for this role")]
+    Config,
+    /// The provider lacks something.
+    #[error("crypto failure")]
+    Crypto,
+}
+
+impl From<KeyError> for AuthFault {
+    fn from(_: KeyError) -> Self {
+        Self::Crypto
+    }
+}
+
+impl Env<'_> {
+    fn note(&mut self, record: AuthRecord) {
+        self.notes.push(What::Auth(alloc::boxed::Box::new(record)));
+    }
+
+    /// The SK_p of a sender, with the PPK mixed in where there is one.
+    fn sk_p(&self, sender: Sender, ppk: Option<&Secret>) -> Result<Secret, AuthFault> {
+        let sk_p = self.keys.sk_p(sender);
+        match ppk {
+            None => Ok(sk_p.clone()),
+            Some(ppk) => {
+                let seed = [sk_p.expose()];
+                Ok(prf_plus(self.keys.prf(), ppk.expose(), &seed, sk_p.len())?)
+            }
+        }
+    }
+
+    /// What `sender` signs.
+    fn octets(
+        &self,
+        sender: Sender,
+        id_body: &[u8],
+        ppk: Option<&Secret>,
+    ) -> Result<SignedOctets<'_>, AuthFault> {
+        let sk_p = self.sk_p(sender, ppk)?;
+        let t = &self.transcript;
+        let (message, nonce) = match sender {
+            Sender::Initiator => (t.request, t.nr),
+            Sender::Responder => (t.response, t.ni),
+        };
+        let prf = self.keys.prf();
+        Ok(
+            SignedOctets::new(prf, sk_p.expose(), message, nonce, id_body)
+                .with_intermediate(self.int_auth),
+        )
+    }
+}
+
+impl fmt::Debug for Env<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Env").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

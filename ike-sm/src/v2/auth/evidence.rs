@@ -1,0 +1,213 @@
+//! What both roles do: make our AUTH, check the peer's.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crypto_suite::{Secret, SignatureId};
+use isakmp_wire::v2::{AuthMethod, Authentication, CertEncoding, Certificate};
+
+use super::identity::Claimed;
+use super::{AuthFault, AuthRecord, Env};
+use crate::action::Question;
+use crate::config::Identity;
+use crate::config::v2::{Credential, MAX_CHAIN, RemoteAuth};
+use crate::explain::{PskFound, What};
+use crate::v2::keys::Sender;
+use crate::v2::proof::{
+    SignaturePolicy, algorithm_identifier, choose, shared_key_mic, verify_shared_key,
+    verify_signature,
+};
+
+/// Longest chain of certificates that is looked at, octets.
+const MAX_CHAIN_OCTETS: usize = 32 * 1024;
+
+/// An AUTH payload that came in, kept while questions are open.
+#[derive(Debug, Clone)]
+pub(super) struct Auth {
+    pub(super) method: AuthMethod,
+    pub(super) data: Vec<u8>,
+}
+
+impl From<Authentication<'_>> for Auth {
+    fn from(auth: Authentication<'_>) -> Self {
+        Self {
+            method: auth.method,
+            data: auth.data.to_vec(),
+        }
+    }
+}
+
+/// What the peer's AUTH is checked with.
+pub(super) enum Evidence<'a> {
+    /// A pre-shared key, or the MSK of EAP.
+    Secret(&'a Secret),
+    /// DER `SubjectPublicKeyInfo`.
+    PublicKey(&'a [u8]),
+}
+
+/// Checks the AUTH of the peer, who is `sender`.
+pub(super) fn check(
+    env: &mut Env<'_>,
+    sender: Sender,
+    claimed: &Claimed,
+    auth: &Auth,
+    evidence: &Evidence<'_>,
+    ppk: Option<&Secret>,
+) -> Result<(), AuthFault> {
+    let octets = env.octets(sender, &claimed.body, ppk)?;
+    let verdict = match evidence {
+        Evidence::Secret(secret) => {
+            let (method, data) = (auth.method, &auth.data[..]);
+            verify_shared_key(env.keys.prf(), secret.expose(), &octets, method, data).map(|()| None)
+        }
+        Evidence::PublicKey(key) => {
+            let schemes = match &env.peer.auth.remote {
+                RemoteAuth::Signature { schemes, .. } => &schemes[..],
+                _ => &[],
+            };
+            let policy = SignaturePolicy {
+                weak: env.config.weak,
+                schemes,
+                hashes: env.hashes,
+            };
+            let received = Authentication {
+                method: auth.method,
+                data: &auth.data,
+            };
+            verify_signature(env.provider, &policy, &received, key, &octets).map(Some)
+        }
+    };
+    env.note(AuthRecord::Checked {
+        method: auth.method,
+        scheme: verdict.ok().flatten(),
+        error: verdict.err(),
+    });
+    verdict?;
+    Ok(())
+}
+
+/// Our AUTH data from a shared secret.
+pub(super) fn mic(
+    env: &Env<'_>,
+    sender: Sender,
+    id_body: &[u8],
+    secret: &Secret,
+    ppk: Option<&Secret>,
+) -> Result<Vec<u8>, AuthFault> {
+    let octets = env.octets(sender, id_body, ppk)?;
+    let mic = shared_key_mic(env.keys.prf(), secret.expose(), &octets);
+    Ok(mic.as_ref().to_vec())
+}
+
+/// A signature of ours that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signing {
+    pub(super) method: AuthMethod,
+    scheme: SignatureId,
+}
+
+impl Signing {
+    /// The method and scheme that the peer can check.
+    pub(super) fn choose(env: &mut Env<'_>, credential: &Credential) -> Result<Self, AuthFault> {
+        let chosen = choose(&credential.schemes, env.hashes, env.config.weak);
+        let (method, scheme) = chosen.ok_or(AuthFault::NoSignature)?;
+        env.note(AuthRecord::Ours {
+            method,
+            scheme: Some(scheme),
+        });
+        Ok(Self { method, scheme })
+    }
+
+    pub(super) fn question(
+        self,
+        env: &Env<'_>,
+        sender: Sender,
+        id_body: &[u8],
+        ppk: Option<&Secret>,
+    ) -> Result<Question, AuthFault> {
+        Ok(Question::Sign {
+            peer: env.peer.name.clone(),
+            scheme: self.scheme,
+            octets: env.octets(sender, id_body, ppk)?.to_vec(),
+        })
+    }
+
+    /// AUTH data with the signature that came back.
+    pub(super) fn data(self, signature: &[u8]) -> Result<Vec<u8>, AuthFault> {
+        if signature.is_empty() {
+            return Err(AuthFault::NoSignature);
+        }
+        if self.method != AuthMethod::DIGITAL_SIGNATURE {
+            return Ok(signature.to_vec());
+        }
+        let identifier = algorithm_identifier(self.scheme).ok_or(AuthFault::NoSignature)?;
+        let length = u8::try_from(identifier.len()).map_err(|_| AuthFault::NoSignature)?;
+        Ok([&[length][..], &identifier, signature].concat())
+    }
+}
+
+/// The pre-shared key of this peer: found, or asked for.
+pub(super) fn shared_key(
+    env: &mut Env<'_>,
+    identity: Option<Identity>,
+) -> Result<Secret, Box<Question>> {
+    let found = env.config.psks.find(env.remote, identity.as_ref());
+    let what = match &found {
+        Some(found) if found.is_wildcard() => PskFound::Wildcard,
+        Some(_) => PskFound::Yes,
+        None => PskFound::Asked,
+    };
+    env.notes.push(What::PskLookup {
+        peer: env.remote,
+        found: what,
+    });
+    found.map(|found| found.key.clone()).ok_or_else(|| {
+        Box::new(Question::SharedKey {
+            peer: env.peer.name.clone(),
+            remote: env.remote,
+            identity,
+        })
+    })
+}
+
+/// The X.509 certificates of a message; other encodings are left out.
+pub(super) fn chain(certificates: &[Certificate<'_>]) -> Result<Vec<Vec<u8>>, AuthFault> {
+    let x509 = certificates
+        .iter()
+        .filter(|c| c.encoding == CertEncoding::X509_SIGNATURE);
+    let mut chain = Vec::new();
+    let mut octets = 0_usize;
+    for certificate in x509 {
+        octets = octets.saturating_add(certificate.data.len());
+        if chain.len() >= MAX_CHAIN || octets > MAX_CHAIN_OCTETS {
+            return Err(AuthFault::ChainTooLong);
+        }
+        chain.push(certificate.data.to_vec());
+    }
+    Ok(chain)
+}
+
+/// Asks whether the chain belongs to the identity.
+pub(super) fn vouch(env: &Env<'_>, chain: &[Vec<u8>], claimed: &Claimed) -> Question {
+    Question::VerifyCertificate {
+        peer: env.peer.name.clone(),
+        chain: chain.to_vec(),
+        identity: claimed.identity.clone(),
+    }
+}
+
+/// Longest reason of the embedder that is kept.
+const MAX_REASON: usize = 200;
+
+/// Notes what came of it.
+pub(super) fn vouched(
+    env: &mut Env<'_>,
+    count: usize,
+    answer: Result<Vec<u8>, String>,
+) -> Result<Vec<u8>, AuthFault> {
+    let refused = answer.as_ref().err();
+    let refused = refused.map(|why| why.chars().take(MAX_REASON).collect());
+    env.note(AuthRecord::Certificate { count, refused });
+    answer.map_err(|_| AuthFault::Certificate)
+}

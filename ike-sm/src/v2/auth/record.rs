@@ -1,0 +1,119 @@
+//! What an authentication reports, one record per decision.
+
+use alloc::string::String;
+use core::fmt;
+
+use crypto_suite::SignatureId;
+use isakmp_wire::v2::AuthMethod;
+
+use super::AuthFault;
+use crate::config::Identity;
+use crate::v2::proof::ProofError;
+
+/// One decision of an authentication. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthRecord {
+    /// The peer's identity was held against the configuration.
+    Identity {
+        /// What it claims.
+        identity: Identity,
+        /// Whether it may.
+        accepted: bool,
+    },
+    /// What we prove ourselves with.
+    Ours {
+        /// Authentication method.
+        method: AuthMethod,
+        /// Signature scheme, for a signature.
+        scheme: Option<SignatureId>,
+    },
+    /// The peer's certificates were verified by the embedder.
+    Certificate {
+        /// How many came.
+        count: usize,
+        /// Why they were refused, in the embedder's words.
+        refused: Option<String>,
+    },
+    /// The peer's AUTH was checked.
+    Checked {
+        /// Its method.
+        method: AuthMethod,
+        /// Signature scheme, for a signature that verified.
+        scheme: Option<SignatureId>,
+        /// Why it is not accepted.
+        error: Option<ProofError>,
+    },
+    /// EAP has authenticated this user.
+    Eap {
+        /// The user, where the method tells.
+        user: Option<String>,
+    },
+    /// A post-quantum pre-shared key is mixed in, or was left out as both sides allow.
+    Ppk {
+        /// Whether it is used.
+        used: bool,
+    },
+    /// The authentication has failed.
+    Failed(AuthFault),
+}
+
+impl AuthRecord {
+    /// Whether it tells of something that went wrong.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        match self {
+            Self::Identity { accepted, .. } => !*accepted,
+            Self::Certificate { refused, .. } => refused.is_some(),
+            Self::Checked { error, .. } => error.is_some(),
+            Self::Failed(_) => true,
+            Self::Ours { .. } | Self::Eap { .. } | Self::Ppk { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for AuthRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity { identity, accepted } => {
+                let verdict = if *accepted {
+                    "accepted"
+                } else {
+                    "not the configured one"
+                };
+                let kind = identity.type_name();
+                write!(f, "peer's identity {kind} {identity}: {verdict}")
+            }
+            Self::Ours { method, scheme } => {
+                write!(f, "we authenticate by {method}")?;
+                scheme.iter().try_for_each(|scheme| write!(f, ", {scheme}"))
+            }
+            Self::Certificate {
+                count,
+                refused: None,
+            } => write!(f, "{count} certificates of the peer accepted"),
+            Self::Certificate {
+                count,
+                refused: Some(why),
+            } => write!(f, "{count} certificates of the peer refused: {why}"),
+            Self::Checked {
+                method,
+                scheme,
+                error: None,
+            } => {
+                write!(f, "peer authenticated by {method}")?;
+                scheme.iter().try_for_each(|scheme| write!(f, ", {scheme}"))
+            }
+            Self::Checked {
+                method,
+                error: Some(error),
+                ..
+            } => write!(f, "AUTH of the peer by {method} refused: {error}"),
+            Self::Eap { user: Some(user) } => write!(f, "EAP has authenticated {user}"),
+            Self::Eap { user: None } => f.write_str("EAP has succeeded"),
+            Self::Ppk { used: true } => f.write_str("post-quantum pre-shared key in use"),
+            Self::Ppk { used: false } => f.write_str("no post-quantum pre-shared key in use"),
+            Self::Failed(fault) => write!(f, "authentication failed: {fault}"),
+        }
+    }
+}
