@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crypto_suite::{IntegrityId, ProtectionId, Secret, SignatureId};
 
 use crate::config::Identity;
+use crate::config::v2::{AddressRequest, Assignment};
 use crate::explain::Record;
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::path::Path;
@@ -60,6 +61,16 @@ pub enum Action {
         path: Path,
         /// The IKE SA whose place it takes, if it does.
         replaces: Option<IkeId>,
+    },
+    /// The peer has assigned addresses inside the tunnel to us, before the child comes up that uses
+    /// them.
+    Assigned {
+        /// The IKE SA that they belong to.
+        ike: IkeId,
+        /// The peer's name in the configuration.
+        peer: String,
+        /// What we got.
+        assignment: Assignment,
     },
     /// An IKE SA, or the attempt at one, has ended.
     IkeClosed {
@@ -232,6 +243,18 @@ pub enum Question {
         peer: String,
         /// PPK_ID without its type octet.
         id: Vec<u8>,
+    },
+    /// Which addresses inside the tunnel shall this peer have? They are its own as long as the IKE
+    /// SA, or one that has taken its place, stands.
+    AssignAddress {
+        /// The configured peer.
+        peer: String,
+        /// Whom IKE_AUTH has authenticated.
+        identity: Identity,
+        /// Whom EAP has authenticated.
+        user: Option<String>,
+        /// What the peer asks for.
+        request: AddressRequest,
     },
 }
 

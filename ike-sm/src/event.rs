@@ -7,6 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use crypto_suite::Secret;
 
 use crate::action::{EapAnswer, IpsecProtocol};
+use crate::config::v2::Assignment;
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::path::Path;
 
@@ -71,6 +72,9 @@ pub enum Answer {
     Eap(EapAnswer),
     /// To [`Question::Ppk`](crate::Question::Ppk): the key, or none.
     Ppk(Option<Secret>),
+    /// To [`Question::AssignAddress`](crate::Question::AssignAddress): what the peer gets, or
+    /// nothing.
+    Addresses(Option<Assignment>),
 }
 
 /// Packets seen since the last report. Reports may come for each packet or once a second: DPD, idle

@@ -2,6 +2,8 @@
 
 #[allow(dead_code, reason = "IKE_AUTH is being put together around it")]
 pub(crate) mod auth;
+#[allow(dead_code, reason = "IKE_AUTH is being put together around it")]
+mod configuration;
 pub mod cookie;
 pub mod eap;
 pub mod fragments;

@@ -11,7 +11,7 @@ use super::lifetime::RekeyMargin;
 use super::phase1::Phase1Policy;
 use super::ports::Ports;
 use super::prefix::Prefix;
-use super::v2::AuthOptions;
+use super::v2::{AddressOptions, AuthOptions};
 
 /// A peer, or a group of peers with one configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +55,8 @@ pub struct PeerConfig {
     pub keep_up: bool,
     /// IKEv2: how both ends prove who they are.
     pub auth: AuthOptions,
+    /// IKEv2: addresses inside the tunnel.
+    pub addresses_inside: AddressOptions,
     /// Child SAs.
     pub children: Vec<ChildConfig>,
 }
@@ -82,6 +84,7 @@ impl PeerConfig {
             initial_contact: true,
             keep_up: false,
             auth: AuthOptions::default(),
+            addresses_inside: AddressOptions::default(),
             children: Vec::new(),
         }
     }

@@ -1,8 +1,10 @@
 //! What IKEv2 is told beyond what both versions share.
 
+mod addresses;
 mod credential;
 mod proposal;
 
+pub use addresses::{AddressOptions, AddressRequest, Assign, Assignment, Wanted};
 pub use credential::{
     AuthOptions, Credential, EapMethod, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth, SendCertificate,
 };
