@@ -188,16 +188,6 @@ pub enum Question {
         /// The algorithms that would be used.
         suite: ChildSuite,
     },
-    /// IKEv2: which key is shared with the peer of this identity? Answered by
-    /// [`Answer::Psk`](crate::Answer::Psk).
-    SharedKey {
-        /// The configured peer.
-        peer: String,
-        /// The peer's address.
-        remote: IpAddr,
-        /// Whom the peer claims to be; as initiator whom it has to be, if that is configured.
-        identity: Option<Identity>,
-    },
     /// Sign, with the private key of the credential of this peer.
     Sign {
         /// The configured peer.

@@ -9,7 +9,7 @@ use isakmp_wire::v2::{AuthMethod, Authentication, CertEncoding, Certificate};
 
 use super::identity::Claimed;
 use super::{AuthFault, AuthRecord, Env};
-use crate::action::Question;
+use crate::action::{PskStage, Question};
 use crate::config::Identity;
 use crate::config::v2::{Credential, MAX_CHAIN, RemoteAuth};
 use crate::explain::{PskFound, What};
@@ -163,10 +163,11 @@ pub(super) fn shared_key(
         found: what,
     });
     found.map(|found| found.key.clone()).ok_or_else(|| {
-        Box::new(Question::SharedKey {
+        Box::new(Question::Psk {
             peer: env.peer.name.clone(),
             remote: env.remote,
             identity,
+            stage: PskStage::KeyExchange,
         })
     })
 }

@@ -182,7 +182,7 @@ impl Side {
     fn reply(&mut self, question: Question, run: Run, outside: &mut usize) -> Answer {
         self.asked += 1;
         match question {
-            Question::SharedKey { .. } => Answer::Psk(self.psk.map(Secret::from)),
+            Question::Psk { .. } => Answer::Psk(self.psk.map(Secret::from)),
             Question::Sign { scheme, octets, .. } => {
                 assert_eq!(scheme, P256);
                 let signature = self.key.sign(&mut self.rng, &[&octets]).unwrap();
