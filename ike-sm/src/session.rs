@@ -110,6 +110,13 @@ impl Session {
         either!(self, s => s.deadline())
     }
 
+    /// Whether its peer can only be asked for a sign of life by a new SA, and has given none since.
+    pub(crate) fn is_silent_since(&self, since: Duration) -> bool {
+        match self {
+            Self::V1(s) => s.up().is_some_and(|up| up.dpd.is_silent_since(since)),
+        }
+    }
+
     /// Takes in a message with this SA's SPIs.
     pub(crate) fn receive(
         &mut self,

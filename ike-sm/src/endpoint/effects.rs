@@ -384,6 +384,17 @@ impl Call<'_> {
         let Some(peer) = self.endpoint.config.peers.get(index) else {
             return;
         };
+        // A peer without dead peer detection was asked by this attempt: it does not live.
+        let silent = |id: &IkeId| {
+            let old = self.endpoint.sessions.get(id);
+            old.is_some_and(|old| old.is_silent_since(session.created))
+        };
+        if let Some(old) = session.replaces.filter(silent) {
+            return self.peer_dead(old);
+        }
+        let Some(state) = self.endpoint.peers.get_mut(index) else {
+            return;
+        };
         let next = state
             .failed(peer)
             .map(|ip| SocketAddr::new(ip, peer.ports.ike));

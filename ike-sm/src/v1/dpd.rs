@@ -17,6 +17,8 @@ pub(crate) struct Dpd {
     /// The peer's last one.
     peer_sequence: Option<u32>,
     last_inbound: Duration,
+    /// When a peer that cannot be asked was last tried with a new phase 1.
+    tried: Duration,
     /// Something was sent since something came in.
     outbound: bool,
     /// An exchange went unanswered: ask without waiting for silence.
@@ -57,6 +59,7 @@ impl Dpd {
             sequence: u32::from_be_bytes(ctx.random()) >> 1,
             peer_sequence: None,
             last_inbound: ctx.now,
+            tried: ctx.now,
             outbound: false,
             suspected: None,
             round: None,
@@ -74,6 +77,11 @@ impl Dpd {
     /// Whether the peer has announced DPD.
     pub(crate) const fn capable(&self) -> bool {
         self.capable
+    }
+
+    /// Whether a peer that cannot be asked has given no sign of life after `since`.
+    pub(crate) fn is_silent_since(&self, since: Duration) -> bool {
+        !self.capable && self.last_inbound <= since
     }
 
     /// Something authenticated came in: the peer lives.
@@ -102,7 +110,8 @@ impl Dpd {
             return Some(round.next);
         }
         let silence = (periodic || self.outbound)
-            .then(|| self.last_inbound.saturating_add(floor(times.idle)));
+            .then(|| self.last_inbound.max(self.tried))
+            .map(|last| last.saturating_add(floor(times.idle)));
         match (silence, self.suspected) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -120,7 +129,7 @@ impl Dpd {
         self.suspected = None;
         if !self.capable {
             // One attempt at a time: phase 1 has retransmissions and a verdict of its own.
-            self.last_inbound = now;
+            self.tried = now;
             return Due::AskByRekey;
         }
         let asked = self.round.map_or(0, |round| round.asked);

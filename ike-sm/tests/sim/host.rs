@@ -58,6 +58,8 @@ pub struct Host {
     pub digest: u64,
     pub datagrams: u64,
     pub outcomes: BTreeMap<String, u64>,
+    /// How far its clock is behind the world's.
+    pub behind: Duration,
     /// Whether the whole state is compared when an event is dropped: costly with thousands of SAs.
     pub compare_states: bool,
     /// Everything the endpoint held after the last event.
@@ -95,6 +97,7 @@ impl Host {
             digest: 0xcbf2_9ce4_8422_2325,
             datagrams: 0,
             outcomes: BTreeMap::new(),
+            behind: Duration::ZERO,
             compare_states: true,
             psk: b"simulated".to_vec(),
         }
@@ -103,16 +106,18 @@ impl Host {
     pub fn next_event(&self) -> Option<Duration> {
         let deadline = self.endpoint.next_deadline().map(|d| d.at);
         let question = self.questions.iter().map(|(at, ..)| *at).min();
-        deadline.into_iter().chain(question).min()
+        let first = deadline.into_iter().chain(question).min();
+        first.map(|at| at + self.behind)
     }
 
     /// Whatever is due at `now`.
     pub fn due(&mut self, now: Duration) -> Result<Option<Handled>, String> {
-        if let Some(at) = self.questions.iter().position(|(at, ..)| *at <= now) {
+        let here = now.saturating_sub(self.behind);
+        if let Some(at) = self.questions.iter().position(|(at, ..)| *at <= here) {
             let (_, ticket, answer) = self.questions.remove(at).unwrap();
             return self.handle(Event::Answer(ticket, answer), now).map(Some);
         }
-        if self.endpoint.next_deadline().is_some_and(|d| d.at <= now) {
+        if self.endpoint.next_deadline().is_some_and(|d| d.at <= here) {
             return self.handle(Event::Deadline, now).map(Some);
         }
         Ok(None)
@@ -230,6 +235,7 @@ impl Host {
 
     /// One event into the endpoint, with the laws checked.
     pub fn handle(&mut self, event: Event<'_>, now: Duration) -> Result<Handled, String> {
+        let now = now.saturating_sub(self.behind);
         let mut rng = SimRng::new(self.seed, self.handled);
         let mut actions = Actions::new();
         let before = self.endpoint.next_deadline();

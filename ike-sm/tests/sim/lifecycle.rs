@@ -347,3 +347,80 @@ fn a_nat_that_reboots_is_followed() {
         Ok(())
     });
 }
+
+#[test]
+fn rekeys_by_volume_lose_no_packet() {
+    seeds(20, |seed| {
+        let world = World::pair(seed, SHAKY, |_, config| {
+            // 100 bytes a packet: a pair lives for some two hundred packets.
+            config.peers[0].children[0].lifetime.kilobytes = Some(20);
+        });
+        let mut world = up(world, (seed % 2) as usize)?;
+        world.traffic = Some(Duration::from_millis(50));
+        world.run(s(120))?;
+        world.traffic = None;
+        world.run(s(1))?;
+        all_arrived(&world)?;
+        let rekeyed = world.hosts[A].removed.len();
+        if rekeyed < 8 || world.hosts[A].counts.sent < 2000 {
+            return Err(format!("{rekeyed} rekeys only: {}", world.describe()));
+        }
+        settled(world)
+    });
+}
+
+#[test]
+fn an_address_that_does_not_answer_is_passed_over() {
+    seeds(20, |seed| {
+        let mut world = World::pair(seed, LOSSY, |host, config| {
+            if host == A {
+                let nobody = std::net::IpAddr::from([192, 0, 2, 77]);
+                config.peers[0].addresses.insert(0, nobody);
+            }
+        });
+        world.initiate(A)?;
+        world.run(s(400))?;
+        if world.hosts[A].dead == 0 {
+            return Err(format!("nobody was missed: {}", world.describe()));
+        }
+        world.network.link = Link::CLEAN;
+        world.traffic = Some(s(5));
+        world.run(s(200))?;
+        world.check_consistent()?;
+        if world.working_pairs() == 0 {
+            return Err(format!("not up: {}", world.describe()));
+        }
+        Ok(())
+    });
+}
+
+/// A broken promise of the embedder: a clock that goes back. Nothing may break; what was to happen
+/// happens later.
+#[test]
+fn d16_a_clock_that_goes_back_breaks_nothing() {
+    seeds(60, |seed| {
+        let world = World::pair(seed, LOSSY, short_lives);
+        let mut world = up(world, (seed % 2) as usize)?;
+        world.traffic = Some(s(1));
+        for round in 0..8 {
+            world.run(s(20))?;
+            let host = ((seed + round) % 2) as usize;
+            // Back by up to a quarter of an hour, or forward again.
+            world.hosts[host].behind = match (seed + round) % 3 {
+                0 => Duration::ZERO,
+                _ => s((seed * 7919 + round * 104_729) % 900),
+            };
+        }
+        for host in &mut world.hosts {
+            host.behind = Duration::ZERO;
+        }
+        world.network.link = Link::CLEAN;
+        world.run(s(400))?;
+        let before = world.hosts[B].counts.received;
+        world.run(s(50))?;
+        if world.hosts[B].counts.received < before + 40 {
+            return Err(format!("traffic does not flow: {}", world.describe()));
+        }
+        Ok(())
+    });
+}

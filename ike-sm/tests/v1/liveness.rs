@@ -160,3 +160,54 @@ fn a_jump_of_the_clock_ends_nothing_at_once_and_busies_nobody() {
     pair.run_for(secs(30));
     assert!(pair.sent - sent < 30);
 }
+
+/// RFC 3706's vendor ID does not arrive: it is in the clear and under no HASH.
+fn without_dpd(policy: Dpd) -> Pair {
+    let dpd = |mut config: ike_sm::config::Config| {
+        config.peers[0].dpd = policy;
+        config
+    };
+    let mut pair = Pair::new(dpd(config(A, B, b"secret")), dpd(config(B, A, b"secret")));
+    pair.fate = Box::new(|flight| {
+        let vendor = [0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9];
+        let at = flight.datagram.windows(8).position(|w| w == vendor);
+        if let Some(at) = at {
+            flight.datagram[at] ^= 1;
+        }
+        true
+    });
+    pair.bring_up();
+    pair
+}
+
+#[test]
+fn d9_a_peer_without_dpd_is_asked_by_a_new_phase_1_and_keeps_its_children() {
+    let mut pair = without_dpd(Dpd::OnTraffic(dpd(10, 2, 3)));
+    let (ike, child) = (pair.a.ikes[0], pair.a.active[0]);
+    let heard = pair.b.active[0];
+    let _ = pair.feed(true, Event::Traffic(heard, Traffic::inbound(1)));
+    // Nothing to send: nothing to ask.
+    let sent = pair.sent;
+    pair.run_for(secs(100));
+    assert_eq!(pair.sent, sent);
+    let _ = pair.feed(false, Event::Traffic(child, Traffic::outbound(1)));
+    pair.run_for(secs(30));
+    assert!(!pair.a.ikes.contains(&ike) && pair.a.ikes.len() == 1);
+    assert_eq!(pair.a.active, [child]);
+    assert!(!pair.a.log.concat().contains("R-U-THERE"));
+    assert!(pair.a.dead.is_empty());
+    pair.assert_tunnel();
+}
+
+#[test]
+fn d9_the_death_of_a_peer_without_dpd_is_found() {
+    let mut pair = without_dpd(Dpd::Periodic(dpd(60, 5, 3)));
+    // Periodic: it is asked without any traffic, and answers.
+    pair.run_for(secs(200));
+    assert!(pair.a.dead.is_empty() && pair.b.dead.is_empty());
+    pair.fate = Box::new(|_| false);
+    let until = pair.now + secs(60 + 300);
+    while pair.a.dead.is_empty() && pair.step(until) {}
+    assert_eq!(pair.a.dead, [Some((ip(B), 500).into())]);
+    assert!(pair.a.children.is_empty(), "{:?}", pair.a.removed);
+}

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use crypto_suite::Secret;
 use ike_sm::config::{Config, Identity, Phase1Mode, Prefix, PskOwner, RemoteIdentity};
-use ike_sm::{Command, Event, Traffic};
+use ike_sm::{Command, Event, Mode, Traffic};
+use isakmp_wire::Limits;
 
 use crate::common::{A, B, Pair, config, ip, secs};
 
@@ -210,4 +211,85 @@ fn rfc3947_s4_aggressive_mode_floats_with_its_third_message() {
     // Only the end behind the NAT keeps it open: the ends agree on who that is.
     pair.run_for(secs(100));
     assert!(pair.a.keepalives > 2 && pair.b.keepalives == 0);
+}
+
+/// The vendor IDs of these versions do not arrive: they are in the clear and under no HASH.
+fn speaking_only(version: nat_t::Version, mode: Mode) -> (Pair, Rc<Cell<Option<u8>>>) {
+    let (mut a, mut b) = (config(A, B, b"secret"), responder());
+    if mode == Mode::Transport {
+        let host = |text| ike_sm::Selector::host(ip(text));
+        for (config, own, peer) in [(&mut a, A, B), (&mut b, B, A)] {
+            let child = &mut config.peers[0].children[0];
+            child.mode = mode;
+            (child.local, child.remote) = (host(own).into(), host(peer).into());
+            child.selector_match = ike_sm::config::SelectorMatch::Within;
+        }
+    }
+    let mut pair = Pair::new(a, b);
+    let _base = behind_nat(&mut pair);
+    let mut nat = std::mem::replace(&mut pair.fate, Box::new(|_| true));
+    let seen = Rc::new(Cell::new(None));
+    let noted = seen.clone();
+    pair.fate = Box::new(move |flight| {
+        for other in nat_t::Version::USUAL {
+            let id = other.vendor_id();
+            let at = flight.datagram.windows(16).position(|w| w == id);
+            if let (Some(at), true) = (at, other != version) {
+                flight.datagram[at] ^= 1;
+            }
+        }
+        // Main mode's message 3: the payload behind the nonce.
+        if flight.to_b && flight.datagram[16] == 4 && flight.datagram[18] == 2 {
+            let message = isakmp_wire::v1::Message::parse(&flight.datagram, &Limits::DEFAULT);
+            let types = message.unwrap().payloads();
+            noted.set(types.iter().nth(2).map(|p| p.payload_type.0));
+        }
+        nat(flight)
+    });
+    assert_eq!(pair.initiate(false).dropped(), None);
+    pair.run_for(secs(3));
+    (pair, seen)
+}
+
+#[test]
+fn n11_drafts_have_numbers_of_their_own() {
+    use nat_t::Version::{Draft02, Draft02Newline, Draft03, Rfc3947};
+    let cases = [
+        (Rfc3947, 20),
+        (Draft03, 130),
+        (Draft02Newline, 130),
+        (Draft02, 130),
+    ];
+    for (version, number) in cases {
+        let (mut pair, nat_d) = speaking_only(version, Mode::Tunnel);
+        assert_eq!(nat_d.get(), Some(number), "{version:?}");
+        pair.assert_tunnel();
+        let children = pair.a.children.values().chain(pair.b.children.values());
+        assert!(children.clone().all(|c| c.udp_encapsulation && c.path.natt));
+        assert_eq!(children.count(), 2);
+        // RFC 3947 §5.1 and the drafts: modes 3 and 61443.
+        let mode = if number == 20 {
+            "encaps is 3 "
+        } else {
+            "encaps is 61443 "
+        };
+        assert!(
+            pair.b.log.concat().contains(mode),
+            "{version:?}: {}",
+            pair.b.log.concat()
+        );
+    }
+}
+
+#[test]
+fn n7_original_addresses_travel_in_the_numbers_of_the_version() {
+    for version in [nat_t::Version::Rfc3947, nat_t::Version::Draft02Newline] {
+        let (pair, _) = speaking_only(version, Mode::Transport);
+        let b = pair.b.children.values().next().unwrap();
+        assert_eq!(b.mode, Mode::Transport);
+        let original = b.original_addresses.unwrap();
+        // A says who it is behind the NAT: the responder mends checksums with it.
+        assert_eq!(original.initiator, ip(A), "{version:?}");
+        assert_eq!(original.responder, ip(B));
+    }
 }
