@@ -9,6 +9,7 @@ pub mod gre;
 pub mod ike;
 pub mod isakmp;
 pub mod nat;
+pub mod v2;
 pub mod vrrp;
 
 /// A fuzz target.
@@ -22,9 +23,13 @@ pub const ALL: &[(&str, Target)] = &[
     ("gre_keepalive", gre::keepalive),
     ("ike_v1_responder", ike::v1_responder),
     ("ike_v1_session", ike::v1_session),
+    ("ike_v2_fragments", v2::fragments),
+    ("ike_v2_negotiation", v2::negotiation),
+    ("ike_v2_protect", v2::protect),
     ("isakmp_attributes", isakmp::attributes),
     ("isakmp_message", isakmp::message),
     ("isakmp_v1_chain", isakmp::v1_chain),
+    ("isakmp_v2_chain", v2::chain),
     ("nat_t_classify", nat::classify),
     ("nat_t_pat", nat::pat),
     ("vrrp_packet", vrrp::packet),
