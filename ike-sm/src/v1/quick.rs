@@ -201,6 +201,23 @@ impl Quick {
     }
 }
 
+/// What became of a step that has an SPI of ours; if it failed, the SPI goes back.
+fn or_fail(
+    ctx: &mut Context<'_>,
+    (child, config): (ChildId, usize),
+    spi_in: u32,
+    step: Result<Progress, DropReason>,
+) -> Progress {
+    step.unwrap_or_else(|_| {
+        ctx.world.children.release_spi(spi_in);
+        Progress::Fail {
+            child,
+            config,
+            reason: CloseReason::Crypto,
+        }
+    })
+}
+
 /// A state that gave itself back, as the state it is.
 fn wrap<S>(as_quick: impl FnOnce(S) -> Quick, refused: (S, DropReason)) -> Refused<Quick> {
     Box::new((as_quick(refused.0), refused.1))

@@ -80,17 +80,8 @@ impl SpiWanted {
         if let Err(reason) = ctx.world.children.take_spi(spi, child) {
             return Err(Box::new((self, reason)));
         }
-        match offer(ctx, frame, agreed, message_id, child, self.wanted, spi) {
-            Ok(progress) => Ok(progress),
-            Err(_) => {
-                ctx.world.children.release_spi(spi);
-                Ok(Progress::Fail {
-                    child,
-                    config,
-                    reason: CloseReason::Crypto,
-                })
-            }
-        }
+        let sent = offer(ctx, frame, agreed, message_id, child, self.wanted, spi);
+        Ok(super::or_fail(ctx, (child, config), spi, sent))
     }
 }
 
@@ -218,16 +209,8 @@ impl Sent {
             Err(reason) => return Err(Box::new((self, reason))),
         };
         let (child, config, spi_in) = (self.child, self.wanted.config, self.spi_in);
-        Ok(self
-            .finish(ctx, frame, agreed, accepted)
-            .unwrap_or_else(|_| {
-                ctx.world.children.release_spi(spi_in);
-                Progress::Fail {
-                    child,
-                    config,
-                    reason: CloseReason::Crypto,
-                }
-            }))
+        let done = self.finish(ctx, frame, agreed, accepted);
+        Ok(super::or_fail(ctx, (child, config), spi_in, done))
     }
 
     fn check(

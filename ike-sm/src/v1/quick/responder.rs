@@ -299,15 +299,9 @@ fn grant(
     granted: Box<Granted>,
     spi_in: u32,
 ) -> Progress {
-    let (child, config) = (granted.child, granted.config);
-    answer(ctx, frame, agreed, granted, spi_in).unwrap_or_else(|_| {
-        ctx.world.children.release_spi(spi_in);
-        Progress::Fail {
-            child,
-            config,
-            reason: CloseReason::Crypto,
-        }
-    })
+    let whose = (granted.child, granted.config);
+    let answered = answer(ctx, frame, agreed, granted, spi_in);
+    super::or_fail(ctx, whose, spi_in, answered)
 }
 
 /// `<-- HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ] [, NAT-OA … ] [, N(RESPONDER-LIFETIME) ]`
