@@ -275,6 +275,8 @@ pub enum PskStage {
     FirstMessage,
     /// When keys are derived.
     KeyExchange,
+    /// When AUTH is made or checked (IKEv2).
+    Authentication,
 }
 
 /// ESP or AH.
@@ -453,6 +455,8 @@ pub enum CloseReason {
     ParentClosed,
     /// Evicted to keep within a bound.
     Evicted,
+    /// The peer did not prove who it is, or is not who it must be.
+    AuthenticationFailed,
     /// The random source failed, or the provider lacks something it listed.
     Crypto,
 }
@@ -467,6 +471,21 @@ pub enum KeyLog {
         initiator_cookie: [u8; 8],
         /// The encryption key derived from SKEYID_e.
         encryption_key: Secret,
+    },
+    /// What Wireshark's `ikev2_decryption_table` wants.
+    Ikev2 {
+        /// The SPIs, the initiator's first.
+        spis: ([u8; 8], [u8; 8]),
+        /// Algorithms.
+        protection: ProtectionId,
+        /// SK_ei; an AEAD's ends with the salt.
+        sk_ei: Secret,
+        /// SK_er.
+        sk_er: Secret,
+        /// SK_ai; empty under an AEAD.
+        sk_ai: Secret,
+        /// SK_ar.
+        sk_ar: Secret,
     },
     /// What Wireshark's `esp_sa` wants, one direction.
     Esp {

@@ -12,7 +12,10 @@ use core::time::Duration;
 
 use crypto_suite::GroupId;
 
-pub(crate) use life::{NewChild, activate, install, on_deadline, on_traffic, remove, shorten};
+pub(crate) use life::{
+    NewChild, activate, activate_first, install, on_deadline, on_traffic, remove, retry_soon,
+    shorten,
+};
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
 use crate::config::{Identity, Schedule};
@@ -55,6 +58,8 @@ pub(crate) struct Child {
     pub(crate) original_addresses: Option<OriginalAddresses>,
     /// What stood for the same traffic when the negotiation started.
     pub(crate) replaces: Option<ChildId>,
+    /// What it replaces was named by both ends (REKEY_SA of IKEv2), not inferred.
+    pub(crate) names_replaced: bool,
     /// The lower of its two nonces: both ends compare the same ones (see [`activate`]).
     pub(crate) rank: Vec<u8>,
     pub(crate) state: ChildState,
@@ -94,6 +99,7 @@ pub(crate) struct Wanted {
 pub(crate) struct DeletedChild {
     pub(crate) protocol: crate::action::IpsecProtocol,
     pub(crate) spi_in: u32,
+    pub(crate) spi_out: u32,
 }
 
 /// How far a child is.
@@ -130,9 +136,11 @@ impl Child {
 
     /// Whether both stand for the same traffic of the same peer.
     fn rivals(&self, other: &Self) -> bool {
+        let successor = self.replaces == Some(other.id) || other.replaces == Some(self.id);
+        let names = self.names_replaced && other.names_replaced && successor;
         self.id != other.id
             && self.same_owner(other.peer, &other.remote_id)
-            && self.covers_same(&other.local, &other.remote, other.suite, other.mode)
+            && (names || self.covers_same(&other.local, &other.remote, other.suite, other.mode))
     }
 
     pub(crate) fn same_owner(&self, peer: usize, remote_id: &Identity) -> bool {

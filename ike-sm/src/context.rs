@@ -16,6 +16,7 @@ use crate::explain::{Record, What};
 use crate::id::{ChildId, Counter, IkeId, Ticket};
 use crate::outcome::DropReason;
 use crate::path::Path;
+use crate::v2;
 
 /// One call of the endpoint, as its sessions see it.
 pub(crate) struct Context<'a> {
@@ -35,6 +36,8 @@ pub(crate) struct World {
     pub(crate) children: Children,
     /// The IKE SAs after phase 1.
     pub(crate) standing: BTreeMap<IkeId, Standing>,
+    /// IKE SAs that rekeys have brought forth in this call.
+    pub(crate) newborn: Vec<v2::Session>,
     /// What one session's progress means to the others; worked off before the call returns.
     pub(crate) effects: VecDeque<Effect>,
     /// Objects whose deadline may have changed in this call.
@@ -52,8 +55,8 @@ pub(crate) struct Standing {
     pub(crate) since: Duration,
     /// Whether we started it.
     pub(crate) initiator: bool,
-    /// CKY-I, or the initiator's SPI.
-    pub(crate) initiator_spi: [u8; 8],
+    /// What both ends compare when two SAs were started from both ends at once.
+    pub(crate) rank: Vec<u8>,
     /// Another one has taken over.
     pub(crate) replaced: bool,
     /// When the peer was last told of an SPI that nobody has.
@@ -98,6 +101,18 @@ pub(crate) enum Effect {
     RemoveChild(ChildId, CloseReason),
     /// The peer no longer answers on this SA.
     PeerDead(IkeId),
+    /// The peers have to authenticate anew.
+    Reauthenticate(IkeId),
+    /// There are new IKE SAs that others have brought forth.
+    Born,
+    /// The second SA takes the place of the first, children and all.
+    Adopt(IkeId, IkeId),
+    /// An IKE SA ends: tell the peer, then remove it.
+    DeleteIke(IkeId, CloseReason),
+    /// A child of a peer is not wanted any more: the peer does not grant it.
+    Unwanted(usize, usize),
+    /// What is wanted of a peer is tried again later.
+    WantLater(usize),
 }
 
 /// Which questions are open, and who waits for the answer.

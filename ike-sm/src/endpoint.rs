@@ -27,6 +27,7 @@ use crate::path::Path;
 use crate::peers::PeerState;
 use crate::session::Session;
 use crate::timer::{Deadline, TimerQueue};
+use crate::v2::cookie::Cookies;
 
 /// All IKE SAs of one host, fed with events.
 ///
@@ -44,6 +45,8 @@ pub struct Endpoint {
     by_own_cookie: BTreeMap<[u8; 8], IkeId>,
     /// Negotiations that others have started and not finished.
     half_open: HalfOpen,
+    /// Cookies of IKEv2, from the first that was needed.
+    cookies: Option<Cookies>,
     peers: Vec<PeerState>,
     timers: TimerQueue<TimerKey>,
     world: World,
@@ -65,6 +68,7 @@ impl Endpoint {
             by_cookies: BTreeMap::new(),
             by_own_cookie: BTreeMap::new(),
             half_open: HalfOpen::default(),
+            cookies: None,
             peers,
             timers: TimerQueue::default(),
             world: World::default(),

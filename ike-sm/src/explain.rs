@@ -18,12 +18,10 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use isakmp_wire::registry::v1::PayloadType;
-
 use crate::action::{ChildSuite, CloseReason, Mode};
-use crate::config::{Identity, Lifetime};
+use crate::config::{Identity, IkeVersion, Lifetime};
 use crate::id::{ChildId, IkeId};
-use crate::outcome::DropReason;
+use crate::outcome::{DropReason, PayloadName};
 use crate::path::Path;
 use crate::policy::{Attribute, Mismatch, MismatchSet};
 use crate::selector::Selectors;
@@ -64,7 +62,7 @@ pub enum What {
     /// A payload is being worked on.
     Processing {
         /// Its type.
-        payload: PayloadType,
+        payload: PayloadName,
         /// The message it is in.
         message_id: u32,
     },
@@ -125,6 +123,8 @@ pub enum What {
     },
     /// A notification came in.
     Notified {
+        /// Whose numbers these are.
+        version: IkeVersion,
         /// Notify message type.
         notify: u16,
         /// Whether the IKE SA protects it.
@@ -197,7 +197,7 @@ pub struct Packet {
 /// Types of the payloads of a message, in order. Keeps the first 24.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PayloadList {
-    types: [PayloadType; Self::MAX],
+    types: [PayloadName; Self::MAX],
     len: u8,
     more: bool,
 }
@@ -208,13 +208,13 @@ impl PayloadList {
 
     /// No payload.
     pub const EMPTY: Self = Self {
-        types: [PayloadType::NONE; Self::MAX],
+        types: [PayloadName::NONE; Self::MAX],
         len: 0,
         more: false,
     };
 
     /// Adds one at the end.
-    pub fn push(&mut self, payload: PayloadType) {
+    pub fn push(&mut self, payload: PayloadName) {
         match self.types.get_mut(usize::from(self.len)) {
             Some(slot) => {
                 *slot = payload;
@@ -226,7 +226,7 @@ impl PayloadList {
 
     /// The types in order.
     #[must_use]
-    pub fn as_slice(&self) -> &[PayloadType] {
+    pub fn as_slice(&self) -> &[PayloadName] {
         self.types.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
@@ -237,10 +237,10 @@ impl PayloadList {
     }
 }
 
-impl FromIterator<PayloadType> for PayloadList {
-    fn from_iter<I: IntoIterator<Item = PayloadType>>(iter: I) -> Self {
+impl<P: Into<PayloadName>> FromIterator<P> for PayloadList {
+    fn from_iter<I: IntoIterator<Item = P>>(iter: I) -> Self {
         let mut list = Self::EMPTY;
-        iter.into_iter().for_each(|p| list.push(p));
+        iter.into_iter().for_each(|p| list.push(p.into()));
         list
     }
 }
@@ -348,7 +348,7 @@ pub struct NatCheck {
     /// Whether it matched; if not, there is a NAT on that side.
     pub matches: bool,
     /// The payload type it came in.
-    pub payload: PayloadType,
+    pub payload: PayloadName,
 }
 
 /// An identity and the fields around it.

@@ -106,5 +106,7 @@ pub use id::*;
 pub use outcome::*;
 pub use path::Path;
 pub use selector::{Selector, Selectors};
-pub use status::{Capabilities, ChildPhase, ChildStatus, EstablishedStatus, IkeStatus};
+pub use status::{
+    AgreedPolicy, Capabilities, ChildPhase, ChildStatus, EstablishedStatus, IkeStatus,
+};
 pub use timer::*;

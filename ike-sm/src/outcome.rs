@@ -78,6 +78,9 @@ pub enum DropReason {
     /// A message id that was used before came back with other bytes, or after its exchange ended.
     #[error("message id {0:#010x} was used before")]
     ReplayedMessageId(u32),
+    /// The message id is further ahead than the window allows (RFC 7296 §2.3).
+    #[error("message id {0} is beyond the window")]
+    OutsideWindow(u32),
     /// The message that should be encrypted is in the clear.
     #[error("a message that must be encrypted is in the clear")]
     NotEncrypted,
@@ -118,9 +121,30 @@ pub enum DropReason {
     /// What came out of decryption is no payload chain: wrong key or corrupted bytes.
     #[error("decryption gives no payload chain, the pre-shared keys may differ: {0}")]
     Undecipherable(ParseError),
-    /// The HASH payload does not verify.
-    #[error("the HASH does not verify")]
+    /// The HASH or AUTH payload does not verify.
+    #[error("the HASH or AUTH does not verify")]
     AuthenticationFailed,
+    /// The integrity check of the message fails: other keys, or changed octets.
+    #[error("the integrity check fails")]
+    IntegrityFailed,
+    /// A payload that is not known here has the critical bit (RFC 7296 §2.5).
+    #[error("payload {0} is critical and not known here")]
+    UnsupportedCritical(v2::PayloadType),
+    /// The key exchange was made with another group than the one that is chosen.
+    #[error("the key exchange has to use {0}")]
+    WrongGroup(crypto_suite::GroupId),
+    /// The traffic selectors match no configured child.
+    #[error("the traffic selectors match no configured child")]
+    TsUnacceptable,
+    /// Not while another exchange is under way (RFC 7296 §2.25).
+    #[error("not while another exchange is under way")]
+    TemporaryFailure,
+    /// The Child SA to rekey is not there: its SPI.
+    #[error("there is no Child SA with SPI {0:08x}")]
+    ChildNotFound(u32),
+    /// A cookie has to be brought back first (RFC 7296 §2.6).
+    #[error("a cookie was asked for")]
+    CookieWanted,
     /// No proposal of the peer is acceptable.
     #[error("no proposal is acceptable")]
     NoProposalChosen,
@@ -197,6 +221,20 @@ pub enum PayloadName {
     V1(v1::PayloadType),
     /// Of IKEv2.
     V2(v2::PayloadType),
+}
+
+impl PayloadName {
+    /// No payload.
+    pub const NONE: Self = Self::V1(v1::PayloadType::NONE);
+
+    /// The number of the type.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V1(payload) => payload.0,
+            Self::V2(payload) => payload.0,
+        }
+    }
 }
 
 impl From<v1::PayloadType> for PayloadName {

@@ -14,28 +14,28 @@ use crate::config::Retransmit as Patience;
 
 /// A message that waits for an answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Pending {
+pub(crate) struct Pending<M = Bytes> {
     /// The IKE message, without a marker.
-    pub(crate) message: Bytes,
+    pub(crate) message: M,
     sent: u8,
     next: Duration,
 }
 
 /// What is to be done when the wait is over.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(crate) enum Due<M = Bytes> {
     /// The time has not come.
     Wait,
     /// Send it again.
-    Resend(Bytes),
+    Resend(M),
     /// It was sent often enough.
     GiveUp,
 }
 
-impl Pending {
+impl<M: Clone> Pending<M> {
     /// The message was sent for the first time at `now`.
     pub(crate) fn new(
-        message: Bytes,
+        message: M,
         patience: &Patience,
         now: Duration,
         rng: &mut dyn CryptoRng,
@@ -59,7 +59,7 @@ impl Pending {
         patience: &Patience,
         now: Duration,
         rng: &mut dyn CryptoRng,
-    ) -> Due {
+    ) -> Due<M> {
         if now < self.next {
             return Due::Wait;
         }

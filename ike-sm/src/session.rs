@@ -1,5 +1,7 @@
 //! An IKE SA of either version, as the endpoint sees it.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -10,18 +12,20 @@ use crate::children::{DeletedChild, TrafficOf, Wanted};
 use crate::config::{Identity, IkeVersion};
 use crate::context::{Context, Place};
 use crate::event::{Answer, Traffic};
-use crate::explain::Role;
+use crate::explain::{IkeState, Role};
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::timer::Deadline;
-use crate::v1;
+use crate::{v1, v2};
 
 /// One IKE SA.
 #[derive(Debug)]
 pub(crate) enum Session {
     /// An ISAKMP SA.
-    V1(v1::Session),
+    V1(Box<v1::Session>),
+    /// An IKE SA of IKEv2.
+    V2(Box<v2::Session>),
 }
 
 /// What both versions know of an IKE SA.
@@ -45,6 +49,7 @@ macro_rules! either {
     ($session:expr, $inner:ident => $do:expr) => {
         match $session {
             Session::V1($inner) => $do,
+            Session::V2($inner) => $do,
         }
     };
 }
@@ -62,6 +67,15 @@ impl Session {
                 created: s.created,
                 replaces: s.replaces,
             },
+            Self::V2(s) => Head {
+                id: s.id,
+                peer: s.peer,
+                role: s.role,
+                path: s.path,
+                spis: (s.spis.initiator, s.spis.responder),
+                created: s.created,
+                replaces: s.replaces,
+            },
         }
     }
 
@@ -70,6 +84,7 @@ impl Session {
     pub(crate) const fn v1(&self) -> Option<&v1::Session> {
         match self {
             Self::V1(s) => Some(s),
+            Self::V2(_) => None,
         }
     }
 
@@ -77,6 +92,7 @@ impl Session {
     pub(crate) const fn version(&self) -> IkeVersion {
         match self {
             Self::V1(_) => IkeVersion::V1,
+            Self::V2(_) => IkeVersion::V2,
         }
     }
 
@@ -86,6 +102,8 @@ impl Session {
         match self {
             // An error before the responder had a cookie names only ours (RFC 2408 §3.14).
             Self::V1(_) => exchange == ExchangeType::INFORMATIONAL,
+            // A responder that keeps no state yet has no SPI (RFC 7296 §2.6).
+            Self::V2(_) => exchange == ExchangeType::IKE_SA_INIT,
         }
     }
 
@@ -93,6 +111,26 @@ impl Session {
     pub(crate) fn remote_id(&self) -> Option<&Identity> {
         match self {
             Self::V1(s) => s.up().map(|up| &up.agreed.remote_id),
+            Self::V2(s) => s.up().map(|up| &up.remote_id),
+        }
+    }
+
+    /// What both ends compare when two SAs were started from both ends at once: the higher one
+    /// stays.
+    pub(crate) fn rank(&self) -> Vec<u8> {
+        match self {
+            // The lower cookie stays.
+            Self::V1(s) => s.cookies.initiator.iter().map(|octet| !octet).collect(),
+            // RFC 7296 §2.8.1: the SA with the lowest nonce goes.
+            Self::V2(s) => s.up().map(|up| up.rank.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// As an IKE SA of IKEv2.
+    pub(crate) fn v2_mut(&mut self) -> Option<&mut v2::Session> {
+        match self {
+            Self::V1(_) => None,
+            Self::V2(s) => Some(s),
         }
     }
 
@@ -106,6 +144,11 @@ impl Session {
         either!(self, s => s.is_gone())
     }
 
+    /// The field's name of its state.
+    pub(crate) const fn state(&self) -> IkeState {
+        either!(self, s => s.state())
+    }
+
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         either!(self, s => s.deadline())
     }
@@ -114,6 +157,8 @@ impl Session {
     pub(crate) fn is_silent_since(&self, since: Duration) -> bool {
         match self {
             Self::V1(s) => s.up().is_some_and(|up| up.dpd.is_silent_since(since)),
+            // RFC 7296 §2.4: every peer answers an empty request.
+            Self::V2(_) => false,
         }
     }
 

@@ -8,12 +8,13 @@ use crypto_suite::GroupId;
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses};
 use crate::children::{Child, ChildState};
-use crate::config::{Config, Identity, Phase1Policy, Schedule};
+use crate::config::{Config, Identity, IkeVersion, Phase1Policy, Schedule};
 use crate::endpoint::Endpoint;
 use crate::event::Traffic;
 use crate::explain::{IkeState, Role, ShowState};
 use crate::id::{ChildId, IkeId};
 use crate::path::Path;
+use crate::policy::v2::IkeSuite;
 use crate::selector::Selectors;
 use crate::session::Session;
 
@@ -25,6 +26,8 @@ pub struct IkeStatus {
     pub id: IkeId,
     /// The peer's name in the configuration.
     pub peer: String,
+    /// Its version.
+    pub version: IkeVersion,
     /// Our part in it.
     pub role: Role,
     /// Where it runs.
@@ -55,9 +58,9 @@ impl IkeStatus {
 pub struct EstablishedStatus {
     /// Who the peer has proved to be.
     pub remote_id: Identity,
-    /// The policy that was agreed on.
-    pub policy: Phase1Policy,
-    /// When phase 1 was done.
+    /// What was agreed on.
+    pub policy: AgreedPolicy,
+    /// When it was authenticated.
     pub since: Duration,
     /// Its limits, from then on.
     pub schedule: Schedule,
@@ -65,6 +68,27 @@ pub struct EstablishedStatus {
     pub capabilities: Capabilities,
     /// Another SA has taken over; this one is about to be deleted.
     pub replaced: bool,
+}
+
+/// What an IKE SA is protected with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum AgreedPolicy {
+    /// The policy of IKEv1 that was agreed on.
+    V1(Phase1Policy),
+    /// The algorithms of IKEv2 that were agreed on.
+    V2(IkeSuite),
+}
+
+impl AgreedPolicy {
+    /// The policy of an IKE SA of IKEv1.
+    #[must_use]
+    pub const fn v1(&self) -> Option<&Phase1Policy> {
+        match self {
+            Self::V1(policy) => Some(policy),
+            Self::V2(_) => None,
+        }
+    }
 }
 
 /// The capabilities column of `show crypto isakmp sa detail`.
@@ -156,6 +180,7 @@ impl Endpoint {
     /// All IKE SAs, the oldest first.
     pub fn ike_sas(&self) -> impl Iterator<Item = IkeStatus> + '_ {
         self.sessions()
+            .filter(|session| !session.is_gone())
             .map(|session| ike_status(self.config(), session))
     }
 
@@ -170,7 +195,6 @@ impl Endpoint {
 fn ike_status(config: &Config, session: &Session) -> IkeStatus {
     let head = session.head();
     let path = head.path;
-    let Session::V1(session) = session;
     IkeStatus {
         id: head.id,
         peer: config
@@ -180,17 +204,37 @@ fn ike_status(config: &Config, session: &Session) -> IkeStatus {
             .unwrap_or_default(),
         role: head.role,
         path,
+        version: session.version(),
         state: session.state(),
         initiator_spi: head.spis.0,
         responder_spi: head.spis.1,
         created: head.created,
-        established: session.up().map(|up| EstablishedStatus {
+        established: established(session, path),
+    }
+}
+
+fn established(session: &Session, path: Path) -> Option<EstablishedStatus> {
+    match session {
+        Session::V1(session) => session.up().map(|up| EstablishedStatus {
             remote_id: up.agreed.remote_id.clone(),
-            policy: up.agreed.suite.policy,
+            policy: AgreedPolicy::V1(up.agreed.suite.policy),
             since: up.since,
             schedule: up.schedule,
             capabilities: Capabilities {
                 dpd: up.dpd.capable(),
+                nat_traversal: path.natt,
+                keepalives: up.keepalive.is_some(),
+            },
+            replaced: up.replaced,
+        }),
+        Session::V2(session) => session.up().map(|up| EstablishedStatus {
+            remote_id: up.remote_id.clone(),
+            policy: AgreedPolicy::V2(up.suite),
+            since: up.since,
+            schedule: up.schedule,
+            capabilities: Capabilities {
+                // RFC 7296 §2.4: every peer answers.
+                dpd: true,
                 nat_traversal: path.natt,
                 keepalives: up.keepalive.is_some(),
             },

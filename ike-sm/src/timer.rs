@@ -29,6 +29,8 @@ pub enum DeadlineReason {
     Question,
     /// The IKE SA is due for a rekey.
     IkeRekey,
+    /// The peers have to authenticate anew.
+    Reauthentication,
     /// The IKE SA ends.
     IkeExpiry,
     /// A replaced IKE SA is deleted.
@@ -58,6 +60,7 @@ impl fmt::Display for DeadlineReason {
             Self::HalfOpen => "half-open negotiation",
             Self::Question => "open question",
             Self::IkeRekey => "IKE SA rekey",
+            Self::Reauthentication => "new authentication",
             Self::IkeExpiry => "IKE SA expiry",
             Self::IkeDrain => "replaced IKE SA",
             Self::Dpd => "dead peer detection",

@@ -1,4 +1,7 @@
 //! IKEv2 (RFC 7296).
+//!
+//! A session holds the keys and the window of an IKE SA and says which message belongs where; each
+//! exchange is a task in a file of its own. What is public here are the parts without state.
 
 #[allow(
     dead_code,
@@ -6,6 +9,7 @@
     reason = "IKE_AUTH is being put together around it"
 )]
 pub(crate) mod auth;
+mod child;
 #[allow(
     dead_code,
     unused_imports,
@@ -13,10 +17,26 @@ pub(crate) mod auth;
 )]
 mod configuration;
 pub mod cookie;
+mod create_child;
+mod crypt;
 pub mod eap;
+mod error;
+mod established;
+mod explain;
 pub mod fragments;
+mod ike_auth;
+mod informational;
 pub mod intermediate;
 pub mod keys;
 pub mod narrow;
+mod nat;
+mod payloads;
 pub mod proof;
 pub mod protect;
+mod sa_init;
+mod session;
+mod up;
+mod window;
+
+pub(crate) use sa_init::{challenge, presented};
+pub(crate) use session::Session;

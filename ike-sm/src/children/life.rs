@@ -23,6 +23,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
 /// A pair of the peer's that comes up within this time after one of ours has crossed it on the way.
 const CROSSING: Duration = Duration::from_secs(2);
+/// When a rekey is tried again that found the peer busy.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
 /// When a rekey that has led to nothing is tried again.
 const REKEY_RETRY: Duration = Duration::from_secs(30);
 
@@ -48,6 +50,7 @@ pub(crate) struct NewChild {
     pub(crate) pfs: Option<GroupId>,
     pub(crate) original_addresses: Option<crate::action::OriginalAddresses>,
     pub(crate) replaces: Option<ChildId>,
+    pub(crate) names_replaced: bool,
     pub(crate) rank: Vec<u8>,
     pub(crate) schedule: Schedule,
 }
@@ -119,6 +122,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         pfs: new.pfs,
         original_addresses: new.original_addresses,
         replaces: new.replaces,
+        names_replaced: new.names_replaced,
         rank: new.rank,
         state: ChildState::Inbound,
         schedule: new.schedule,
@@ -202,6 +206,10 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
     // Of a negotiation of ours it is known what it replaces. One of the peer may have started
     // before it knew of ours, although its first message arrived when ours was up.
     let collides = |old: &Child| {
+        if new.names_replaced {
+            // RFC 7296 §2.8.1: both ends have replaced the same pair, or both have made a first one.
+            return old.initiator != new.initiator && new.replaces == old.replaces;
+        }
         let apart = now.saturating_sub(old.activated.unwrap_or(old.started));
         let unaware = old.initiator && apart < CROSSING;
         old.initiator != new.initiator && (new.replaces != Some(old.id) || unaware)
@@ -248,6 +256,19 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
     ctx.touch(TimerKey::Child(id));
 }
 
+/// The same, unless another pair carries the traffic: then the peer has to show that it has this
+/// one (RFC 7296 §2.8), and nothing is lost meanwhile.
+pub(crate) fn activate_first(ctx: &mut Context<'_>, id: ChildId) {
+    let rivals = ctx.world.children.rivals_of(id);
+    let carries = |rival: &ChildId| {
+        let state = ctx.world.children.get(*rival).map(|c| c.state);
+        state == Some(ChildState::Active)
+    };
+    if !rivals.iter().any(carries) {
+        activate(ctx, id);
+    }
+}
+
 /// Another pair has its place: takes packets in for a while, then goes. `ours` says that it is on
 /// us to delete it.
 pub(crate) fn retire(ctx: &mut Context<'_>, id: ChildId, ours: bool) {
@@ -269,6 +290,17 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         return;
     };
     ctx.touch(TimerKey::Child(id));
+    // A new pair of IKEv2 that waited for its peer to show itself waits no longer.
+    let waiting: Vec<ChildId> = ctx
+        .world
+        .children
+        .iter()
+        .filter(|c| c.names_replaced && c.state == ChildState::Inbound && child.rivals(c))
+        .map(|c| c.id)
+        .collect();
+    for successor in waiting {
+        activate(ctx, successor);
+    }
     let unforeseen = matches!(reason, CloseReason::DeletedByPeer | CloseReason::Timeout);
     if child.state == ChildState::Active && unforeseen {
         let now = ctx.now;
@@ -313,6 +345,21 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
             }
         }
     }
+}
+
+/// A rekey found the peer busy: it is tried again soon, at a time of our own (RFC 7296 §2.25).
+pub(crate) fn retry_soon(ctx: &mut Context<'_>, id: ChildId) {
+    let jitter = u64::from(ctx.random::<1>()[0]).saturating_mul(8);
+    let at = ctx
+        .now
+        .saturating_add(BUSY_RETRY)
+        .saturating_add(Duration::from_millis(jitter));
+    if let Some(child) = ctx.world.children.get_mut(id)
+        && child.state == ChildState::Active
+    {
+        child.rekey_at = Some(at);
+    }
+    ctx.touch(TimerKey::Child(id));
 }
 
 /// The peer has told a shorter lifetime (RFC 2407 §4.6.3.1).

@@ -10,8 +10,12 @@ pub struct EndpointLimits {
     pub ike_sas: usize,
     /// Phase 1 negotiations that others started and that are not authenticated.
     pub half_open: usize,
-    /// The same from one address.
+    /// Those of them from one address that has not been proved.
     pub half_open_per_address: usize,
+    /// The so-manieth unfinished negotiation of IKEv2 has to bring a cookie back before anything is spent
+    /// on it (RFC 7296 §2.6). One that does counts as an address that is proved: `half_open` alone
+    /// bounds those, so that users behind one NAT do not lock each other out.
+    pub cookie_threshold: usize,
     /// Aggressive modes that others started and that are not authenticated. Each has cost us a
     /// Diffie-Hellman exchange for a stranger, so more are dropped, and none makes room for another.
     pub half_open_aggressive: usize,
@@ -36,6 +40,7 @@ impl Default for EndpointLimits {
             ike_sas: 20_000,
             half_open: 1_000,
             half_open_per_address: 10,
+            cookie_threshold: 30,
             half_open_aggressive: 64,
             half_open_time: Duration::from_secs(30),
             children_per_ike_sa: 64,

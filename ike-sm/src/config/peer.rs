@@ -11,6 +11,7 @@ use super::lifetime::RekeyMargin;
 use super::phase1::Phase1Policy;
 use super::ports::Ports;
 use super::prefix::Prefix;
+use super::v2::V2Options;
 use super::v2::{AddressOptions, AuthOptions};
 
 /// A peer, or a group of peers with one configuration.
@@ -57,6 +58,8 @@ pub struct PeerConfig {
     pub auth: AuthOptions,
     /// IKEv2: addresses inside the tunnel.
     pub addresses_inside: AddressOptions,
+    /// What IKEv2 alone knows.
+    pub v2: V2Options,
     /// Child SAs.
     pub children: Vec<ChildConfig>,
 }
@@ -85,6 +88,7 @@ impl PeerConfig {
             keep_up: false,
             auth: AuthOptions::default(),
             addresses_inside: AddressOptions::default(),
+            v2: V2Options::default(),
             children: Vec::new(),
         }
     }

@@ -2,10 +2,12 @@
 
 mod addresses;
 mod credential;
+mod options;
 mod proposal;
 
 pub use addresses::{AddressOptions, AddressRequest, Assign, Assignment, Wanted};
 pub use credential::{
     AuthOptions, Credential, EapMethod, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth, SendCertificate,
 };
+pub use options::V2Options;
 pub use proposal::{AdditionalKeyExchange, Encryption, IkeProposal};

@@ -47,6 +47,7 @@ fn limits(config: &Config) -> Check {
         ("limits.ike_sas", l.ike_sas),
         ("limits.half_open", l.half_open),
         ("limits.half_open_per_address", l.half_open_per_address),
+        ("limits.cookie_threshold", l.cookie_threshold),
         ("limits.half_open_aggressive", l.half_open_aggressive),
         ("limits.children_per_ike_sa", l.children_per_ike_sa),
         ("limits.exchanges_per_ike_sa", l.exchanges_per_ike_sa),
@@ -159,6 +160,9 @@ fn peer(config: &Config, provider: &Provider, p: &PeerConfig) -> Check {
         return Err(fault(&place, "local_id", ConfigFault::Missing));
     }
     policies(config, provider, &p.policies, Some(p))?;
+    if p.version == IkeVersion::V2 {
+        options(config, provider, p, &place)?;
+    }
     retransmit(&p.retransmit, &place)?;
     if let Dpd::OnTraffic(times) | Dpd::Periodic(times) = p.dpd {
         positive(times.idle, &place, "dpd.idle")?;
@@ -342,6 +346,30 @@ fn weak(config: &Config, id: impl Strength, place: &Place, field: &'static str) 
         .weak
         .check(id)
         .map_err(|w| fault(place, field, ConfigFault::Weak(w)))
+}
+
+fn options(config: &Config, provider: &Provider, p: &PeerConfig, place: &Place) -> Check {
+    let v2 = &p.v2;
+    if v2.proposals.is_empty() {
+        return Err(fault(place, "v2.proposals", ConfigFault::Missing));
+    }
+    if v2.proposals.len() > MAX_OFFERS {
+        let count = len(&v2.proposals);
+        return Err(range(place, "v2.proposals", count, "at most 64"));
+    }
+    for proposal in &v2.proposals {
+        let checked = proposal.check(provider, config.weak);
+        checked.map_err(|(field, what)| fault(place, field, what))?;
+    }
+    lifetime(&v2.lifetime, place)?;
+    if !(1..=16).contains(&v2.window) {
+        return Err(range(place, "v2.window", v2.window.into(), "1 to 16"));
+    }
+    match v2.fragment {
+        // RFC 7383 §2.5.1: room for headers, an IV, an ICV and a chunk worth its header.
+        Some(size) if size < 256 => Err(range(place, "v2.fragment", size.into(), "at least 256")),
+        _ => Ok(()),
+    }
 }
 
 /// Each family of one side has to be on the other side as well, else no packet goes both ways.

@@ -1,21 +1,28 @@
 //! Who may start a negotiation, and how many may be unfinished at once.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use isakmp_wire::Header;
+use crypto_suite::PrfId;
 use isakmp_wire::registry::ExchangeType;
+use isakmp_wire::v2::Message;
+use isakmp_wire::{Flags, Header};
 
 use super::Call;
 use crate::action::CloseReason;
-use crate::config::{PeerConfig, Phase1Mode};
+use crate::config::{IkeVersion, PeerConfig, Phase1Mode};
 use crate::context::{Effect, TimerKey};
 use crate::id::IkeId;
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::session::Session;
-use crate::v1;
+use crate::v2::cookie::{CookieInput, Cookies};
+use crate::{v1, v2};
+
+/// How long a secret makes cookies; they are good for as long again.
+const COOKIE_PERIOD: Duration = Duration::from_secs(60);
 
 /// Negotiations that others have started and that are not authenticated.
 #[derive(Debug, Default)]
@@ -108,8 +115,11 @@ impl HalfOpen {
         unproved.or_else(|| ids.keys().next()).copied()
     }
 
-    fn count_from(&self, address: IpAddr) -> usize {
-        self.per_address.get(&address).map_or(0, BTreeMap::len)
+    /// How many from one address have shown nothing yet.
+    fn unproved_from(&self, address: IpAddr) -> usize {
+        let unproved = |id: &&IkeId| self.unproved.contains_key(id);
+        let ids = self.per_address.get(&address);
+        ids.map_or(0, |ids| ids.keys().filter(unproved).count())
     }
 }
 
@@ -136,6 +146,9 @@ impl Call<'_> {
         if peer.version.major() != header.version.major() {
             return Err(DropReason::PeerVersion(peer.version));
         }
+        if peer.version == IkeVersion::V2 {
+            return self.admit_v2(index, path, header, raw);
+        }
         let since = self.now.saturating_sub(limits.half_open_time);
         let aggressive = header.exchange_type == ExchangeType::AGGRESSIVE;
         if aggressive {
@@ -160,7 +173,7 @@ impl Call<'_> {
         }
         let id = IkeId(self.endpoint.world.handles.next());
         let session = v1::Session::respond(&mut self.context(), id, index, path, header, raw)?;
-        let session = Session::V1(session);
+        let session = Session::V1(Box::new(session));
         self.make_room(address);
         self.endpoint.by_cookies.insert(session.head().spis, id);
         self.endpoint
@@ -175,10 +188,89 @@ impl Call<'_> {
         Ok(Outcome::Handled)
     }
 
+    /// The same for IKEv2.
+    fn admit_v2(
+        &mut self,
+        index: usize,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        // RFC 7296 §2.2: the first request of an IKE SA has message ID 0.
+        if header.exchange_type != ExchangeType::IKE_SA_INIT
+            || header.flags.contains(Flags::RESPONSE)
+            || !header.flags.contains(Flags::INITIATOR)
+            || header.message_id != 0
+        {
+            return Err(DropReason::UnknownCookies);
+        }
+        if self.endpoint.world.standing.len() >= self.endpoint.config.limits.ike_sas {
+            return Err(DropReason::Limit("IKE SAs"));
+        }
+        let proved = self.wants_cookie(path.remote.ip());
+        if proved {
+            self.check_cookie(path, header, raw)?;
+        }
+        let id = IkeId(self.endpoint.world.handles.next());
+        let ctx = &mut self.context();
+        let session = v2::Session::respond(ctx, id, index, path, header, raw)?;
+        let session = Session::V2(Box::new(session));
+        self.make_room(path.remote.ip());
+        let spis = session.head().spis;
+        self.endpoint.by_cookies.insert(spis, id);
+        self.endpoint.half_open.insert(id, spis.0, path.remote);
+        if proved {
+            self.endpoint.half_open.proved(id);
+        }
+        self.endpoint.sessions.insert(id, session);
+        self.context().touch(TimerKey::Ike(id));
+        Ok(Outcome::Handled)
+    }
+
+    /// Whether so much is unfinished that a stranger from this address has to show first that it
+    /// gets our answers.
+    fn wants_cookie(&self, address: IpAddr) -> bool {
+        let limits = self.endpoint.config.limits;
+        let half_open = &self.endpoint.half_open;
+        half_open.len().saturating_add(1) >= limits.cookie_threshold.max(1)
+            || half_open.unproved_from(address) >= limits.half_open_per_address
+    }
+
+    /// Takes a request that brings its cookie back, and answers another one with the cookie to
+    /// bring (RFC 7296 §2.6). Nothing of it is kept.
+    fn check_cookie(&mut self, path: Path, header: &Header, raw: &[u8]) -> Result<(), DropReason> {
+        let message = Message::parse(raw, &self.endpoint.config.wire);
+        let message = message.map_err(DropReason::Malformed)?;
+        let (ni, brought) = v2::presented(&message, &self.endpoint.config.wire)?;
+        let input = CookieInput {
+            source: path.remote,
+            spi_i: &header.initiator_spi,
+            ni,
+        };
+        let endpoint = &mut *self.endpoint;
+        let cookies = match &mut endpoint.cookies {
+            Some(cookies) => cookies,
+            none => {
+                let prf = endpoint.provider.prf(PrfId::HmacSha256);
+                let prf = prf.or_else(|| endpoint.provider.prfs.first().copied());
+                let prf = prf.ok_or(DropReason::Crypto)?;
+                none.insert(Cookies::new(prf, COOKIE_PERIOD, self.now, self.rng))
+            }
+        };
+        if brought.is_some_and(|cookie| cookies.check(cookie, &input, self.now)) {
+            return Ok(());
+        }
+        let cookie = cookies.make(&input, self.now, self.rng);
+        if let Some(answer) = v2::challenge(header, cookie.as_ref()) {
+            self.context().send(path, &answer);
+        }
+        Err(DropReason::CookieWanted)
+    }
+
     fn make_room(&mut self, address: IpAddr) {
         let limits = self.endpoint.config.limits;
         let half_open = &self.endpoint.half_open;
-        let victim = if half_open.count_from(address) >= limits.half_open_per_address.max(1) {
+        let victim = if half_open.unproved_from(address) >= limits.half_open_per_address.max(1) {
             half_open.oldest_from(address)
         } else if half_open.len() >= limits.half_open.max(1) {
             half_open.oldest()

@@ -1,19 +1,21 @@
 //! What the operator, or a packet without an SA, wants.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Call;
 use crate::action::CloseReason;
+use crate::children::{TrafficOf, Wanted};
 use crate::config::IkeVersion;
 use crate::context::{Effect, TimerKey};
 use crate::event::{Command, PacketEnd};
-use crate::id::IkeId;
+use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::session::Session;
-use crate::v1;
+use crate::{v1, v2};
 
 impl Call<'_> {
     pub(super) fn command(&mut self, command: Command) -> Result<Outcome, DropReason> {
@@ -179,9 +181,7 @@ impl Call<'_> {
         {
             return Err(DropReason::AlreadyUnderWay);
         }
-        if peer.version != IkeVersion::V1 {
-            return Err(DropReason::PeerVersion(peer.version));
-        }
+        let version = peer.version;
         let old = replaces
             .and_then(|ike| endpoint.sessions.get(&ike))
             .map(|s| s.head().path);
@@ -202,8 +202,19 @@ impl Call<'_> {
             }
         };
         let id = IkeId(self.endpoint.world.handles.next());
-        let session = v1::Session::initiate(&mut self.context(), id, index, path, replaces)?;
-        let session = Session::V1(session);
+        let session = match version {
+            IkeVersion::V1 => {
+                let ctx = &mut self.context();
+                let session = v1::Session::initiate(ctx, id, index, path, replaces)?;
+                Session::V1(Box::new(session))
+            }
+            IkeVersion::V2 => {
+                let first = self.first_wanted(index);
+                let ctx = &mut self.context();
+                let session = v2::Session::initiate(ctx, id, index, path, replaces, first)?;
+                Session::V2(Box::new(session))
+            }
+        };
         self.endpoint
             .by_own_cookie
             .insert(session.head().spis.0, id);
@@ -226,6 +237,37 @@ impl Call<'_> {
         }
     }
 
+    /// The child that an IKE SA of IKEv2 brings up with its own last message.
+    fn first_wanted(&self, index: usize) -> Option<Wanted> {
+        let config = *self.endpoint.peers.get(index)?.wanted.first()?;
+        let child = self
+            .endpoint
+            .config
+            .peers
+            .get(index)?
+            .children
+            .get(config)?;
+        Some(Wanted {
+            traffic: TrafficOf {
+                config,
+                local: child.local.clone(),
+                remote: child.remote.clone(),
+            },
+            replaces: None,
+        })
+    }
+
+    /// How the children of an IKE SA end with it: in IKEv2 its own end is theirs (RFC 7296 §1.4.1).
+    fn end_of_child(&self, child: ChildId) -> Effect {
+        let children = &self.endpoint.world.children;
+        let ike = children.get(child).map(|c| c.ike);
+        let session = ike.and_then(|ike| self.endpoint.sessions.get(&ike));
+        match session.map(Session::version) {
+            Some(IkeVersion::V2) => Effect::RemoveChild(child, CloseReason::Requested),
+            _ => Effect::DeleteChild(child, CloseReason::Requested),
+        }
+    }
+
     /// Deletes an IKE SA, and its children first while there is an SA to tell it on.
     fn delete_ike(&mut self, ike: IkeId) {
         let children: Vec<_> = self
@@ -237,8 +279,8 @@ impl Call<'_> {
             .map(|c| c.id)
             .collect();
         for child in children {
-            self.context()
-                .effect(Effect::DeleteChild(child, CloseReason::Requested));
+            let effect = self.end_of_child(child);
+            self.context().effect(effect);
         }
         self.settle();
         self.with(ike, |session, ctx| {
@@ -262,8 +304,8 @@ impl Call<'_> {
             .map(|c| c.id)
             .collect();
         for child in children {
-            self.context()
-                .effect(Effect::DeleteChild(child, CloseReason::Requested));
+            let effect = self.end_of_child(child);
+            self.context().effect(effect);
         }
         self.settle();
         let sessions: Vec<IkeId> = self

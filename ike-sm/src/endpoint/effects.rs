@@ -1,5 +1,7 @@
 //! What one SA's progress means to the others: adoption, replacement, loss.
 
+mod v2;
+
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -7,9 +9,9 @@ use core::time::Duration;
 use super::Call;
 use crate::action::{Action, ChildUpdate, CloseReason, IpsecProtocol};
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
-use crate::config::Identity;
+use crate::config::{Identity, IkeVersion};
 use crate::context::{Effect, Standing, TimerKey};
-use crate::explain::{IkeState, Input, Role, Transition, What};
+use crate::explain::{Role, What};
 use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
 use crate::session::{Head, Session};
@@ -37,6 +39,14 @@ impl Call<'_> {
                 Effect::DeleteChild(child, reason) => self.delete_child(child, reason),
                 Effect::RemoveChild(child, reason) => self.remove_child(child, reason),
                 Effect::PeerDead(ike) => self.peer_dead(ike),
+                Effect::Reauthenticate(ike) => self.reauthenticate(ike),
+                Effect::Born => self.born(),
+                Effect::Adopt(old, new) => self.succeed(old, new),
+                Effect::DeleteIke(ike, reason) => {
+                    self.with(ike, |session, ctx| session.close(ctx, reason, true));
+                }
+                Effect::Unwanted(index, config) => self.no_longer_wanted(index, config),
+                Effect::WantLater(index) => self.want_later(index),
             }
         }
     }
@@ -93,18 +103,13 @@ impl Call<'_> {
 
     fn established(&mut self, ike: IkeId) {
         self.endpoint.half_open.authenticated(ike);
-        let (from, to) = (IkeState::Complete.into(), IkeState::Complete.into());
-        let input = Input::Phase1Complete;
-        let step = Transition {
-            input,
-            from,
-            to,
-            message_id: None,
-        };
-        self.context().note(Some(ike), What::Transition(step));
+        if self.version_of(ike) == Some(IkeVersion::V1) {
+            self.note_phase1(ike);
+        }
         let Some(session) = self.endpoint.sessions.get(&ike) else {
             return;
         };
+        let version = session.version();
         let head = session.head();
         let Some(remote_id) = session.remote_id().cloned() else {
             return;
@@ -115,7 +120,7 @@ impl Call<'_> {
             created: head.created,
             since: self.now,
             initiator: head.role == Role::Initiator,
-            initiator_spi: head.spis.0,
+            rank: session.rank(),
             replaced: false,
             told_spi: None,
         };
@@ -143,9 +148,9 @@ impl Call<'_> {
 
         let mut winner = ike;
         for (old, standing) in rivals {
-            if crossed(&standing, &new) && standing.initiator_spi < new.initiator_spi {
-                // Both ends have started at once: both keep the SA with the lower cookie, and the
-                // end that started the other one deletes it.
+            if crossed(&standing, &new) && standing.rank > new.rank {
+                // Both ends have started at once: both keep the same SA, and the end that started
+                // the other one deletes it.
                 self.retire_ike(ike, new.initiator);
                 winner = old;
             } else {
@@ -157,7 +162,9 @@ impl Call<'_> {
                 self.retire_ike(old, ours);
             }
         }
-        self.adopt(index, &new.remote_id, winner);
+        if version == IkeVersion::V1 {
+            self.adopt(index, &new.remote_id, winner);
+        }
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.answered();
             if state.attempt == Some(ike) {
@@ -206,6 +213,8 @@ impl Call<'_> {
         let Some(state) = self.endpoint.peers.get(index) else {
             return;
         };
+        // A child of IKEv2 belongs to its IKE SA.
+        let own = self.version_of(ike) == Some(IkeVersion::V2);
         let wanted: Vec<usize> = state.wanted.iter().copied().collect();
         for config in wanted {
             let Some(child) = self
@@ -227,7 +236,7 @@ impl Call<'_> {
                 .world
                 .children
                 .of(index, &remote_id)
-                .any(|c| c.config == config && c.is_current());
+                .any(|c| c.config == config && c.is_current() && (c.ike == ike || !own));
             let coming = self
                 .endpoint
                 .sessions
@@ -292,7 +301,7 @@ impl Call<'_> {
     fn closed(&mut self, ike: IkeId, reason: CloseReason) {
         // What is under way ends with it; it may note further effects.
         self.with(ike, |session, ctx| session.drop_exchanges(ctx, reason));
-        let Some(session) = self.endpoint.sessions.remove(&ike) else {
+        let Some(mut session) = self.endpoint.sessions.remove(&ike) else {
             return;
         };
         self.endpoint.world.questions.close_all(ike);
@@ -305,6 +314,9 @@ impl Call<'_> {
         }
         let standing = self.endpoint.world.standing.remove(&ike);
         self.context().touch(TimerKey::Ike(ike));
+        if session.v2_mut().is_some_and(|s| s.is_buried()) {
+            return;
+        }
         let peer = self.peer_name(head.peer);
         let note = What::IkeClosed {
             peer: peer.clone(),
@@ -314,11 +326,14 @@ impl Call<'_> {
         if standing.is_some() || head.role == Role::Initiator {
             self.actions.push(Action::IkeClosed { ike, peer, reason });
         }
+        let standing_up = standing.is_some();
         match standing {
+            Some(_) if session.version() == IkeVersion::V2 => self.end_children(ike, reason),
             Some(standing) => self.pass_on(&standing),
             None if head.role == Role::Initiator => self.attempt_failed(&head, reason),
             None => {}
         }
+        self.bury(session, standing_up);
     }
 
     /// Another SA of the same peer takes over the children of one that has ended.
@@ -438,7 +453,12 @@ impl Call<'_> {
         if standing.replaced {
             return;
         }
-        let _started = self.start_phase1(standing.peer, Some(ike));
+        let index = standing.peer;
+        if self.version_of(ike) == Some(IkeVersion::V2) {
+            self.with(ike, |session, ctx| session.v2_mut().map(|s| s.rekey(ctx)));
+            return;
+        }
+        let _started = self.start_phase1(index, Some(ike));
     }
 
     /// A child carries traffic: whatever else of ours would only double it is given up.
@@ -519,6 +539,7 @@ impl Call<'_> {
         let told = DeletedChild {
             protocol: child.suite.protocol(),
             spi_in: child.spi_in,
+            spi_out: child.spi_out,
         };
         let by = if self.endpoint.world.standing.contains_key(&child.ike) {
             Some(child.ike)
@@ -570,9 +591,10 @@ impl Call<'_> {
         let sessions = &self.endpoint.sessions;
         let fits = |id: &IkeId, s: &Standing| {
             !s.replaced
-                && sessions
-                    .get(id)
-                    .is_some_and(|x| x.head().path.remote.ip() == remote)
+                && sessions.get(id).is_some_and(|x| {
+                    // Deletions of IKEv2 are acknowledged: there is nothing to heal.
+                    x.version() == IkeVersion::V1 && x.head().path.remote.ip() == remote
+                })
         };
         let standing = self.endpoint.world.standing.iter_mut();
         let (ike, standing) = standing
@@ -590,6 +612,7 @@ impl Call<'_> {
         let told = DeletedChild {
             protocol,
             spi_in: spi,
+            spi_out: 0,
         };
         self.with(ike, |session, ctx| session.tell_deleted(ctx, &told));
         Ok(Outcome::Handled)

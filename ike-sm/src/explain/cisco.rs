@@ -92,11 +92,12 @@ impl Display for Cisco<'_> {
                 )
             }
             What::Notified {
+                version,
                 notify,
                 authenticated,
                 message_id,
             } => {
-                let name = words::notify(*notify);
+                let name = words::notify(*version, *notify);
                 let trust = if *authenticated {
                     ""
                 } else {
@@ -339,7 +340,7 @@ impl Display for Proxy<'_> {
 }
 
 fn nat(f: &mut Formatter<'_>, tag: &Tag<'_>, n: &NatCheck) -> fmt::Result {
-    writeln!(f, "ISAKMP:received payload type {}", n.payload.0)?;
+    writeln!(f, "ISAKMP:received payload type {}", n.payload.number())?;
     writeln!(f, "{tag} Detected NAT-D payload")?;
     let whose = if n.ours { "MINE" } else { "HIS" };
     let word = if n.matches { "match" } else { "does not match" };

@@ -107,6 +107,7 @@ impl Display for Compact<'_> {
                 )
             }
             What::Notified {
+                version,
                 notify,
                 authenticated,
                 ..
@@ -116,7 +117,11 @@ impl Display for Compact<'_> {
                 } else {
                     " (not authenticated: a hint at most)"
                 };
-                write!(f, "IKE[{n}] notified: {}{trust}", words::notify(*notify))
+                write!(
+                    f,
+                    "IKE[{n}] notified: {}{trust}",
+                    words::notify(*version, *notify)
+                )
             }
             What::Dpd(DpdStep::Dead) => write!(f, "IKE[{n}] peer is dead"),
             What::Dropped { path, reason } => {

@@ -191,7 +191,7 @@ fn fields(o: &mut Object<'_, '_>, what: &What) -> fmt::Result {
             o.text("event", &"nat_detection")?;
             o.text("side", &if n.ours { "ours" } else { "theirs" })?;
             o.raw("matches", &n.matches)?;
-            o.raw("payload", &n.payload.0)
+            o.raw("payload", &n.payload.number())
         }
         What::KeysDerived => o.text("event", &"keys_derived"),
         What::Identity(id) => {
@@ -222,12 +222,13 @@ fn fields(o: &mut Object<'_, '_>, what: &What) -> fmt::Result {
             o.text("reason", reason)
         }
         What::Notified {
+            version,
             notify,
             authenticated,
             message_id,
         } => {
             o.text("event", &"notified")?;
-            o.text("notify", &words::notify(*notify))?;
+            o.text("notify", &words::notify(*version, *notify))?;
             o.raw("type", notify)?;
             o.raw("authenticated", authenticated)?;
             o.raw("message_id", message_id)

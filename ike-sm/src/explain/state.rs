@@ -92,6 +92,16 @@ named! {
         Complete = "IKE_P1_COMPLETE",
         /// The SA is going away.
         Destroying = "IKE_DEST_SA",
+        /// IKEv2: nothing sent, nothing received.
+        Idle = "IDLE",
+        /// IKEv2: IKE_SA_INIT is out.
+        WaitInit = "I_WAIT_INIT",
+        /// IKEv2: IKE_SA_INIT is done, IKE_AUTH is not.
+        WaitAuth = "WAIT_AUTH",
+        /// IKEv2: authenticated.
+        Up = "READY",
+        /// IKEv2: the SA is going away.
+        Deleting = "DELETE",
     }
 }
 
@@ -128,6 +138,12 @@ named! {
         AgInitExch = "AG_INIT_EXCH",
         /// Ready for phase 2.
         QmIdle = "QM_IDLE",
+        /// IKEv2: not authenticated yet.
+        InNegotiation = "IN-NEG",
+        /// IKEv2: authenticated.
+        Ready = "READY",
+        /// IKEv2: going away.
+        Delete = "DELETE",
     }
 }
 
@@ -162,6 +178,18 @@ named! {
         WantAggressiveMode = "IKE_MESG_FROM_IPSEC, IKE_SA_REQ_AM",
         /// The SPI that was asked for has come.
         SpiReply = "IKE_MESG_FROM_IPSEC, IKE_SPI_REPLY",
+        /// IKEv2: an SA is wanted.
+        InitSa = "EV_INIT_SA",
+        /// IKEv2: IKE_SA_INIT came.
+        RecvInit = "EV_RECV_INIT",
+        /// IKEv2: a cookie or another group is wanted.
+        AskAgain = "EV_RECV_INIT_NOTIFY",
+        /// IKEv2: IKE_AUTH came and proved good.
+        RecvAuth = "EV_OK_AUTH",
+        /// IKEv2: IKE_AUTH failed.
+        Failed = "EV_AUTH_FAIL",
+        /// IKEv2: the SA is to be deleted.
+        Delete = "EV_DELETE",
         /// A deadline has come.
         Timer = "IKE_MESG_FROM_TIMER, IKE_TIMER",
     }
@@ -196,6 +224,22 @@ named! {
         QmI2 = "QM_I2",
         /// Informational.
         Info = "INFO",
+        /// IKE_SA_INIT, request.
+        SaInitI = "IKE_SA_INIT_I",
+        /// IKE_SA_INIT, response.
+        SaInitR = "IKE_SA_INIT_R",
+        /// IKE_AUTH, request.
+        AuthI = "IKE_AUTH_I",
+        /// IKE_AUTH, response.
+        AuthR = "IKE_AUTH_R",
+        /// CREATE_CHILD_SA, request.
+        CreateChildI = "CREATE_CHILD_SA_I",
+        /// CREATE_CHILD_SA, response.
+        CreateChildR = "CREATE_CHILD_SA_R",
+        /// INFORMATIONAL of IKEv2, request.
+        InformationalI = "INFORMATIONAL_I",
+        /// INFORMATIONAL of IKEv2, response.
+        InformationalR = "INFORMATIONAL_R",
         /// Mode configuration or XAUTH.
         Transaction = "TRANS",
         /// Anything else.
@@ -221,6 +265,9 @@ impl IkeState {
             Self::InitiatorAm1 => ShowState::AgNoState,
             Self::InitiatorAm2 | Self::ResponderAm1 | Self::ResponderAm2 => ShowState::AgInitExch,
             Self::Complete => ShowState::QmIdle,
+            Self::Idle | Self::WaitInit | Self::WaitAuth => ShowState::InNegotiation,
+            Self::Up => ShowState::Ready,
+            Self::Deleting => ShowState::Delete,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::config::{Authentication, Phase1Policy};
 use crate::policy::tests::{cisco_policies, linksys_offer};
 use crate::policy::{OfferedTransform, choose_phase1};
 use crate::selector::Selector;
+use isakmp_wire::registry::v1::PayloadType;
 
 fn record(what: What) -> Record {
     Record {
@@ -303,7 +304,7 @@ fn gv7_and_gv12_dead_peer_detection_and_nat_read_as_in_the_seed() {
         cisco(What::NatDetection(NatCheck {
             ours,
             matches,
-            payload: PayloadType(17),
+            payload: PayloadType(17).into(),
         }))
     };
     assert_eq!(
@@ -345,13 +346,14 @@ fn every_kind() -> Vec<What> {
             attempt: 2,
         },
         What::Processing {
-            payload: PayloadType::SA,
+            payload: PayloadType::SA.into(),
             message_id: 0,
         },
         What::KeysDerived,
         What::VendorId { name: "DPD" },
         What::ExchangeBegan { message_id: 7 },
         What::Notified {
+            version: IkeVersion::V1,
             notify: 24578,
             authenticated: true,
             message_id: 7,

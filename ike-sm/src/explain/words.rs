@@ -12,11 +12,16 @@ use isakmp_wire::registry::v1::{
 
 use super::Notice;
 use crate::action::{ChildSuite, CloseReason};
-use crate::config::{Authentication, Lifetime};
+use crate::config::{Authentication, IkeVersion, Lifetime};
+use crate::outcome::PayloadName;
 use crate::policy::{Attribute, AttributeValue};
 use crate::selector::Selector;
 
-pub(crate) fn payload(p: PayloadType) -> &'static str {
+pub(crate) fn payload(p: PayloadName) -> &'static str {
+    let p = match p {
+        PayloadName::V1(p) => p,
+        PayloadName::V2(p) => return p.name().unwrap_or("UNKNOWN"),
+    };
     match p {
         PayloadType::NOTIFICATION => "NOTIFY",
         PayloadType::DELETE => "DELETE",
@@ -111,8 +116,12 @@ pub(super) fn transform(protocol: u8, id: u8) -> &'static str {
     name.unwrap_or("UNKNOWN")
 }
 
-pub(crate) fn notify(value: u16) -> &'static str {
-    NotifyType(value).name().unwrap_or("UNKNOWN")
+pub(crate) fn notify(version: IkeVersion, value: u16) -> &'static str {
+    let name = match version {
+        IkeVersion::V1 => NotifyType(value).name(),
+        IkeVersion::V2 => isakmp_wire::registry::v2::NotifyType(value).name(),
+    };
+    name.unwrap_or("UNKNOWN")
 }
 
 /// One attribute of phase 1, as IOS prints it.
@@ -260,6 +269,7 @@ pub(crate) fn close(reason: CloseReason) -> &'static str {
         CloseReason::RefusedByPeer(_) => "refused by the peer",
         CloseReason::ParentClosed => "its IKE SA has ended",
         CloseReason::Evicted => "a bound was reached",
+        CloseReason::AuthenticationFailed => "authentication has failed",
         CloseReason::Crypto => "cryptographic failure",
     }
 }

@@ -8,6 +8,7 @@ use isakmp_wire::v1::{Message, Notification, NotifyType, PayloadType, Writer};
 use isakmp_wire::{BuildError, Header};
 
 use crate::action::{CloseReason, IpsecProtocol};
+use crate::config::IkeVersion;
 use crate::context::{Context, Effect};
 use crate::explain::{DpdStep, IkeState, Step, What};
 use crate::id::ChildId;
@@ -69,6 +70,7 @@ pub(crate) fn receive(
         ctx.note(
             Some(frame.ike),
             What::Notified {
+                version: IkeVersion::V1,
                 notify,
                 authenticated: true,
                 message_id: id,
@@ -253,6 +255,7 @@ pub(crate) fn refuse_clear(
             ctx.note(
                 Some(frame.ike),
                 What::Notified {
+                    version: IkeVersion::V1,
                     notify: n.notify_type.0,
                     authenticated: false,
                     message_id: message.header.message_id,

@@ -174,7 +174,7 @@ pub(crate) fn detect_nat(
             What::NatDetection(NatCheck {
                 ours,
                 matches,
-                payload: *payload,
+                payload: (*payload).into(),
             }),
         );
     }

@@ -398,6 +398,7 @@ fn install(
             pfs: parts.choice.group,
             original_addresses: parts.original_addresses,
             replaces: parts.replaces,
+            names_replaced: false,
             rank: secrets.ni_b.min(secrets.nr_b).to_vec(),
             schedule,
         },

@@ -86,7 +86,7 @@ impl Engine {
 
 fn ike_status(sa: ike_sm::IkeStatus, now: Duration) -> IkeStatus {
     let state = sa.show().to_string();
-    let policy = sa.established.as_ref().map(|e| e.policy);
+    let policy = sa.established.as_ref().and_then(|e| e.policy.v1().copied());
     let remaining = |e: &ike_sm::EstablishedStatus| {
         let age = now.saturating_sub(e.since);
         e.schedule.hard.saturating_sub(age).as_secs()

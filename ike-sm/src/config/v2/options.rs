@@ -1,0 +1,47 @@
+//! What a peer is told of IKEv2 alone.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::IkeProposal;
+use crate::config::Lifetime;
+
+/// How IKEv2 is spoken with a peer; without meaning for a peer of IKEv1.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct V2Options {
+    /// Acceptable ways to protect the IKE SA, best first. The first group of the first one is tried
+    /// first.
+    pub proposals: Vec<IkeProposal>,
+    /// The longest life of an IKE SA. Never negotiated: each end rekeys on its own (RFC 7296
+    /// §2.8). Only the time counts.
+    pub lifetime: Lifetime,
+    /// As responder, how long an authentication holds: the peer is told (RFC 4478) and has to
+    /// authenticate anew before.
+    pub authentication_lifetime: Option<Duration>,
+    /// Requests of the peer that are worked on at once (SET_WINDOW_SIZE): 1 to 16.
+    pub window: u8,
+    /// As responder, an IKE SA may come up without a child (RFC 6023).
+    pub childless: bool,
+    /// Octets of the longest message that is not split, IP and UDP headers not counted (RFC 7383);
+    /// `None` splits none.
+    pub fragment: Option<u16>,
+    /// The SA may move to other addresses (RFC 4555).
+    pub mobike: bool,
+}
+
+impl Default for V2Options {
+    /// The proposals of [`IkeProposal::defaults`], one day, a window of 1, messages of up to 1,232
+    /// octets (what fits into an IPv6 packet of 1,280), childless SAs and MOBIKE allowed.
+    fn default() -> Self {
+        Self {
+            proposals: IkeProposal::defaults(),
+            lifetime: Lifetime::PHASE1,
+            authentication_lifetime: None,
+            window: 1,
+            childless: true,
+            fragment: Some(1232),
+            mobike: true,
+        }
+    }
+}

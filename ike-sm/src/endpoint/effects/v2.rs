@@ -1,0 +1,151 @@
+//! What holds in IKEv2 alone: a child belongs to one IKE SA, and a rekey brings forth its successor.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::Call;
+use crate::action::{Action, CloseReason};
+use crate::config::IkeVersion;
+use crate::context::{Standing, TimerKey};
+use crate::explain::{IkeState, Input, Role, Transition, What};
+use crate::id::{ChildId, IkeId};
+use crate::session::Session;
+
+impl Call<'_> {
+    pub(super) fn version_of(&self, ike: IkeId) -> Option<IkeVersion> {
+        self.endpoint.sessions.get(&ike).map(Session::version)
+    }
+
+    pub(super) fn note_phase1(&mut self, ike: IkeId) {
+        let (from, to) = (IkeState::Complete.into(), IkeState::Complete.into());
+        let step = Transition {
+            input: Input::Phase1Complete,
+            from,
+            to,
+            message_id: None,
+        };
+        self.context().note(Some(ike), What::Transition(step));
+    }
+
+    /// Takes in IKE SAs that rekeys have brought forth.
+    pub(super) fn born(&mut self) {
+        for session in core::mem::take(&mut self.endpoint.world.newborn) {
+            let session = Session::V2(Box::new(session));
+            let head = session.head();
+            self.endpoint.by_cookies.insert(head.spis, head.id);
+            self.endpoint.sessions.insert(head.id, session);
+            self.context().touch(TimerKey::Ike(head.id));
+        }
+    }
+
+    /// An IKE SA takes the place of another, children and all (RFC 7296 §2.8).
+    pub(super) fn succeed(&mut self, old: IkeId, new: IkeId) {
+        let Some(session) = self.endpoint.sessions.get(&new) else {
+            return;
+        };
+        let (head, rank) = (session.head(), session.rank());
+        let Some(before) = self.endpoint.world.standing.get_mut(&old) else {
+            return;
+        };
+        before.replaced = true;
+        let standing = Standing {
+            since: self.now,
+            created: self.now,
+            initiator: head.role == Role::Initiator,
+            rank,
+            replaced: false,
+            ..before.clone()
+        };
+        self.endpoint.world.standing.insert(new, standing);
+        let children: Vec<ChildId> = self.children_of(old);
+        for child in children {
+            if let Some(child) = self.endpoint.world.children.get_mut(child) {
+                child.ike = new;
+            }
+        }
+        let peer = self.peer_name(head.peer);
+        self.actions.push(Action::IkeEstablished {
+            ike: new,
+            peer,
+            path: head.path,
+            replaces: Some(old),
+        });
+        let wants = self.with(old, |session, _| session.v2_mut().map(|s| s.take_wants()));
+        let wants = wants.flatten().unwrap_or_default();
+        self.with(new, |session, ctx| {
+            session.v2_mut().map(|s| s.adopt_wants(ctx, wants))
+        });
+        if head.role == Role::Initiator {
+            // RFC 7296 §2.8: who has rekeyed deletes the old SA.
+            let reason = CloseReason::Replaced;
+            self.with(old, |session, ctx| session.close(ctx, reason, true));
+        } else {
+            let now = self.now;
+            self.with(old, |session, _| session.retire(now, false));
+        }
+    }
+
+    fn children_of(&self, ike: IkeId) -> Vec<ChildId> {
+        let children = self.endpoint.world.children.iter();
+        children.filter(|c| c.ike == ike).map(|c| c.id).collect()
+    }
+
+    /// RFC 7296 §1.4.1: all children end with their IKE SA.
+    pub(super) fn end_children(&mut self, ike: IkeId, reason: CloseReason) {
+        let reason = match reason {
+            CloseReason::DeletedByPeer
+            | CloseReason::PeerRestarted
+            | CloseReason::PeerDead
+            | CloseReason::Expired
+            | CloseReason::Replaced => reason,
+            _ => CloseReason::ParentClosed,
+        };
+        for child in self.children_of(ike) {
+            self.remove_child(child, reason);
+        }
+    }
+
+    /// Keeps what answers a peer that missed our last answer.
+    pub(super) fn bury(&mut self, mut session: Session, stood: bool) {
+        let until = self
+            .now
+            .saturating_add(self.endpoint.config.limits.half_open_time);
+        let head = session.head();
+        let answers = session.v2_mut().is_some_and(|s| stood && s.bury(until));
+        if answers && !self.endpoint.sessions.contains_key(&head.id) {
+            self.endpoint.by_cookies.insert(head.spis, head.id);
+            self.endpoint.sessions.insert(head.id, session);
+            self.context().touch(TimerKey::Ike(head.id));
+        }
+    }
+
+    /// The peers have to authenticate anew: a new IKE SA with new children, then the end of the old
+    /// one (RFC 4478 §2, RFC 7296 §2.8.3).
+    pub(super) fn reauthenticate(&mut self, ike: IkeId) {
+        let Some(standing) = self.endpoint.world.standing.get(&ike) else {
+            return;
+        };
+        if standing.replaced {
+            return;
+        }
+        let index = standing.peer;
+        let children = self.endpoint.world.children.iter();
+        let current = children.filter(|c| c.ike == ike && c.is_current());
+        let configs: Vec<usize> = current.map(|c| c.config).collect();
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.wanted.extend(configs);
+        }
+        let _started = self.start_phase1(index, Some(ike));
+    }
+
+    /// Tries again later what the peer is too busy for now.
+    pub(super) fn want_later(&mut self, index: usize) {
+        let now = self.now;
+        let addresses = self.endpoint.config.peers.get(index);
+        let addresses = addresses.map_or(1, |p| p.addresses.len());
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.wait(now, addresses);
+        }
+        self.context().touch(TimerKey::Peer(index));
+    }
+}

@@ -1,0 +1,362 @@
+//! What CREATE_CHILD_SA and the last part of IKE_AUTH have in common: the offer of a child, the
+//! choice, the installation (RFC 7296 §2.9, §2.17).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crypto_suite::{GroupId, Secret};
+use isakmp_wire::BuildError;
+use isakmp_wire::v2::{NotifyType, PayloadType, Writer};
+use nat_t::Verdict;
+
+use super::keys::{Keys, Nonces};
+use super::narrow::{NarrowPolicy, from_wire, narrow, to_wire};
+use super::payloads::{Payloads, required};
+use super::session::Frame;
+use crate::action::Mode;
+use crate::children::{self, NewChild, TrafficOf, Wanted};
+use crate::config::{ChildConfig, Identity};
+use crate::context::Context;
+use crate::explain::{ChildSummary, SelectorCheck, What};
+use crate::id::ChildId;
+use crate::outcome::DropReason;
+use crate::policy::v2::{
+    ChildKeyExchange, ChildTransforms, Choice, Proposal, SpiRule, Terms, check_answer, child_offer,
+    child_policy, choose, read_sa, what_would_match, write_sa,
+};
+use crate::selector::Selectors;
+
+/// A child that we offer.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    pub(crate) child: ChildId,
+    pub(crate) wanted: Wanted,
+    pub(crate) spi: u32,
+    pub(crate) mode: Mode,
+    proposals: Vec<Proposal>,
+}
+
+/// A child that both ends have agreed on.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) child: ChildId,
+    pub(crate) traffic: TrafficOf,
+    pub(crate) spi: u32,
+    pub(crate) mode: Mode,
+    pub(crate) transforms: ChildTransforms,
+    pub(crate) replaces: Option<ChildId>,
+}
+
+/// The IKE SA that a child comes up under.
+#[derive(Clone, Copy)]
+pub(crate) struct Under<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) keys: &'a Keys,
+    pub(crate) remote_id: &'a Identity,
+    pub(crate) verdict: Option<Verdict>,
+}
+
+pub(crate) fn child_config<'a>(
+    frame: &Frame<'a>,
+    config: usize,
+) -> Result<&'a ChildConfig, DropReason> {
+    frame
+        .peer
+        .children
+        .get(config)
+        .ok_or(DropReason::NoSuchObject)
+}
+
+impl Offered {
+    /// Prepares the offer of a child: its SPI is taken from here on.
+    pub(crate) fn new(
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        wanted: Wanted,
+        exchange: ChildKeyExchange,
+    ) -> Result<Self, DropReason> {
+        let config = child_config(frame, wanted.traffic.config)?;
+        let child = ChildId(ctx.world.handles.next());
+        let spi = children::draw_spi(ctx, child)?;
+        Ok(Self {
+            child,
+            spi,
+            mode: config.mode,
+            proposals: child_offer(config, spi, exchange),
+            wanted,
+        })
+    }
+
+    /// Gives the SPI back.
+    pub(crate) fn withdraw(&self, ctx: &mut Context<'_>) {
+        ctx.world.children.release_spi(self.spi);
+    }
+
+    /// `SA`
+    pub(crate) fn write_sa(&self, w: &mut Writer<'_>) -> Result<(), BuildError> {
+        if self.mode == Mode::Transport {
+            w.notify(NotifyType::USE_TRANSPORT_MODE, &[])?;
+        }
+        w.sa(|sa| write_sa(&self.proposals, sa)).map(|_| ())
+    }
+
+    /// `TSi, TSr`
+    pub(crate) fn write_ts(&self, w: &mut Writer<'_>) -> Result<(), BuildError> {
+        let traffic = &self.wanted.traffic;
+        w.ts_initiator(&to_wire(&traffic.local))?;
+        w.ts_responder(&to_wire(&traffic.remote))?;
+        Ok(())
+    }
+
+    /// Checks what the responder has made of the offer.
+    pub(crate) fn check(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        payloads: &Payloads<'_>,
+        key_exchange: Option<GroupId>,
+    ) -> Result<Settled, DropReason> {
+        let sa = required(payloads.sa, PayloadType::SA)?;
+        let tsi = required(payloads.ts_initiator, PayloadType::TS_INITIATOR)?;
+        let tsr = required(payloads.ts_responder, PayloadType::TS_RESPONDER)?;
+        let config = child_config(frame, self.wanted.traffic.config)?;
+        let terms = terms(config, key_exchange);
+        let choice = check_answer(&self.proposals, &read_sa(&sa), &terms, &mut |what| {
+            ctx.note(Some(frame.ike), what);
+        });
+        let choice = choice.map_err(|_| DropReason::NotOffered)?;
+        let transforms = choice.child().ok_or(DropReason::NotOffered)?;
+        let local = from_wire(&tsi).ok_or(DropReason::TsUnacceptable)?;
+        let remote = from_wire(&tsr).ok_or(DropReason::TsUnacceptable)?;
+        // RFC 7296 §2.9: a responder may narrow, and no more than that.
+        let wanted = &self.wanted.traffic;
+        let ok = wanted.local.contains(&local) && wanted.remote.contains(&remote);
+        note_selectors(ctx, frame, config, &local, &remote, ok);
+        if !ok {
+            return Err(DropReason::TsUnacceptable);
+        }
+        let transport = payloads.has(NotifyType::USE_TRANSPORT_MODE);
+        if transport != (self.mode == Mode::Transport) {
+            return Err(DropReason::NotOffered);
+        }
+        Ok(Settled {
+            child: self.child,
+            traffic: TrafficOf {
+                config: wanted.config,
+                local,
+                remote,
+            },
+            spi: self.spi,
+            mode: self.mode,
+            transforms,
+            replaces: self.wanted.replaces,
+        })
+    }
+}
+
+/// What a responder grants of an offer, before it has an SPI of its own.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) traffic: TrafficOf,
+    pub(crate) mode: Mode,
+    pub(crate) choice: Choice,
+    pub(crate) transforms: ChildTransforms,
+}
+
+/// Responder: the first child of the configuration that the offer fits. With `only`, no other.
+pub(crate) fn grant(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    payloads: &Payloads<'_>,
+    exchange: ChildKeyExchange,
+    key_exchange: Option<GroupId>,
+    only: Option<usize>,
+) -> Result<Granted, DropReason> {
+    let sa = required(payloads.sa, PayloadType::SA)?;
+    let tsi = required(payloads.ts_initiator, PayloadType::TS_INITIATOR)?;
+    let tsr = required(payloads.ts_responder, PayloadType::TS_RESPONDER)?;
+    if ctx.world.children.count(frame.ike) >= ctx.config.limits.children_per_ike_sa {
+        return Err(DropReason::Limit("children of one IKE SA"));
+    }
+    let asked_local = from_wire(&tsr).ok_or(DropReason::TsUnacceptable)?;
+    let asked_remote = from_wire(&tsi).ok_or(DropReason::TsUnacceptable)?;
+    let theirs = read_sa(&sa);
+    let wants_transport = payloads.has(NotifyType::USE_TRANSPORT_MODE);
+    let mut refusal = DropReason::TsUnacceptable;
+    for (index, config) in frame.peer.children.iter().enumerate() {
+        if only.is_some_and(|only| only != index) {
+            continue;
+        }
+        let policy = NarrowPolicy {
+            child: &config.name,
+            local: &config.local,
+            remote: &config.remote,
+            one_ts_per_child: false,
+        };
+        let narrowed = narrow(&policy, &asked_local, &asked_remote, &mut |what| {
+            ctx.note(Some(frame.ike), what);
+        });
+        let Some(narrowed) = narrowed else {
+            continue;
+        };
+        if config.mode == Mode::Transport && !wants_transport {
+            refusal = DropReason::NoProposalChosen;
+            continue;
+        }
+        let ours = child_policy(config, exchange, ctx.provider, ctx.config.weak);
+        let terms = terms(config, key_exchange);
+        let choice = choose(&ours, &theirs, &terms, &mut |what| {
+            ctx.note(Some(frame.ike), what);
+        });
+        let found = choice.and_then(|choice| Some((choice.child()?, choice)));
+        let Some((transforms, choice)) = found else {
+            let (provider, weak) = (ctx.provider, ctx.config.weak);
+            if let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
+                ctx.note(Some(frame.ike), What::WouldMatch(Box::new(miss)));
+            }
+            refusal = DropReason::NoProposalChosen;
+            continue;
+        };
+        return Ok(Granted {
+            traffic: TrafficOf {
+                config: index,
+                local: narrowed.local,
+                remote: narrowed.remote,
+            },
+            mode: config.mode,
+            choice,
+            transforms,
+        });
+    }
+    Err(refusal)
+}
+
+impl Granted {
+    /// Gives the child a handle and an SPI of ours.
+    pub(crate) fn settle(
+        &self,
+        ctx: &mut Context<'_>,
+        replaces: Option<ChildId>,
+    ) -> Result<Settled, DropReason> {
+        let child = ChildId(ctx.world.handles.next());
+        Ok(Settled {
+            child,
+            traffic: self.traffic.clone(),
+            spi: children::draw_spi(ctx, child)?,
+            mode: self.mode,
+            transforms: self.transforms,
+            replaces,
+        })
+    }
+
+    /// `SA`, with our SPI.
+    pub(crate) fn write_sa(&self, w: &mut Writer<'_>, spi: u32) -> Result<(), BuildError> {
+        if self.mode == Mode::Transport {
+            w.notify(NotifyType::USE_TRANSPORT_MODE, &[])?;
+        }
+        let answer = self.choice.answer(&spi.to_be_bytes());
+        w.sa(|sa| write_sa(&[answer], sa)).map(|_| ())
+    }
+
+    /// `TSi, TSr`
+    pub(crate) fn write_ts(&self, w: &mut Writer<'_>) -> Result<(), BuildError> {
+        w.ts_initiator(&to_wire(&self.traffic.remote))?;
+        w.ts_responder(&to_wire(&self.traffic.local))?;
+        Ok(())
+    }
+}
+
+/// Derives the keys of both directions and installs the child.
+pub(crate) fn install(
+    ctx: &mut Context<'_>,
+    under: &Under<'_>,
+    settled: Settled,
+    g_ir: Option<&Secret>,
+    nonces: &Nonces<'_>,
+    initiator: bool,
+) -> Result<(), DropReason> {
+    let frame = &under.frame;
+    let config = child_config(frame, settled.traffic.config)?;
+    let len = settled.transforms.suite.key_material_len();
+    let keys = under.keys.child(g_ir, nonces, &[], len);
+    let keys = keys.ok().filter(|_| len > 0).ok_or(DropReason::Crypto)?;
+    let (keys_in, keys_out) = if initiator {
+        (keys.from_responder, keys.from_initiator)
+    } else {
+        (keys.from_initiator, keys.from_responder)
+    };
+    let random = u32::from_be_bytes(ctx.random());
+    let schedule = config.margin.schedule(config.lifetime, initiator, random);
+    let udp_encapsulation = frame.path.natt && under.verdict.is_some_and(Verdict::nat);
+    let summary = ChildSummary {
+        child: settled.child,
+        name: config.name.clone(),
+        spi_in: settled.spi,
+        spi_out: settled.transforms.peer_spi,
+        suite: settled.transforms.suite,
+        mode: settled.mode,
+        udp_encapsulation,
+        local: settled.traffic.local.clone(),
+        remote: settled.traffic.remote.clone(),
+        path: frame.path,
+        offered: config.lifetime,
+        lifetime: config.lifetime,
+        replaces: settled.replaces,
+    };
+    children::install(
+        ctx,
+        NewChild {
+            id: settled.child,
+            ike: frame.ike,
+            peer: frame.index,
+            config: settled.traffic.config,
+            remote_id: under.remote_id.clone(),
+            initiator,
+            suite: settled.transforms.suite,
+            mode: settled.mode,
+            spi_in: settled.spi,
+            spi_out: settled.transforms.peer_spi,
+            keys_in,
+            keys_out,
+            udp_encapsulation,
+            path: frame.path,
+            local: settled.traffic.local,
+            remote: settled.traffic.remote,
+            esn: settled.transforms.esn,
+            original_addresses: None,
+            replaces: settled.replaces,
+            pfs: settled.transforms.group,
+            names_replaced: true,
+            rank: nonces.initiator.min(nonces.responder).to_vec(),
+            schedule,
+        },
+    );
+    ctx.note(Some(frame.ike), What::ChildCreated(Box::new(summary)));
+    Ok(())
+}
+
+fn terms(config: &ChildConfig, key_exchange: Option<GroupId>) -> Terms<'_> {
+    Terms {
+        subject: &config.name,
+        spi: SpiRule::Child,
+        key_exchange,
+        additional: false,
+    }
+}
+
+fn note_selectors(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    config: &ChildConfig,
+    local: &Selectors,
+    remote: &Selectors,
+    ok: bool,
+) {
+    let check = SelectorCheck {
+        child: config.name.clone(),
+        local: local.clone(),
+        remote: remote.clone(),
+        ok,
+    };
+    ctx.note(Some(frame.ike), What::SelectorCheck(Box::new(check)));
+}

@@ -1,0 +1,276 @@
+//! New keys for the IKE SA: `HDR, SK {SA, Ni, KEi} -->` and the answer to it (RFC 7296 §1.3.2,
+//! §2.18).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crypto_suite::{ActiveKeyExchange, GroupId, Secret};
+use isakmp_wire::v2::{NotifyType, PayloadType};
+
+use super::{answer_exchange, group_of, nonce, wanted_group};
+use crate::action::CloseReason;
+use crate::alg::v2 as alg;
+use crate::context::{Context, Effect};
+use crate::explain::{Role, What};
+use crate::id::IkeId;
+use crate::outcome::DropReason;
+use crate::policy::v2::{
+    IkeSuite, Proposal, SpiRule, Terms, check_answer, choose, ike_offer, read_sa, what_would_match,
+    write_sa,
+};
+use crate::v2::crypt::Crypt;
+use crate::v2::established::Task;
+use crate::v2::keys::{Keys, Nonces, Spis};
+use crate::v2::payloads::{Payloads, required};
+use crate::v2::protect::Inner;
+use crate::v2::sa_init;
+use crate::v2::session::{Frame, Session, Stage};
+use crate::v2::up::Response;
+
+/// Our request is out.
+#[derive(Debug)]
+pub(crate) struct IkeTask {
+    spi: [u8; 8],
+    ni: Vec<u8>,
+    offer: Vec<Proposal>,
+    exchange: Option<Box<dyn ActiveKeyExchange>>,
+    /// The peer has asked for another group once.
+    corrected: bool,
+}
+
+fn terms<'a>(key_exchange: Option<GroupId>) -> Terms<'a> {
+    Terms {
+        subject: "IKE SA",
+        spi: SpiRule::Ike,
+        key_exchange,
+        additional: false,
+    }
+}
+
+impl IkeTask {
+    /// Builds the request, with `group` or the first that is configured.
+    pub(in crate::v2) fn start(
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        group: Option<GroupId>,
+    ) -> Result<(Self, Inner), DropReason> {
+        let proposals = &frame.peer.v2.proposals;
+        let first = proposals.first().and_then(|p| p.groups.first()).copied();
+        let id = group.or(first).ok_or(DropReason::NoProposalChosen)?;
+        let method = alg::group_to_wire(id).ok_or(DropReason::Crypto)?;
+        let implementation = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
+        let exchange = implementation
+            .start(ctx.rng)
+            .map_err(|_| DropReason::Crypto)?;
+        let spi = ctx.cookie()?;
+        let ni = sa_init::nonce(ctx);
+        let offer = ike_offer(proposals, &spi);
+        let inner = Inner::build(|w| {
+            w.sa(|sa| write_sa(&offer, sa))?;
+            w.nonce(&ni)?;
+            w.key_exchange(method, exchange.public())?;
+            Ok(())
+        });
+        let inner = inner.map_err(|_| DropReason::Limit("message size"))?;
+        let task = Self {
+            spi,
+            ni,
+            offer,
+            exchange: Some(exchange),
+            corrected: group.is_some(),
+        };
+        Ok((task, inner))
+    }
+}
+
+/// Takes in the response.
+pub(in crate::v2) fn finish(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    mut task: IkeTask,
+    payloads: Result<Payloads<'_>, DropReason>,
+) {
+    let now = ctx.now;
+    let exchange = task.exchange.take();
+    let agreed = match (&payloads, exchange) {
+        (Ok(payloads), Some(exchange)) => accept(session, ctx, frame, &task, exchange, payloads),
+        _ => Err(DropReason::WrongState),
+    };
+    match agreed {
+        Ok(next) => ours_is_up(session, ctx, next),
+        Err(_) => {
+            let payloads = payloads.as_ref().ok();
+            let group = payloads.and_then(wanted_group).filter(|group| {
+                let offered = &frame.peer.v2.proposals;
+                !task.corrected && offered.iter().any(|p| p.groups.contains(group))
+            });
+            if group.is_some() && session.up().is_some_and(|up| up.rival.is_none()) {
+                // RFC 7296 §1.3: the same offer with the other group.
+                if let Ok((task, inner)) = IkeTask::start(ctx, frame, group) {
+                    let exchange = isakmp_wire::registry::ExchangeType::CREATE_CHILD_SA;
+                    let patience = frame.peer.retransmit;
+                    let id = session.request(ctx, exchange, &inner, &patience);
+                    if let (Ok(id), Some(up)) = (id, session.up_mut()) {
+                        up.tasks.insert(id, Task::Ike(Box::new(task)));
+                        return;
+                    }
+                }
+            }
+            let busy = payloads.is_some_and(|p| p.has(NotifyType::TEMPORARY_FAILURE));
+            let Some(up) = session.up_mut() else { return };
+            match up.rival.take() {
+                // RFC 7296 §2.25.2: ours came to nothing, the peer's did not.
+                Some((rival, _)) => ctx.effect(Effect::Adopt(session.id, rival)),
+                None => up.retry_rekey(now, busy),
+            }
+        }
+    }
+}
+
+/// Our rekey has come through. When the peer's has too, the SA with the lowest nonce goes, and the
+/// end that made it deletes it (RFC 7296 §2.8.1).
+fn ours_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Session) {
+    let (old, new) = (session.id, next.id);
+    let ours = next.up().map(|up| up.rank.clone()).unwrap_or_default();
+    let rival = session.up_mut().and_then(|up| up.rival.take());
+    ctx.world.newborn.push(next);
+    ctx.effect(Effect::Born);
+    match rival {
+        Some((rival, rank)) if ours < rank => {
+            ctx.effect(Effect::Adopt(old, rival));
+            ctx.effect(Effect::DeleteIke(new, CloseReason::Replaced));
+        }
+        _ => ctx.effect(Effect::Adopt(old, new)),
+    }
+}
+
+fn accept(
+    session: &Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    task: &IkeTask,
+    exchange: Box<dyn ActiveKeyExchange>,
+    payloads: &Payloads<'_>,
+) -> Result<Session, DropReason> {
+    let sa = required(payloads.sa, PayloadType::SA)?;
+    let nr = nonce(session, payloads)?;
+    let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
+    let group = exchange.group();
+    if alg::group_from_wire(ke.method) != Some(group) {
+        return Err(DropReason::NotOffered);
+    }
+    let terms = terms(Some(group));
+    let choice = check_answer(&task.offer, &read_sa(&sa), &terms, &mut |what| {
+        ctx.note(Some(frame.ike), what);
+    });
+    let choice = choice.map_err(|_| DropReason::NotOffered)?;
+    let suite = choice.ike_suite().ok_or(DropReason::NotOffered)?;
+    let peer_spi = <[u8; 8]>::try_from(choice.peer_spi.as_slice());
+    let g_ir = exchange
+        .finish(ke.data)
+        .map_err(|_| DropReason::BadKeyExchange)?;
+    let spis = Spis {
+        initiator: task.spi,
+        responder: peer_spi.map_err(|_| DropReason::NotOffered)?,
+    };
+    let nonces = Nonces {
+        initiator: &task.ni,
+        responder: nr,
+    };
+    succeed(session, ctx, Role::Initiator, spis, suite, &nonces, &g_ir)
+}
+
+/// Answers a request of the peer.
+pub(super) fn respond(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    payloads: &Payloads<'_>,
+) -> Result<Response, DropReason> {
+    let up = session.up().ok_or(DropReason::WrongState)?;
+    // RFC 7296 §2.25.2: not while children of ours come or go.
+    if up.is_changing_children() || up.rival.is_some() {
+        return Err(DropReason::TemporaryFailure);
+    }
+    let rekeying = up.is_rekeying();
+    let sa = required(payloads.sa, PayloadType::SA)?;
+    let ni = nonce(session, payloads)?;
+    let ours = ike_offer(&frame.peer.v2.proposals, &[]);
+    let terms = terms(group_of(payloads));
+    let theirs = read_sa(&sa);
+    let choice = choose(&ours, &theirs, &terms, &mut |what| {
+        ctx.note(Some(frame.ike), what);
+    });
+    let found = choice.and_then(|choice| Some((choice.ike_suite()?, choice)));
+    let Some((suite, choice)) = found else {
+        let (provider, weak) = (ctx.provider, ctx.config.weak);
+        if let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
+            ctx.note(Some(frame.ike), What::WouldMatch(Box::new(miss)));
+        }
+        return Err(DropReason::NoProposalChosen);
+    };
+    let peer_spi = <[u8; 8]>::try_from(choice.peer_spi.as_slice());
+    let peer_spi = peer_spi.map_err(|_| DropReason::NoProposalChosen)?;
+    let exchange = answer_exchange(ctx, payloads, Some(suite.group))?;
+    let (method, public, g_ir) = exchange.ok_or(DropReason::Crypto)?;
+    let spis = Spis {
+        initiator: peer_spi,
+        responder: ctx.cookie()?,
+    };
+    let nr = sa_init::nonce(ctx);
+    let nonces = Nonces {
+        initiator: ni,
+        responder: &nr,
+    };
+    let next = succeed(session, ctx, Role::Responder, spis, suite, &nonces, &g_ir)?;
+    let response = Response::build(|w| {
+        w.sa(|sa| write_sa(&[choice.answer(&spis.responder)], sa))?;
+        w.nonce(&nr)?;
+        w.key_exchange(method, &public)?;
+        Ok(())
+    })?;
+    let (old, new) = (session.id, next.id);
+    let rank = next.up().map(|up| up.rank.clone()).unwrap_or_default();
+    ctx.world.newborn.push(next);
+    ctx.effect(Effect::Born);
+    match session.up_mut().filter(|_| rekeying) {
+        // Both at once: decided when the response to ours is here.
+        Some(up) => up.rival = Some((new, rank)),
+        None => ctx.effect(Effect::Adopt(old, new)),
+    }
+    Ok(response)
+}
+
+/// The IKE SA that takes the place of this one.
+fn succeed(
+    session: &Session,
+    ctx: &mut Context<'_>,
+    role: Role,
+    spis: Spis,
+    suite: IkeSuite,
+    nonces: &Nonces<'_>,
+    g_ir: &Secret,
+) -> Result<Session, DropReason> {
+    let (up, crypt) = session
+        .up()
+        .zip(session.crypt.as_ref())
+        .ok_or(DropReason::WrongState)?;
+    let prf = ctx.provider.prf(suite.prf).ok_or(DropReason::Crypto)?;
+    let seed = crypt.keys.rekey_skeyseed(g_ir, nonces, &[]);
+    let keys = Keys::derive(prf, suite.protection, &seed, nonces, spis);
+    let keys = keys.map_err(|_| DropReason::Crypto)?;
+    let crypt = Crypt::new(ctx.provider, keys, role)?;
+    let id = IkeId(ctx.world.handles.next());
+    let mut next = Session::new(ctx, id, session.peer, role, session.path, spis);
+    next.replaces = Some(session.id);
+    let frame = next.frame(ctx)?;
+    let rank = nonces.initiator.min(nonces.responder).to_vec();
+    let established = up.successor(ctx, &frame, suite, rank);
+    ctx.note(Some(id), What::KeysDerived);
+    crypt.log(ctx);
+    next.window.open(frame.peer.v2.window);
+    next.crypt = Some(Box::new(crypt));
+    next.stage = Stage::Up(Box::new(established));
+    Ok(next)
+}

@@ -1,0 +1,71 @@
+//! What a peer is told of an error: one notification, or nothing (RFC 7296 §2.21, §3.10.1).
+
+use alloc::vec::Vec;
+
+use isakmp_wire::v2::NotifyType;
+
+use crate::alg::v2 as alg;
+use crate::outcome::DropReason;
+
+/// A notification of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) notify: NotifyType,
+    pub(crate) data: Vec<u8>,
+}
+
+impl From<NotifyType> for Told {
+    fn from(notify: NotifyType) -> Self {
+        Self {
+            notify,
+            data: Vec::new(),
+        }
+    }
+}
+
+/// What the sender of a request that led to this is told; `None` for silence. Only requests get an
+/// answer, and only those whose sender is known: in IKE_SA_INIT the address that it came from, later
+/// the holder of the keys.
+pub(crate) fn told(reason: &DropReason) -> Option<Told> {
+    let (notify, data) = match reason {
+        DropReason::UnsupportedCritical(payload) => (
+            NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD,
+            alloc::vec![payload.0],
+        ),
+        DropReason::WrongGroup(wanted) => {
+            // RFC 7296 §1.2: the acceptable group, two octets.
+            let number = alg::group_to_wire(*wanted)?;
+            (
+                NotifyType::INVALID_KE_PAYLOAD,
+                number.0.to_be_bytes().to_vec(),
+            )
+        }
+        other => (simple(other)?, Vec::new()),
+    };
+    Some(Told { notify, data })
+}
+
+const fn simple(reason: &DropReason) -> Option<NotifyType> {
+    Some(match reason {
+        DropReason::Malformed(_)
+        | DropReason::MissingPayload(_)
+        | DropReason::UnexpectedPayload(_)
+        | DropReason::MisplacedPayload(_)
+        | DropReason::BadPayload(_)
+        | DropReason::NonceLength(_)
+        | DropReason::BadKeyExchange
+        | DropReason::UnexpectedExchange(_) => NotifyType::INVALID_SYNTAX,
+        DropReason::NoProposalChosen => NotifyType::NO_PROPOSAL_CHOSEN,
+        // RFC 7296 §2.21.2: one error for every way in which authentication can fail.
+        DropReason::AuthenticationFailed
+        | DropReason::WrongIdentity
+        | DropReason::NoPsk
+        | DropReason::UnknownPeer => NotifyType::AUTHENTICATION_FAILED,
+        DropReason::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
+        // RFC 7296 §1.3: a responder that will have no more Child SAs.
+        DropReason::Limit(_) => NotifyType::NO_ADDITIONAL_SAS,
+        DropReason::TemporaryFailure => NotifyType::TEMPORARY_FAILURE,
+        DropReason::ChildNotFound(_) => NotifyType::CHILD_SA_NOT_FOUND,
+        _ => return None,
+    })
+}

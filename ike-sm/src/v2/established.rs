@@ -1,0 +1,400 @@
+//! An IKE SA after IKE_AUTH: what was agreed on, its timers, the exchanges under way and those that
+//! wait for room in the window.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use isakmp_wire::registry::ExchangeType;
+use nat_t::Verdict;
+
+use super::create_child::{ChildTask, IkeTask};
+use super::ike_auth::Proved;
+use super::sa_init::Init;
+use super::session::Frame;
+use crate::action::CloseReason;
+use crate::children::{DeletedChild, TrafficOf, Wanted};
+use crate::config::{Dpd, DpdTimes, Identity, Retransmit, Schedule};
+use crate::context::Context;
+use crate::explain::Role;
+use crate::id::IkeId;
+use crate::path::Path;
+use crate::policy::v2::IkeSuite;
+use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
+
+/// When a rekey that has led to nothing is tried again.
+const RETRY: Duration = Duration::from_secs(30);
+/// The same when the peer was busy only (TEMPORARY_FAILURE).
+const RETRY_SOON: Duration = Duration::from_secs(2);
+/// How long a replaced SA is kept for messages on their way.
+const DRAIN: Duration = Duration::from_secs(10);
+/// The same on the side that did not start its replacement.
+const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
+
+/// An IKE SA after IKE_AUTH.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) suite: IkeSuite,
+    pub(crate) remote_id: Identity,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) fragmentation: bool,
+    pub(crate) mobike: bool,
+    pub(crate) since: Duration,
+    pub(crate) schedule: Schedule,
+    /// The lower of its two nonces: both ends compare the same ones.
+    pub(crate) rank: Vec<u8>,
+    /// Another SA has taken over, or this one is being deleted.
+    pub(crate) replaced: bool,
+    pub(crate) keepalive: Option<nat_t::Keepalive>,
+    pub(super) live: Liveness,
+    /// Exchanges of ours under way, by message ID.
+    pub(super) tasks: BTreeMap<u32, Task>,
+    /// Exchanges of ours that wait.
+    pub(super) queue: VecDeque<Want>,
+    /// The peer has rekeyed the SA while a rekey of ours is under way: its successor and its rank.
+    pub(super) rival: Option<(IkeId, Vec<u8>)>,
+    pub(super) rekey_at: Option<Duration>,
+    expire_at: Option<Duration>,
+    drain_at: Option<Duration>,
+    reauthenticate_at: Option<Duration>,
+}
+
+/// An exchange that we want.
+#[derive(Debug)]
+pub(crate) enum Want {
+    /// A child, new or in place of another.
+    Child(Wanted),
+    /// New keys for the IKE SA.
+    RekeyIke,
+    /// The end of children.
+    Delete(Vec<DeletedChild>),
+    /// The end of the IKE SA.
+    DeleteIke(CloseReason),
+    /// A sign of life.
+    Liveness,
+}
+
+/// An exchange of ours that waits for its response.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Child(Box<ChildTask>),
+    Ike(Box<IkeTask>),
+    Delete(Vec<DeletedChild>),
+    DeleteIke(CloseReason),
+    Liveness,
+}
+
+impl Task {
+    const fn exchange(&self) -> ExchangeType {
+        match self {
+            Self::Child(_) | Self::Ike(_) => ExchangeType::CREATE_CHILD_SA,
+            Self::Delete(_) | Self::DeleteIke(_) | Self::Liveness => ExchangeType::INFORMATIONAL_V2,
+        }
+    }
+}
+
+/// What the lifetime of the SA asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LifetimeDue {
+    Rekey,
+    Reauthenticate,
+    Expire,
+    Drained,
+}
+
+impl Established {
+    pub(super) fn new(
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        init: &Init,
+        proved: &Proved,
+    ) -> Self {
+        let now = ctx.now;
+        let mut this = Self::bare(ctx, frame, init.suite, proved.remote_id.clone());
+        this.verdict = init.verdict;
+        this.fragmentation = init.peer.fragmentation;
+        this.mobike = proved.mobike;
+        this.rank = init.rank();
+        // RFC 4478 §3: in time before it is over.
+        this.reauthenticate_at = proved.lifetime.map(|lifetime| {
+            let margin = frame
+                .peer
+                .margin
+                .time
+                .min(lifetime.checked_div(4).unwrap_or_default());
+            now.saturating_add(lifetime.saturating_sub(margin))
+        });
+        this.keep_alive(frame, frame.path, now);
+        this
+    }
+
+    /// The SA that takes the place of this one after a rekey.
+    pub(super) fn successor(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        suite: IkeSuite,
+        rank: Vec<u8>,
+    ) -> Self {
+        let mut next = Self::bare(ctx, frame, suite, self.remote_id.clone());
+        next.verdict = self.verdict;
+        next.fragmentation = self.fragmentation;
+        next.mobike = self.mobike;
+        next.rank = rank;
+        // RFC 4478 §2: a rekey is no authentication.
+        next.reauthenticate_at = self.reauthenticate_at;
+        next.keep_alive(frame, frame.path, ctx.now);
+        next
+    }
+
+    fn bare(
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        suite: IkeSuite,
+        remote_id: Identity,
+    ) -> Self {
+        let now = ctx.now;
+        let random = u32::from_be_bytes(ctx.random());
+        let initiator = frame.role == Role::Initiator;
+        let lifetime = frame.peer.v2.lifetime;
+        let schedule = frame.peer.margin.schedule(lifetime, initiator, random);
+        Self {
+            suite,
+            remote_id,
+            verdict: None,
+            fragmentation: false,
+            mobike: false,
+            since: now,
+            rekey_at: Some(now.saturating_add(schedule.soft)),
+            expire_at: Some(now.saturating_add(schedule.hard)),
+            schedule,
+            rank: Vec::new(),
+            replaced: false,
+            keepalive: None,
+            live: Liveness::new(frame.peer.dpd, now),
+            tasks: BTreeMap::new(),
+            queue: VecDeque::new(),
+            rival: None,
+            drain_at: None,
+            reauthenticate_at: None,
+        }
+    }
+
+    /// Keepalives on a path where we are behind the NAT.
+    fn keep_alive(&mut self, frame: &Frame<'_>, path: Path, now: Duration) {
+        let behind = self.verdict.is_some_and(Verdict::sends_keepalives);
+        self.keepalive = frame
+            .peer
+            .nat_traversal
+            .keepalive
+            .filter(|_| behind && path.natt)
+            .map(|interval| {
+                let mut timer = nat_t::Keepalive::new(interval);
+                timer.start(now);
+                timer
+            });
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        let keepalive = self.keepalive.as_ref();
+        [
+            (self.rekey_at, DeadlineReason::IkeRekey),
+            (self.reauthenticate_at, DeadlineReason::Reauthentication),
+            (self.expire_at, DeadlineReason::IkeExpiry),
+            (self.drain_at, DeadlineReason::IkeDrain),
+            (self.live.deadline(), DeadlineReason::Dpd),
+            (
+                keepalive.and_then(nat_t::Keepalive::next_deadline),
+                DeadlineReason::NatKeepalive,
+            ),
+        ]
+        .into_iter()
+        .fold(None, |first, (at, why)| earliest(first, deadline(at, why)))
+    }
+
+    /// The type of the exchange of ours with this message ID.
+    pub(super) fn exchange_of(&self, id: u32) -> Option<ExchangeType> {
+        self.tasks.get(&id).map(Task::exchange)
+    }
+
+    /// Something authenticated came in: the peer lives.
+    pub(super) fn heard(&mut self, now: Duration) {
+        self.live.heard(now);
+    }
+
+    /// What the lifetime asks for at `now`.
+    pub(super) fn lifetime_due(&mut self, now: Duration) -> Option<LifetimeDue> {
+        let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        if due(self.expire_at) {
+            self.expire_at = None;
+            Some(LifetimeDue::Expire)
+        } else if due(self.drain_at) {
+            self.drain_at = None;
+            Some(LifetimeDue::Drained)
+        } else if due(self.reauthenticate_at) {
+            self.reauthenticate_at = Some(now.saturating_add(RETRY));
+            Some(LifetimeDue::Reauthenticate)
+        } else if due(self.rekey_at) {
+            self.rekey_at = Some(now.saturating_add(RETRY));
+            Some(LifetimeDue::Rekey)
+        } else {
+            None
+        }
+    }
+
+    /// A rekey has to be tried again: soon when the peer was busy only.
+    pub(super) fn retry_rekey(&mut self, now: Duration, busy: bool) {
+        if !self.replaced {
+            let wait = if busy { RETRY_SOON } else { RETRY };
+            self.rekey_at = Some(now.saturating_add(wait));
+        }
+    }
+
+    /// Another SA has taken over. `ours` says that it is on us to delete this one.
+    pub(crate) fn retire(&mut self, now: Duration, ours: bool) {
+        if !self.replaced {
+            self.replaced = true;
+            self.rekey_at = None;
+            self.reauthenticate_at = None;
+            self.drain_at = Some(now.saturating_add(if ours { DRAIN } else { DRAIN_PASSIVE }));
+        }
+    }
+
+    /// The SA that had replaced this one is gone.
+    pub(crate) fn reinstate(&mut self, now: Duration) {
+        if self.replaced && !self.is_closing() {
+            self.replaced = false;
+            self.drain_at = None;
+            self.rekey_at = Some(now.saturating_add(RETRY));
+        }
+    }
+
+    /// No timer but those of its last exchange.
+    pub(super) fn closing(&mut self) {
+        self.replaced = true;
+        self.rekey_at = None;
+        self.reauthenticate_at = None;
+        self.expire_at = None;
+        self.drain_at = None;
+        self.keepalive = None;
+        self.live = Liveness::new(Dpd::Off, Duration::ZERO);
+    }
+
+    /// Whether we are deleting it.
+    pub(super) fn is_closing(&self) -> bool {
+        self.tasks.values().any(|t| matches!(t, Task::DeleteIke(_)))
+            || self.queue.iter().any(|w| matches!(w, Want::DeleteIke(_)))
+    }
+
+    /// Whether a rekey of the IKE SA of ours is under way.
+    pub(super) fn is_rekeying(&self) -> bool {
+        self.tasks.values().any(|t| matches!(t, Task::Ike(_)))
+    }
+
+    /// Whether a negotiation or deletion of children of ours is under way.
+    pub(super) fn is_changing_children(&self) -> bool {
+        let changes = |t: &Task| matches!(t, Task::Child(_) | Task::Delete(_));
+        self.tasks.values().any(changes)
+    }
+
+    /// Whether we are deleting the child with this outbound SPI.
+    pub(super) fn is_deleting(&self, spi_out: u32) -> bool {
+        let has = |list: &Vec<DeletedChild>| list.iter().any(|c| c.spi_out == spi_out);
+        let task = |t: &Task| matches!(t, Task::Delete(list) if has(list));
+        let want = |w: &Want| matches!(w, Want::Delete(list) if has(list));
+        self.tasks.values().any(task) || self.queue.iter().any(want)
+    }
+
+    /// The children that are negotiated or about to be.
+    fn wanted(&self) -> impl Iterator<Item = &Wanted> + '_ {
+        let tasks = self.tasks.values().filter_map(|t| match t {
+            Task::Child(task) => Some(&task.offered.wanted),
+            _ => None,
+        });
+        let queue = self.queue.iter().filter_map(|w| match w {
+            Want::Child(wanted) => Some(wanted),
+            _ => None,
+        });
+        tasks.chain(queue)
+    }
+
+    /// Whether a negotiation of ours for this child of the configuration is under way.
+    pub(crate) fn negotiates(&self, config: usize) -> bool {
+        self.wanted().any(|w| w.traffic.config == config)
+    }
+
+    /// Whether a negotiation of ours for this traffic is under way.
+    pub(crate) fn negotiates_traffic(&self, traffic: &TrafficOf) -> bool {
+        self.wanted().any(|w| w.traffic == *traffic)
+    }
+}
+
+/// Liveness of the peer: an empty INFORMATIONAL request when it has been silent (RFC 7296 §2.4).
+#[derive(Debug)]
+pub(super) struct Liveness {
+    policy: Dpd,
+    last_inbound: Duration,
+    /// Something was sent since something came in.
+    outbound: bool,
+    /// A request is out, or about to be.
+    asking: bool,
+}
+
+impl Liveness {
+    const fn new(policy: Dpd, now: Duration) -> Self {
+        Self {
+            policy,
+            last_inbound: now,
+            outbound: false,
+            asking: false,
+        }
+    }
+
+    const fn times(&self) -> Option<(DpdTimes, bool)> {
+        match self.policy {
+            Dpd::OnTraffic(times) => Some((times, false)),
+            Dpd::Periodic(times) => Some((times, true)),
+            Dpd::Off => None,
+        }
+    }
+
+    fn heard(&mut self, now: Duration) {
+        self.last_inbound = self.last_inbound.max(now);
+        self.outbound = false;
+        self.asking = false;
+    }
+
+    pub(super) const fn sent(&mut self) {
+        self.outbound = true;
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let (times, periodic) = self.times()?;
+        // An interval of zero would ask without end.
+        let idle = times.idle.max(Duration::from_millis(100));
+        let waits = !self.asking && (periodic || self.outbound);
+        waits.then(|| self.last_inbound.saturating_add(idle))
+    }
+
+    /// Whether to ask now; if so, it counts as asked. Gives the time of silence.
+    pub(super) fn due(&mut self, now: Duration) -> Option<Duration> {
+        self.deadline().filter(|at| *at <= now)?;
+        self.asking = true;
+        Some(now.saturating_sub(self.last_inbound))
+    }
+
+    /// How a question is repeated: as configured for dead peer detection.
+    pub(super) fn patience(&self, usual: &Retransmit) -> Retransmit {
+        let Some((times, _)) = self.times() else {
+            return *usual;
+        };
+        Retransmit {
+            first: times.retry,
+            growth_percent: 100,
+            longest: times.retry,
+            tries: times.tries.saturating_sub(1),
+            jitter_percent: 0,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! INFORMATIONAL: liveness, deletion, notifications (RFC 7296 §1.4, §1.4.1).
+
+use isakmp_wire::registry::ProtocolId;
+use isakmp_wire::v2::NotifyType;
+
+use super::payloads::Payloads;
+use super::protect::Inner;
+use super::session::{Frame, Session};
+use super::up::{Response, Then, remove_deleted};
+use crate::action::{CloseReason, IpsecProtocol};
+use crate::children::DeletedChild;
+use crate::config::IkeVersion;
+use crate::context::Context;
+use crate::explain::What;
+use crate::outcome::DropReason;
+
+/// Answers a request of the peer.
+pub(super) fn respond(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    payloads: &Payloads<'_>,
+) -> Result<Response, DropReason> {
+    for notify in &payloads.notifies {
+        ctx.note(
+            Some(frame.ike),
+            What::Notified {
+                version: IkeVersion::V2,
+                notify: notify.notify_type.0,
+                authenticated: true,
+                message_id: 0,
+            },
+        );
+    }
+    let deletes_ike = |d: &isakmp_wire::v2::Delete<'_>| d.protocol_id == ProtocolId::IKE;
+    if payloads.deletes.iter().any(deletes_ike) {
+        // RFC 7296 §1.4.1: an empty response; children end with their IKE SA.
+        let mut response = Response::build(|_| Ok(()))?;
+        response.then = Then::Close(CloseReason::DeletedByPeer);
+        return Ok(response);
+    }
+    // RFC 7296 §2.21.2, §2.21.3: the peer has given the SA up.
+    let fatal = [
+        NotifyType::AUTHENTICATION_FAILED,
+        NotifyType::INVALID_SYNTAX,
+    ];
+    if let Some(kind) = fatal.into_iter().find(|kind| payloads.has(*kind)) {
+        let mut response = Response::build(|_| Ok(()))?;
+        response.then = Then::Close(CloseReason::RefusedByPeer(kind.0));
+        return Ok(response);
+    }
+    let mut deleted = [
+        (ProtocolId::ESP, IpsecProtocol::Esp, alloc::vec::Vec::new()),
+        (ProtocolId::AH, IpsecProtocol::Ah, alloc::vec::Vec::new()),
+    ];
+    for (id, protocol, ours) in &mut deleted {
+        let named = payloads.deletes.iter().filter(|d| d.protocol_id == *id);
+        let spis = named.flat_map(isakmp_wire::v2::Delete::spis);
+        *ours = remove_deleted(ctx, session, spis, *protocol);
+    }
+    Response::build(|w| {
+        for (id, _, ours) in &deleted {
+            // RFC 7296 §1.4.1: the SPIs of the other direction; none of those that both delete.
+            if !ours.is_empty() {
+                w.delete(*id, ours)?;
+            }
+        }
+        if let Some(cookie) = payloads.notify(NotifyType::COOKIE2) {
+            // RFC 4555 §4.2.5: copied into the response.
+            w.notify(NotifyType::COOKIE2, cookie.data)?;
+        }
+        Ok(())
+    })
+}
+
+fn build(
+    fill: impl FnOnce(&mut isakmp_wire::v2::Writer<'_>) -> Result<(), isakmp_wire::BuildError>,
+) -> Result<Inner, DropReason> {
+    Inner::build(fill).map_err(|_| DropReason::Limit("message size"))
+}
+
+/// `HDR, SK {D, …} -->`
+pub(super) fn delete(children: &[DeletedChild]) -> Result<Inner, DropReason> {
+    let of = |protocol| {
+        let named = children.iter().filter(move |c| c.protocol == protocol);
+        named.map(|c| c.spi_in).collect::<alloc::vec::Vec<u32>>()
+    };
+    build(|w| {
+        for (id, spis) in [
+            (ProtocolId::ESP, of(IpsecProtocol::Esp)),
+            (ProtocolId::AH, of(IpsecProtocol::Ah)),
+        ] {
+            if !spis.is_empty() {
+                w.delete(id, &spis)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// `HDR, SK {D} -->`
+pub(super) fn delete_ike() -> Result<Inner, DropReason> {
+    build(|w| w.delete_ike().map(|_| ()))
+}
+
+/// `HDR, SK {} -->`
+pub(super) fn empty() -> Result<Inner, DropReason> {
+    build(|_| Ok(()))
+}

@@ -1,0 +1,290 @@
+//! `HDR, SAi1, KEi, Ni -->` and what comes back: an answer, or an order to ask again with a cookie
+//! (RFC 7296 §2.6) or another group (§1.2).
+//!
+//! Whoever sees our request can forge what comes back. So an error ends nothing: it is remembered
+//! as a hint for the day when nobody answers. And a key pair that another group has replaced is
+//! kept: the true answer may still come for it.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use crypto_suite::{ActiveKeyExchange, GroupId};
+use isakmp_wire::Flags;
+use isakmp_wire::v2::{Message, NotifyType, PayloadType};
+
+use super::{Abilities, Init, build, derive, group_of, nonce, write_abilities};
+use crate::alg::v2 as alg;
+use crate::context::Context;
+use crate::explain::What;
+use crate::outcome::DropReason;
+use crate::policy::v2::{
+    Proposal, SpiRule, Terms, check_answer, ike_offer, read_sa, what_would_match, write_sa,
+};
+use crate::v2::crypt::Crypt;
+use crate::v2::keys::{Nonces, Spis};
+use crate::v2::nat;
+use crate::v2::payloads::{Payloads, required};
+use crate::v2::session::Frame;
+
+/// Times that a responder may make us ask again.
+const MOST_TURNS: u8 = 6;
+/// Octets of the longest cookie (RFC 7296 §2.6).
+const MAX_COOKIE: usize = 64;
+
+/// IKE_SA_INIT is out.
+#[derive(Debug)]
+pub(crate) struct Initiator {
+    ni: Vec<u8>,
+    offer: Vec<Proposal>,
+    /// One for each group that was asked for, the latest last.
+    attempts: Vec<Attempt>,
+    cookie: Vec<u8>,
+    turns: u8,
+    /// An error that nothing authenticates.
+    pub(crate) hint: Option<NotifyType>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    group: GroupId,
+    exchange: Option<Box<dyn ActiveKeyExchange>>,
+    request: Bytes,
+}
+
+/// What a response has led to.
+pub(crate) enum Reply {
+    /// Ask again, with this.
+    Again(Bytes),
+    /// An error that nothing authenticates.
+    Hint,
+    /// Keys are there.
+    Settled(Box<Init>, Box<Crypt>, [u8; 8]),
+}
+
+impl Initiator {
+    /// Builds the first request.
+    pub(crate) fn start(
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+    ) -> Result<(Self, Bytes), DropReason> {
+        let offer = ike_offer(&frame.peer.v2.proposals, &[]);
+        // The group most likely to be taken: the first of the first proposal (RFC 7296 §1.2).
+        let group = frame
+            .peer
+            .v2
+            .proposals
+            .first()
+            .and_then(|p| p.groups.first());
+        let group = *group.ok_or(DropReason::NoProposalChosen)?;
+        let mut this = Self {
+            ni: nonce(ctx),
+            offer,
+            attempts: Vec::new(),
+            cookie: Vec::new(),
+            turns: 0,
+            hint: None,
+        };
+        let request = this.attempt(ctx, frame, group)?;
+        Ok((this, request))
+    }
+
+    /// Draws a key pair of `group` and builds the request with it.
+    fn attempt(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        group: GroupId,
+    ) -> Result<Bytes, DropReason> {
+        let exchange = group_of(ctx, group)?
+            .start(ctx.rng)
+            .map_err(|_| DropReason::Crypto)?;
+        let request = self.request(ctx, frame, &*exchange)?;
+        self.attempts.push(Attempt {
+            group,
+            exchange: Some(exchange),
+            request: request.clone(),
+        });
+        Ok(request)
+    }
+
+    /// `HDR(A,0), [N(COOKIE),] SAi1, KEi, Ni -->`
+    fn request(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        exchange: &dyn ActiveKeyExchange,
+    ) -> Result<Bytes, DropReason> {
+        let method = alg::group_to_wire(exchange.group()).ok_or(DropReason::Crypto)?;
+        let spis = Spis {
+            initiator: frame.spis.initiator,
+            responder: [0; 8],
+        };
+        let nat = nat::hashes(ctx, frame, &spis);
+        build((spis.initiator, spis.responder), Flags::INITIATOR, |w| {
+            if !self.cookie.is_empty() {
+                // RFC 7296 §2.6: the cookie is the first payload, all others are unchanged.
+                w.notify(NotifyType::COOKIE, &self.cookie)?;
+            }
+            w.sa(|sa| write_sa(&self.offer, sa))?;
+            w.key_exchange(method, exchange.public())?;
+            w.nonce(&self.ni)?;
+            nat::write(w, &nat)?;
+            write_abilities(w, frame)
+        })
+    }
+
+    /// Takes in a response.
+    pub(crate) fn receive(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        message: &Message<'_>,
+    ) -> Result<Reply, DropReason> {
+        let payloads = Payloads::read(&message.payloads(), &ctx.config.wire)?;
+        if payloads.sa.is_none() {
+            return self.turned_away(ctx, frame, &payloads);
+        }
+        self.answered(ctx, frame, message, &payloads)
+    }
+
+    /// `<-- HDR, N(COOKIE)`, `<-- HDR, N(INVALID_KE_PAYLOAD)`, or an error.
+    fn turned_away(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        payloads: &Payloads<'_>,
+    ) -> Result<Reply, DropReason> {
+        if let Some(cookie) = payloads.notify(NotifyType::COOKIE) {
+            if cookie.data.is_empty() || cookie.data.len() > MAX_COOKIE {
+                return Err(DropReason::BadPayload(PayloadType::NOTIFY.into()));
+            }
+            self.may_turn()?;
+            let before = core::mem::replace(&mut self.cookie, cookie.data.to_vec());
+            return match self.again(ctx, frame) {
+                Ok(request) => Ok(self.turn(request)),
+                Err(reason) => {
+                    self.cookie = before;
+                    Err(reason)
+                }
+            };
+        }
+        let error = payloads.error().ok_or(DropReason::UnexpectedMessage)?;
+        if error.notify_type == NotifyType::INVALID_KE_PAYLOAD {
+            let number = error
+                .u16()
+                .ok_or(DropReason::BadPayload(PayloadType::NOTIFY.into()))?;
+            let method = isakmp_wire::v2::KeyExchangeMethod(number);
+            let group = alg::group_from_wire(method).ok_or(DropReason::NotOffered)?;
+            // RFC 7296 §1.2: the full set of acceptable suites is offered again, so whoever forges
+            // this can only choose among what is acceptable.
+            let offered = frame.peer.v2.proposals.iter();
+            if !offered.clone().any(|p| p.groups.contains(&group)) {
+                return Err(DropReason::NotOffered);
+            }
+            if self.attempts.iter().any(|a| a.group == group) {
+                return Err(DropReason::UnexpectedMessage);
+            }
+            self.may_turn()?;
+            let request = self.attempt(ctx, frame, group)?;
+            return Ok(self.turn(request));
+        }
+        self.hint = Some(error.notify_type);
+        Ok(Reply::Hint)
+    }
+
+    fn may_turn(&self) -> Result<(), DropReason> {
+        if self.turns >= MOST_TURNS {
+            return Err(DropReason::Limit("repeated IKE_SA_INIT requests"));
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, request: Bytes) -> Reply {
+        self.turns = self.turns.saturating_add(1);
+        Reply::Again(request)
+    }
+
+    /// The latest request with the present cookie.
+    fn again(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Bytes, DropReason> {
+        let latest = self.attempts.last().ok_or(DropReason::WrongState)?;
+        let exchange = latest.exchange.as_deref().ok_or(DropReason::WrongState)?;
+        let request = self.request(ctx, frame, exchange)?;
+        if let Some(latest) = self.attempts.last_mut() {
+            latest.request = request.clone();
+        }
+        Ok(request)
+    }
+
+    /// `<-- HDR, SAr1, KEr, Nr, [CERTREQ]`
+    fn answered(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        message: &Message<'_>,
+        payloads: &Payloads<'_>,
+    ) -> Result<Reply, DropReason> {
+        let spi = message.header.responder_spi;
+        if spi == [0; 8] || spi == frame.spis.initiator {
+            return Err(DropReason::BadCookie);
+        }
+        let sa = required(payloads.sa, PayloadType::SA)?;
+        let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
+        let nr = required(payloads.nonce, PayloadType::NONCE)?;
+        let group = alg::group_from_wire(ke.method).ok_or(DropReason::NotOffered)?;
+        let attempt = self.attempts.iter_mut().find(|a| a.group == group);
+        let attempt = attempt.ok_or(DropReason::NotOffered)?;
+        let terms = Terms {
+            subject: "IKE SA",
+            spi: SpiRule::InHeader,
+            key_exchange: Some(group),
+            additional: false,
+        };
+        let answer = read_sa(&sa);
+        let choice = check_answer(&self.offer, &answer, &terms, &mut |what| {
+            ctx.note(Some(frame.ike), what);
+        });
+        let Ok(choice) = choice else {
+            let (provider, weak) = (ctx.provider, ctx.config.weak);
+            let miss = what_would_match(&self.offer, &answer, &terms, provider, weak);
+            if let Some(miss) = miss {
+                let miss = What::WouldMatch(Box::new(miss));
+                ctx.note(Some(frame.ike), miss);
+            }
+            return Err(DropReason::NotOffered);
+        };
+        let suite = choice.ike_suite().ok_or(DropReason::NotOffered)?;
+        if suite.group != group {
+            return Err(DropReason::NotOffered);
+        }
+        let spis = Spis {
+            initiator: frame.spis.initiator,
+            responder: spi,
+        };
+        let frame = Frame { spis, ..*frame };
+        let verdict = nat::judge(ctx, &frame, &spis, payloads);
+        group_of(ctx, group)?
+            .check_responder(ke.data)
+            .map_err(|_| DropReason::BadKeyExchange)?;
+        let exchange = attempt.exchange.take().ok_or(DropReason::BadKeyExchange)?;
+        let request = attempt.request.clone();
+        let g_ir = exchange
+            .finish(ke.data)
+            .map_err(|_| DropReason::BadKeyExchange)?;
+        let nonces = Nonces {
+            initiator: &self.ni,
+            responder: nr,
+        };
+        let crypt = derive(ctx, &frame, &suite, &nonces, &g_ir)?;
+        let init = Init {
+            request,
+            response: Bytes::copy_from_slice(message.raw()),
+            ni: self.ni.clone(),
+            nr: nr.to_vec(),
+            suite,
+            verdict,
+            peer: Abilities::read(payloads),
+        };
+        Ok(Reply::Settled(Box::new(init), Box::new(crypt), spi))
+    }
+}

@@ -1,0 +1,129 @@
+//! `--> HDR, SAi1, KEi, Ni` and our answer.
+
+use alloc::boxed::Box;
+
+use bytes::Bytes;
+use isakmp_wire::v2::{Message, NotifyType, PayloadType};
+use isakmp_wire::{Flags, Header, Limits};
+
+use super::{Abilities, Init, build, derive, group_of, nonce, write_abilities};
+use crate::alg::v2 as alg;
+use crate::context::Context;
+use crate::explain::What;
+use crate::outcome::DropReason;
+use crate::policy::v2::{SpiRule, Terms, choose, ike_offer, read_sa, what_would_match, write_sa};
+use crate::v2::crypt::Crypt;
+use crate::v2::error::Told;
+use crate::v2::keys::Nonces;
+use crate::v2::nat;
+use crate::v2::payloads::{Payloads, required};
+use crate::v2::session::Frame;
+
+/// Answers a request. When it is refused nothing is left of it.
+pub(crate) fn respond(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    message: &Message<'_>,
+) -> Result<(Box<Init>, Box<Crypt>), DropReason> {
+    let payloads = Payloads::read(&message.payloads(), &ctx.config.wire)?;
+    let sa = required(payloads.sa, PayloadType::SA)?;
+    let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
+    let ni = required(payloads.nonce, PayloadType::NONCE)?;
+    let offered = alg::group_from_wire(ke.method);
+    let ours = ike_offer(&frame.peer.v2.proposals, &[]);
+    let terms = Terms {
+        subject: "IKE SA",
+        spi: SpiRule::InHeader,
+        key_exchange: offered,
+        additional: false,
+    };
+    let theirs = read_sa(&sa);
+    let choice = choose(&ours, &theirs, &terms, &mut |what| {
+        ctx.note(Some(frame.ike), what);
+    });
+    let Some(choice) = choice else {
+        let (provider, weak) = (ctx.provider, ctx.config.weak);
+        if let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
+            let miss = What::WouldMatch(Box::new(miss));
+            ctx.note(Some(frame.ike), miss);
+        }
+        return Err(DropReason::NoProposalChosen);
+    };
+    let suite = choice.ike_suite().ok_or(DropReason::NoProposalChosen)?;
+    if offered != Some(suite.group) {
+        // RFC 7296 §1.2: the initiator guessed another group.
+        return Err(DropReason::WrongGroup(suite.group));
+    }
+    let verdict = {
+        // RFC 7296 §2.23: the responder's SPI is zero in the first message.
+        let mut spis = frame.spis;
+        spis.responder = [0; 8];
+        nat::judge(ctx, frame, &spis, &payloads)
+    };
+    let (public, g_ir) = group_of(ctx, suite.group)?
+        .respond(ctx.rng, ke.data)
+        .map_err(|_| DropReason::BadKeyExchange)?;
+    let nr = nonce(ctx);
+    let nonces = Nonces {
+        initiator: ni,
+        responder: &nr,
+    };
+    let crypt = derive(ctx, frame, &suite, &nonces, &g_ir)?;
+    let hashes = match verdict {
+        Some(_) => nat::hashes(ctx, frame, &frame.spis),
+        None => None,
+    };
+    let spis = (frame.spis.initiator, frame.spis.responder);
+    let response = build(spis, Flags::RESPONSE, |w| {
+        w.sa(|sa| write_sa(&[choice.answer(&[])], sa))?;
+        w.key_exchange(ke.method, &public)?;
+        w.nonce(&nr)?;
+        nat::write(w, &hashes)?;
+        write_abilities(w, frame)?;
+        if frame.peer.v2.childless {
+            // RFC 6023 §3.
+            w.notify(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[])?;
+        }
+        Ok(())
+    })?;
+    let init = Init {
+        request: Bytes::copy_from_slice(message.raw()),
+        response,
+        ni: ni.to_vec(),
+        nr,
+        suite,
+        verdict,
+        peer: Abilities::read(&payloads),
+    };
+    Ok((Box::new(init), Box::new(crypt)))
+}
+
+/// An answer that leaves no state behind: a cookie to bring back, another group, an error. It is
+/// never longer than the request, so that nobody is flooded by way of us.
+pub(crate) fn refuse(request: &Header, told: &Told) -> Option<Bytes> {
+    let spis = (request.initiator_spi, [0; 8]);
+    let answer = build(spis, Flags::RESPONSE, |w| {
+        w.notify(told.notify, &told.data).map(|_| ())
+    });
+    let short = |answer: &Bytes| u32::try_from(answer.len()).is_ok_and(|len| len <= request.length);
+    answer.ok().filter(short)
+}
+
+/// What a cookie is bound to and the cookie that a request brings back: Ni, N(COOKIE).
+pub(crate) fn presented<'a>(
+    message: &Message<'a>,
+    limits: &Limits,
+) -> Result<(&'a [u8], Option<&'a [u8]>), DropReason> {
+    let payloads = Payloads::read(&message.payloads(), limits)?;
+    let ni = required(payloads.nonce, PayloadType::NONCE)?;
+    Ok((ni, payloads.notify(NotifyType::COOKIE).map(|n| n.data)))
+}
+
+/// `<-- HDR(A,0), N(COOKIE)`
+pub(crate) fn challenge(request: &Header, cookie: &[u8]) -> Option<Bytes> {
+    let told = Told {
+        notify: NotifyType::COOKIE,
+        data: cookie.to_vec(),
+    };
+    refuse(request, &told)
+}

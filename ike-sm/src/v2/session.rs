@@ -1,0 +1,916 @@
+//! One IKE SA from its first message to its last: which message belongs where. The exchanges
+//! themselves are tasks of their own; message IDs and repetition are the window's.
+
+use alloc::boxed::Box;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use isakmp_wire::registry::ExchangeType;
+use isakmp_wire::v2::Message;
+use isakmp_wire::{Flags, Header};
+use nat_t::Verdict;
+
+use super::child::{Under, install};
+use super::crypt::{Crypt, Place as Where};
+use super::error::{Told, told};
+use super::established::Established;
+use super::ike_auth::{self, Progress, Proved, Round};
+use super::keys::Spis;
+use super::payloads::Payloads;
+use super::protect::Inner;
+use super::sa_init::{self, Init, Reply};
+use super::window::{Datagrams, Incoming, Overdue, Window};
+use super::{explain, nat};
+use crate::action::{CloseReason, Question};
+use crate::children::Wanted;
+use crate::config::{IkeVersion, PeerConfig, Retransmit};
+use crate::context::{Context, Effect, Place};
+use crate::event::Answer;
+use crate::explain::{IkeState, Input, Notice, Role, State, Step, Transition, What};
+use crate::id::{IkeId, Ticket};
+use crate::outcome::{DropReason, Outcome};
+use crate::path::Path;
+use crate::retransmit::fingerprint;
+use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
+
+/// One IKE SA.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: IkeId,
+    /// The peer's place in the configuration.
+    pub(crate) peer: usize,
+    pub(crate) role: Role,
+    pub(crate) path: Path,
+    pub(crate) spis: Spis,
+    pub(crate) created: Duration,
+    /// The SA that this one is to take over from.
+    pub(crate) replaces: Option<IkeId>,
+    pub(super) window: Window,
+    pub(super) crypt: Option<Box<Crypt>>,
+    pub(super) stage: Stage,
+    question: Option<(Ticket, Duration)>,
+    /// When a negotiation that the peer started is forgotten.
+    half_open_until: Option<Duration>,
+    /// Why the peer was turned away, while the answer that says so is kept.
+    failed: Option<CloseReason>,
+    buried: bool,
+}
+
+/// How far an IKE SA is.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// Our IKE_SA_INIT is out.
+    Init(Box<sa_init::Initiator>, Option<Wanted>),
+    /// There are keys, and IKE_AUTH goes on: we started it.
+    Initiator(Box<Init>, Box<ike_auth::Initiator>),
+    /// The same: the peer started it.
+    Responder(Box<Init>, Box<ike_auth::Responder>),
+    Up(Box<Established>),
+    Gone,
+}
+
+/// The IKE SA that a message belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    pub(crate) ike: IkeId,
+    pub(crate) role: Role,
+    /// The peer's place in the configuration.
+    pub(crate) index: usize,
+    pub(crate) peer: &'a PeerConfig,
+    /// Where the message at hand came from, or where ours goes.
+    pub(crate) path: Path,
+    pub(crate) spis: Spis,
+}
+
+impl Session {
+    /// Starts an IKE SA with this peer, and `first` as its first child.
+    pub(crate) fn initiate(
+        ctx: &mut Context<'_>,
+        id: IkeId,
+        peer: usize,
+        path: Path,
+        replaces: Option<IkeId>,
+        first: Option<Wanted>,
+    ) -> Result<Self, DropReason> {
+        let spis = Spis {
+            initiator: ctx.cookie()?,
+            responder: [0; 8],
+        };
+        let mut session = Self::new(ctx, id, peer, Role::Initiator, path, spis);
+        session.replaces = replaces;
+        let frame = session.frame(ctx)?;
+        let (task, request) = sa_init::Initiator::start(ctx, &frame)?;
+        session.transition(ctx, Input::InitSa, IkeState::Idle, IkeState::WaitInit);
+        session.stage = Stage::Init(Box::new(task), first);
+        explain::sent_clear(ctx, &frame, Step::SaInitI, IkeState::WaitInit, &request);
+        let patience = frame.peer.retransmit;
+        session.transmit(ctx, request.into(), &patience);
+        Ok(session)
+    }
+
+    /// Answers the first message of a peer. When it is refused nothing is left of it.
+    pub(crate) fn respond(
+        ctx: &mut Context<'_>,
+        id: IkeId,
+        peer: usize,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+    ) -> Result<Self, DropReason> {
+        let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
+        let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
+        let spis = Spis {
+            initiator: header.initiator_spi,
+            responder: ctx.cookie()?,
+        };
+        let mut session = Self::new(ctx, id, peer, Role::Responder, path, spis);
+        let frame = session.frame(ctx)?;
+        let chain = message.payloads();
+        explain::received(
+            ctx,
+            &frame,
+            Step::SaInitI,
+            IkeState::Idle,
+            header,
+            &chain,
+            raw.len(),
+        );
+        let (init, crypt) = match sa_init::respond(ctx, &frame, &message) {
+            Ok(settled) => settled,
+            Err(reason) => {
+                if let Some(answer) = told(&reason).and_then(|t| sa_init::refuse(header, &t)) {
+                    ctx.send(path, &answer);
+                }
+                return Err(reason);
+            }
+        };
+        let response = init.response.clone();
+        explain::sent_clear(ctx, &frame, Step::SaInitR, IkeState::WaitAuth, &response);
+        session.window.accept(0, fingerprint);
+        session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
+        session.transition(ctx, Input::RecvInit, IkeState::Idle, IkeState::WaitAuth);
+        session.crypt = Some(crypt);
+        session.stage = Stage::Responder(init, Box::default());
+        session.answer_with(ctx, 0, path, response.into());
+        Ok(session)
+    }
+
+    pub(super) fn new(
+        ctx: &Context<'_>,
+        id: IkeId,
+        peer: usize,
+        role: Role,
+        path: Path,
+        spis: Spis,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            role,
+            path,
+            spis,
+            created: ctx.now,
+            replaces: None,
+            window: Window::new(),
+            crypt: None,
+            stage: Stage::Gone,
+            question: None,
+            half_open_until: None,
+            failed: None,
+            buried: false,
+        }
+    }
+
+    pub(super) fn frame<'c>(&self, ctx: &Context<'c>) -> Result<Frame<'c>, DropReason> {
+        Ok(Frame {
+            ike: self.id,
+            role: self.role,
+            index: self.peer,
+            peer: ctx
+                .config
+                .peers
+                .get(self.peer)
+                .ok_or(DropReason::NoSuchObject)?,
+            path: self.path,
+            spis: self.spis,
+        })
+    }
+
+    /// The SA after IKE_AUTH.
+    pub(crate) fn up(&self) -> Option<&Established> {
+        match &self.stage {
+            Stage::Up(up) => Some(up),
+            _ => None,
+        }
+    }
+
+    /// The SA after IKE_AUTH.
+    pub(super) fn up_mut(&mut self) -> Option<&mut Established> {
+        match &mut self.stage {
+            Stage::Up(up) => Some(up),
+            _ => None,
+        }
+    }
+
+    /// Whether it is authenticated and no other SA has taken over.
+    pub(crate) fn is_current(&self) -> bool {
+        self.up().is_some_and(|up| !up.replaced)
+    }
+
+    /// Whether nothing can come of it any more.
+    pub(crate) const fn is_gone(&self) -> bool {
+        matches!(self.stage, Stage::Gone)
+    }
+
+    /// The field's name of its state.
+    pub(crate) const fn state(&self) -> IkeState {
+        match &self.stage {
+            Stage::Init(..) => IkeState::WaitInit,
+            Stage::Initiator(..) | Stage::Responder(..) => IkeState::WaitAuth,
+            Stage::Up(_) => IkeState::Up,
+            Stage::Gone => IkeState::Deleting,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        let first = [
+            (self.window.deadline(), DeadlineReason::Retransmit),
+            (
+                self.question.map(|(_, until)| until),
+                DeadlineReason::Question,
+            ),
+            (self.half_open_until, DeadlineReason::HalfOpen),
+        ]
+        .into_iter()
+        .fold(None, |first, (at, why)| earliest(first, deadline(at, why)));
+        earliest(first, self.up().and_then(Established::deadline))
+    }
+
+    /// Takes in a message with this SA's SPIs.
+    pub(crate) fn receive(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        let header = Header::read(raw).map_err(DropReason::Malformed)?;
+        // RFC 7296 §2.2: the original initiator sets the I bit in all its messages, and no one else.
+        if header.flags.contains(Flags::INITIATOR) == (self.role == Role::Initiator) {
+            return Err(DropReason::Reflected);
+        }
+        if header.flags.contains(Flags::RESPONSE) {
+            self.receive_response(ctx, path, &header, raw)
+        } else {
+            self.receive_request(ctx, path, &header, raw)
+        }
+    }
+
+    fn receive_request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        let id = header.message_id;
+        let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
+        match self.window.classify(id, &fingerprint) {
+            Incoming::Fresh => {}
+            Incoming::Repeated(answer) => {
+                if let Some(answer) = answer {
+                    let to = self.answers_to(path);
+                    send(ctx, to, &answer);
+                }
+                return Ok(Outcome::Repeated);
+            }
+            Incoming::Conflicting => return Err(DropReason::ReplayedMessageId(id)),
+            Incoming::Stale => return Err(DropReason::Stale),
+            Incoming::Ahead => return Err(DropReason::OutsideWindow(id)),
+        }
+        let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
+        let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
+        let possible = match &self.stage {
+            Stage::Responder(..) => header.exchange_type == ExchangeType::IKE_AUTH,
+            Stage::Up(_) => matches!(
+                header.exchange_type,
+                ExchangeType::CREATE_CHILD_SA | ExchangeType::INFORMATIONAL_V2
+            ),
+            _ => false,
+        };
+        if !possible {
+            return Err(DropReason::UnexpectedExchange(header.exchange_type));
+        }
+        let opened = crypt.open(&message)?;
+        // From here on the sender is known, and its request gets an answer.
+        if opened.fragment.is_some() {
+            return Err(DropReason::UnexpectedMessage);
+        }
+        self.follow(ctx, path);
+        self.window.accept(id, fingerprint);
+        match &self.stage {
+            Stage::Responder(..) => self.auth_request(ctx, path, header, opened.inner),
+            _ => self.up_request(ctx, path, header, opened.inner),
+        }
+        Ok(Outcome::Handled)
+    }
+
+    fn receive_response(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        let id = header.message_id;
+        if !self.window.awaits(id) {
+            return Err(DropReason::Stale);
+        }
+        let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
+        if let Stage::Init(..) = self.stage {
+            return self.init_response(ctx, path, &message);
+        }
+        let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
+        let opened = crypt.open(&message)?;
+        if opened.fragment.is_some() {
+            return Err(DropReason::UnexpectedMessage);
+        }
+        let expected = match &self.stage {
+            Stage::Initiator(..) => Some(ExchangeType::IKE_AUTH),
+            Stage::Up(up) => up.exchange_of(id),
+            _ => None,
+        };
+        if expected != Some(header.exchange_type) {
+            return Err(DropReason::UnexpectedExchange(header.exchange_type));
+        }
+        self.window.answered(id);
+        match &self.stage {
+            Stage::Initiator(..) => self.auth_response(ctx, header, &opened.inner),
+            _ => {
+                self.follow(ctx, path);
+                self.up_response(ctx, id, header, &opened.inner);
+            }
+        }
+        Ok(Outcome::Handled)
+    }
+
+    /// Where the answer to a copy of an old request goes. Nothing proves where a copy comes from,
+    /// but a peer that may move asks again from where it is.
+    fn answers_to(&self, path: Path) -> Path {
+        let verdict = self.up().and_then(|up| up.verdict);
+        let moves = verdict.is_some_and(Verdict::follows_peer)
+            || self.up().is_some_and(|up| up.mobike)
+            || self.up().is_none();
+        if moves && path.natt == self.path.natt || path.remote.ip() == self.path.remote.ip() {
+            path
+        } else {
+            self.path
+        }
+    }
+
+    /// The peer has proved with a new message that it is at the other end of this path.
+    fn follow(&mut self, ctx: &mut Context<'_>, path: Path) {
+        if path == self.path {
+            return;
+        }
+        match &self.stage {
+            // RFC 7296 §2.23: the initiator has moved to port 4500, or its NAT has.
+            Stage::Responder(..) => self.path = path,
+            Stage::Up(up) => {
+                let verdict = up.verdict.unwrap_or_default();
+                let (here, seen) = (self.path.remote, path.remote);
+                if path.natt == self.path.natt
+                    && nat_t::follow(verdict, false, here, seen).is_some()
+                {
+                    self.settle_at(ctx, path);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn settle_at(&mut self, ctx: &mut Context<'_>, path: Path) {
+        if self.path != path {
+            self.path = path;
+            ctx.effect(Effect::Moved(self.id));
+        }
+    }
+
+    /// An ESP packet of a child of this SA has come from another address.
+    pub(crate) fn moved(
+        &mut self,
+        ctx: &mut Context<'_>,
+        remote: SocketAddr,
+    ) -> Result<(), DropReason> {
+        let up = self.up().ok_or(DropReason::WrongState)?;
+        let verdict = up.verdict.unwrap_or_default();
+        let remote = nat_t::follow(verdict, false, self.path.remote, remote)
+            .ok_or(DropReason::AlreadyUnderWay)?;
+        let path = Path {
+            remote,
+            ..self.path
+        };
+        self.settle_at(ctx, path);
+        Ok(())
+    }
+
+    fn init_response(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        message: &Message<'_>,
+    ) -> Result<Outcome, DropReason> {
+        if message.header.exchange_type != ExchangeType::IKE_SA_INIT {
+            return Err(DropReason::UnexpectedExchange(message.header.exchange_type));
+        }
+        let mut frame = self.frame(ctx)?;
+        if frame.path.local.ip().is_unspecified() {
+            // The route to the peer has shown which address of ours it uses.
+            frame.path.local.set_ip(path.local.ip());
+        }
+        let Stage::Init(task, first) = &mut self.stage else {
+            return Err(DropReason::WrongState);
+        };
+        let (chain, len) = (message.payloads(), message.raw().len());
+        let (step, state) = (Step::SaInitR, IkeState::WaitInit);
+        explain::received(ctx, &frame, step, state, &message.header, &chain, len);
+        match task.receive(ctx, &frame, message)? {
+            Reply::Again(request) => {
+                let request = Datagrams::from(request);
+                send(ctx, frame.path, &request);
+                self.window.resent(0, request, ctx.now, ctx.rng);
+                self.transition(ctx, Input::AskAgain, state, state);
+            }
+            Reply::Hint => {
+                let hint = task.hint.map_or(0, |notify| notify.0);
+                ctx.note(
+                    Some(self.id),
+                    What::Notified {
+                        version: IkeVersion::V2,
+                        notify: hint,
+                        authenticated: false,
+                        message_id: 0,
+                    },
+                );
+            }
+            Reply::Settled(init, crypt, responder) => {
+                let first = first.take();
+                self.spis.responder = responder;
+                self.path = nat::float(ctx, &frame, init.verdict, frame.path);
+                self.window.answered(0);
+                self.crypt = Some(crypt);
+                self.stage = Stage::Initiator(init, Box::new(ike_auth::Initiator::new(first)));
+                ctx.effect(Effect::CookiesKnown(self.id));
+                self.transition(ctx, Input::RecvInit, IkeState::WaitInit, IkeState::WaitAuth);
+                self.auth_start(ctx);
+            }
+        }
+        Ok(Outcome::Handled)
+    }
+
+    /// What a round of IKE_AUTH works with.
+    fn round<'r>(&self, frame: Frame<'r>, init: &'r Init, crypt: &'r Crypt) -> Round<'r> {
+        Round {
+            frame,
+            init,
+            crypt,
+            replaces: self.replaces.is_some(),
+        }
+    }
+
+    fn auth_start(&mut self, ctx: &mut Context<'_>) {
+        self.auth(ctx, |ctx, round, task| task.start(ctx, round));
+    }
+
+    fn auth_response(&mut self, ctx: &mut Context<'_>, header: &Header, inner: &Inner) {
+        let limits = ctx.config.wire;
+        self.auth(ctx, |ctx, round, task| {
+            let chain = inner.payloads(&limits).map_err(DropReason::Malformed)?;
+            let len = usize::try_from(header.length).unwrap_or(0);
+            let (step, state) = (Step::AuthR, IkeState::WaitAuth);
+            explain::received(ctx, &round.frame, step, state, header, &chain, len);
+            let payloads = Payloads::read(&chain, &limits)?;
+            Ok(task.receive(ctx, round, &payloads))
+        });
+    }
+
+    /// Runs a step of IKE_AUTH as initiator.
+    fn auth(
+        &mut self,
+        ctx: &mut Context<'_>,
+        step: impl FnOnce(
+            &mut Context<'_>,
+            &Round<'_>,
+            &mut ike_auth::Initiator,
+        ) -> Result<Progress, DropReason>,
+    ) {
+        let Ok(frame) = self.frame(ctx) else { return };
+        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
+        let (Stage::Initiator(init, mut task), Some(crypt)) = (stage, self.crypt.take()) else {
+            return;
+        };
+        let progress = step(ctx, &self.round(frame, &init, &crypt), &mut task);
+        self.crypt = Some(crypt);
+        match progress {
+            Ok(Progress::Send(inner)) => {
+                self.stage = Stage::Initiator(init, task);
+                let exchange = ExchangeType::IKE_AUTH;
+                let patience = frame.peer.retransmit;
+                if let Err(_broken) = self.request(ctx, exchange, &inner, &patience) {
+                    self.end(ctx, CloseReason::Crypto);
+                }
+            }
+            Ok(Progress::Ask(question)) => {
+                self.stage = Stage::Initiator(init, task);
+                self.ask(ctx, *question);
+            }
+            Ok(Progress::Done(proved, _)) => self.proved(ctx, &init, *proved, None),
+            Ok(Progress::Fail(reason, tell)) => {
+                self.give_up_child(ctx, &frame, &mut task, reason);
+                self.fail(ctx, reason, tell);
+            }
+            Err(broken) => {
+                let reason = match broken {
+                    DropReason::Crypto => CloseReason::Crypto,
+                    _ => CloseReason::Refused,
+                };
+                self.give_up_child(ctx, &frame, &mut task, reason);
+                self.fail(ctx, reason, told(&broken));
+            }
+        }
+    }
+
+    fn give_up_child(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        task: &mut ike_auth::Initiator,
+        reason: CloseReason,
+    ) {
+        if let Some((child, config)) = task.abandon(ctx) {
+            ctx.child_failed(frame.index, config, child, reason);
+        }
+    }
+
+    /// Ends an attempt of ours after IKE_SA_INIT. RFC 7296 §2.21.2: the responder, which takes the
+    /// SA for established, is told in a separate INFORMATIONAL exchange; its answer does not matter.
+    fn fail(&mut self, ctx: &mut Context<'_>, reason: CloseReason, tell: Option<Told>) {
+        if let Some(tell) = tell {
+            let inner = Inner::build(|w| w.notify(tell.notify, &tell.data).map(|_| ()));
+            let id = self.window.next_id();
+            let place = self.place(ExchangeType::INFORMATIONAL_V2, id, false);
+            if let (Ok(inner), Some(crypt)) = (inner, self.crypt.as_mut())
+                && let Ok(message) = crypt.seal(&place, &inner, None)
+            {
+                send(ctx, self.path, &message);
+            }
+        }
+        self.end(ctx, reason);
+    }
+
+    fn auth_request(&mut self, ctx: &mut Context<'_>, path: Path, header: &Header, inner: Inner) {
+        let Ok(frame) = self.frame(ctx) else { return };
+        let id = header.message_id;
+        let limits = ctx.config.wire;
+        if let Ok(chain) = inner.payloads(&limits) {
+            let len = usize::try_from(header.length).unwrap_or(0);
+            let (step, state) = (Step::AuthI, IkeState::WaitAuth);
+            explain::received(ctx, &frame, step, state, header, &chain, len);
+        }
+        ctx.effect(Effect::AddressProved(self.id));
+        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
+        let (Stage::Responder(init, mut task), Some(crypt)) = (stage, self.crypt.take()) else {
+            return;
+        };
+        let progress = task.receive(ctx, &self.round(frame, &init, &crypt), id, inner);
+        self.crypt = Some(crypt);
+        self.auth_answer(ctx, path, id, (init, task), progress);
+    }
+
+    /// Carries out what a request of IKE_AUTH has led to.
+    fn auth_answer(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        id: u32,
+        (init, task): (Box<Init>, Box<ike_auth::Responder>),
+        progress: Progress,
+    ) {
+        match progress {
+            Progress::Send(inner) => {
+                self.stage = Stage::Responder(init, task);
+                self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
+            }
+            Progress::Ask(question) => {
+                self.stage = Stage::Responder(init, task);
+                self.ask(ctx, *question);
+            }
+            Progress::Done(proved, answer) => {
+                self.proved(ctx, &init, *proved, answer.map(|inner| (id, path, inner)));
+            }
+            Progress::Fail(reason, tell) => {
+                let inner = tell
+                    .and_then(|t| Inner::build(|w| w.notify(t.notify, &t.data).map(|_| ())).ok());
+                if let Some(inner) = inner {
+                    self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
+                }
+                // Stays until its time is over, for a peer that missed the answer.
+                let (from, to) = (IkeState::WaitAuth, IkeState::Deleting);
+                self.transition(ctx, Input::Failed, from, to);
+                self.failed = Some(reason);
+            }
+        }
+    }
+
+    /// IKE_AUTH is over and both ends are who they say. `answer` is a responder's last message.
+    fn proved(
+        &mut self,
+        ctx: &mut Context<'_>,
+        init: &Init,
+        proved: Proved,
+        answer: Option<(u32, Path, Inner)>,
+    ) {
+        self.peer = proved.index;
+        self.half_open_until = None;
+        let Ok(frame) = self.frame(ctx) else { return };
+        let (initial_contact, refused) = (proved.initial_contact, proved.refused);
+        if let Some(size) = proved.window {
+            self.window.peer_takes(size, 16);
+        }
+        self.window.open(frame.peer.v2.window);
+        let mut up = Established::new(ctx, &frame, init, &proved);
+        let mut child = None;
+        if let (Some(settled), Some(crypt)) = (proved.child, self.crypt.as_deref()) {
+            let under = Under {
+                frame,
+                keys: &crypt.keys,
+                remote_id: &up.remote_id,
+                verdict: init.verdict,
+            };
+            let (id, spi) = (settled.child, settled.spi);
+            let initiator = self.role == Role::Initiator;
+            match install(ctx, &under, settled, None, &init.nonces(), initiator) {
+                Ok(()) => child = Some(id),
+                Err(_) => ctx.world.children.release_spi(spi),
+            }
+        }
+        up.heard(ctx.now);
+        self.stage = Stage::Up(Box::new(up));
+        self.transition(ctx, Input::RecvAuth, IkeState::WaitAuth, IkeState::Up);
+        if let Some((id, path, inner)) = answer {
+            self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
+        }
+        if let Some((child, config, reason)) = refused {
+            ctx.child_failed(self.peer, config, child, reason);
+            ctx.effect(Effect::Unwanted(self.peer, config));
+        }
+        ctx.effect(Effect::Established(self.id));
+        if initial_contact {
+            ctx.effect(Effect::InitialContact(self.id));
+        }
+        if let Some(child) = child {
+            if self.role == Role::Initiator {
+                crate::children::activate(ctx, child);
+            } else {
+                crate::children::activate_first(ctx, child);
+            }
+        }
+    }
+
+    fn ask(&mut self, ctx: &mut Context<'_>, question: Question) {
+        let ticket = ctx.ask(self.id, Place::Phase1, question);
+        let until = ctx.now.saturating_add(ctx.config.limits.question_time);
+        self.question = Some((ticket, until));
+    }
+
+    /// Takes in the answer to a question.
+    pub(crate) fn answer(
+        &mut self,
+        ctx: &mut Context<'_>,
+        _place: Place,
+        ticket: Ticket,
+        answer: Answer,
+    ) -> Result<(), DropReason> {
+        if self.question.is_none_or(|(open, _)| open != ticket) {
+            return Err(DropReason::UnknownTicket);
+        }
+        match &mut self.stage {
+            Stage::Initiator(_, task) => {
+                task.answer(answer)?;
+                self.question = None;
+                self.auth_start(ctx);
+                Ok(())
+            }
+            Stage::Responder(..) => self.answer_responder(ctx, answer),
+            _ => Err(DropReason::UnknownTicket),
+        }
+    }
+
+    fn answer_responder(
+        &mut self,
+        ctx: &mut Context<'_>,
+        answer: Answer,
+    ) -> Result<(), DropReason> {
+        let frame = self.frame(ctx)?;
+        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
+        let (init, mut task, crypt) = match (stage, self.crypt.take()) {
+            (Stage::Responder(init, task), Some(crypt)) => (init, task, crypt),
+            (stage, crypt) => {
+                (self.stage, self.crypt) = (stage, crypt);
+                return Err(DropReason::UnknownTicket);
+            }
+        };
+        let progress = task.answer(ctx, &self.round(frame, &init, &crypt), answer);
+        self.crypt = Some(crypt);
+        match progress {
+            Ok((id, progress)) => {
+                self.question = None;
+                self.auth_answer(ctx, self.path, id, (init, task), progress);
+                Ok(())
+            }
+            Err(reason) => {
+                self.stage = Stage::Responder(init, task);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Deadlines of this SA have come.
+    pub(crate) fn on_deadline(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now;
+        if self.question.is_some_and(|(_, until)| until <= now) {
+            self.question = None;
+            return self.unanswered(ctx);
+        }
+        if self.half_open_until.is_some_and(|until| until <= now) {
+            let reason = self.failed.unwrap_or(CloseReason::Timeout);
+            return self.end(ctx, reason);
+        }
+        for due in self.window.overdue(now, ctx.rng) {
+            match due {
+                Overdue::Resend(request) => {
+                    if matches!(self.stage, Stage::Initiator(..)) {
+                        ctx.note(Some(self.id), What::Notice(Notice::PskMayDiffer));
+                    }
+                    send(ctx, self.path, &request);
+                }
+                Overdue::GiveUp(id) => {
+                    self.window.answered(id);
+                    return self.silent(ctx);
+                }
+            }
+        }
+        self.up_deadline(ctx);
+    }
+
+    /// Nobody has answered a question of ours.
+    fn unanswered(&mut self, ctx: &mut Context<'_>) {
+        let waiting = match &self.stage {
+            Stage::Responder(_, task) => task.waits(),
+            _ => None,
+        };
+        if let Some(id) = waiting {
+            let told = Told::from(isakmp_wire::v2::NotifyType::AUTHENTICATION_FAILED);
+            if let Ok(inner) = Inner::build(|w| w.notify(told.notify, &[]).map(|_| ())) {
+                self.respond_with(ctx, ExchangeType::IKE_AUTH, id, self.path, &inner);
+            }
+        }
+        self.end(ctx, CloseReason::Refused);
+    }
+
+    /// A request of ours was repeated often enough.
+    fn silent(&mut self, ctx: &mut Context<'_>) {
+        match &mut self.stage {
+            Stage::Init(task, _) => {
+                // RFC 7296 §2.21.1: an error that nothing authenticated counts now.
+                let hint = task.hint.map(|n| CloseReason::RefusedByPeer(n.0));
+                self.end(ctx, hint.unwrap_or(CloseReason::Timeout));
+            }
+            Stage::Up(_) => ctx.effect(Effect::PeerDead(self.id)),
+            _ => self.end(ctx, CloseReason::Timeout),
+        }
+    }
+
+    /// Ends the SA without a word.
+    pub(super) fn end(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
+        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
+        if let (Stage::Initiator(_, mut task), Ok(frame)) = (stage, self.frame(ctx)) {
+            self.give_up_child(ctx, &frame, &mut task, reason);
+        }
+        self.question = None;
+        self.half_open_until = None;
+        self.window.stop();
+        ctx.effect(Effect::Closed(self.id, reason));
+    }
+
+    /// Whether it is over and only answers what was answered before.
+    pub(crate) const fn is_buried(&self) -> bool {
+        self.buried
+    }
+
+    /// It is over. Keeps its last answers until then; false when it has none.
+    pub(crate) fn bury(&mut self, until: Duration) -> bool {
+        self.buried = self.window.has_answers();
+        self.half_open_until = Some(until).filter(|_| self.buried);
+        self.buried
+    }
+
+    /// Where a message of ours stands.
+    fn place(&self, exchange: ExchangeType, message_id: u32, response: bool) -> Where {
+        Where {
+            spis: self.spis,
+            role: self.role,
+            exchange,
+            message_id,
+            response,
+        }
+    }
+
+    /// The longest message that the peer wants in one piece.
+    fn fragment(&self, ctx: &Context<'_>) -> Option<usize> {
+        let able = match &self.stage {
+            Stage::Initiator(init, _) => init.peer.fragmentation,
+            Stage::Responder(init, _) => init.peer.fragmentation,
+            Stage::Up(up) => up.fragmentation,
+            _ => false,
+        };
+        let peer = ctx.config.peers.get(self.peer)?;
+        peer.v2.fragment.filter(|_| able).map(usize::from)
+    }
+
+    /// Sends a request and repeats it until it is answered; gives its message ID.
+    pub(super) fn request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        exchange: ExchangeType,
+        inner: &Inner,
+        patience: &Retransmit,
+    ) -> Result<u32, DropReason> {
+        let id = self.window.next_id();
+        let place = self.place(exchange, id, false);
+        let fragment = self.fragment(ctx);
+        let crypt = self.crypt.as_mut().ok_or(DropReason::NoKeyYet)?;
+        let message = crypt.seal(&place, inner, fragment)?;
+        let frame = self.frame(ctx)?;
+        explain::sent(ctx, &frame, self.state(), &place, inner, &message);
+        self.transmit(ctx, message, patience);
+        Ok(id)
+    }
+
+    fn transmit(&mut self, ctx: &mut Context<'_>, request: Datagrams, patience: &Retransmit) {
+        send(ctx, self.path, &request);
+        self.window.sent(request, patience, ctx.now, ctx.rng);
+    }
+
+    /// Answers a request, now and when it comes again.
+    pub(super) fn respond_with(
+        &mut self,
+        ctx: &mut Context<'_>,
+        exchange: ExchangeType,
+        id: u32,
+        path: Path,
+        inner: &Inner,
+    ) {
+        let place = self.place(exchange, id, true);
+        let fragment = self.fragment(ctx);
+        let Some(crypt) = self.crypt.as_mut() else {
+            return;
+        };
+        let Ok(message) = crypt.seal(&place, inner, fragment) else {
+            return;
+        };
+        if let Ok(frame) = self.frame(ctx) {
+            explain::sent(ctx, &frame, self.state(), &place, inner, &message);
+        }
+        self.answer_with(ctx, id, path, message);
+    }
+
+    fn answer_with(&mut self, ctx: &mut Context<'_>, id: u32, path: Path, answer: Datagrams) {
+        send(ctx, path, &answer);
+        self.window.answer(id, answer);
+    }
+
+    pub(super) fn transition(
+        &self,
+        ctx: &mut Context<'_>,
+        input: Input,
+        from: IkeState,
+        to: IkeState,
+    ) {
+        ctx.note(
+            Some(self.id),
+            What::Transition(Transition {
+                input,
+                from: State::Ike(from),
+                to: State::Ike(to),
+                message_id: None,
+            }),
+        );
+    }
+}
+
+/// Sends the datagrams of one message.
+pub(super) fn send(ctx: &mut Context<'_>, path: Path, message: &Datagrams) {
+    for datagram in message.iter() {
+        ctx.send(path, datagram);
+    }
+}

@@ -1,0 +1,538 @@
+//! What happens to an IKE SA after IKE_AUTH: requests of the peer, responses to ours, commands,
+//! timers.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use isakmp_wire::Header;
+use isakmp_wire::registry::ExchangeType;
+use isakmp_wire::v2::{NotifyType, Writer};
+
+use super::create_child::{self, ChildTask, IkeTask};
+use super::error::told;
+use super::established::{LifetimeDue, Task, Want};
+use super::payloads::Payloads;
+use super::protect::Inner;
+use super::session::{Session, Stage};
+use super::{explain, informational};
+use crate::action::{Action, CloseReason};
+use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
+use crate::context::{Context, Effect};
+use crate::event::Traffic;
+use crate::explain::{DpdStep, IkeState, Input, Step, What};
+use crate::id::ChildId;
+use crate::outcome::DropReason;
+use crate::path::Path;
+
+/// Exchanges that may wait for room in the window.
+const MAX_QUEUE: usize = 256;
+
+/// What a request of the peer has led to.
+pub(super) struct Response {
+    pub(super) inner: Inner,
+    /// What becomes of the SA once the response is out.
+    pub(super) then: Then,
+}
+
+/// What becomes of the SA once a response is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    Nothing,
+    /// It is over.
+    Close(CloseReason),
+}
+
+impl Response {
+    /// A response of these payloads, after which nothing happens.
+    pub(super) fn build(
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<(), isakmp_wire::BuildError>,
+    ) -> Result<Self, DropReason> {
+        let inner = Inner::build(fill).map_err(|_| DropReason::Limit("message size"))?;
+        Ok(Self {
+            inner,
+            then: Then::Nothing,
+        })
+    }
+}
+
+impl Session {
+    /// A request of the peer under this SA: authentic and new.
+    pub(super) fn up_request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        inner: Inner,
+    ) {
+        let now = ctx.now;
+        let Some(up) = self.up_mut() else { return };
+        up.heard(now);
+        let response = match self.work(ctx, path, header, &inner) {
+            Ok(response) => response,
+            Err(reason) => {
+                ctx.note(
+                    Some(self.id),
+                    What::ExchangeEnded {
+                        message_id: header.message_id,
+                        error: true,
+                        reason: "refused",
+                    },
+                );
+                match refusal(&reason) {
+                    Some(response) => response,
+                    None => return,
+                }
+            }
+        };
+        let (id, exchange) = (header.message_id, header.exchange_type);
+        self.respond_with(ctx, exchange, id, path, &response.inner);
+        match response.then {
+            Then::Nothing => {
+                self.exhaustion(ctx);
+                self.pump(ctx);
+            }
+            Then::Close(reason) => self.end(ctx, reason),
+        }
+    }
+
+    fn work(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        inner: &Inner,
+    ) -> Result<Response, DropReason> {
+        let frame = super::session::Frame {
+            path,
+            ..self.frame(ctx)?
+        };
+        let limits = ctx.config.wire;
+        let chain = inner.payloads(&limits).map_err(DropReason::Malformed)?;
+        let step = match header.exchange_type {
+            ExchangeType::CREATE_CHILD_SA => Step::CreateChildI,
+            _ => Step::InformationalI,
+        };
+        let len = usize::try_from(header.length).unwrap_or(0);
+        explain::received(ctx, &frame, step, IkeState::Up, header, &chain, len);
+        let payloads = Payloads::read(&chain, &limits)?;
+        match header.exchange_type {
+            ExchangeType::CREATE_CHILD_SA => create_child::respond(self, ctx, &frame, &payloads),
+            _ => informational::respond(self, ctx, &frame, &payloads),
+        }
+    }
+
+    /// A response to an exchange of ours: authentic, and of the right type.
+    pub(super) fn up_response(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: u32,
+        header: &Header,
+        inner: &Inner,
+    ) {
+        let now = ctx.now;
+        let Ok(frame) = self.frame(ctx) else { return };
+        let Some(up) = self.up_mut() else { return };
+        up.heard(now);
+        let Some(task) = up.tasks.remove(&id) else {
+            return;
+        };
+        let limits = ctx.config.wire;
+        let chain = inner.payloads(&limits).map_err(DropReason::Malformed);
+        if let Ok(chain) = &chain {
+            let step = match task {
+                Task::Child(_) | Task::Ike(_) => Step::CreateChildR,
+                _ => Step::InformationalR,
+            };
+            let len = usize::try_from(header.length).unwrap_or(0);
+            explain::received(ctx, &frame, step, IkeState::Up, header, chain, len);
+        }
+        let payloads = chain.and_then(|chain| Payloads::read(&chain, &limits));
+        let fatal = match &payloads {
+            // RFC 7296 §2.21.3: fatal in both peers, without a Delete.
+            Ok(payloads) => payloads.has(NotifyType::INVALID_SYNTAX),
+            Err(_) => false,
+        };
+        match task {
+            Task::Child(task) => create_child::finish_child(self, ctx, &frame, *task, payloads),
+            Task::Ike(task) => create_child::finish_ike(self, ctx, &frame, *task, payloads),
+            Task::Delete(_) => {}
+            Task::DeleteIke(reason) => return self.end(ctx, reason),
+            Task::Liveness => {
+                let sequence = id;
+                ctx.note(Some(self.id), What::Dpd(DpdStep::Answered { sequence }));
+            }
+        }
+        if fatal {
+            return self.end(
+                ctx,
+                CloseReason::RefusedByPeer(NotifyType::INVALID_SYNTAX.0),
+            );
+        }
+        self.exhaustion(ctx);
+        self.pump(ctx);
+    }
+
+    /// RFC 7296 §2.2: message IDs do not wrap.
+    fn exhaustion(&mut self, ctx: &mut Context<'_>) {
+        if self.window.is_exhausted() {
+            return self.end(ctx, CloseReason::Expired);
+        }
+        let early = self.window.wants_rekey();
+        let now = ctx.now;
+        if let Some(up) = self.up_mut()
+            && early
+            && !up.replaced
+            && !up.is_rekeying()
+        {
+            up.rekey_at = Some(up.rekey_at.map_or(now, |at| at.min(now)));
+        }
+    }
+
+    /// Wants an exchange, and starts it when there is room.
+    pub(super) fn want(&mut self, ctx: &mut Context<'_>, want: Want) -> Result<(), DropReason> {
+        let up = self.up_mut().ok_or(DropReason::WrongState)?;
+        if up.is_closing() {
+            return Err(DropReason::WrongState);
+        }
+        match want {
+            Want::Delete(more) => {
+                // Deletions that wait go out together.
+                let waiting = up.queue.iter_mut().find_map(|w| match w {
+                    Want::Delete(list) => Some(list),
+                    _ => None,
+                });
+                match waiting {
+                    Some(list) => list.extend(more),
+                    None => up.queue.push_back(Want::Delete(more)),
+                }
+            }
+            Want::DeleteIke(_) => up.queue.push_front(want),
+            _ if up.queue.len() >= MAX_QUEUE => return Err(DropReason::Limit("waiting exchanges")),
+            _ => up.queue.push_back(want),
+        }
+        self.pump(ctx);
+        Ok(())
+    }
+
+    /// Starts what waits, as far as the window has room.
+    pub(super) fn pump(&mut self, ctx: &mut Context<'_>) {
+        loop {
+            let room = self.window.has_room();
+            let Some(up) = self.up_mut().filter(|_| room) else {
+                return;
+            };
+            // RFC 7296 §2.25.2: nothing is begun beside a rekey or the end of the IKE SA, and they
+            // wait for the rest.
+            let alone = |w: &Want| matches!(w, Want::RekeyIke | Want::DeleteIke(_));
+            let busy = up.is_rekeying() || up.is_closing() && !up.queue.iter().any(alone);
+            let next = up.queue.front();
+            if next.is_none() || busy || (next.is_some_and(alone) && !up.tasks.is_empty()) {
+                return;
+            }
+            let Some(want) = up.queue.pop_front() else {
+                return;
+            };
+            self.start(ctx, want);
+        }
+    }
+
+    fn start(&mut self, ctx: &mut Context<'_>, want: Want) {
+        let Ok(frame) = self.frame(ctx) else { return };
+        let mut patience = frame.peer.retransmit;
+        let started = match want {
+            Want::Child(wanted) => {
+                let (peer, config) = (frame.index, wanted.traffic.config);
+                ChildTask::start(self, ctx, &frame, wanted)
+                    .inspect_err(|_| ctx.effect(Effect::Unwanted(peer, config)))
+                    .map(|(task, inner)| (Task::Child(Box::new(task)), inner))
+            }
+            Want::RekeyIke => IkeTask::start(ctx, &frame, None)
+                .map(|(task, inner)| (Task::Ike(Box::new(task)), inner)),
+            Want::Delete(list) => {
+                informational::delete(&list).map(|inner| (Task::Delete(list), inner))
+            }
+            Want::DeleteIke(reason) => {
+                informational::delete_ike().map(|inner| (Task::DeleteIke(reason), inner))
+            }
+            Want::Liveness => {
+                if let Some(up) = self.up() {
+                    patience = up.live.patience(&patience);
+                }
+                informational::empty().map(|inner| (Task::Liveness, inner))
+            }
+        };
+        let Ok((task, inner)) = started else { return };
+        let exchange = match task {
+            Task::Child(_) | Task::Ike(_) => ExchangeType::CREATE_CHILD_SA,
+            _ => ExchangeType::INFORMATIONAL_V2,
+        };
+        match self.request(ctx, exchange, &inner, &patience) {
+            Ok(id) => {
+                if let Some(up) = self.up_mut() {
+                    if let Some(keepalive) = &mut up.keepalive {
+                        keepalive.outbound(ctx.now);
+                    }
+                    up.tasks.insert(id, task);
+                }
+                ctx.note(Some(self.id), What::ExchangeBegan { message_id: id });
+            }
+            Err(_) => abandon(ctx, frame.index, task, CloseReason::Crypto),
+        }
+    }
+
+    /// Ends the SA, towards the peer too where there are keys for it.
+    pub(crate) fn close(&mut self, ctx: &mut Context<'_>, reason: CloseReason, tell: bool) {
+        if !tell || self.up().is_none() {
+            self.drop_exchanges(ctx, reason);
+            return self.end(ctx, reason);
+        }
+        if self
+            .up()
+            .is_some_and(super::established::Established::is_closing)
+        {
+            return;
+        }
+        let index = self.peer;
+        if let Some(up) = self.up_mut() {
+            for want in core::mem::take(&mut up.queue) {
+                if let Want::Child(wanted) = want {
+                    ctx.effect(Effect::Unwanted(index, wanted.traffic.config));
+                }
+            }
+            up.closing();
+            up.queue.push_front(Want::DeleteIke(reason));
+        }
+        if let Some(standing) = ctx.world.standing.get_mut(&self.id) {
+            standing.replaced = true;
+        }
+        self.transition(ctx, Input::Delete, IkeState::Up, IkeState::Deleting);
+        self.pump(ctx);
+    }
+
+    /// Gives up what is under way, so that nothing of it is left behind.
+    pub(crate) fn drop_exchanges(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
+        let index = self.peer;
+        let Some(up) = self.up_mut() else { return };
+        up.queue.clear();
+        for (_, task) in core::mem::take(&mut up.tasks) {
+            abandon(ctx, index, task, reason);
+        }
+    }
+
+    /// Timers of the SA.
+    pub(super) fn up_deadline(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now;
+        let (id, path) = (self.id, self.path);
+        let Some(up) = self.up_mut() else { return };
+        if let Some(keepalive) = &mut up.keepalive
+            && keepalive.handle(now)
+        {
+            ctx.actions.push(Action::NatKeepalive(path));
+        }
+        if let Some(silent) = up.live.due(now) {
+            // An exchange under way is as good a question.
+            if up.tasks.is_empty() && up.queue.is_empty() {
+                let sequence = self.window.next_id();
+                ctx.note(
+                    Some(id),
+                    What::Dpd(DpdStep::Asked {
+                        sequence,
+                        silent,
+                        attempt: 1,
+                    }),
+                );
+                let _refused = self.want(ctx, Want::Liveness);
+            }
+        }
+        let Some(up) = self.up_mut() else { return };
+        match up.lifetime_due(now) {
+            None => {}
+            Some(LifetimeDue::Rekey) => ctx.effect(Effect::RekeyIke(id)),
+            Some(LifetimeDue::Reauthenticate) => ctx.effect(Effect::Reauthenticate(id)),
+            Some(LifetimeDue::Expire) => self.close(ctx, CloseReason::Expired, true),
+            Some(LifetimeDue::Drained) => self.close(ctx, CloseReason::Replaced, true),
+        }
+    }
+
+    /// Wants new keys.
+    pub(crate) fn rekey(&mut self, ctx: &mut Context<'_>) -> Result<(), DropReason> {
+        let up = self.up().ok_or(DropReason::WrongState)?;
+        let waits = up.queue.iter().any(|w| matches!(w, Want::RekeyIke));
+        if up.is_rekeying() || waits || up.replaced {
+            return Err(DropReason::AlreadyUnderWay);
+        }
+        self.want(ctx, Want::RekeyIke)
+    }
+
+    /// Negotiates a child.
+    pub(crate) fn start_child(
+        &mut self,
+        ctx: &mut Context<'_>,
+        wanted: &Wanted,
+    ) -> Result<(), DropReason> {
+        self.want(ctx, Want::Child(wanted.clone()))
+    }
+
+    /// Tells the peer that a child is gone.
+    pub(crate) fn tell_deleted(&mut self, ctx: &mut Context<'_>, child: &DeletedChild) {
+        let _closing = self.want(ctx, Want::Delete(alloc::vec![*child]));
+    }
+
+    /// A child is gone: nothing waits for the end of its negotiation.
+    pub(crate) fn forget_child(&mut self, _ctx: &mut Context<'_>, _child: ChildId) {}
+
+    /// Packets went through a child of this SA.
+    pub(crate) fn on_traffic(&mut self, ctx: &mut Context<'_>, child: ChildId, traffic: Traffic) {
+        let now = ctx.now;
+        let Some(up) = self.up_mut() else { return };
+        if traffic.outbound_packets > 0 {
+            up.live.sent();
+            if let Some(keepalive) = &mut up.keepalive {
+                keepalive.outbound(now);
+            }
+        }
+        if traffic.inbound_packets > 0 {
+            up.heard(now);
+            // RFC 7296 §2.8: the initiator has the new pair, so packets may go out on it.
+            children::activate(ctx, child);
+        }
+    }
+
+    /// Another SA has taken over.
+    pub(crate) fn retire(&mut self, now: core::time::Duration, ours: bool) {
+        if let Some(up) = self.up_mut() {
+            up.retire(now, ours);
+        }
+    }
+
+    /// The SA that had taken over is gone.
+    pub(crate) fn reinstate(&mut self, now: core::time::Duration) {
+        if let Some(up) = self.up_mut() {
+            up.reinstate(now);
+        }
+    }
+
+    /// Whether a negotiation for this child of the configuration is under way.
+    pub(crate) fn negotiates(&self, config: usize) -> bool {
+        match &self.stage {
+            Stage::Init(_, first) => first.as_ref().is_some_and(|w| w.traffic.config == config),
+            Stage::Initiator(_, task) => task.negotiates() == Some(config),
+            Stage::Up(up) => up.negotiates(config),
+            _ => false,
+        }
+    }
+
+    /// Whether a negotiation for this traffic is under way.
+    pub(crate) fn negotiates_traffic(&self, traffic: &TrafficOf) -> bool {
+        self.up().is_some_and(|up| up.negotiates_traffic(traffic))
+    }
+
+    /// Gives up negotiations of ours that have not begun, for traffic that has a child now.
+    pub(crate) fn yield_to(&mut self, _ctx: &mut Context<'_>, traffic: &TrafficOf) {
+        let Some(up) = self.up_mut() else { return };
+        up.queue.retain(|want| match want {
+            Want::Child(wanted) => wanted.replaces.is_some() || wanted.traffic != *traffic,
+            _ => true,
+        });
+    }
+
+    /// The exchanges that wait, for the SA that takes the place of this one.
+    pub(crate) fn take_wants(&mut self) -> Vec<Want> {
+        let Some(up) = self.up_mut() else {
+            return Vec::new();
+        };
+        let moves = |want: &Want| matches!(want, Want::Child(_) | Want::Delete(_));
+        let mut moved = Vec::new();
+        for want in core::mem::take(&mut up.queue) {
+            if moves(&want) {
+                moved.push(want);
+            } else {
+                up.queue.push_back(want);
+            }
+        }
+        moved
+    }
+
+    /// Takes over exchanges that waited in the SA before this one.
+    pub(crate) fn adopt_wants(&mut self, ctx: &mut Context<'_>, wants: Vec<Want>) {
+        for want in wants {
+            let _full = self.want(ctx, want);
+        }
+    }
+}
+
+/// The response that an error deserves.
+fn refusal(reason: &DropReason) -> Option<Response> {
+    let told = told(reason)?;
+    let child = match reason {
+        DropReason::ChildNotFound(spi) => Some(*spi),
+        _ => None,
+    };
+    let response = Response::build(|w| {
+        match child {
+            // RFC 7296 §2.25: with the SPI that the request named.
+            Some(spi) => {
+                let esp = isakmp_wire::registry::ProtocolId::ESP;
+                w.notify_child(esp, spi, told.notify, &told.data)?;
+            }
+            None => {
+                w.notify(told.notify, &told.data)?;
+            }
+        }
+        Ok(())
+    });
+    let mut response = response.ok()?;
+    if told.notify == NotifyType::INVALID_SYNTAX {
+        // RFC 7296 §2.21.3: fatal in both peers, without a Delete.
+        response.then = Then::Close(CloseReason::Refused);
+    }
+    Some(response)
+}
+
+/// Gives back what an exchange has taken.
+fn abandon(ctx: &mut Context<'_>, index: usize, task: Task, reason: CloseReason) {
+    if let Task::Child(task) = task {
+        task.offered.withdraw(ctx);
+        let wanted = &task.offered.wanted;
+        ctx.child_failed(index, wanted.traffic.config, task.offered.child, reason);
+    }
+}
+
+/// Removes the children that the peer has deleted; gives the inbound SPIs of ours that go with them.
+pub(super) fn remove_deleted(
+    ctx: &mut Context<'_>,
+    session: &Session,
+    spis: impl Iterator<Item = u32>,
+    protocol: crate::action::IpsecProtocol,
+) -> Vec<u32> {
+    let mut ours = Vec::new();
+    for spi in spis {
+        let found =
+            ctx.world.children.iter().find(|c| {
+                c.ike == session.id && c.spi_out == spi && c.suite.protocol() == protocol
+            });
+        let Some(child) = found else { continue };
+        let (id, spi_in) = (child.id, child.spi_in);
+        if ours.contains(&spi_in) {
+            continue;
+        }
+        // RFC 7296 §2.8: the end of the old pair says that the initiator has the new one.
+        let successor = ctx
+            .world
+            .children
+            .iter()
+            .find(|c| c.replaces == Some(id) && c.state == ChildState::Inbound)
+            .map(|c| c.id);
+        if let Some(successor) = successor {
+            children::activate(ctx, successor);
+        }
+        ours.push(spi_in);
+        let child = ctx.world.children.get(id);
+        let reason = match child.map(|c| c.state) {
+            Some(ChildState::Retiring) => CloseReason::Replaced,
+            _ => CloseReason::DeletedByPeer,
+        };
+        ctx.effect(Effect::RemoveChild(id, reason));
+    }
+    ours
+}

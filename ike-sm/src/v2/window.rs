@@ -1,0 +1,285 @@
+//! Message IDs, windows and retransmission: one manager for all exchanges of an IKE SA (RFC 7296
+//! §2.1 to §2.3).
+//!
+//! Requests of ours wait here for their responses and are repeated byte for byte. Requests of the
+//! peer are recognised by their hash before anything in them is parsed, and what answered them
+//! answers them again.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use crypto_suite::Digest;
+use rand_core::CryptoRng;
+
+use crate::config::Retransmit;
+use crate::retransmit::{Due, Pending};
+
+/// From this message ID on an IKE SA wants new keys; at the last one it ends. IDs do not wrap (RFC
+/// 7296 §2.2).
+const REKEY_AT: u32 = 1 << 31;
+
+/// One message as it goes out: a datagram, or its fragments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Datagrams {
+    first: Bytes,
+    more: Vec<Bytes>,
+}
+
+impl From<Bytes> for Datagrams {
+    fn from(first: Bytes) -> Self {
+        Self {
+            first,
+            more: Vec::new(),
+        }
+    }
+}
+
+impl Datagrams {
+    /// The fragments of a message, in order; `None` for none.
+    pub(crate) fn fragments(fragments: Vec<Bytes>) -> Option<Self> {
+        let mut all = fragments.into_iter();
+        let first = all.next()?;
+        let more = all.collect();
+        Some(Self { first, more })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> + '_ {
+        core::iter::once(&self.first).chain(&self.more)
+    }
+}
+
+/// What a request is, seen from its message ID and its hash.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    /// New.
+    Fresh,
+    /// The same as before: its answer, or nothing while it is still worked on.
+    Repeated(Option<Datagrams>),
+    /// The message ID was used before with other octets.
+    Conflicting,
+    /// Too old to be answered again.
+    Stale,
+    /// Further ahead than the window that the peer has.
+    Ahead,
+}
+
+/// What the time asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    /// A request goes out again.
+    Resend(Datagrams),
+    /// The request of this message ID was repeated often enough.
+    GiveUp(u32),
+}
+
+/// Both directions of an IKE SA.
+#[derive(Debug)]
+pub(crate) struct Window {
+    ours: Ours,
+    theirs: Theirs,
+}
+
+/// Requests of ours.
+#[derive(Debug)]
+struct Ours {
+    next: u32,
+    /// How many the peer takes at once (SET_WINDOW_SIZE).
+    size: u32,
+    waiting: VecDeque<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: u32,
+    patience: Retransmit,
+    pending: Pending<Datagrams>,
+}
+
+/// Requests of the peer.
+#[derive(Debug)]
+struct Theirs {
+    /// The lowest message ID that has not come.
+    next: u32,
+    /// How many we take at once.
+    size: u32,
+    seen: VecDeque<Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    id: u32,
+    fingerprint: Digest,
+    answer: Option<Datagrams>,
+}
+
+impl Window {
+    /// A new IKE SA: message IDs begin at 0 on both sides, one request at a time.
+    pub(crate) const fn new() -> Self {
+        Self {
+            ours: Ours {
+                next: 0,
+                size: 1,
+                waiting: VecDeque::new(),
+            },
+            theirs: Theirs {
+                next: 0,
+                size: 1,
+                seen: VecDeque::new(),
+            },
+        }
+    }
+
+    /// How many requests of the peer we have told it that we take at once.
+    pub(crate) fn open(&mut self, size: u8) {
+        self.theirs.size = u32::from(size).max(self.theirs.size);
+    }
+
+    /// The peer has told how many requests it takes at once. A window does not shrink.
+    pub(crate) fn peer_takes(&mut self, size: u32, most: u32) {
+        self.ours.size = size.min(most).max(self.ours.size);
+    }
+
+    /// What a request of the peer is. Changes nothing.
+    pub(crate) fn classify(&self, id: u32, fingerprint: &Digest) -> Incoming {
+        if let Some(seen) = self.theirs.seen.iter().find(|seen| seen.id == id) {
+            return if seen.fingerprint == *fingerprint {
+                Incoming::Repeated(seen.answer.clone())
+            } else {
+                Incoming::Conflicting
+            };
+        }
+        if id < self.theirs.next {
+            return Incoming::Stale;
+        }
+        // RFC 7296 §2.3: a peer does not go beyond the window of its oldest unanswered request.
+        let open = self.theirs.seen.iter().filter(|seen| seen.answer.is_none());
+        let oldest = open.map(|seen| seen.id).fold(self.theirs.next, u32::min);
+        if id.saturating_sub(oldest) >= self.theirs.size {
+            return Incoming::Ahead;
+        }
+        Incoming::Fresh
+    }
+
+    /// Takes a request in. Answers that left the window are forgotten.
+    pub(crate) fn accept(&mut self, id: u32, fingerprint: Digest) {
+        let theirs = &mut self.theirs;
+        theirs.seen.push_back(Seen {
+            id,
+            fingerprint,
+            answer: None,
+        });
+        while theirs.seen.iter().any(|seen| seen.id == theirs.next) {
+            let Some(next) = theirs.next.checked_add(1) else {
+                break;
+            };
+            theirs.next = next;
+        }
+        let keep = theirs.next.saturating_sub(theirs.size);
+        theirs
+            .seen
+            .retain(|seen| seen.id >= keep || seen.answer.is_none());
+    }
+
+    /// What answers the request of this message ID, now and when it comes again.
+    pub(crate) fn answer(&mut self, id: u32, answer: Datagrams) {
+        if let Some(seen) = self.theirs.seen.iter_mut().find(|seen| seen.id == id) {
+            seen.answer = Some(answer);
+        }
+    }
+
+    /// Whether the peer takes another request of ours now.
+    pub(crate) fn has_room(&self) -> bool {
+        let oldest = self.ours.waiting.iter().map(|waiting| waiting.id).min();
+        oldest.is_none_or(|oldest| self.ours.next.saturating_sub(oldest) < self.ours.size)
+    }
+
+    /// The message ID of our next request.
+    pub(crate) const fn next_id(&self) -> u32 {
+        self.ours.next
+    }
+
+    /// The request with the next message ID goes out.
+    pub(crate) fn sent(
+        &mut self,
+        request: Datagrams,
+        patience: &Retransmit,
+        now: Duration,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let id = self.ours.next;
+        self.ours.next = id.saturating_add(1);
+        self.ours.waiting.push_back(Waiting {
+            id,
+            patience: *patience,
+            pending: Pending::new(request, patience, now, rng),
+        });
+    }
+
+    /// Another request takes the place of the one with this message ID, which was not taken in:
+    /// IKE_SA_INIT with a cookie or another group.
+    pub(crate) fn resent(
+        &mut self,
+        id: u32,
+        request: Datagrams,
+        now: Duration,
+        rng: &mut dyn CryptoRng,
+    ) {
+        if let Some(waiting) = self.ours.waiting.iter_mut().find(|w| w.id == id) {
+            waiting.pending = Pending::new(request, &waiting.patience, now, rng);
+        }
+    }
+
+    /// Whether a response with this message ID is waited for.
+    pub(crate) fn awaits(&self, id: u32) -> bool {
+        self.ours.waiting.iter().any(|waiting| waiting.id == id)
+    }
+
+    /// No request of ours waits any more; answers are kept.
+    pub(crate) fn stop(&mut self) {
+        self.ours.waiting.clear();
+    }
+
+    /// Whether there are answers to repeat.
+    pub(crate) fn has_answers(&self) -> bool {
+        self.theirs.seen.iter().any(|seen| seen.answer.is_some())
+    }
+
+    /// The response to the request of this message ID has come.
+    pub(crate) fn answered(&mut self, id: u32) {
+        self.ours.waiting.retain(|waiting| waiting.id != id);
+    }
+
+    /// When a request goes out again or is given up.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let waiting = self.ours.waiting.iter();
+        waiting.map(|waiting| waiting.pending.deadline()).min()
+    }
+
+    /// What `now` asks for.
+    pub(crate) fn overdue(&mut self, now: Duration, rng: &mut dyn CryptoRng) -> Vec<Overdue> {
+        let mut all = Vec::new();
+        for waiting in &mut self.ours.waiting {
+            match waiting.pending.due(&waiting.patience, now, rng) {
+                Due::Wait => {}
+                Due::Resend(request) => all.push(Overdue::Resend(request)),
+                Due::GiveUp => all.push(Overdue::GiveUp(waiting.id)),
+            }
+        }
+        all
+    }
+
+    /// Whether the message IDs of one side are nearly used up.
+    pub(crate) fn wants_rekey(&self) -> bool {
+        self.ours.next.max(self.theirs.next) >= REKEY_AT
+    }
+
+    /// Whether a side has no message ID left.
+    pub(crate) const fn is_exhausted(&self) -> bool {
+        self.ours.next == u32::MAX || self.theirs.next == u32::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests;

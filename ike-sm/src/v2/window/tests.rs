@@ -1,0 +1,120 @@
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use crypto_suite::Digest;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::{Datagrams, Incoming, Overdue, REKEY_AT, Window};
+use crate::config::Retransmit;
+
+fn hash(octet: u8) -> Digest {
+    Digest::new(&[octet; 32])
+}
+
+fn message(octet: u8) -> Datagrams {
+    Bytes::from(alloc::vec![octet; 4]).into()
+}
+
+fn rng() -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(1)
+}
+
+#[test]
+fn rfc7296_s2_1_a_repeated_request_gets_the_same_octets_and_other_octets_get_nothing() {
+    let mut window = Window::new();
+    assert_eq!(window.classify(0, &hash(0)), Incoming::Fresh);
+    window.accept(0, hash(0));
+    assert_eq!(window.classify(0, &hash(0)), Incoming::Repeated(None));
+    window.answer(0, message(7));
+    let again = Incoming::Repeated(Some(message(7)));
+    assert_eq!(window.classify(0, &hash(0)), again);
+    assert_eq!(window.classify(0, &hash(1)), Incoming::Conflicting);
+    window.accept(1, hash(1));
+    assert_eq!(window.classify(0, &hash(0)), Incoming::Stale);
+}
+
+#[test]
+fn rfc7296_s2_3_a_window_of_one_takes_one_request_at_a_time() {
+    let mut window = Window::new();
+    assert_eq!(window.classify(1, &hash(1)), Incoming::Ahead);
+    window.accept(0, hash(0));
+    // Not answered yet: the next one is not due.
+    assert_eq!(window.classify(1, &hash(1)), Incoming::Ahead);
+    window.answer(0, message(0));
+    assert_eq!(window.classify(1, &hash(1)), Incoming::Fresh);
+}
+
+#[test]
+fn rfc7296_s2_3_a_wider_window_takes_requests_out_of_order_and_keeps_their_answers() {
+    let mut window = Window::new();
+    window.open(3);
+    window.accept(2, hash(2));
+    window.answer(2, message(2));
+    assert_eq!(window.classify(3, &hash(3)), Incoming::Ahead);
+    window.accept(0, hash(0));
+    window.answer(0, message(0));
+    assert_eq!(window.classify(3, &hash(3)), Incoming::Fresh);
+    window.accept(1, hash(1));
+    window.answer(1, message(1));
+    for id in 0..3 {
+        let octet = u8::try_from(id).unwrap();
+        let answer = Incoming::Repeated(Some(message(octet)));
+        assert_eq!(window.classify(id, &hash(octet)), answer);
+    }
+    window.accept(3, hash(3));
+    assert_eq!(window.classify(0, &hash(0)), Incoming::Stale);
+}
+
+#[test]
+fn our_requests_wait_until_the_peer_has_room() {
+    let (mut window, patience) = (Window::new(), Retransmit::default());
+    let send = |window: &mut Window| {
+        window.sent(message(0), &patience, Duration::ZERO, &mut rng());
+    };
+    send(&mut window);
+    assert!(!window.has_room() && window.awaits(0));
+    window.peer_takes(2, 8);
+    assert!(window.has_room());
+    send(&mut window);
+    assert!(!window.has_room());
+    // The second one is answered first: the oldest still bounds the window.
+    window.answered(1);
+    assert!(!window.has_room());
+    window.answered(0);
+    assert!(window.has_room() && window.deadline().is_none());
+    window.peer_takes(1, 8);
+    assert_eq!(window.ours.size, 2);
+}
+
+#[test]
+fn a_request_is_repeated_as_configured_and_then_given_up() {
+    let (mut window, patience) = (Window::new(), Retransmit::default());
+    window.sent(message(9), &patience, Duration::ZERO, &mut rng());
+    let mut log = Vec::new();
+    while let Some(at) = window.deadline() {
+        for due in window.overdue(at, &mut rng()) {
+            if let Overdue::GiveUp(id) = due {
+                window.answered(id);
+            }
+            log.push(at.as_millis());
+        }
+    }
+    // 4 s, then each wait 1.8 times the one before, at most 60 s.
+    assert_eq!(log, [4000, 11_200, 24_160, 47_488, 89_478, 149_478]);
+}
+
+#[test]
+fn c12_message_ids_never_wrap() {
+    let mut window = Window::new();
+    assert!(!window.wants_rekey());
+    window.ours.next = REKEY_AT;
+    assert!(window.wants_rekey() && !window.is_exhausted());
+    window.theirs.next = u32::MAX - 1;
+    window.accept(u32::MAX - 1, hash(1));
+    assert!(window.is_exhausted());
+    window.answer(u32::MAX - 1, message(1));
+    window.accept(u32::MAX, hash(2));
+    assert_eq!(window.theirs.next, u32::MAX);
+}

@@ -1,0 +1,51 @@
+//! IKEv2 between two endpoints in virtual time.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::should_implement_trait,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic
+)]
+
+mod closing;
+#[path = "../v1/common.rs"]
+mod common;
+mod cookie;
+mod handshake;
+mod nat;
+mod questions;
+mod rekey;
+
+use common::{A, B, Pair, config, secs};
+use ike_sm::config::{Config, IkeVersion};
+
+/// Two configurations that speak IKEv2, with a change to both.
+pub fn configs(change: impl Fn(&mut Config)) -> (Config, Config) {
+    let [mut a, mut b] = [config(A, B, b"secret"), config(B, A, b"secret")];
+    for config in [&mut a, &mut b] {
+        config.peers[0].version = IkeVersion::V2;
+        change(config);
+    }
+    (a, b)
+}
+
+/// Two ends that speak IKEv2.
+pub fn pair() -> Pair {
+    let (a, b) = configs(|_| {});
+    Pair::new(a, b)
+}
+
+/// The same with a tunnel between them.
+pub fn established() -> Pair {
+    let mut pair = pair();
+    pair.bring_up();
+    pair
+}
+
+/// Lets everything settle that follows from a rekey.
+pub fn settle(pair: &mut Pair) {
+    pair.run_for(secs(15));
+}

@@ -1,0 +1,90 @@
+//! NAT traversal (RFC 7296 §2.23).
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crypto_suite::Secret;
+use ike_sm::config::{Identity, Prefix, PskOwner, RemoteIdentity};
+use ike_sm::{Event, Traffic};
+
+use crate::common::{A, Pair, ip, secs};
+use crate::configs;
+
+const PUBLIC: &str = "203.0.113.9";
+
+/// Ports 500 and 4500 of A appear as `base` + 500 and `base` + 4500 of the public address.
+fn up() -> (Pair, Rc<Cell<u16>>) {
+    let (a, mut b) = configs(|_| {});
+    b.peers[0].addresses = vec![ip(PUBLIC)];
+    b.peers[0].remote_id = RemoteIdentity::Is(Identity::Address(ip(A)));
+    let owner = PskOwner::Prefix(Prefix::host(ip(PUBLIC)));
+    b.psks.insert(owner, Secret::from(&b"secret"[..]));
+    let mut pair = Pair::new(a, b);
+    let base = Rc::new(Cell::new(20_000));
+    let shift = base.clone();
+    pair.fate = Box::new(move |flight| {
+        if flight.to_b {
+            let port = flight.path.local.port() + shift.get();
+            flight.path.local = SocketAddr::new(ip(PUBLIC), port);
+            true
+        } else {
+            let port = flight.path.remote.port().wrapping_sub(shift.get());
+            flight.path.remote = SocketAddr::new(ip(A), port);
+            // A packet to a mapping that is gone.
+            matches!(port, 500 | 4500)
+        }
+    });
+    pair.bring_up();
+    (pair, base)
+}
+
+#[test]
+fn the_initiator_floats_to_4500_with_ike_auth_and_esp_goes_in_udp() {
+    let (pair, _) = up();
+    let a = pair.a.children.values().next().unwrap();
+    let b = pair.b.children.values().next().unwrap();
+    assert!(a.udp_encapsulation && b.udp_encapsulation);
+    let ports = (a.path.local.port(), a.path.remote.port(), a.path.natt);
+    assert_eq!(ports, (4500, 4500, true));
+    assert_eq!(b.path.remote, SocketAddr::new(ip(PUBLIC), 24_500));
+    assert_eq!(pair.sent, 4);
+}
+
+#[test]
+fn only_the_end_behind_the_nat_sends_keepalives() {
+    let (mut pair, _) = up();
+    pair.run_for(secs(100));
+    assert!(
+        (4..=5).contains(&pair.a.keepalives),
+        "{}",
+        pair.a.keepalives
+    );
+    assert_eq!(pair.b.keepalives, 0);
+}
+
+#[test]
+fn d4_the_peer_is_followed_to_a_new_mapping_by_a_new_authentic_message_only() {
+    let (mut pair, base) = up();
+    base.set(30_000);
+    // A asks for a sign of life from its new mapping.
+    let child = pair.a.active[0];
+    let _ = pair.feed(false, Event::Traffic(child, Traffic::outbound(1)));
+    pair.run_for(secs(35));
+    let moved = SocketAddr::new(ip(PUBLIC), 34_500);
+    assert_eq!(pair.b.children.values().next().unwrap().path.remote, moved);
+    assert!(pair.a.dead.is_empty() && pair.b.dead.is_empty());
+    // A copy of an old request from elsewhere moves nothing.
+    base.set(20_000);
+    pair.run_for(secs(1));
+    assert_eq!(pair.b.children.values().next().unwrap().path.remote, moved);
+}
+
+#[test]
+fn a_forced_nat_encapsulates_without_one() {
+    let (mut a, b) = configs(|_| {});
+    a.peers[0].nat_traversal.force = true;
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    let child = pair.b.children.values().next().unwrap();
+    assert!(child.udp_encapsulation && child.path.natt);
+}

@@ -1,0 +1,245 @@
+//! CREATE_CHILD_SA: further children, new keys for children and for the IKE SA (RFC 7296 §2.8,
+//! §2.25).
+use std::time::Duration;
+
+use crypto_suite::GroupId;
+use ike_sm::config::{ChildConfig, Config, Lifetime, Pfs};
+use ike_sm::{ChildId, Command, Outcome};
+
+use crate::common::{A, Pair, net, secs};
+use crate::{configs, established, settle};
+
+fn one_of_each(pair: &Pair) {
+    assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+}
+
+fn rekey_child(pair: &mut Pair, b: bool) -> Outcome {
+    let child = *pair.end(b).active.last().unwrap();
+    pair.command(b, Command::RekeyChild(child))
+}
+
+fn rekey_ike(pair: &mut Pair, b: bool) -> Outcome {
+    let ike = *pair.end(b).ikes.last().unwrap();
+    pair.command(b, Command::RekeyIke(ike))
+}
+
+#[test]
+fn i2_a_second_child_takes_one_exchange() {
+    let second = |c: &mut Config| {
+        let nets = ["10.1.0.0", "10.3.0.0"];
+        let a = c.peers[0].local_address == Some(crate::common::ip(A));
+        let (local, remote) = if a {
+            (nets[0], nets[1])
+        } else {
+            (nets[1], nets[0])
+        };
+        let child = ChildConfig::new("second", net(local, 16), net(remote, 16));
+        c.peers[0].children.push(child);
+    };
+    let (a, b) = configs(second);
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(3));
+    assert_eq!(pair.sent, 6);
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (2, 2));
+    assert_eq!((pair.a.active.len(), pair.b.active.len()), (2, 2));
+}
+
+#[test]
+fn a_child_is_rekeyed_by_either_end_and_no_packet_is_lost() {
+    for b in [false, true] {
+        let mut pair = established();
+        let old = pair.a.active[0];
+        assert_eq!(rekey_child(&mut pair, b), Outcome::Handled);
+        for _ in 0..200 {
+            pair.run_for(Duration::from_millis(100));
+            pair.assert_tunnel();
+        }
+        one_of_each(&pair);
+        assert!(pair.a.active[0] != old);
+        assert!(pair.a.failed.is_empty() && pair.b.failed.is_empty());
+    }
+}
+
+#[test]
+fn the_responder_of_a_rekey_sends_on_the_new_pair_only_when_the_initiator_has_it() {
+    let mut pair = established();
+    let old = pair.b.active[0];
+    assert_eq!(rekey_child(&mut pair, false), Outcome::Handled);
+    pair.run_for(pair.latency + Duration::from_millis(1));
+    assert_eq!(pair.b.children.len(), 2);
+    assert_eq!(pair.b.active, [old], "inbound first");
+    pair.run_for(secs(1));
+    assert!(pair.ping(false));
+    assert!(pair.b.active != [old]);
+}
+
+#[test]
+fn rfc7296_s2_8_1_both_rekey_the_same_child_and_the_lowest_nonce_goes() {
+    for seed in 0..20 {
+        let (a, b) = configs(|_| {});
+        let mut pair = Pair::new(a, b);
+        pair.a = crate::common::End::new(configs(|_| {}).0, 100 + seed);
+        pair.bring_up();
+        assert_eq!(rekey_child(&mut pair, false), Outcome::Handled);
+        assert_eq!(rekey_child(&mut pair, true), Outcome::Handled);
+        for _ in 0..200 {
+            pair.run_for(Duration::from_millis(100));
+            pair.assert_tunnel();
+        }
+        one_of_each(&pair);
+    }
+}
+
+#[test]
+fn the_ike_sa_is_rekeyed_by_either_end_and_keeps_its_children() {
+    for b in [false, true] {
+        let mut pair = established();
+        let (old, child) = (pair.a.ikes[0], pair.a.active[0]);
+        assert_eq!(rekey_ike(&mut pair, b), Outcome::Handled);
+        settle(&mut pair);
+        one_of_each(&pair);
+        assert!(pair.a.ikes[0] != old && pair.a.active == [child]);
+        pair.assert_tunnel();
+        // The new SA works, in both directions.
+        assert_eq!(rekey_child(&mut pair, false), Outcome::Handled);
+        settle(&mut pair);
+        assert_eq!(rekey_child(&mut pair, true), Outcome::Handled);
+        settle(&mut pair);
+        pair.assert_tunnel();
+        one_of_each(&pair);
+        assert_eq!(rekey_ike(&mut pair, !b), Outcome::Handled);
+        settle(&mut pair);
+        one_of_each(&pair);
+    }
+}
+
+#[test]
+fn rfc7296_s2_8_1_both_rekey_the_ike_sa_and_the_lowest_nonce_goes() {
+    for seed in 0..20 {
+        let (a, b) = configs(|_| {});
+        let mut pair = Pair::new(a, b);
+        pair.a = crate::common::End::new(configs(|_| {}).0, 200 + seed);
+        pair.bring_up();
+        assert_eq!(rekey_ike(&mut pair, false), Outcome::Handled);
+        assert_eq!(rekey_ike(&mut pair, true), Outcome::Handled);
+        settle(&mut pair);
+        one_of_each(&pair);
+        let spis = |end: &crate::common::End| {
+            let ike = end.endpoint.ike_sas().next().unwrap();
+            (ike.initiator_spi, ike.responder_spi)
+        };
+        assert_eq!(spis(&pair.a), spis(&pair.b));
+        pair.assert_tunnel();
+        assert_eq!(rekey_child(&mut pair, seed % 2 == 0), Outcome::Handled);
+        settle(&mut pair);
+        one_of_each(&pair);
+    }
+}
+
+#[test]
+fn rfc7296_s2_25_rekeys_and_deletions_that_cross_leave_both_ends_agreed() {
+    type Act = fn(&mut Pair, bool, ChildId);
+    let acts: [(&str, Act); 4] = [
+        ("rekey child", |p, b, _| drop(rekey_child(p, b))),
+        ("rekey ike", |p, b, _| drop(rekey_ike(p, b))),
+        ("delete child", |p, b, c| {
+            drop(p.command(b, Command::DeleteChild(c)))
+        }),
+        ("delete ike", |p, b, _| {
+            let ike = *p.end(b).ikes.last().unwrap();
+            drop(p.command(b, Command::DeleteIke(ike)));
+        }),
+    ];
+    for (x, first) in acts {
+        for (y, second) in acts {
+            for gap in [0, 10, 20, 30, 40, 60] {
+                let mut pair = established();
+                let (a, b) = (pair.a.active[0], pair.b.active[0]);
+                first(&mut pair, false, a);
+                pair.run_for(Duration::from_millis(gap));
+                if pair.b.children.contains_key(&b) && !pair.b.ikes.is_empty() {
+                    second(&mut pair, true, b);
+                }
+                pair.run_for(secs(200));
+                let what = format!("{x}, {gap} ms later {y}");
+                assert_eq!(pair.a.ikes.len(), pair.b.ikes.len(), "{what}");
+                assert!(pair.a.ikes.len() <= 1, "{what}");
+                assert_eq!(pair.a.children.len(), pair.b.children.len(), "{what}");
+                assert!(pair.a.children.len() <= 1, "{what}");
+                if !pair.a.children.is_empty() {
+                    pair.assert_tunnel();
+                }
+                let deletes = |s: &str| s.starts_with("delete");
+                if !deletes(x) && !deletes(y) {
+                    one_of_each(&pair);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rfc7296_s1_3_pfs_uses_its_group_and_another_group_is_refused_by_name() {
+    let (mut a, mut b) = configs(|_| {});
+    a.peers[0].children[0].pfs = Pfs::Required(GroupId::X25519);
+    b.peers[0].children[0].pfs = Pfs::AcceptIfOffered;
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    assert_eq!(rekey_child(&mut pair, false), Outcome::Handled);
+    settle(&mut pair);
+    one_of_each(&pair);
+    assert!(pair.a.failed.is_empty());
+    pair.assert_tunnel();
+}
+
+#[test]
+fn lifetimes_rekey_both_and_no_packet_is_lost() {
+    let (a, b) = configs(|c| {
+        c.peers[0].children[0].lifetime = Lifetime::seconds(60);
+        c.peers[0].v2.lifetime = Lifetime::seconds(90);
+    });
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    for _ in 0..6000 {
+        pair.run_for(Duration::from_millis(100));
+        pair.assert_tunnel();
+        assert!(pair.a.children.len() <= 4 && pair.b.children.len() <= 4);
+        assert!(pair.a.ikes.len() <= 3 && pair.b.ikes.len() <= 3);
+    }
+    assert!(pair.a.closed.len() >= 6, "{:?}", pair.a.closed);
+    assert!(pair.a.failed.is_empty() && pair.b.failed.is_empty());
+    assert!(pair.a.dead.is_empty() && pair.b.dead.is_empty());
+}
+
+#[test]
+fn rfc4478_a_new_authentication_comes_in_time_and_no_packet_is_lost() {
+    let (a, mut b) = configs(|_| {});
+    b.peers[0].v2.authentication_lifetime = Some(secs(100));
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    let first = pair.a.ikes[0];
+    for _ in 0..3000 {
+        pair.run_for(Duration::from_millis(100));
+        pair.assert_tunnel();
+    }
+    assert!(!pair.a.ikes.contains(&first) && pair.a.closed.len() >= 2);
+    assert!(pair.a.children.len() <= 2 && pair.b.children.len() <= 2);
+}
+
+#[test]
+fn both_ends_start_at_once_and_keep_one_sa() {
+    for seed in 0..10 {
+        let (a, b) = configs(|_| {});
+        let mut pair = Pair::new(a, b);
+        pair.a = crate::common::End::new(configs(|_| {}).0, 300 + seed);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        assert_eq!(pair.initiate(true), Outcome::Handled);
+        pair.run_for(secs(3));
+        pair.assert_tunnel();
+        pair.run_for(secs(100));
+        one_of_each(&pair);
+        pair.assert_tunnel();
+    }
+}
