@@ -1,8 +1,10 @@
 //! The gateway: configuration, the packets' way, the loop, and what it shows.
 
+pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod credentials;
 pub mod demo;
 pub mod engine;
 pub mod glue;
@@ -13,6 +15,7 @@ pub mod log;
 pub mod outside;
 pub mod pairs;
 pub mod paths;
+pub mod pool;
 pub mod routes;
 pub mod run;
 pub mod status;

@@ -237,6 +237,8 @@ pub enum Question {
     /// Which addresses inside the tunnel shall this peer have? They are its own as long as the IKE
     /// SA, or one that has taken its place, stands.
     AssignAddress {
+        /// The IKE SA that is coming up.
+        ike: IkeId,
         /// The configured peer.
         peer: String,
         /// Whom IKE_AUTH has authenticated.

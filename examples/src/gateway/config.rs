@@ -3,6 +3,7 @@
 //! Every error names the file, the line and the field. What parses here is consistent: names resolve, networks of one
 //! tunnel are of one family, and defaults are filled in.
 
+mod auth;
 mod error;
 mod gre;
 mod ikev2;
@@ -12,6 +13,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use auth::*;
 pub use error::ConfigError;
 pub use gre::*;
 pub use ikev2::{Ikev2Policy, Quirks};

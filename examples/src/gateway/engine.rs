@@ -10,6 +10,7 @@ mod transport;
 
 use super::{
     config::{Config, Mode, Rri, Start},
+    credentials::Credentials,
     gre::GreTunnels,
     hold::Hold,
     inside::Inside,
@@ -50,6 +51,7 @@ const TRAFFIC_INTERVAL: Duration = Duration::from_millis(100);
 /// Everything but the waiting.
 pub struct Engine {
     config: Config,
+    credentials: Credentials,
     endpoint: Endpoint,
     rng: UnwrapErr<SysRng>,
     actions: Actions,
@@ -113,8 +115,10 @@ impl Engine {
     /// # Errors
     /// The configuration asks for what is not to be had.
     pub fn new(config: Config, parts: Parts) -> io::Result<Self> {
-        let ike =
+        let mut ike =
             super::glue::ike_config(&config, parts.keys.is_some()).map_err(io::Error::other)?;
+        let credentials = Credentials::load(&config).map_err(io::Error::other)?;
+        credentials.configure(&config, &mut ike);
         let mut tunnels = Vec::new();
         for (peer, child) in ike
             .peers
@@ -141,6 +145,7 @@ impl Engine {
             Endpoint::new(ike, &PROVIDER).map_err(|e| io::Error::other(e.to_string()))?;
         let routing = routing::Routing::new(&config, &parts.inside, parts.outside.mark())?;
         Ok(Self {
+            credentials,
             mss_mtu: config.gateway.adjust_mss.then_some(config.gateway.mtu),
             hold: Hold::new(config.gateway.hold_packets, PATIENCE),
             config,
@@ -333,8 +338,19 @@ impl Engine {
                         .note(&format!("route to {}: {e}", route.destination));
                 }
             }
-            Action::IkeEstablished { peer, .. } => self.ike_established(&peer),
-            Action::IkeClosed { peer, reason, .. } => self.ike_closed(&peer, reason),
+            Action::IkeEstablished {
+                ike,
+                peer,
+                replaces,
+                ..
+            } => {
+                self.credentials.established(ike, replaces);
+                self.ike_established(&peer);
+            }
+            Action::IkeClosed { ike, peer, reason } => {
+                self.credentials.closed(ike);
+                self.ike_closed(&peer, reason);
+            }
             Action::ChildFailed { name, reason, .. } => self.child_failed(&name, reason),
             Action::PeerDead { peer, next } => self.peer_dead(&peer, next),
             Action::Report(record) => self.log.record(&record),
@@ -387,7 +403,10 @@ impl Engine {
         }
     }
 
-    fn answer(&self, question: &Question) -> Answer {
+    fn answer(&mut self, question: &Question) -> Answer {
+        if let Some(answer) = self.credentials.answer(question, &mut self.rng) {
+            return answer;
+        }
         match question {
             Question::Psk { remote, .. } => Answer::Psk(
                 self.config

@@ -1,5 +1,6 @@
 //! The file's tables, and the checks that need more than one value.
 
+use super::auth::{Auth, EapUser, Pool};
 use super::gre::{GreTunnel, IpsecProfile};
 use super::ikev2::{Ikev2Policy, Quirks};
 use super::words::*;
@@ -29,6 +30,12 @@ pub struct Config {
     /// Pre-shared keys; the longest matching prefix wins.
     #[serde(default)]
     pub psk: Vec<PskEntry>,
+    /// Users of EAP.
+    #[serde(default)]
+    pub eap_user: Vec<EapUser>,
+    /// Address pools.
+    #[serde(default)]
+    pub pool: Vec<Pool>,
     /// The peers.
     #[serde(default)]
     pub peer: Vec<Peer>,
@@ -173,6 +180,8 @@ pub struct Peer {
     /// What to do about NAT.
     #[serde(default = "auto")]
     pub nat_traversal: NatTraversal,
+    /// IKEv2: how both ends prove themselves; absent, by a pre-shared key.
+    pub auth: Option<Auth>,
     /// What it needs that is not quite as the RFC has it.
     #[serde(default, deserialize_with = "Quirks::deserialize")]
     pub quirks: Quirks,
@@ -345,6 +354,7 @@ impl Config {
         self.check_policies()?;
         self.check_ikev2_policies()?;
         self.check_transform_sets()?;
+        self.check_pools()?;
         for entry in &self.psk {
             PskOwner::parse(entry.peer.get_ref()).map_err(|e| (entry.peer.span(), e))?;
         }
@@ -445,6 +455,7 @@ impl Config {
                 return Err((policy.encryption.span(), what));
             }
         }
+        self.check_auth(peer)?;
         for tunnel in &peer.tunnel {
             unique(&tunnel.name)?;
             self.check_tunnel(peer, tunnel)?;

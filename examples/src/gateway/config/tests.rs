@@ -1,5 +1,6 @@
 use super::*;
 
+mod auth;
 mod gre;
 mod ikev2;
 use std::time::Duration;

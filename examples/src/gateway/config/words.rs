@@ -99,6 +99,28 @@ words! {
 }
 
 words! {
+    /// How one end of an IKE SA proves itself.
+    Proof, "proof" {
+        /// A pre-shared key.
+        PreShare = "pre-share" | "psk",
+        /// A signature, with a certificate.
+        Signature = "signature" | "certificate",
+        /// A user name and a password: EAP-MSCHAPv2, of the initiator.
+        Eap = "eap-mschapv2" | "eap",
+    }
+}
+
+words! {
+    /// A signature scheme of RFC 7427.
+    Scheme, "signature scheme" {
+        /// RSASSA-PSS with SHA-256.
+        RsaPss = "rsa-pss",
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        RsaPkcs1 = "rsa-pkcs1",
+    }
+}
+
+words! {
     /// The version of IKE spoken with a peer.
     Version, "version" {
         /// RFC 2409.

@@ -1,0 +1,133 @@
+//! What the file says of authentication in IKEv2: certificates, EAP users, address pools, post-quantum keys.
+
+use super::model::{Config, Fault, Peer};
+use super::words::*;
+use ipnet::IpNet;
+use serde::Deserialize;
+use std::{net::IpAddr, path::PathBuf};
+use toml::Spanned;
+
+/// How both ends of the IKE SA with a peer prove themselves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Auth {
+    /// What we prove ourselves with.
+    #[serde(default = "pre_share")]
+    pub local: Spanned<Proof>,
+    /// What the peer has to prove itself with.
+    #[serde(default = "pre_share")]
+    pub remote: Spanned<Proof>,
+    /// PEM file of our certificate, and of what leads to the authority.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of the private key.
+    pub private_key: Option<PathBuf>,
+    /// How an RSA key signs; absent, with PSS.
+    pub scheme: Option<Scheme>,
+    /// PEM files of authorities that the peer's certificate may lead to.
+    #[serde(default)]
+    pub authority: Several<PathBuf>,
+    /// Our user name towards an EAP server.
+    pub user: Option<String>,
+    /// EAP alone proves both ends (RFC 5998).
+    #[serde(default)]
+    pub eap_only: bool,
+    /// A post-quantum key (RFC 8784).
+    pub ppk: Option<Ppk>,
+    /// Ask for an address inside the tunnel.
+    #[serde(default)]
+    pub request_address: bool,
+    /// The pool that a peer gets its address from.
+    pub pool: Option<Spanned<String>>,
+}
+
+/// A post-quantum key (RFC 8784).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ppk {
+    /// Its identifier.
+    pub id: String,
+    /// The key.
+    pub secret: Psk,
+    /// No IKE SA without it.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// A user of EAP-MSCHAPv2: one of ours as server, or we as client.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EapUser {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: Psk,
+}
+
+/// Addresses for peers that ask for one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Pool {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Where the addresses are from.
+    pub network: IpNet,
+    /// DNS servers inside.
+    #[serde(default)]
+    pub dns: Several<IpAddr>,
+    /// Domains to resolve there (RFC 8598).
+    #[serde(default)]
+    pub domain: Several<String>,
+}
+
+fn pre_share() -> Spanned<Proof> {
+    Spanned::new(0..0, Proof::PreShare)
+}
+
+impl Config {
+    pub(super) fn check_auth(&self, peer: &Peer) -> Result<(), Fault> {
+        let Some(auth) = &peer.auth else {
+            return Ok(());
+        };
+        if peer.version == Version::Ikev1 {
+            return Err((peer.name.span(), "`auth` is for IKEv2".into()));
+        }
+        let (local, remote) = (auth.local.get_ref(), auth.remote.get_ref());
+        let wrong = match (local, remote) {
+            (Proof::Eap, Proof::Eap) => Some("one end only can be the EAP client"),
+            // RFC 7296 §2.16: in conjunction with a signature of the responder.
+            (Proof::PreShare, Proof::Eap) => Some("an EAP server proves itself by a signature"),
+            (Proof::Signature, _) if auth.certificate.is_none() || auth.private_key.is_none() => {
+                Some("a signature needs `certificate` and `private-key`")
+            }
+            (Proof::Eap, _) if auth.user.is_none() => Some("EAP needs a `user`"),
+            _ => None,
+        };
+        if let Some(what) = wrong {
+            return Err((auth.local.span(), what.into()));
+        }
+        if *remote == Proof::Signature && auth.authority.0.is_empty() {
+            let what = "a certificate is accepted from an `authority` only";
+            return Err((auth.remote.span(), what.into()));
+        }
+        if let Some(pool) = &auth.pool
+            && !self.pool.iter().any(|p| p.name.get_ref() == pool.get_ref())
+        {
+            return Err((
+                pool.span(),
+                format!("no pool is named `{}`", pool.get_ref()),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_pools(&self) -> Result<(), Fault> {
+        let mut seen = std::collections::BTreeSet::new();
+        for pool in &self.pool {
+            if !seen.insert(pool.name.get_ref()) {
+                let what = format!("a second pool `{}`", pool.name.get_ref());
+                return Err((pool.name.span(), what));
+            }
+        }
+        Ok(())
+    }
+}
