@@ -7,7 +7,7 @@ pub mod tunnel;
 #[cfg(test)]
 mod tests;
 
-use crate::net::{netlink::Netlink, raw_gre::RawGre, tun::Tun};
+use crate::net::{netlink::Netlink, raw_gre::RawGre, raw_gre::path_mtu, tun::Tun};
 use clap::Parser;
 use ipnet::IpNet;
 use mio::{Events, Interest, Poll, Token};
@@ -23,6 +23,10 @@ use tunnel::{Encapsulated, HEADROOM, Out, Settings, Times, Tunnel};
 const TUN: Token = Token(0);
 const RAW: Token = Token(1);
 const SIGNALS: Token = Token(2);
+/// What a path carries that the kernel knows nothing about, octets.
+const ETHERNET: usize = 1500;
+/// How often the kernel is asked what the path carries.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Parser)]
 #[command(name = "gre", about = "A GRE tunnel with keepalives")]
@@ -48,9 +52,9 @@ struct Arguments {
     /// Send sequence numbers, and keep their order.
     #[arg(long)]
     sequence: bool,
-    /// Octets that the path carries.
-    #[arg(long, default_value_t = 1500)]
-    path_mtu: usize,
+    /// Octets that the path carries; absent, the kernel is asked.
+    #[arg(long)]
+    path_mtu: Option<usize>,
     /// Seconds between keepalives.
     #[arg(long)]
     keepalive: Option<f64>,
@@ -73,6 +77,8 @@ pub fn main() -> ExitCode {
 
 struct Program {
     start: Instant,
+    /// When the kernel is to be asked again what the path carries; not where that is given.
+    ask: Option<Duration>,
     tunnel: Tunnel,
     tun: Tun,
     raw: RawGre,
@@ -82,12 +88,14 @@ impl Program {
     fn open(arguments: Arguments) -> io::Result<Self> {
         let start = Instant::now();
         let (local, remote) = (arguments.local, arguments.remote);
-        let mut settings = Settings::new(arguments.device, local, remote, arguments.path_mtu);
+        let fixed = arguments.path_mtu;
+        let path = fixed.or_else(|| path_mtu(remote).ok()).unwrap_or(ETHERNET);
+        let mut settings = Settings::new(arguments.device, local, remote, path);
         settings.addresses = vec![arguments.address];
         settings.key = arguments.key;
         settings.checksum = arguments.checksum;
         settings.sequence = arguments.sequence;
-        settings.mtu = arguments.path_mtu.saturating_sub(settings.overhead());
+        settings.mtu = path.saturating_sub(settings.overhead());
         settings.keepalive = match arguments.keepalive {
             None => None,
             Some(period) => Some(Times {
@@ -102,6 +110,7 @@ impl Program {
         Ok(Self {
             tun,
             raw: RawGre::open(local.is_ipv6(), Some(local))?,
+            ask: fixed.is_none().then_some(ASK_INTERVAL),
             tunnel: Tunnel::new(settings, start.elapsed()).map_err(io::Error::other)?,
             start,
         })
@@ -151,6 +160,13 @@ impl Program {
     }
 
     fn read_device(&mut self) {
+        let now = self.start.elapsed();
+        if self.ask.is_some_and(|at| at <= now) {
+            self.ask = Some(now + ASK_INTERVAL);
+            if let Ok(fitting) = path_mtu(self.tunnel.settings().remote) {
+                self.tunnel.set_fitting(fitting);
+            }
+        }
         let mut buffer = vec![0; HEADROOM + 65_536];
         while let Ok(length) = self
             .tun

@@ -176,6 +176,9 @@ $([ $v = 6 ] || echo 'keepalive = { period = 0.5, tos = 0xa0 }')
   expect 2 "the MSS is not lowered: $(grep SYN scapy.out)" grep -q "SYN over 192.0.2.20 MSS 1436" scapy.out
   # And a packet that does not fit is answered.
   { ns a ping -n -c 1 -W 1 -M do -s 1472 10.100.4.2 2>&1 || :; } | grep 'mtu *= *1476' >/dev/null || fail "no ICMP answer to a packet that is too big"
+  # The path carries less from now on, and the tunnel knows within a second.
+  ip -n "$(nsname a)" link set outer mtu 1400; ns a ping -n -c 1 -W 1 10.102.4.2 >/dev/null; sleep 1.1
+  { ns a ping -n -c 1 -W 1 -M do -s 1400 10.102.4.2 2>&1 || :; } | grep 'mtu *= *1372' >/dev/null || fail "the tunnel does not follow the path: $(gw a status | grep -A4 'tu42 is')"
   # Wrong packets, one of each kind.
   ns b /usr/bin/python3 "$HERE/lib/gre_peer.py" bad 192.0.2.27 192.0.2.1 47
   local reason

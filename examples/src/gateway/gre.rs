@@ -10,15 +10,17 @@ use crate::{
         status::TunnelStatus,
         tunnel::{HEADROOM, Tunnel},
     },
-    net::{netlink::Netlink, raw_gre::RawGre, tun::Tun},
+    net::{netlink::Netlink, raw_gre::RawGre, raw_gre::path_mtu, tun::Tun},
 };
 use esp::Overhead;
 use gre::{IpPacket, Packet};
 use mio::{Interest, Registry, Token};
 use std::{io, net::IpAddr, ops::Range, time::Duration};
 
-/// What a path carries, octets.
-const PATH_MTU: usize = 1500;
+/// What a path carries that the kernel knows nothing about, octets.
+const ETHERNET: usize = 1500;
+/// How often it is asked what the path carries.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// Sockets: IPv4 and IPv6.
 const SOCKETS: usize = 2;
 
@@ -30,6 +32,7 @@ pub struct GreDevice {
     pub device: Tun,
     /// The `[[peer.tunnel]]` that protects it.
     pub policy: Option<String>,
+    asked: Duration,
 }
 
 /// All tunnels.
@@ -140,6 +143,12 @@ impl GreTunnels {
         self.tunnels.get_mut(index)
     }
 
+    /// The tunnel with this index, if its path shall be asked about now.
+    pub fn due_mut(&mut self, index: usize, now: Duration) -> Option<&mut GreDevice> {
+        let gre = self.tunnels.get_mut(index)?;
+        gre.is_due(now).then_some(gre)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -191,6 +200,15 @@ impl GreTunnels {
 }
 
 impl GreDevice {
+    /// Whether the path shall be asked about now.
+    fn is_due(&mut self, now: Duration) -> bool {
+        let due = now >= self.asked;
+        if due {
+            self.asked = now.saturating_add(ASK_INTERVAL);
+        }
+        due
+    }
+
     fn create(config: &Config, written: &GreTunnel) -> io::Result<Self> {
         let policy = policy(config, written);
         let mut settings = written.settings(fitting(config, written, policy)?);
@@ -208,6 +226,7 @@ impl GreDevice {
             tunnel: Tunnel::new(settings, Duration::ZERO).map_err(io::Error::other)?,
             device,
             policy: policy.map(|(_, tunnel)| tunnel.name.get_ref().clone()),
+            asked: Duration::ZERO,
         })
     }
 }
@@ -235,12 +254,14 @@ fn fitting(
     written: &GreTunnel,
     policy: Option<PeerPolicy<'_>>,
 ) -> io::Result<usize> {
+    let known = |to: IpAddr| path_mtu(to).unwrap_or(ETHERNET);
     let Some((peer, tunnel)) = policy else {
-        return Ok(PATH_MTU);
+        return Ok(known(*written.destination.get_ref()));
     };
+    let path = peer.first_host().map_or(ETHERNET, known);
     let v6 = written.source.get_ref().is_ipv6();
     let udp = peer.nat_traversal != NatTraversal::Off;
-    let mut least = PATH_MTU;
+    let mut least = path;
     for name in &tunnel.transform_set.get_ref().0 {
         let Some(set) = config.transform_set(name) else {
             continue;
@@ -251,7 +272,7 @@ fn fitting(
             Mode::Transport => Overhead::transport(suite, if v6 { 40 } else { 20 }, udp),
             _ => Overhead::tunnel(suite, v6, udp),
         };
-        least = least.min(overhead.max_inner(PATH_MTU));
+        least = least.min(overhead.max_inner(path));
     }
     Ok(least)
 }

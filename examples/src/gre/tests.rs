@@ -106,6 +106,19 @@ fn what_does_not_fit_is_fragmented_or_its_source_is_told() {
 }
 
 #[test]
+fn g11_the_path_says_what_fits_and_never_more_than_the_file() {
+    let mut tunnel = tunnel(|_| {});
+    for (fitting, mtu) in [(1400, 1376), (9000, 1476), (20, 68)] {
+        tunnel.set_fitting(fitting);
+        assert_eq!(tunnel.status(NOW).mtu, mtu);
+    }
+    tunnel.set_fitting(1400);
+    let error = out(&mut tunnel, &udp(1377, true)).unwrap_err();
+    assert_eq!(error, "larger than the tunnel's MTU");
+    assert!(out(&mut tunnel, &udp(1376, true)).is_ok());
+}
+
+#[test]
 fn df_cleared_by_policy_fragments_the_delivery_packet() {
     let mut tunnel = tunnel(|s| s.df = gre::mtu::DfPolicy::Clear);
     let parts = out(&mut tunnel, &udp(2000, true)).unwrap();

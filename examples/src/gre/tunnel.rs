@@ -167,6 +167,8 @@ pub struct Tunnel {
     send_sequence: SendSequence,
     receive_sequence: ReceiveSequence,
     identification: u16,
+    /// The longest packet that crosses whole, as far as the path is known now.
+    limit: usize,
     input: Traffic,
     output: Traffic,
     dropped: BTreeMap<Reason, u64>,
@@ -196,6 +198,7 @@ impl Tunnel {
     pub fn new(settings: Settings, now: Duration) -> Result<Self, keepalive::ConfigError> {
         Ok(Self {
             keepalive: Keepalive::new(settings.keepalive(), now)?,
+            limit: settings.mtu,
             settings,
             actions: Actions::new(),
             out: Vec::new(),
@@ -218,6 +221,14 @@ impl Tunnel {
     #[must_use]
     pub const fn is_up(&self) -> bool {
         self.keepalive.is_up()
+    }
+
+    /// The path carries delivery packets of `fitting` octets (G11): what crosses the tunnel whole is that without what
+    /// goes around it, and not more than the configured MTU.
+    pub fn set_fitting(&mut self, fitting: usize) {
+        let inside = fitting.saturating_sub(self.settings.overhead());
+        // RFC 791 §3.1: what every network carries.
+        self.limit = inside.clamp(68, self.settings.mtu.max(68));
     }
 
     /// Takes what there is to do beside passing on packets.
@@ -281,7 +292,7 @@ impl Tunnel {
         if !self.is_up() {
             return Err("line protocol is down".into());
         }
-        let limit = self.settings.mtu;
+        let limit = self.limit;
         let payload = buffer.get_mut(range.clone()).unwrap_or_default();
         self.clamp(payload);
         let packet = IpPacket::parse(payload).map_err(|e| kind(&e))?;
@@ -377,7 +388,7 @@ impl Tunnel {
     fn clamp(&self, packet: &mut [u8]) {
         if self.settings.adjust_mss {
             let v4 = packet.first().is_some_and(|first| first >> 4 == 4);
-            mss::clamp(packet, mss::mss_for(self.settings.mtu, v4));
+            mss::clamp(packet, mss::mss_for(self.limit, v4));
         }
     }
 
@@ -472,7 +483,7 @@ impl Tunnel {
             addresses: settings.addresses.iter().map(IpNet::to_string).collect(),
             source: settings.local,
             destination: settings.remote,
-            mtu: settings.mtu,
+            mtu: self.limit,
             keepalive: settings
                 .keepalive
                 .and_then(|k| u64::try_from(k.period.as_millis()).ok()),

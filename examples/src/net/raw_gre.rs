@@ -1,9 +1,11 @@
 //! Raw sockets for GRE (protocol 47): whole delivery packets in and out, IPv4 and IPv6.
 
+use super::netlink::Netlink;
 use ::gre::{Delivery, ip::IPV6_HEADER_LEN, ip::PROTOCOL_GRE};
 use mio::{Interest, Registry, Token, event::Source, unix::SourceFd};
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt, sockopt::Ipv6RecvPacketInfo,
+    ControlMessageOwned, MsgFlags, SockaddrIn6, getsockopt, recvmsg, setsockopt,
+    sockopt::{IpMtu, Ipv6RecvPacketInfo},
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -114,6 +116,28 @@ impl RawGre {
     }
 }
 
+/// What the kernel knows the path to `remote` to carry, octets: the link's MTU, or what routers on the way have said (of
+/// IPv6 only the link's).
+///
+/// # Errors
+/// There is no way to `remote`.
+pub fn path_mtu(remote: IpAddr) -> io::Result<usize> {
+    let any: IpAddr = match remote {
+        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    // Connecting sends nothing; the port does not matter.
+    socket.connect((remote, 9))?;
+    match remote {
+        IpAddr::V4(_) => usize::try_from(getsockopt(&socket, IpMtu)?).map_err(io::Error::other),
+        IpAddr::V6(_) => {
+            let link = Netlink::open()?.mtu_of(socket.local_addr()?.ip())?;
+            usize::try_from(link).map_err(io::Error::other)
+        }
+    }
+}
+
 impl Source for RawGre {
     fn register(&mut self, r: &Registry, token: Token, interest: Interest) -> io::Result<()> {
         SourceFd(&self.receiver.as_raw_fd()).register(r, token, interest)
@@ -123,5 +147,16 @@ impl Source for RawGre {
     }
     fn deregister(&mut self, r: &Registry) -> io::Result<()> {
         SourceFd(&self.receiver.as_raw_fd()).deregister(r)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_loopback_carries_much() {
+        assert!(path_mtu([127, 0, 0, 1].into()).unwrap() >= 16_384);
+        assert!(path_mtu(Ipv6Addr::LOCALHOST.into()).is_ok_and(|mtu| mtu >= 16_384));
     }
 }

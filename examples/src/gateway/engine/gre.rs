@@ -4,6 +4,7 @@
 use super::{Engine, HEADROOM, TAILROOM};
 use crate::gateway::gre::{GreDoor, GreTunnels};
 use crate::gre::tunnel::{Encapsulated, Out};
+use crate::net::raw_gre::path_mtu;
 use getrandom::SysRng;
 use rand_core::TryRng;
 use std::{net::IpAddr, ops::Range, time::Duration};
@@ -81,6 +82,7 @@ impl Engine {
         range: Range<usize>,
         now: Duration,
     ) {
+        self.gre_fit(index, now);
         let Some(gre) = self.gre.get_mut(index) else {
             return;
         };
@@ -95,6 +97,27 @@ impl Engine {
             Err(_) => {}
         }
         self.gre_out(index, now);
+    }
+
+    /// Looks from time to time at what the path carries, with all that IPsec puts around a packet.
+    fn gre_fit(&mut self, index: usize, now: Duration) {
+        let Some(gre) = self.gre.due_mut(index, now) else {
+            return;
+        };
+        let fitting = match &gre.policy {
+            None => path_mtu(gre.tunnel.settings().remote).ok(),
+            Some(policy) => {
+                let mut pairs = self.pairs.iter();
+                let pair = pairs.find(|pair| pair.active && pair.name == *policy);
+                pair.map(|pair| {
+                    let (path_mtu, _) = self.paths.mtu(&pair.path);
+                    pair.overhead().max_inner(path_mtu.into())
+                })
+            }
+        };
+        if let Some(fitting) = fitting {
+            gre.tunnel.set_fitting(fitting);
+        }
     }
 
     /// Sends the keepalives that are due.
