@@ -150,12 +150,14 @@ impl Config {
         if self.tracks.len() > Self::MAX_TRACKS {
             return Err(ConfigError::Tracks(self.tracks.len()));
         }
-        if self.announce.rounds > 1 && self.announce.gap.is_zero()
-            || self
-                .announce
-                .refresh
-                .is_some_and(|refresh| refresh.is_zero())
-        {
+        let Announce {
+            rounds,
+            early,
+            gap,
+            refresh,
+        } = self.announce;
+        let none = |time: Option<Duration>| time.is_some_and(|time| time.is_zero());
+        if rounds > 1 && gap.is_zero() || none(refresh) || none(early) {
             return Err(ConfigError::AnnounceTime);
         }
         if self.down_intervals == 0 {
@@ -275,6 +277,9 @@ pub enum TrackEffect {
 pub struct Announce {
     /// How often after becoming master, the first at once. 0: never.
     pub rounds: u8,
+    /// Once more this soon after the first. A router that is being preempted may still hold the addresses and answer the
+    /// first round, a gratuitous ARP *request*, with the virtual router MAC: switches then look for it there.
+    pub early: Option<Duration>,
     /// Time between these.
     pub gap: Duration,
     /// Again after every such time.
@@ -282,10 +287,11 @@ pub struct Announce {
 }
 
 impl Default for Announce {
-    /// Three times, a second apart.
+    /// Three times, a second apart, and once after 50 ms.
     fn default() -> Self {
         Self {
             rounds: 3,
+            early: Some(Duration::from_millis(50)),
             gap: Duration::from_secs(1),
             refresh: None,
         }

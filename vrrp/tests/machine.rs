@@ -50,7 +50,7 @@ fn rfc9568_s6_4_1_startup_as_the_owner() {
     assert_eq!(bench.announced(), 1);
     let last = changed(State::Initialize, State::Master, Reason::Owner);
     assert_eq!(bench.actions.last(), Some(&last));
-    assert_eq!(bench.due(), at(1000));
+    assert_eq!(bench.due(), at(50));
 }
 
 #[test]

@@ -290,6 +290,7 @@ fn unicast_peers_get_their_own_advertisements_and_nobody_else_is_heard() {
 fn addresses_are_announced_in_rounds_and_refreshed() {
     let announce = Announce {
         rounds: 3,
+        early: None,
         gap: at(300),
         refresh: Some(Duration::from_secs(10)),
     };
@@ -313,6 +314,31 @@ fn addresses_are_announced_in_rounds_and_refreshed() {
         DeadlineReason::MasterDown,
         "a backup announces nothing"
     );
+}
+
+#[test]
+fn the_addresses_are_announced_early_once_more_for_a_preempted_router_may_answer_the_first_round() {
+    for (rounds, expected) in [(3, vec![50, 350, 650]), (1, vec![50]), (0, vec![])] {
+        let announce = Announce {
+            rounds,
+            early: Some(at(50)),
+            gap: at(300),
+            refresh: None,
+        };
+        let (mut bench, start) = Bench::master(Config {
+            announce,
+            ..config(Version::V3, 100)
+        });
+        let mut times = vec![];
+        while bench.due() < start + at(5000) {
+            let now = bench.due();
+            let _ = bench.handle(Event::Deadline, now);
+            if bench.announced() > 0 {
+                times.push((now - start).as_millis());
+            }
+        }
+        assert_eq!(times, expected);
+    }
 }
 
 #[test]
@@ -429,8 +455,19 @@ fn configurations_nobody_can_run_with_are_refused() {
             Config {
                 announce: Announce {
                     rounds: 2,
+                    early: None,
                     gap: at(0),
                     refresh: None,
+                },
+                ..good.clone()
+            },
+            ConfigError::AnnounceTime,
+        ),
+        (
+            Config {
+                announce: Announce {
+                    early: Some(at(0)),
+                    ..Announce::default()
                 },
                 ..good.clone()
             },

@@ -145,6 +145,8 @@ struct TrackSection {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct AnnounceSection {
     rounds: u8,
+    /// Seconds; 0 is never.
+    early: Option<f64>,
     /// Seconds.
     gap: f64,
     /// Seconds.
@@ -295,6 +297,11 @@ impl RouterSection {
             let time = |value| seconds(value, announce.span());
             protocol.announce = Announce {
                 rounds: section.rounds,
+                early: match section.early {
+                    None => Announce::default().early,
+                    Some(0.0) => None,
+                    Some(early) => Some(time(early)?),
+                },
                 gap: time(section.gap)?,
                 refresh: section.refresh.map(time).transpose()?,
             };

@@ -15,6 +15,8 @@ pub(crate) struct Timers {
     pub(crate) announce: Option<Duration>,
     /// Announcement rounds still to come at the short gap.
     pub(crate) rounds: u8,
+    /// The next announcement is the early one.
+    pub(crate) early: bool,
     /// The master's last word was priority 0.
     pub(crate) master_stopped: bool,
 }
@@ -109,21 +111,25 @@ impl Router {
 
     /// The first round now, the others by the timer.
     pub(super) fn start_announcing(&mut self, now: Duration, actions: &mut Actions) {
-        self.timers.rounds = self.config.announce.rounds;
-        if self.timers.rounds == 0 {
-            self.timers.announce = self
-                .config
-                .announce
-                .refresh
-                .map(|refresh| now.saturating_add(refresh));
-        } else {
-            self.on_announce(now, actions);
+        let policy = self.config.announce;
+        self.timers.rounds = policy.rounds;
+        if policy.rounds == 0 {
+            self.timers.announce = policy.refresh.map(|refresh| now.saturating_add(refresh));
+            return;
+        }
+        self.on_announce(now, actions);
+        if let Some(early) = policy.early {
+            self.timers.early = true;
+            self.timers.announce = Some(now.saturating_add(early));
         }
     }
 
     fn on_announce(&mut self, now: Duration, actions: &mut Actions) {
         self.announce(actions);
-        self.timers.rounds = self.timers.rounds.saturating_sub(1);
+        let early = core::mem::take(&mut self.timers.early);
+        if !early {
+            self.timers.rounds = self.timers.rounds.saturating_sub(1);
+        }
         let policy = self.config.announce;
         let wait = if self.timers.rounds > 0 {
             Some(policy.gap)
