@@ -250,6 +250,37 @@ pub enum Question {
     },
 }
 
+/// Which answer a question takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QuestionKind {
+    Psk,
+    Spi,
+    Authorize,
+    Sign,
+    Certificate,
+    EapPassword,
+    Eap,
+    Ppk,
+    Addresses,
+}
+
+impl Question {
+    /// Which answer it takes.
+    pub(crate) const fn kind(&self) -> QuestionKind {
+        match self {
+            Self::Psk { .. } => QuestionKind::Psk,
+            Self::AllocateSpi { .. } => QuestionKind::Spi,
+            Self::AuthorizeChild { .. } => QuestionKind::Authorize,
+            Self::Sign { .. } => QuestionKind::Sign,
+            Self::VerifyCertificate { .. } => QuestionKind::Certificate,
+            Self::EapPassword { .. } => QuestionKind::EapPassword,
+            Self::Eap { .. } => QuestionKind::Eap,
+            Self::Ppk { .. } => QuestionKind::Ppk,
+            Self::AssignAddress { .. } => QuestionKind::Addresses,
+        }
+    }
+}
+
 /// What an EAP server outside says to a message that was passed through to it.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crypto_suite::Secret;
 
-use crate::action::{EapAnswer, IpsecProtocol};
+use crate::action::{EapAnswer, IpsecProtocol, QuestionKind};
 use crate::config::v2::Assignment;
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::path::Path;
@@ -75,6 +75,23 @@ pub enum Answer {
     /// To [`Question::AssignAddress`](crate::Question::AssignAddress): what the peer gets, or
     /// nothing.
     Addresses(Option<Assignment>),
+}
+
+impl Answer {
+    /// Which question it answers.
+    pub(crate) const fn kind(&self) -> QuestionKind {
+        match self {
+            Self::Psk(_) => QuestionKind::Psk,
+            Self::Spi(_) => QuestionKind::Spi,
+            Self::Authorize(_) => QuestionKind::Authorize,
+            Self::Signature(_) => QuestionKind::Sign,
+            Self::PublicKey(_) => QuestionKind::Certificate,
+            Self::EapPassword(_) => QuestionKind::EapPassword,
+            Self::Eap(_) => QuestionKind::Eap,
+            Self::Ppk(_) => QuestionKind::Ppk,
+            Self::Addresses(_) => QuestionKind::Addresses,
+        }
+    }
 }
 
 /// Packets seen since the last report. Reports may come for each packet or once a second: DPD, idle

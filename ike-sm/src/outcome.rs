@@ -142,6 +142,12 @@ pub enum DropReason {
     /// The Child SA to rekey is not there: its SPI.
     #[error("there is no Child SA with SPI {0:08x}")]
     ChildNotFound(u32),
+    /// The peer has to ask for an address inside the tunnel (RFC 7296 §3.15.4).
+    #[error("an address inside the tunnel has to be asked for")]
+    AddressRequired,
+    /// There is no address inside the tunnel for the peer.
+    #[error("no address inside the tunnel for this peer")]
+    NoAddress,
     /// A cookie has to be brought back first (RFC 7296 §2.6).
     #[error("a cookie was asked for")]
     CookieWanted,

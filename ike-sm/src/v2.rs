@@ -3,18 +3,8 @@
 //! A session holds the keys and the window of an IKE SA and says which message belongs where; each
 //! exchange is a task in a file of its own. What is public here are the parts without state.
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "IKE_AUTH is being put together around it"
-)]
 pub(crate) mod auth;
 mod child;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "IKE_AUTH is being put together around it"
-)]
 mod configuration;
 pub mod cookie;
 mod create_child;

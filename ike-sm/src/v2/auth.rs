@@ -28,7 +28,7 @@ use crate::config::{Config, Identity, PeerConfig};
 use crate::explain::What;
 
 pub(crate) use initiator::Initiator;
-pub(crate) use payloads::{Outgoing, Received};
+pub(crate) use payloads::{Outgoing, Received, write_certificate_request};
 pub use record::AuthRecord;
 pub(crate) use responder::Responder;
 

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crypto_suite::{GroupId, Secret};
 use isakmp_wire::BuildError;
@@ -15,6 +16,7 @@ use super::payloads::{Payloads, required};
 use super::session::Frame;
 use crate::action::Mode;
 use crate::children::{self, NewChild, TrafficOf, Wanted};
+use crate::config::v2::Assignment;
 use crate::config::{ChildConfig, Identity};
 use crate::context::Context;
 use crate::explain::{ChildSummary, SelectorCheck, What};
@@ -24,7 +26,7 @@ use crate::policy::v2::{
     ChildKeyExchange, ChildTransforms, Choice, Proposal, SpiRule, Terms, check_answer, child_offer,
     child_policy, choose, read_sa, what_would_match, write_sa,
 };
-use crate::selector::Selectors;
+use crate::selector::{Selector, Selectors};
 
 /// A child that we offer.
 #[derive(Debug)]
@@ -163,14 +165,37 @@ pub(crate) struct Granted {
     pub(crate) transforms: ChildTransforms,
 }
 
-/// Responder: the first child of the configuration that the offer fits. With `only`, no other.
+/// What bounds a grant besides the configuration.
+pub(crate) struct Grant<'a> {
+    pub(crate) exchange: ChildKeyExchange,
+    /// The group of the KE payload.
+    pub(crate) key_exchange: Option<GroupId>,
+    /// No other child of the configuration than this one.
+    pub(crate) only: Option<usize>,
+    /// The peer's side is no more than these addresses.
+    pub(crate) assignment: Option<&'a Assignment>,
+}
+
+/// The peer's side of a child: all that is configured, or of it what was assigned.
+fn remote_side(config: &ChildConfig, assignment: Option<&Assignment>) -> Option<Selectors> {
+    let Some(assignment) = assignment else {
+        return Some(config.remote.clone());
+    };
+    let v4 = assignment.ipv4.map(IpAddr::V4);
+    let v6 = assignment.ipv6.map(|(address, _)| IpAddr::V6(address));
+    let hosts = v4.into_iter().chain(v6).map(Selector::host);
+    let hosts: Vec<Selector> = hosts.collect();
+    let within = config.remote.iter();
+    let within = within.flat_map(|s| hosts.iter().filter_map(move |host| s.intersect(host)));
+    Selectors::new(within.take(Selectors::MAX))
+}
+
+/// Responder: the first child of the configuration that the offer fits.
 pub(crate) fn grant(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
-    exchange: ChildKeyExchange,
-    key_exchange: Option<GroupId>,
-    only: Option<usize>,
+    bounds: &Grant<'_>,
 ) -> Result<Granted, DropReason> {
     let sa = required(payloads.sa, PayloadType::SA)?;
     let tsi = required(payloads.ts_initiator, PayloadType::TS_INITIATOR)?;
@@ -184,13 +209,16 @@ pub(crate) fn grant(
     let wants_transport = payloads.has(NotifyType::USE_TRANSPORT_MODE);
     let mut refusal = DropReason::TsUnacceptable;
     for (index, config) in frame.peer.children.iter().enumerate() {
-        if only.is_some_and(|only| only != index) {
+        if bounds.only.is_some_and(|only| only != index) {
             continue;
         }
+        let Some(remote) = remote_side(config, bounds.assignment) else {
+            continue;
+        };
         let policy = NarrowPolicy {
             child: &config.name,
             local: &config.local,
-            remote: &config.remote,
+            remote: &remote,
             one_ts_per_child: false,
         };
         let narrowed = narrow(&policy, &asked_local, &asked_remote, &mut |what| {
@@ -203,8 +231,8 @@ pub(crate) fn grant(
             refusal = DropReason::NoProposalChosen;
             continue;
         }
-        let ours = child_policy(config, exchange, ctx.provider, ctx.config.weak);
-        let terms = terms(config, key_exchange);
+        let ours = child_policy(config, bounds.exchange, ctx.provider, ctx.config.weak);
+        let terms = terms(config, bounds.key_exchange);
         let choice = choose(&ours, &theirs, &terms, &mut |what| {
             ctx.note(Some(frame.ike), what);
         });

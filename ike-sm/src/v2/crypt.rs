@@ -1,11 +1,14 @@
 //! The keys of an IKE SA at work.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use crypto_suite::Provider;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::Message;
 use isakmp_wire::{Flags, Header};
 
+use super::fragments::{FragmentError, Inserted, Reassembler};
 use super::keys::{Keys, Sender, Spis};
 use super::protect::{Inner, Opened, Opener, Sealer};
 use super::window::Datagrams;
@@ -113,6 +116,16 @@ impl Crypt {
         self.opener
             .open(message)
             .map_err(|_| DropReason::IntegrityFailed)
+    }
+
+    /// Authenticates a fragment, and keeps it with the others of its message.
+    pub(crate) fn insert(
+        &self,
+        reassembler: &mut Reassembler,
+        message: &Message<'_>,
+        now: Duration,
+    ) -> Result<Inserted, FragmentError> {
+        reassembler.insert(&self.opener, message, now)
     }
 
     /// Hands the keys to a reader of captures, if the configuration says so.

@@ -64,6 +64,8 @@ const fn simple(reason: &DropReason) -> Option<NotifyType> {
         DropReason::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
         // RFC 7296 §1.3: a responder that will have no more Child SAs.
         DropReason::Limit(_) => NotifyType::NO_ADDITIONAL_SAS,
+        DropReason::AddressRequired => NotifyType::FAILED_CP_REQUIRED,
+        DropReason::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,
         DropReason::TemporaryFailure => NotifyType::TEMPORARY_FAILURE,
         DropReason::ChildNotFound(_) => NotifyType::CHILD_SA_NOT_FOUND,
         _ => return None,

@@ -15,6 +15,7 @@ use super::sa_init::Init;
 use super::session::Frame;
 use crate::action::CloseReason;
 use crate::children::{DeletedChild, TrafficOf, Wanted};
+use crate::config::v2::Assignment;
 use crate::config::{Dpd, DpdTimes, Identity, Retransmit, Schedule};
 use crate::context::Context;
 use crate::explain::Role;
@@ -40,6 +41,8 @@ pub(crate) struct Established {
     pub(crate) verdict: Option<Verdict>,
     pub(crate) fragmentation: bool,
     pub(crate) mobike: bool,
+    /// As responder: the addresses that the peer's side of its children is narrowed to.
+    pub(super) assigned: Option<Box<Assignment>>,
     pub(crate) since: Duration,
     pub(crate) schedule: Schedule,
     /// The lower of its two nonces: both ends compare the same ones.
@@ -115,6 +118,7 @@ impl Established {
         this.verdict = init.verdict;
         this.fragmentation = init.peer.fragmentation;
         this.mobike = proved.mobike;
+        this.assigned.clone_from(&proved.granted);
         this.rank = init.rank();
         // RFC 4478 §3: in time before it is over.
         this.reauthenticate_at = proved.lifetime.map(|lifetime| {
@@ -141,6 +145,7 @@ impl Established {
         next.verdict = self.verdict;
         next.fragmentation = self.fragmentation;
         next.mobike = self.mobike;
+        next.assigned.clone_from(&self.assigned);
         next.rank = rank;
         // RFC 4478 §2: a rekey is no authentication.
         next.reauthenticate_at = self.reauthenticate_at;
@@ -165,6 +170,7 @@ impl Established {
             verdict: None,
             fragmentation: false,
             mobike: false,
+            assigned: None,
             since: now,
             rekey_at: Some(now.saturating_add(schedule.soft)),
             expire_at: Some(now.saturating_add(schedule.hard)),

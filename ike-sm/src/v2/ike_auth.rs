@@ -1,8 +1,7 @@
 //! IKE_AUTH: both ends prove who they are, and the first child comes up (RFC 7296 §1.2).
 //!
-//! The exchange may take several rounds. Each round is a function of what came in and of the
-//! [`Answers`] to questions so far: when something is missing it gives the question, the message
-//! waits, and the same function runs again with one answer more.
+//! Who is who is settled by [`auth`](super::auth), in as many rounds as it takes; what else travels
+//! in the same messages is added and read here: the child, addresses, announcements.
 
 mod initiator;
 mod responder;
@@ -12,24 +11,26 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crypto_suite::Secret;
-use isakmp_wire::v2::{AuthMethod, Identification, PayloadType, Writer};
+use isakmp_wire::BuildError;
+use isakmp_wire::v2::{NotifyType, Writer};
 
 pub(crate) use initiator::Initiator;
 pub(crate) use responder::Responder;
 
+use super::auth::{AuthFault, Env, Failure, Received, Transcript};
 use super::child::Settled;
-use super::crypt::{Crypt, other, sender};
-use super::error::Told;
+use super::crypt::Crypt;
+use super::error::told;
 use super::payloads::Payloads;
-use super::proof::{SignedOctets, shared_key_mic, verify_shared_key};
+use super::proof::ProofError;
 use super::protect::Inner;
 use super::sa_init::Init;
 use super::session::Frame;
-use crate::action::{CloseReason, PskStage, Question};
-use crate::config::{Identity, RemoteIdentity};
+use crate::action::{CloseReason, Question};
+use crate::config::v2::{Assignment, LocalAuth, RemoteAuth};
+use crate::config::{Identity, PeerConfig};
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::{IdentityShown, Notice, PskFound, Role, What};
+use crate::explain::{Notice, Role, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 
@@ -42,7 +43,7 @@ pub(crate) enum Progress {
     /// Both are who they say; a responder's last message goes out.
     Done(Box<Proved>, Option<Inner>),
     /// The IKE SA does not come up. The peer is told so, in a response or in a message of its own.
-    Fail(CloseReason, Option<Told>),
+    Fail(CloseReason, Option<Inner>),
 }
 
 /// What IKE_AUTH has settled.
@@ -51,10 +52,16 @@ pub(crate) struct Proved {
     /// The peer's place in the configuration.
     pub(crate) index: usize,
     pub(crate) remote_id: Identity,
+    /// To mix into the keys before anything is derived from them (RFC 8784 §3).
+    pub(crate) ppk: Option<Secret>,
     /// The first child, ready to install.
     pub(crate) child: Option<Settled>,
     /// The first child that did not come up: its handle, its place in the configuration, why.
     pub(crate) refused: Option<(ChildId, usize, CloseReason)>,
+    /// Addresses inside the tunnel that the peer has given us.
+    pub(crate) assigned: Option<Assignment>,
+    /// Addresses inside the tunnel that we have given the peer.
+    pub(crate) granted: Option<Box<Assignment>>,
     /// The peer knows of no older SAs.
     pub(crate) initial_contact: bool,
     /// Requests that the peer takes at once.
@@ -65,21 +72,26 @@ pub(crate) struct Proved {
     pub(crate) mobike: bool,
 }
 
-/// Answers to questions of the round so far.
-#[derive(Debug, Default)]
-pub(crate) struct Answers {
-    /// The pre-shared key, or that there is none.
-    pub(crate) psk: Option<Option<Secret>>,
-}
-
-impl Answers {
-    /// Takes an answer in.
-    pub(crate) fn take(&mut self, answer: Answer) -> Result<(), DropReason> {
-        match answer {
-            Answer::Psk(psk) if self.psk.is_none() => self.psk = Some(psk),
-            _ => return Err(DropReason::WrongAnswer),
+impl Proved {
+    /// What a message says besides proofs and children.
+    fn read(frame: &Frame<'_>, remote_id: Identity, payloads: &Payloads<'_>) -> Self {
+        let number = |kind| payloads.notify(kind).and_then(|n| n.u32());
+        let lifetime = number(NotifyType::AUTH_LIFETIME);
+        Self {
+            index: frame.index,
+            remote_id,
+            ppk: None,
+            child: None,
+            refused: None,
+            assigned: None,
+            granted: None,
+            initial_contact: payloads.has(NotifyType::INITIAL_CONTACT),
+            window: number(NotifyType::SET_WINDOW_SIZE),
+            lifetime: lifetime
+                .filter(|_| frame.role == Role::Initiator)
+                .map(|seconds| Duration::from_secs(seconds.into())),
+            mobike: frame.peer.v2.mobike && payloads.has(NotifyType::MOBIKE_SUPPORTED),
         }
-        Ok(())
     }
 }
 
@@ -88,157 +100,108 @@ pub(crate) struct Round<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) init: &'a Init,
     pub(crate) crypt: &'a Crypt,
-    /// The IKE SA that this one is to replace.
+    /// It is to replace another IKE SA.
     pub(crate) replaces: bool,
 }
 
-impl Round<'_> {
-    /// What we sign.
-    fn own_octets(&self, id_body: &[u8]) -> SignedOctets<'_> {
-        self.octets(self.frame.role, id_body)
-    }
-
-    /// What the peer signs.
-    fn peer_octets(&self, id_body: &[u8]) -> SignedOctets<'_> {
-        let role = match self.frame.role {
-            Role::Initiator => Role::Responder,
-            Role::Responder => Role::Initiator,
-        };
-        self.octets(role, id_body)
-    }
-
-    /// RFC 7296 §2.15: a side's own IKE_SA_INIT message and the other's nonce.
-    fn octets(&self, role: Role, id_body: &[u8]) -> SignedOctets<'_> {
-        let keys = &self.crypt.keys;
-        let (message, nonce) = match role {
-            Role::Initiator => (&self.init.request, &self.init.nr),
-            Role::Responder => (&self.init.response, &self.init.ni),
-        };
-        let whose = if role == self.frame.role {
-            sender(role)
-        } else {
-            other(self.frame.role)
-        };
-        let sk_p = keys.sk_p(whose);
-        SignedOctets::new(keys.prf(), sk_p.expose(), message, nonce, id_body)
-    }
-
-    /// Our AUTH payload with a pre-shared key.
-    fn psk_proof(&self, psk: &Secret, id_body: &[u8]) -> Vec<u8> {
-        let octets = self.own_octets(id_body);
-        shared_key_mic(self.crypt.keys.prf(), psk.expose(), &octets)
-            .as_ref()
-            .to_vec()
-    }
-
-    /// Checks the peer's AUTH payload with a pre-shared key.
-    fn check_psk(
-        &self,
-        psk: &Secret,
-        id: &Identification<'_>,
-        payloads: &Payloads<'_>,
-    ) -> Result<(), DropReason> {
-        let auth = payloads.authentication.ok_or(DropReason::MissingPayload(
-            PayloadType::AUTHENTICATION.into(),
-        ))?;
-        let octets = self.peer_octets(id.body);
-        let prf = self.crypt.keys.prf();
-        verify_shared_key(prf, psk.expose(), &octets, auth.method, auth.data)
-            .map_err(|_| DropReason::AuthenticationFailed)
-    }
-}
-
-/// Writes an AUTH payload of method 2.
-fn write_psk_proof(w: &mut Writer<'_>, proof: &[u8]) -> Result<(), isakmp_wire::BuildError> {
-    w.authentication(AuthMethod::SHARED_KEY, proof).map(|_| ())
-}
-
-/// The pre-shared key of a peer: from the table, or from the embedder. `Err` is the question.
-fn psk(
+/// Runs a step of the authentication with this peer's configuration.
+fn with_env<R>(
     ctx: &mut Context<'_>,
+    round: &Round<'_>,
     frame: &Frame<'_>,
-    remote_id: Option<&Identity>,
-    answers: &Answers,
-) -> Result<Option<Secret>, Box<Question>> {
-    if let Some(psk) = &answers.psk {
-        return Ok(psk.clone());
-    }
-    let remote = frame.path.remote.ip();
-    let config = ctx.config;
-    let found = config.psks.find(remote, remote_id);
-    let what = match &found {
-        Some(found) if found.is_wildcard() => PskFound::Wildcard,
-        Some(_) => PskFound::Yes,
-        None => PskFound::Asked,
-    };
-    ctx.note(
-        Some(frame.ike),
-        What::PskLookup {
-            peer: remote,
-            found: what,
+    step: impl FnOnce(&mut Env<'_>) -> R,
+) -> R {
+    let init = round.init;
+    let mut notes = Vec::new();
+    let mut env = Env {
+        provider: ctx.provider,
+        config: ctx.config,
+        peer: frame.peer,
+        local: frame.path.local.ip(),
+        remote: frame.path.remote.ip(),
+        keys: &round.crypt.keys,
+        transcript: Transcript {
+            request: &init.request,
+            response: &init.response,
+            ni: &init.ni,
+            nr: &init.nr,
         },
-    );
-    if what == PskFound::Wildcard {
-        ctx.note(Some(frame.ike), What::Notice(Notice::WildcardPsk));
+        hashes: init.hashes,
+        use_ppk: init.use_ppk,
+        int_auth: init.int_auth.as_ref(),
+        rng: ctx.rng,
+        notes: &mut notes,
+    };
+    let result = step(&mut env);
+    for note in notes {
+        ctx.note(Some(frame.ike), note);
     }
-    match found {
-        Some(found) => Ok(Some(found.key.clone())),
-        None => Err(Box::new(Question::Psk {
-            peer: frame.peer.name.clone(),
-            remote,
-            identity: remote_id.cloned(),
-            stage: PskStage::Authentication,
-        })),
-    }
+    result
 }
 
-/// Who we say we are.
-fn own_identity(frame: &Frame<'_>) -> Identity {
-    let local = frame.peer.local_id.clone();
-    local.unwrap_or_else(|| Identity::Address(frame.path.local.ip()))
-}
-
-/// The body of an Identification payload: type, three reserved octets, data (RFC 7296 §3.5).
-fn id_body(identity: &Identity) -> Vec<u8> {
-    let mut body = alloc::vec![identity.id_type(), 0, 0, 0];
-    body.extend_from_slice(&identity.to_wire());
-    body
-}
-
-fn note_identity(ctx: &mut Context<'_>, frame: &Frame<'_>, ours: bool, identity: &Identity) {
-    let length = identity.to_wire().len().saturating_add(8);
-    ctx.note(
-        Some(frame.ike),
-        What::Identity(IdentityShown {
-            ours,
-            identity: identity.clone(),
-            protocol: 0,
-            port: 0,
-            next_payload: 0,
-            length: u16::try_from(length).unwrap_or(u16::MAX),
-        }),
-    );
-}
-
-/// The identity in a payload.
-fn read_identity(id: &Identification<'_>, kind: PayloadType) -> Result<Identity, DropReason> {
-    Identity::from_wire(id.id_type.0, id.data).ok_or(DropReason::BadPayload(kind.into()))
-}
-
-/// Whether a peer may say that it is `identity`.
-fn admits(frame: &Frame<'_>, peer: &crate::config::PeerConfig, identity: &Identity) -> bool {
-    peer.may_be(identity, frame.path.remote.ip())
-}
-
-/// The identity that this peer must have, where only one will do.
-const fn expected_id<'a>(frame: &Frame<'a>) -> Option<&'a Identity> {
-    match &frame.peer.remote_id {
-        RemoteIdentity::Is(identity) => Some(identity),
-        _ => None,
+/// The payloads of a message that concern authentication.
+fn received<'p>(payloads: &'p Payloads<'p>, role: Role) -> Received<'p> {
+    Received {
+        identity: match role {
+            Role::Initiator => payloads.id_responder,
+            Role::Responder => payloads.id_initiator,
+        },
+        authentication: payloads.authentication,
+        certificates: &payloads.certificates,
+        certificate_requests: &payloads.certificate_requests,
+        eap: payloads.eap,
+        notifies: &payloads.notifies,
     }
 }
 
-fn note_authenticated(ctx: &mut Context<'_>, frame: &Frame<'_>, ok: bool) {
+/// An authentication has failed.
+fn failed(ctx: &mut Context<'_>, frame: &Frame<'_>, failure: Failure) -> Progress {
     let peer = frame.path.remote.ip();
-    ctx.note(Some(frame.ike), What::Authenticated { peer, ok });
+    ctx.note(Some(frame.ike), What::Authenticated { peer, ok: false });
+    let auth = &frame.peer.auth;
+    let shared = matches!(
+        (&auth.local, &auth.remote),
+        (LocalAuth::Psk, _) | (_, RemoteAuth::Psk)
+    );
+    if shared && failure.fault == AuthFault::Proof(ProofError::Mismatch) {
+        ctx.note(Some(frame.ike), What::Notice(Notice::PskMayDiffer));
+    }
+    // RFC 7296 §2.21.2: one error for every way in which authentication can fail.
+    let inner = Inner::build(|w| {
+        if let Some(eap) = &failure.eap {
+            w.eap(eap)?;
+        }
+        w.notify(NotifyType::AUTHENTICATION_FAILED, &[])?;
+        Ok(())
+    });
+    Progress::Fail(CloseReason::AuthenticationFailed, inner.ok())
+}
+
+/// A message makes no sense.
+fn broken(ctx: &mut Context<'_>, frame: &Frame<'_>, reason: &DropReason) -> Progress {
+    let peer = frame.path.remote.ip();
+    ctx.note(Some(frame.ike), What::Authenticated { peer, ok: false });
+    let inner = told(reason)
+        .and_then(|told| Inner::build(|w| w.notify(told.notify, &told.data).map(|_| ())).ok());
+    let close = match reason {
+        DropReason::Crypto => CloseReason::Crypto,
+        _ => CloseReason::AuthenticationFailed,
+    };
+    Progress::Fail(close, inner)
+}
+
+/// Announces what both roles announce with their last message.
+fn write_announcements(
+    w: &mut Writer<'_>,
+    peer: &PeerConfig,
+    mobike: bool,
+) -> Result<(), BuildError> {
+    if mobike {
+        w.notify(NotifyType::MOBIKE_SUPPORTED, &[])?;
+    }
+    if peer.v2.window > 1 {
+        let size = u32::from(peer.v2.window).to_be_bytes();
+        w.notify(NotifyType::SET_WINDOW_SIZE, &size)?;
+    }
+    Ok(())
 }

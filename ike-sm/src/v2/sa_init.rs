@@ -20,7 +20,9 @@ pub(crate) use responder::{challenge, presented, refuse, respond};
 use super::crypt::Crypt;
 use super::keys::{Keys, Nonces, skeyseed};
 use super::payloads::Payloads;
+use super::proof::{HashAlgorithms, IntAuth, NegotiatedHashes};
 use super::session::Frame;
+use crate::config::v2::{LocalAuth, RemoteAuth};
 use crate::context::Context;
 use crate::explain::What;
 use crate::outcome::DropReason;
@@ -40,6 +42,12 @@ pub(crate) struct Init {
     pub(crate) suite: IkeSuite,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) peer: Abilities,
+    /// The SIGNATURE_HASH_ALGORITHMS of both.
+    pub(crate) hashes: NegotiatedHashes,
+    /// Both have sent USE_PPK (RFC 8784 §3).
+    pub(crate) use_ppk: bool,
+    /// What IKE_INTERMEDIATE exchanges add to the signed octets (RFC 9242 §3.3.2).
+    pub(crate) int_auth: Option<IntAuth>,
 }
 
 impl Init {
@@ -80,18 +88,14 @@ pub(crate) struct Abilities {
     /// RFC 8784.
     pub(crate) ppk: bool,
     /// Hash algorithms of its signatures (RFC 7427 §4); none when it has announced nothing.
-    pub(crate) hashes: Option<Vec<u16>>,
+    pub(crate) hashes: Option<HashAlgorithms>,
 }
-
-/// Most hash algorithms of a peer that are kept.
-const MAX_HASHES: usize = 16;
 
 impl Abilities {
     pub(crate) fn read(payloads: &Payloads<'_>) -> Self {
         let hashes = payloads
             .notify(NotifyType::SIGNATURE_HASH_ALGORITHMS)
-            .and_then(|n| n.u16_list())
-            .map(|list| list.take(MAX_HASHES).collect());
+            .map(|n| HashAlgorithms::from_notify(n.data));
         Self {
             fragmentation: payloads.has(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED),
             childless: payloads.has(NotifyType::CHILDLESS_IKEV2_SUPPORTED),
@@ -103,12 +107,58 @@ impl Abilities {
     }
 }
 
-/// Announces what both roles announce.
-fn write_abilities(writer: &mut Writer<'_>, frame: &Frame<'_>) -> Result<(), BuildError> {
-    if frame.peer.v2.fragment.is_some() {
-        writer.notify(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED, &[])?;
+/// What we announce to this peer.
+#[derive(Debug, Clone, Copy)]
+struct Announced {
+    fragmentation: bool,
+    hashes: Option<HashAlgorithms>,
+    ppk: bool,
+}
+
+impl Announced {
+    fn new(ctx: &Context<'_>, frame: &Frame<'_>) -> Self {
+        let auth = &frame.peer.auth;
+        let shared = matches!(
+            (&auth.local, &auth.remote),
+            (LocalAuth::Psk, RemoteAuth::Psk)
+        );
+        let hashes = HashAlgorithms::supported(ctx.provider, ctx.config.weak);
+        Self {
+            fragmentation: frame.peer.v2.fragment.is_some(),
+            hashes: Some(hashes).filter(|_| !shared),
+            ppk: auth.ppk.is_some(),
+        }
     }
-    Ok(())
+
+    /// A responder announces what the initiator has announced too.
+    fn common(self, peer: &Abilities) -> Self {
+        Self {
+            fragmentation: self.fragmentation && peer.fragmentation,
+            hashes: self.hashes.filter(|_| peer.hashes.is_some()),
+            ppk: self.ppk && peer.ppk,
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), BuildError> {
+        if self.fragmentation {
+            writer.notify(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED, &[])?;
+        }
+        if let Some(hashes) = self.hashes {
+            writer.notify(NotifyType::SIGNATURE_HASH_ALGORITHMS, &hashes.to_notify())?;
+        }
+        if self.ppk {
+            writer.notify(NotifyType::USE_PPK, &[])?;
+        }
+        Ok(())
+    }
+
+    /// The hash algorithms of both.
+    fn negotiated(&self, peer: &Abilities) -> NegotiatedHashes {
+        NegotiatedHashes {
+            ours: self.hashes,
+            peers: peer.hashes,
+        }
+    }
 }
 
 /// Builds an IKE_SA_INIT message.

@@ -1,31 +1,32 @@
 //! One IKE SA from its first message to its last: which message belongs where. The exchanges
 //! themselves are tasks of their own; message IDs and repetition are the window's.
 
+mod auth;
+
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::Message;
 use isakmp_wire::{Flags, Header};
 use nat_t::Verdict;
 
-use super::child::{Under, install};
 use super::crypt::{Crypt, Place as Where};
-use super::error::{Told, told};
+use super::error::told;
 use super::established::Established;
-use super::ike_auth::{self, Progress, Proved, Round};
+use super::fragments::{FragmentError, Inserted, Reassembler};
+use super::ike_auth;
 use super::keys::Spis;
-use super::payloads::Payloads;
 use super::protect::Inner;
 use super::sa_init::{self, Init, Reply};
 use super::window::{Datagrams, Incoming, Overdue, Window};
 use super::{explain, nat};
-use crate::action::{CloseReason, Question};
+use crate::action::{CloseReason, QuestionKind};
 use crate::children::Wanted;
 use crate::config::{IkeVersion, PeerConfig, Retransmit};
-use crate::context::{Context, Effect, Place};
-use crate::event::Answer;
+use crate::context::{Context, Effect};
 use crate::explain::{IkeState, Input, Notice, Role, State, Step, Transition, What};
 use crate::id::{IkeId, Ticket};
 use crate::outcome::{DropReason, Outcome};
@@ -48,7 +49,8 @@ pub(crate) struct Session {
     pub(super) window: Window,
     pub(super) crypt: Option<Box<Crypt>>,
     pub(super) stage: Stage,
-    question: Option<(Ticket, Duration)>,
+    question: Option<(Ticket, Duration, QuestionKind)>,
+    fragments: Option<Box<Fragments>>,
     /// When a negotiation that the peer started is forgotten.
     half_open_until: Option<Duration>,
     /// Why the peer was turned away, while the answer that says so is kept.
@@ -175,6 +177,7 @@ impl Session {
             crypt: None,
             stage: Stage::Gone,
             question: None,
+            fragments: None,
             half_open_until: None,
             failed: None,
             buried: false,
@@ -236,7 +239,7 @@ impl Session {
         let first = [
             (self.window.deadline(), DeadlineReason::Retransmit),
             (
-                self.question.map(|(_, until)| until),
+                self.question.map(|(_, until, _)| until),
                 DeadlineReason::Question,
             ),
             (self.half_open_until, DeadlineReason::HalfOpen),
@@ -288,7 +291,9 @@ impl Session {
             Incoming::Ahead => return Err(DropReason::OutsideWindow(id)),
         }
         let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
-        let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
+        if self.crypt.is_none() {
+            return Err(DropReason::NoKeyYet);
+        }
         let possible = match &self.stage {
             Stage::Responder(..) => header.exchange_type == ExchangeType::IKE_AUTH,
             Stage::Up(_) => matches!(
@@ -300,16 +305,18 @@ impl Session {
         if !possible {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
         }
-        let opened = crypt.open(&message)?;
         // From here on the sender is known, and its request gets an answer.
-        if opened.fragment.is_some() {
-            return Err(DropReason::UnexpectedMessage);
-        }
+        let (inner, fingerprint) = match self.open(ctx, &message, Some(fingerprint))? {
+            Some(whole) => whole,
+            None => return Ok(Outcome::Handled),
+        };
         self.follow(ctx, path);
-        self.window.accept(id, fingerprint);
+        if let Some(fingerprint) = fingerprint {
+            self.window.accept(id, fingerprint);
+        }
         match &self.stage {
-            Stage::Responder(..) => self.auth_request(ctx, path, header, opened.inner),
-            _ => self.up_request(ctx, path, header, opened.inner),
+            Stage::Responder(..) => self.auth_request(ctx, path, header, inner),
+            _ => self.up_request(ctx, path, header, inner),
         }
         Ok(Outcome::Handled)
     }
@@ -329,11 +336,6 @@ impl Session {
         if let Stage::Init(..) = self.stage {
             return self.init_response(ctx, path, &message);
         }
-        let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
-        let opened = crypt.open(&message)?;
-        if opened.fragment.is_some() {
-            return Err(DropReason::UnexpectedMessage);
-        }
         let expected = match &self.stage {
             Stage::Initiator(..) => Some(ExchangeType::IKE_AUTH),
             Stage::Up(up) => up.exchange_of(id),
@@ -342,15 +344,50 @@ impl Session {
         if expected != Some(header.exchange_type) {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
         }
+        let Some((inner, _)) = self.open(ctx, &message, None)? else {
+            return Ok(Outcome::Handled);
+        };
         self.window.answered(id);
         match &self.stage {
-            Stage::Initiator(..) => self.auth_response(ctx, header, &opened.inner),
+            Stage::Initiator(..) => self.auth_response(ctx, header, inner),
             _ => {
                 self.follow(ctx, path);
-                self.up_response(ctx, id, header, &opened.inner);
+                self.up_response(ctx, id, header, &inner);
             }
         }
         Ok(Outcome::Handled)
+    }
+
+    /// Authenticates and decrypts a message. A fragment gives nothing until all are there; then the
+    /// hash of the first one stands for the request (RFC 7383 §2.6.1).
+    fn open(
+        &mut self,
+        ctx: &Context<'_>,
+        message: &Message<'_>,
+        fingerprint: Option<Digest>,
+    ) -> Result<Option<(Inner, Option<Digest>)>, DropReason> {
+        let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
+        let place = message.protected().and_then(|p| p.fragment);
+        let Some(place) = place else {
+            return Ok(Some((crypt.open(message)?.inner, fingerprint)));
+        };
+        if self.fragment(ctx).is_none() {
+            // RFC 7383 §2.3: never without both having announced it.
+            return Err(DropReason::UnexpectedMessage);
+        }
+        let mut fresh = Box::default();
+        let fragments = self.fragments.as_mut().unwrap_or(&mut fresh);
+        let whole = fragments.insert(crypt, message, fingerprint.is_some(), ctx.now)?;
+        if place.number == 1 && fingerprint.is_some() {
+            fragments.first = fingerprint;
+        }
+        let Some(inner) = whole else {
+            self.fragments.get_or_insert(fresh);
+            return Ok(None);
+        };
+        let first = fragments.first.take();
+        self.fragments = None;
+        Ok(Some((inner, first)))
     }
 
     /// Where the answer to a copy of an old request goes. Nothing proves where a copy comes from,
@@ -467,277 +504,10 @@ impl Session {
         Ok(Outcome::Handled)
     }
 
-    /// What a round of IKE_AUTH works with.
-    fn round<'r>(&self, frame: Frame<'r>, init: &'r Init, crypt: &'r Crypt) -> Round<'r> {
-        Round {
-            frame,
-            init,
-            crypt,
-            replaces: self.replaces.is_some(),
-        }
-    }
-
-    fn auth_start(&mut self, ctx: &mut Context<'_>) {
-        self.auth(ctx, |ctx, round, task| task.start(ctx, round));
-    }
-
-    fn auth_response(&mut self, ctx: &mut Context<'_>, header: &Header, inner: &Inner) {
-        let limits = ctx.config.wire;
-        self.auth(ctx, |ctx, round, task| {
-            let chain = inner.payloads(&limits).map_err(DropReason::Malformed)?;
-            let len = usize::try_from(header.length).unwrap_or(0);
-            let (step, state) = (Step::AuthR, IkeState::WaitAuth);
-            explain::received(ctx, &round.frame, step, state, header, &chain, len);
-            let payloads = Payloads::read(&chain, &limits)?;
-            Ok(task.receive(ctx, round, &payloads))
-        });
-    }
-
-    /// Runs a step of IKE_AUTH as initiator.
-    fn auth(
-        &mut self,
-        ctx: &mut Context<'_>,
-        step: impl FnOnce(
-            &mut Context<'_>,
-            &Round<'_>,
-            &mut ike_auth::Initiator,
-        ) -> Result<Progress, DropReason>,
-    ) {
-        let Ok(frame) = self.frame(ctx) else { return };
-        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
-        let (Stage::Initiator(init, mut task), Some(crypt)) = (stage, self.crypt.take()) else {
-            return;
-        };
-        let progress = step(ctx, &self.round(frame, &init, &crypt), &mut task);
-        self.crypt = Some(crypt);
-        match progress {
-            Ok(Progress::Send(inner)) => {
-                self.stage = Stage::Initiator(init, task);
-                let exchange = ExchangeType::IKE_AUTH;
-                let patience = frame.peer.retransmit;
-                if let Err(_broken) = self.request(ctx, exchange, &inner, &patience) {
-                    self.end(ctx, CloseReason::Crypto);
-                }
-            }
-            Ok(Progress::Ask(question)) => {
-                self.stage = Stage::Initiator(init, task);
-                self.ask(ctx, *question);
-            }
-            Ok(Progress::Done(proved, _)) => self.proved(ctx, &init, *proved, None),
-            Ok(Progress::Fail(reason, tell)) => {
-                self.give_up_child(ctx, &frame, &mut task, reason);
-                self.fail(ctx, reason, tell);
-            }
-            Err(broken) => {
-                let reason = match broken {
-                    DropReason::Crypto => CloseReason::Crypto,
-                    _ => CloseReason::Refused,
-                };
-                self.give_up_child(ctx, &frame, &mut task, reason);
-                self.fail(ctx, reason, told(&broken));
-            }
-        }
-    }
-
-    fn give_up_child(
-        &self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
-        task: &mut ike_auth::Initiator,
-        reason: CloseReason,
-    ) {
-        if let Some((child, config)) = task.abandon(ctx) {
-            ctx.child_failed(frame.index, config, child, reason);
-        }
-    }
-
-    /// Ends an attempt of ours after IKE_SA_INIT. RFC 7296 §2.21.2: the responder, which takes the
-    /// SA for established, is told in a separate INFORMATIONAL exchange; its answer does not matter.
-    fn fail(&mut self, ctx: &mut Context<'_>, reason: CloseReason, tell: Option<Told>) {
-        if let Some(tell) = tell {
-            let inner = Inner::build(|w| w.notify(tell.notify, &tell.data).map(|_| ()));
-            let id = self.window.next_id();
-            let place = self.place(ExchangeType::INFORMATIONAL_V2, id, false);
-            if let (Ok(inner), Some(crypt)) = (inner, self.crypt.as_mut())
-                && let Ok(message) = crypt.seal(&place, &inner, None)
-            {
-                send(ctx, self.path, &message);
-            }
-        }
-        self.end(ctx, reason);
-    }
-
-    fn auth_request(&mut self, ctx: &mut Context<'_>, path: Path, header: &Header, inner: Inner) {
-        let Ok(frame) = self.frame(ctx) else { return };
-        let id = header.message_id;
-        let limits = ctx.config.wire;
-        if let Ok(chain) = inner.payloads(&limits) {
-            let len = usize::try_from(header.length).unwrap_or(0);
-            let (step, state) = (Step::AuthI, IkeState::WaitAuth);
-            explain::received(ctx, &frame, step, state, header, &chain, len);
-        }
-        ctx.effect(Effect::AddressProved(self.id));
-        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
-        let (Stage::Responder(init, mut task), Some(crypt)) = (stage, self.crypt.take()) else {
-            return;
-        };
-        let progress = task.receive(ctx, &self.round(frame, &init, &crypt), id, inner);
-        self.crypt = Some(crypt);
-        self.auth_answer(ctx, path, id, (init, task), progress);
-    }
-
-    /// Carries out what a request of IKE_AUTH has led to.
-    fn auth_answer(
-        &mut self,
-        ctx: &mut Context<'_>,
-        path: Path,
-        id: u32,
-        (init, task): (Box<Init>, Box<ike_auth::Responder>),
-        progress: Progress,
-    ) {
-        match progress {
-            Progress::Send(inner) => {
-                self.stage = Stage::Responder(init, task);
-                self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
-            }
-            Progress::Ask(question) => {
-                self.stage = Stage::Responder(init, task);
-                self.ask(ctx, *question);
-            }
-            Progress::Done(proved, answer) => {
-                self.proved(ctx, &init, *proved, answer.map(|inner| (id, path, inner)));
-            }
-            Progress::Fail(reason, tell) => {
-                let inner = tell
-                    .and_then(|t| Inner::build(|w| w.notify(t.notify, &t.data).map(|_| ())).ok());
-                if let Some(inner) = inner {
-                    self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
-                }
-                // Stays until its time is over, for a peer that missed the answer.
-                let (from, to) = (IkeState::WaitAuth, IkeState::Deleting);
-                self.transition(ctx, Input::Failed, from, to);
-                self.failed = Some(reason);
-            }
-        }
-    }
-
-    /// IKE_AUTH is over and both ends are who they say. `answer` is a responder's last message.
-    fn proved(
-        &mut self,
-        ctx: &mut Context<'_>,
-        init: &Init,
-        proved: Proved,
-        answer: Option<(u32, Path, Inner)>,
-    ) {
-        self.peer = proved.index;
-        self.half_open_until = None;
-        let Ok(frame) = self.frame(ctx) else { return };
-        let (initial_contact, refused) = (proved.initial_contact, proved.refused);
-        if let Some(size) = proved.window {
-            self.window.peer_takes(size, 16);
-        }
-        self.window.open(frame.peer.v2.window);
-        let mut up = Established::new(ctx, &frame, init, &proved);
-        let mut child = None;
-        if let (Some(settled), Some(crypt)) = (proved.child, self.crypt.as_deref()) {
-            let under = Under {
-                frame,
-                keys: &crypt.keys,
-                remote_id: &up.remote_id,
-                verdict: init.verdict,
-            };
-            let (id, spi) = (settled.child, settled.spi);
-            let initiator = self.role == Role::Initiator;
-            match install(ctx, &under, settled, None, &init.nonces(), initiator) {
-                Ok(()) => child = Some(id),
-                Err(_) => ctx.world.children.release_spi(spi),
-            }
-        }
-        up.heard(ctx.now);
-        self.stage = Stage::Up(Box::new(up));
-        self.transition(ctx, Input::RecvAuth, IkeState::WaitAuth, IkeState::Up);
-        if let Some((id, path, inner)) = answer {
-            self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
-        }
-        if let Some((child, config, reason)) = refused {
-            ctx.child_failed(self.peer, config, child, reason);
-            ctx.effect(Effect::Unwanted(self.peer, config));
-        }
-        ctx.effect(Effect::Established(self.id));
-        if initial_contact {
-            ctx.effect(Effect::InitialContact(self.id));
-        }
-        if let Some(child) = child {
-            if self.role == Role::Initiator {
-                crate::children::activate(ctx, child);
-            } else {
-                crate::children::activate_first(ctx, child);
-            }
-        }
-    }
-
-    fn ask(&mut self, ctx: &mut Context<'_>, question: Question) {
-        let ticket = ctx.ask(self.id, Place::Phase1, question);
-        let until = ctx.now.saturating_add(ctx.config.limits.question_time);
-        self.question = Some((ticket, until));
-    }
-
-    /// Takes in the answer to a question.
-    pub(crate) fn answer(
-        &mut self,
-        ctx: &mut Context<'_>,
-        _place: Place,
-        ticket: Ticket,
-        answer: Answer,
-    ) -> Result<(), DropReason> {
-        if self.question.is_none_or(|(open, _)| open != ticket) {
-            return Err(DropReason::UnknownTicket);
-        }
-        match &mut self.stage {
-            Stage::Initiator(_, task) => {
-                task.answer(answer)?;
-                self.question = None;
-                self.auth_start(ctx);
-                Ok(())
-            }
-            Stage::Responder(..) => self.answer_responder(ctx, answer),
-            _ => Err(DropReason::UnknownTicket),
-        }
-    }
-
-    fn answer_responder(
-        &mut self,
-        ctx: &mut Context<'_>,
-        answer: Answer,
-    ) -> Result<(), DropReason> {
-        let frame = self.frame(ctx)?;
-        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
-        let (init, mut task, crypt) = match (stage, self.crypt.take()) {
-            (Stage::Responder(init, task), Some(crypt)) => (init, task, crypt),
-            (stage, crypt) => {
-                (self.stage, self.crypt) = (stage, crypt);
-                return Err(DropReason::UnknownTicket);
-            }
-        };
-        let progress = task.answer(ctx, &self.round(frame, &init, &crypt), answer);
-        self.crypt = Some(crypt);
-        match progress {
-            Ok((id, progress)) => {
-                self.question = None;
-                self.auth_answer(ctx, self.path, id, (init, task), progress);
-                Ok(())
-            }
-            Err(reason) => {
-                self.stage = Stage::Responder(init, task);
-                Err(reason)
-            }
-        }
-    }
-
     /// Deadlines of this SA have come.
     pub(crate) fn on_deadline(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now;
-        if self.question.is_some_and(|(_, until)| until <= now) {
+        if self.question.is_some_and(|(_, until, _)| until <= now) {
             self.question = None;
             return self.unanswered(ctx);
         }
@@ -760,21 +530,6 @@ impl Session {
             }
         }
         self.up_deadline(ctx);
-    }
-
-    /// Nobody has answered a question of ours.
-    fn unanswered(&mut self, ctx: &mut Context<'_>) {
-        let waiting = match &self.stage {
-            Stage::Responder(_, task) => task.waits(),
-            _ => None,
-        };
-        if let Some(id) = waiting {
-            let told = Told::from(isakmp_wire::v2::NotifyType::AUTHENTICATION_FAILED);
-            if let Ok(inner) = Inner::build(|w| w.notify(told.notify, &[]).map(|_| ())) {
-                self.respond_with(ctx, ExchangeType::IKE_AUTH, id, self.path, &inner);
-            }
-        }
-        self.end(ctx, CloseReason::Refused);
     }
 
     /// A request of ours was repeated often enough.
@@ -905,6 +660,38 @@ impl Session {
                 message_id: None,
             }),
         );
+    }
+}
+
+/// Messages of the peer that have not come in full, one of each direction.
+#[derive(Debug, Default)]
+struct Fragments {
+    requests: Reassembler,
+    responses: Reassembler,
+    /// The hash of a request's first fragment.
+    first: Option<Digest>,
+}
+
+impl Fragments {
+    fn insert(
+        &mut self,
+        crypt: &Crypt,
+        message: &Message<'_>,
+        request: bool,
+        now: Duration,
+    ) -> Result<Option<Inner>, DropReason> {
+        let reassembler = if request {
+            &mut self.requests
+        } else {
+            &mut self.responses
+        };
+        match crypt.insert(reassembler, message, now) {
+            Ok(Inserted::Complete(whole)) => Ok(Some(whole.inner)),
+            Ok(Inserted::Waiting { .. }) => Ok(None),
+            Err(FragmentError::Open(_)) => Err(DropReason::IntegrityFailed),
+            Err(FragmentError::Limit(what)) => Err(DropReason::Limit(what)),
+            Err(_) => Err(DropReason::Stale),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
     clippy::panic
 )]
 
+mod auth;
 mod closing;
 #[path = "../v1/common.rs"]
 mod common;

@@ -167,7 +167,7 @@ pub(super) fn shared_key(
             peer: env.peer.name.clone(),
             remote: env.remote,
             identity,
-            stage: PskStage::KeyExchange,
+            stage: PskStage::Authentication,
         })
     })
 }

@@ -16,7 +16,7 @@ use crate::context::{Context, Effect};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::v2::ChildKeyExchange;
-use crate::v2::child::{Offered, Settled, Under, child_config, grant, install};
+use crate::v2::child::{Grant, Offered, Settled, Under, child_config, grant, install};
 use crate::v2::established::Want;
 use crate::v2::keys::Nonces;
 use crate::v2::payloads::{Payloads, required};
@@ -240,9 +240,14 @@ pub(super) fn respond(
     }
     let rekeyed = rekeyed(session, ctx, payloads)?;
     let ni = nonce(session, payloads)?;
-    let only = rekeyed.map(|(_, config)| config);
-    let ke = ChildKeyExchange::AsConfigured;
-    let granted = grant(ctx, frame, payloads, ke, group_of(payloads), only)?;
+    let assigned = up.assigned.clone();
+    let terms = Grant {
+        exchange: ChildKeyExchange::AsConfigured,
+        key_exchange: group_of(payloads),
+        only: rekeyed.map(|(_, config)| config),
+        assignment: assigned.as_deref(),
+    };
+    let granted = grant(ctx, frame, payloads, &terms)?;
     let exchange = answer_exchange(ctx, payloads, granted.transforms.group)?;
     let settled: Settled = granted.settle(ctx, rekeyed.map(|(old, _)| old))?;
     let (child, spi) = (settled.child, settled.spi);

@@ -1,43 +1,47 @@
-//! `HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr} -->` and the answer to it.
+//! `HDR, SK {IDi, …, AUTH, [CP(CFG_REQUEST),] SAi2, TSi, TSr} -->` and the answers to it.
 
 use alloc::boxed::Box;
-use core::time::Duration;
 
-use crypto_suite::Secret;
-use isakmp_wire::v2::{NotifyType, PayloadType};
+use isakmp_wire::v2::NotifyType;
 
-use super::{
-    Answers, Progress, Proved, Round, admits, expected_id, id_body, note_authenticated,
-    note_identity, own_identity, psk, read_identity, write_psk_proof,
-};
+use super::{Progress, Proved, Round, broken, failed, received, with_env, write_announcements};
 use crate::action::CloseReason;
 use crate::children::Wanted;
+use crate::config::{Identity, RemoteIdentity};
 use crate::context::Context;
-use crate::explain::Notice;
+use crate::event::Answer;
+use crate::explain::What;
+use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::v2::ChildKeyExchange;
+use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
 use crate::v2::child::Offered;
-use crate::v2::error::told;
+use crate::v2::configuration;
 use crate::v2::payloads::Payloads;
 use crate::v2::protect::Inner;
+use crate::v2::session::Frame;
 
 /// IKE_AUTH as initiator.
 #[derive(Debug)]
 pub(crate) struct Initiator {
+    auth: Option<auth::Initiator>,
     wanted: Option<Wanted>,
     offered: Option<Offered>,
-    psk: Option<Secret>,
-    answers: Answers,
+    /// The first request is out.
+    begun: bool,
+    /// The response that is worked on.
+    response: Option<Inner>,
 }
 
 impl Initiator {
     /// Begins, with the child that is to come up first.
-    pub(crate) fn new(wanted: Option<Wanted>) -> Self {
+    pub(crate) const fn new(wanted: Option<Wanted>) -> Self {
         Self {
+            auth: None,
             wanted,
             offered: None,
-            psk: None,
-            answers: Answers::default(),
+            begun: false,
+            response: None,
         }
     }
 
@@ -48,129 +52,154 @@ impl Initiator {
     }
 
     /// Gives back what the offer has taken.
-    pub(crate) fn abandon(&mut self, ctx: &mut Context<'_>) -> Option<(crate::id::ChildId, usize)> {
+    pub(crate) fn abandon(&mut self, ctx: &mut Context<'_>) -> Option<(ChildId, usize)> {
         let offered = self.offered.take()?;
         offered.withdraw(ctx);
         Some((offered.child, offered.wanted.traffic.config))
     }
 
-    /// An answer has come.
-    pub(crate) fn answer(&mut self, answer: crate::event::Answer) -> Result<(), DropReason> {
-        self.answers.take(answer)
+    /// Gathers what the first request needs.
+    pub(crate) fn start(&mut self, ctx: &mut Context<'_>, round: &Round<'_>) -> Progress {
+        if self.wanted.is_none() && !round.init.peer.childless {
+            // RFC 6023 §3: not without the responder's consent.
+            return Progress::Fail(CloseReason::Refused, None);
+        }
+        let begun = with_env(ctx, round, &round.frame, auth::Initiator::start);
+        let step = begun.map(|(auth, step)| {
+            self.auth = Some(auth);
+            step
+        });
+        self.step(ctx, round, step)
     }
 
-    /// The first request.
-    pub(crate) fn start(
+    /// An answer has come.
+    pub(crate) fn answer(
         &mut self,
         ctx: &mut Context<'_>,
         round: &Round<'_>,
-    ) -> Result<Progress, DropReason> {
-        let frame = &round.frame;
-        let psk = match psk(ctx, frame, expected_id(frame), &self.answers) {
-            Ok(Some(psk)) => psk,
-            Ok(None) => return Ok(Progress::Fail(CloseReason::Refused, None)),
-            Err(question) => return Ok(Progress::Ask(question)),
+        answer: Answer,
+    ) -> Progress {
+        let Some(auth) = &mut self.auth else {
+            return Progress::Fail(CloseReason::Refused, None);
         };
-        let identity = own_identity(frame);
-        note_identity(ctx, frame, true, &identity);
-        let idi = id_body(&identity);
-        let proof = round.psk_proof(&psk, &idi);
-        self.psk = Some(psk);
+        let step = with_env(ctx, round, &round.frame, |env| auth.answer(env, answer));
+        self.step(ctx, round, step)
+    }
+
+    /// Takes in a response. It is protected by the keys of IKE_SA_INIT: it ends the exchange, one
+    /// way or the other.
+    pub(crate) fn receive(
+        &mut self,
+        ctx: &mut Context<'_>,
+        round: &Round<'_>,
+        inner: Inner,
+    ) -> Progress {
+        let frame = &round.frame;
+        let limits = ctx.config.wire;
+        let chain = inner.payloads(&limits).map_err(DropReason::Malformed);
+        let payloads = match chain.and_then(|chain| Payloads::read(&chain, &limits)) {
+            Ok(payloads) => payloads,
+            Err(reason) => return broken(ctx, frame, &reason),
+        };
+        if let Some(error) = payloads.error()
+            && payloads.authentication.is_none()
+            && payloads.eap.is_none()
+        {
+            let error = error.notify_type.0;
+            return Progress::Fail(CloseReason::RefusedByPeer(error), None);
+        }
+        let Some(auth) = &mut self.auth else {
+            return Progress::Fail(CloseReason::Refused, None);
+        };
+        let parts = received(&payloads, frame.role);
+        let step = with_env(ctx, round, frame, |env| auth.receive(env, &parts));
+        self.response = Some(inner);
+        self.step(ctx, round, step)
+    }
+
+    fn step(
+        &mut self,
+        ctx: &mut Context<'_>,
+        round: &Round<'_>,
+        step: Result<Step, Failure>,
+    ) -> Progress {
+        match step {
+            Ok(Step::Ask(question)) => Progress::Ask(Box::new(question)),
+            Ok(Step::Send(out)) => match self.message(ctx, round, &out) {
+                Ok(inner) => Progress::Send(inner),
+                Err(reason) => broken(ctx, &round.frame, &reason),
+            },
+            Ok(Step::Done(_, proven)) => self.finish(ctx, round, proven),
+            Err(failure) if self.begun => failed(ctx, &round.frame, failure),
+            // The responder has heard nothing yet.
+            Err(failure) => match failed(ctx, &round.frame, failure) {
+                Progress::Fail(reason, _) => Progress::Fail(reason, None),
+                other => other,
+            },
+        }
+    }
+
+    /// The next request: the first one carries everything but proofs as well.
+    fn message(
+        &mut self,
+        ctx: &mut Context<'_>,
+        round: &Round<'_>,
+        out: &Outgoing,
+    ) -> Result<Inner, DropReason> {
+        let frame = &round.frame;
+        let too_long = |_| DropReason::Limit("message size");
+        if self.begun {
+            return Inner::build(|w| out.write(w)).map_err(too_long);
+        }
+        self.begun = true;
         if let Some(wanted) = self.wanted.take() {
             self.offered = Some(Offered::new(ctx, frame, wanted, ChildKeyExchange::Never)?);
         }
         // RFC 7296 §2.4: only with the first SA to this identity.
         let known = ctx.knows_peer(frame.index, expected_id(frame));
         let initial_contact = frame.peer.initial_contact && !known && !round.replaces;
-        let options = &frame.peer.v2;
         let inner = Inner::build(|w| {
-            w.payload(PayloadType::ID_INITIATOR, &idi)?;
+            out.write(w)?;
             if initial_contact {
                 w.notify(NotifyType::INITIAL_CONTACT, &[])?;
             }
-            if let Some(idr) = expected_id(frame) {
-                w.payload(PayloadType::ID_RESPONDER, &id_body(idr))?;
-            }
-            write_psk_proof(w, &proof)?;
+            configuration::write_request(w, &frame.peer.addresses_inside.request)?;
             if let Some(offered) = &self.offered {
                 offered.write_sa(w)?;
                 offered.write_ts(w)?;
             }
-            if options.mobike {
-                w.notify(NotifyType::MOBIKE_SUPPORTED, &[])?;
-            }
-            if options.window > 1 {
-                let size = u32::from(options.window).to_be_bytes();
-                w.notify(NotifyType::SET_WINDOW_SIZE, &size)?;
-            }
-            Ok(())
+            write_announcements(w, frame.peer, frame.peer.v2.mobike)
         });
-        let inner = inner.map_err(|_| DropReason::Limit("message size"))?;
-        Ok(Progress::Send(inner))
+        inner.map_err(too_long)
     }
 
-    /// `<-- HDR, SK {IDr, AUTH, SAr2, TSi, TSr}`, or an error. What comes here is protected by the
-    /// keys of IKE_SA_INIT: it ends the exchange, one way or the other.
-    pub(crate) fn receive(
-        &mut self,
-        ctx: &mut Context<'_>,
-        round: &Round<'_>,
-        payloads: &Payloads<'_>,
-    ) -> Progress {
-        match self.judge(ctx, round, payloads) {
-            Ok(progress) => progress,
-            Err(reason) => {
-                note_authenticated(ctx, &round.frame, false);
-                if matches!(reason, DropReason::AuthenticationFailed) {
-                    let what = crate::explain::What::Notice(Notice::PskMayDiffer);
-                    ctx.note(Some(round.frame.ike), what);
-                }
-                Progress::Fail(CloseReason::AuthenticationFailed, told(&reason))
-            }
-        }
-    }
-
-    fn judge(
-        &mut self,
-        ctx: &mut Context<'_>,
-        round: &Round<'_>,
-        payloads: &Payloads<'_>,
-    ) -> Result<Progress, DropReason> {
+    /// The responder is who it says.
+    fn finish(&mut self, ctx: &mut Context<'_>, round: &Round<'_>, proven: Proven) -> Progress {
         let frame = &round.frame;
-        let Some(id) = &payloads.id_responder else {
-            let error = payloads.error().map(|n| n.notify_type.0);
-            let error =
-                error.ok_or(DropReason::MissingPayload(PayloadType::ID_RESPONDER.into()))?;
-            return Ok(Progress::Fail(CloseReason::RefusedByPeer(error), None));
+        let peer = frame.path.remote.ip();
+        ctx.note(Some(frame.ike), What::Authenticated { peer, ok: true });
+        let Some(inner) = self.response.take() else {
+            return Progress::Fail(CloseReason::Refused, None);
         };
-        let remote_id = read_identity(id, PayloadType::ID_RESPONDER)?;
-        note_identity(ctx, frame, false, &remote_id);
-        let psk = self.psk.as_ref().ok_or(DropReason::WrongState)?;
-        round.check_psk(psk, id, payloads)?;
-        if !admits(frame, frame.peer, &remote_id) {
-            return Err(DropReason::WrongIdentity);
-        }
-        note_authenticated(ctx, frame, true);
-        let mut proved = Proved {
-            index: frame.index,
-            remote_id,
-            child: None,
-            refused: None,
-            initial_contact: payloads.has(NotifyType::INITIAL_CONTACT),
-            window: payloads
-                .notify(NotifyType::SET_WINDOW_SIZE)
-                .and_then(|n| n.u32()),
-            lifetime: payloads
-                .notify(NotifyType::AUTH_LIFETIME)
-                .and_then(|n| n.u32())
-                .map(|seconds| Duration::from_secs(seconds.into())),
-            mobike: frame.peer.v2.mobike && payloads.has(NotifyType::MOBIKE_SUPPORTED),
+        let limits = ctx.config.wire;
+        let chain = inner.payloads(&limits).map_err(DropReason::Malformed);
+        let payloads = match chain.and_then(|chain| Payloads::read(&chain, &limits)) {
+            Ok(payloads) => payloads,
+            Err(reason) => return broken(ctx, frame, &reason),
         };
+        let mut proved = Proved::read(frame, proven.identity, &payloads);
+        proved.ppk = proven.ppk;
+        let asked = !frame.peer.addresses_inside.request.is_empty();
+        proved.assigned = payloads
+            .configuration
+            .as_ref()
+            .filter(|_| asked)
+            .and_then(configuration::read_reply);
         let Some(offered) = self.offered.take() else {
-            return Ok(Progress::Done(Box::new(proved), None));
+            return Progress::Done(Box::new(proved), None);
         };
         // RFC 7296 §2.21.2: without its child the IKE SA stands all the same.
-        match offered.check(ctx, frame, payloads, None) {
+        match offered.check(ctx, frame, &payloads, None) {
             Ok(settled) => proved.child = Some(settled),
             Err(_) => {
                 offered.withdraw(ctx);
@@ -179,6 +208,14 @@ impl Initiator {
                 proved.refused = Some((offered.child, offered.wanted.traffic.config, reason));
             }
         }
-        Ok(Progress::Done(Box::new(proved), None))
+        Progress::Done(Box::new(proved), None)
+    }
+}
+
+/// The identity that this peer must have, where only one will do.
+const fn expected_id<'a>(frame: &Frame<'a>) -> Option<&'a Identity> {
+    match &frame.peer.remote_id {
+        RemoteIdentity::Is(identity) => Some(identity),
+        _ => None,
     }
 }

@@ -1,21 +1,21 @@
-//! `--> HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}` and our answer.
+//! `--> HDR, SK {IDi, …, AUTH, [CP(CFG_REQUEST),] SAi2, TSi, TSr}` and our answers.
 
 use alloc::boxed::Box;
 
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
-use super::{
-    Answers, Progress, Proved, Round, admits, id_body, note_authenticated, note_identity,
-    own_identity, psk, read_identity, write_psk_proof,
-};
-use crate::action::CloseReason;
+use super::{Progress, Proved, Round, broken, failed, received, with_env, write_announcements};
+use crate::action::{CloseReason, Question};
+use crate::config::v2::{AddressRequest, Assign, Assignment};
 use crate::config::{Config, Identity, IkeVersion};
 use crate::context::Context;
 use crate::event::Answer;
-use crate::explain::{Notice, What};
+use crate::explain::What;
 use crate::outcome::DropReason;
 use crate::policy::v2::ChildKeyExchange;
-use crate::v2::child::{Granted, Settled, grant};
+use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
+use crate::v2::child::{Grant, Granted, Settled, grant};
+use crate::v2::configuration;
 use crate::v2::error::told;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
@@ -24,12 +24,23 @@ use crate::v2::session::Frame;
 /// IKE_AUTH as responder.
 #[derive(Debug, Default)]
 pub(crate) struct Responder {
-    /// The request that is worked on, and its message ID, while a question is open.
-    waiting: Option<(u32, Inner)>,
-    answers: Answers,
+    auth: Option<auth::Responder>,
+    /// The first request: what it asks for besides proofs is granted at the end.
+    first: Option<Inner>,
+    /// The peer's place in the configuration, once it has named itself.
+    index: Option<usize>,
+    /// The request that waits for an answer to a question.
+    waiting: Option<u32>,
+    /// All is proven, and an address is asked for.
+    addressed: Option<(Outgoing, Proven)>,
 }
 
 impl Responder {
+    /// The message ID of the request that waits.
+    pub(crate) const fn waits(&self) -> Option<u32> {
+        self.waiting
+    }
+
     /// Takes in a request.
     pub(crate) fn receive(
         &mut self,
@@ -38,11 +49,37 @@ impl Responder {
         message_id: u32,
         inner: Inner,
     ) -> Progress {
-        let progress = self.work(ctx, round, &inner);
-        if let Progress::Ask(_) = progress {
-            self.waiting = Some((message_id, inner));
+        let limits = ctx.config.wire;
+        let chain = inner.payloads(&limits).map_err(DropReason::Malformed);
+        let payloads = match chain.and_then(|chain| Payloads::read(&chain, &limits)) {
+            Ok(payloads) => payloads,
+            Err(reason) => return broken(ctx, &round.frame, &reason),
+        };
+        if self.auth.is_none() {
+            match select(ctx.config, &round.frame, &payloads) {
+                Ok(index) => self.index = Some(index),
+                Err(reason) => return broken(ctx, &round.frame, &reason),
+            }
         }
-        progress
+        let config = ctx.config;
+        let frame = reframe(config, &round.frame, self.index);
+        let parts = received(&payloads, frame.role);
+        let step = match &mut self.auth {
+            Some(auth) => with_env(ctx, round, &frame, |env| auth.receive(env, &parts)),
+            none => {
+                let begun = with_env(ctx, round, &frame, |env| {
+                    auth::Responder::start(env, &parts)
+                });
+                begun.map(|(auth, step)| {
+                    *none = Some(auth);
+                    step
+                })
+            }
+        };
+        if self.first.is_none() {
+            self.first = Some(inner);
+        }
+        self.step(ctx, round, message_id, step)
     }
 
     /// Goes on with the request that waits.
@@ -51,80 +88,124 @@ impl Responder {
         ctx: &mut Context<'_>,
         round: &Round<'_>,
         answer: Answer,
-    ) -> Result<(u32, Progress), DropReason> {
-        if self.waiting.is_none() {
-            return Err(DropReason::UnknownTicket);
+    ) -> (u32, Progress) {
+        let id = self.waiting.take().unwrap_or(0);
+        if let Some((out, proven)) = self.addressed.take() {
+            let assignment = match answer {
+                Answer::Addresses(assignment) => assignment,
+                _ => None,
+            };
+            let granted = assignment.ok_or(DropReason::NoAddress);
+            return (id, self.finish(ctx, round, &out, proven, Some(granted)));
         }
-        self.answers.take(answer)?;
-        let (message_id, inner) = self.waiting.take().ok_or(DropReason::UnknownTicket)?;
-        Ok((message_id, self.receive(ctx, round, message_id, inner)))
+        let config = ctx.config;
+        let frame = reframe(config, &round.frame, self.index);
+        let Some(auth) = &mut self.auth else {
+            return (id, Progress::Fail(CloseReason::Refused, None));
+        };
+        let step = with_env(ctx, round, &frame, |env| auth.answer(env, answer));
+        (id, self.step(ctx, round, id, step))
     }
 
-    /// The message ID of the request that waits.
-    pub(crate) fn waits(&self) -> Option<u32> {
-        self.waiting.as_ref().map(|(id, _)| *id)
-    }
-
-    fn work(&self, ctx: &mut Context<'_>, round: &Round<'_>, inner: &Inner) -> Progress {
-        match self.judge(ctx, round, inner) {
-            Ok(progress) => progress,
-            Err(reason) => {
-                note_authenticated(ctx, &round.frame, false);
-                if reason == DropReason::AuthenticationFailed {
-                    let what = What::Notice(Notice::PskMayDiffer);
-                    ctx.note(Some(round.frame.ike), what);
-                }
-                Progress::Fail(CloseReason::AuthenticationFailed, told(&reason))
-            }
-        }
-    }
-
-    fn judge(
-        &self,
+    fn step(
+        &mut self,
         ctx: &mut Context<'_>,
         round: &Round<'_>,
-        inner: &Inner,
-    ) -> Result<Progress, DropReason> {
+        message_id: u32,
+        step: Result<Step, Failure>,
+    ) -> Progress {
+        let config = ctx.config;
+        let frame = reframe(config, &round.frame, self.index);
+        match step {
+            Ok(Step::Ask(question)) => {
+                self.waiting = Some(message_id);
+                Progress::Ask(Box::new(question))
+            }
+            Ok(Step::Send(out)) => match Inner::build(|w| out.write(w)) {
+                Ok(inner) => Progress::Send(inner),
+                Err(_) => broken(ctx, &frame, &DropReason::Limit("message size")),
+            },
+            Ok(Step::Done(out, proven)) => self.proven(ctx, round, message_id, out, proven),
+            Err(failure) => failed(ctx, &frame, failure),
+        }
+    }
+
+    /// The initiator is who it says: addresses next, if it asks for any.
+    fn proven(
+        &mut self,
+        ctx: &mut Context<'_>,
+        round: &Round<'_>,
+        message_id: u32,
+        out: Outgoing,
+        proven: Proven,
+    ) -> Progress {
+        let config = ctx.config;
+        let frame = reframe(config, &round.frame, self.index);
+        let peer = frame.path.remote.ip();
+        ctx.note(Some(frame.ike), What::Authenticated { peer, ok: true });
+        let granted = match (frame.peer.addresses_inside.assign, self.asked(ctx)) {
+            (Assign::IfAsked | Assign::Required, Some(request)) => {
+                let question = Question::AssignAddress {
+                    ike: frame.ike,
+                    peer: frame.peer.name.clone(),
+                    identity: proven.identity.clone(),
+                    user: proven.eap_identity.clone(),
+                    request,
+                };
+                self.waiting = Some(message_id);
+                self.addressed = Some((out, proven));
+                return Progress::Ask(Box::new(question));
+            }
+            (Assign::Required, None) => Some(Err(DropReason::AddressRequired)),
+            _ => None,
+        };
+        self.finish(ctx, round, &out, proven, granted)
+    }
+
+    /// What the first request asks for.
+    fn asked(&self, ctx: &Context<'_>) -> Option<AddressRequest> {
         let limits = ctx.config.wire;
-        let chain = inner.payloads(&limits).map_err(DropReason::Malformed)?;
-        let payloads = Payloads::read(&chain, &limits)?;
-        let id = payloads.id_initiator.as_ref();
-        let id = required(id, PayloadType::ID_INITIATOR)?;
-        let remote_id = read_identity(id, PayloadType::ID_INITIATOR)?;
-        note_identity(ctx, &round.frame, false, &remote_id);
-        let wanted_id = match &payloads.id_responder {
-            Some(id) => Some(read_identity(id, PayloadType::ID_RESPONDER)?),
-            None => None,
+        let chain = self.first.as_ref()?.payloads(&limits).ok()?;
+        let payloads = Payloads::read(&chain, &limits).ok()?;
+        let request = configuration::read_request(payloads.configuration.as_ref()?)?;
+        (!request.is_empty()).then_some(request)
+    }
+
+    /// `<-- HDR, SK {…, AUTH, [CP(CFG_REPLY),] SAr2, TSi, TSr}`
+    fn finish(
+        &mut self,
+        ctx: &mut Context<'_>,
+        round: &Round<'_>,
+        out: &Outgoing,
+        proven: Proven,
+        addresses: Option<Result<Assignment, DropReason>>,
+    ) -> Progress {
+        let config = ctx.config;
+        let frame = reframe(config, &round.frame, self.index);
+        let limits = ctx.config.wire;
+        let request = self.asked(ctx).unwrap_or_default();
+        let Some(first) = self.first.take() else {
+            return Progress::Fail(CloseReason::Refused, None);
         };
-        let frame = select(ctx.config, &round.frame, &remote_id, wanted_id.as_ref());
-        let frame = frame.ok_or(DropReason::WrongIdentity)?;
-        let psk = match psk(ctx, &frame, Some(&remote_id), &self.answers) {
-            Ok(psk) => psk.ok_or(DropReason::NoPsk)?,
-            Err(question) => return Ok(Progress::Ask(question)),
+        let chain = first.payloads(&limits).map_err(DropReason::Malformed);
+        let payloads = match chain.and_then(|chain| Payloads::read(&chain, &limits)) {
+            Ok(payloads) => payloads,
+            Err(reason) => return broken(ctx, &frame, &reason),
         };
-        round.check_psk(&psk, id, &payloads)?;
-        note_authenticated(ctx, &frame, true);
-        let identity = own_identity(&frame);
-        note_identity(ctx, &frame, true, &identity);
-        let idr = id_body(&identity);
-        let proof = round.psk_proof(&psk, &idr);
-        let mut proved = Proved {
-            index: frame.index,
-            remote_id,
-            child: None,
-            refused: None,
-            initial_contact: payloads.has(NotifyType::INITIAL_CONTACT),
-            window: payloads
-                .notify(NotifyType::SET_WINDOW_SIZE)
-                .and_then(|n| n.u32()),
-            lifetime: None,
-            mobike: frame.peer.v2.mobike && payloads.has(NotifyType::MOBIKE_SUPPORTED),
+        let mut proved = Proved::read(&frame, proven.identity, &payloads);
+        proved.ppk = proven.ppk;
+        let assignment = addresses.as_ref().and_then(|a| a.as_ref().ok());
+        let child = match &addresses {
+            // RFC 7296 §3.15.4: no child without the address that it is for.
+            Some(Err(reason)) => Err(reason.clone()),
+            _ => first_child(ctx, &frame, &payloads, assignment),
         };
-        let child = first_child(ctx, &frame, &payloads);
         let options = &frame.peer.v2;
         let inner = Inner::build(|w| {
-            w.payload(PayloadType::ID_RESPONDER, &idr)?;
-            write_psk_proof(w, &proof)?;
+            out.write(w)?;
+            if let Some(assignment) = assignment {
+                configuration::write_reply(w, &request, assignment)?;
+            }
             match &child {
                 Ok(Some((granted, settled))) => {
                     granted.write_sa(w, settled.spi)?;
@@ -138,55 +219,70 @@ impl Responder {
                     }
                 }
             }
-            if proved.mobike {
-                w.notify(NotifyType::MOBIKE_SUPPORTED, &[])?;
-            }
-            if options.window > 1 {
-                let size = u32::from(options.window).to_be_bytes();
-                w.notify(NotifyType::SET_WINDOW_SIZE, &size)?;
-            }
+            write_announcements(w, frame.peer, proved.mobike)?;
             if let Some(lifetime) = options.authentication_lifetime {
                 let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
                 w.notify(NotifyType::AUTH_LIFETIME, &seconds.to_be_bytes())?;
             }
             Ok(())
         });
-        let inner = inner.map_err(|_| DropReason::Limit("message size"))?;
-        proved.child = child.ok().flatten().map(|(_, settled)| settled);
-        Ok(Progress::Done(Box::new(proved), Some(inner)))
+        match inner {
+            Ok(inner) => {
+                proved.granted = assignment.cloned().map(Box::new);
+                proved.child = child.ok().flatten().map(|(_, settled)| settled);
+                Progress::Done(Box::new(proved), Some(inner))
+            }
+            Err(_) => broken(ctx, &frame, &DropReason::Limit("message size")),
+        }
+    }
+}
+
+/// The frame with another peer of the configuration.
+fn reframe<'c>(config: &'c Config, frame: &Frame<'c>, index: Option<usize>) -> Frame<'c> {
+    let index = index.unwrap_or(frame.index);
+    match config.peers.get(index) {
+        Some(peer) => Frame {
+            index,
+            peer,
+            ..*frame
+        },
+        None => *frame,
     }
 }
 
 /// The peer that the initiator says it is: the one that its address belongs to, or another one
 /// that may come from there with the same proposals. Peers behind changing addresses are told apart
 /// by their identities alone.
-fn select<'c>(
-    config: &'c Config,
-    frame: &Frame<'c>,
-    remote_id: &Identity,
-    wanted_id: Option<&Identity>,
-) -> Option<Frame<'c>> {
+fn select(
+    config: &Config,
+    frame: &Frame<'_>,
+    payloads: &Payloads<'_>,
+) -> Result<usize, DropReason> {
+    let read =
+        |id: &isakmp_wire::v2::Identification<'_>| Identity::from_wire(id.id_type.0, id.data);
+    let remote_id = required(payloads.id_initiator.as_ref(), PayloadType::ID_INITIATOR)?;
+    let remote_id = read(remote_id).ok_or(DropReason::WrongIdentity)?;
+    let wanted_id = payloads.id_responder.as_ref().and_then(read);
     let remote = frame.path.remote.ip();
-    let ours = |frame: &Frame<'_>| wanted_id.is_none_or(|id| *id == own_identity(frame));
-    let others = config.peers.iter().enumerate();
-    let others = others.filter(|(index, peer)| {
-        *index != frame.index
-            && peer.version == IkeVersion::V2
-            && peer.covers(remote).is_some()
-            && peer.v2.proposals == frame.peer.v2.proposals
-    });
-    let candidates: alloc::vec::Vec<Frame<'c>> = core::iter::once((frame.index, frame.peer))
-        .chain(others)
-        .map(|(index, peer)| Frame {
-            index,
-            peer,
-            ..*frame
-        })
-        .filter(|frame| admits(frame, frame.peer, remote_id))
-        .collect();
-    // RFC 7296 §2.21.2 leaves the IDr of an initiator a wish: it chooses among several.
-    let exact = candidates.iter().find(|frame| ours(frame));
-    exact.or_else(|| candidates.first()).copied()
+    let fits = |index: usize| {
+        let peer = config.peers.get(index)?;
+        let same = index == frame.index
+            || peer.version == IkeVersion::V2
+                && peer.covers(remote).is_some()
+                && peer.v2.proposals == frame.peer.v2.proposals;
+        (same && peer.may_be(&remote_id, remote)).then_some(peer)
+    };
+    let all = || core::iter::once(frame.index).chain(0..config.peers.len());
+    // The IDr of an initiator is a wish: it chooses among several (RFC 7296 §3.5).
+    let here = Identity::Address(frame.path.local.ip());
+    let exact = |index: &usize| {
+        let ours = fits(*index).map(|peer| peer.local_id.as_ref().unwrap_or(&here));
+        ours.is_some_and(|ours| wanted_id.as_ref().is_none_or(|wanted| wanted == ours))
+    };
+    let found = all().find(exact);
+    let found = found.or_else(|| all().find(|index| fits(*index).is_some()));
+    // With nobody fitting, the authentication says why.
+    Ok(found.unwrap_or(frame.index))
 }
 
 /// The first child, if the initiator wants one.
@@ -194,6 +290,7 @@ fn first_child(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
+    assignment: Option<&Assignment>,
 ) -> Result<Option<(Granted, Settled)>, DropReason> {
     if payloads.sa.is_none() && payloads.ts_initiator.is_none() && payloads.ts_responder.is_none() {
         return if frame.peer.v2.childless {
@@ -202,7 +299,13 @@ fn first_child(
             Err(DropReason::NoProposalChosen)
         };
     }
-    let granted = grant(ctx, frame, payloads, ChildKeyExchange::Never, None, None)?;
+    let terms = Grant {
+        exchange: ChildKeyExchange::Never,
+        key_exchange: None,
+        only: None,
+        assignment,
+    };
+    let granted = grant(ctx, frame, payloads, &terms)?;
     let settled = granted.settle(ctx, None)?;
     Ok(Some((granted, settled)))
 }

@@ -13,7 +13,7 @@ use crypto_suite::{ActiveKeyExchange, GroupId};
 use isakmp_wire::Flags;
 use isakmp_wire::v2::{Message, NotifyType, PayloadType};
 
-use super::{Abilities, Init, build, derive, group_of, nonce, write_abilities};
+use super::{Abilities, Announced, Init, build, derive, group_of, nonce};
 use crate::alg::v2 as alg;
 use crate::context::Context;
 use crate::explain::What;
@@ -121,6 +121,7 @@ impl Initiator {
             responder: [0; 8],
         };
         let nat = nat::hashes(ctx, frame, &spis);
+        let announced = Announced::new(ctx, frame);
         build((spis.initiator, spis.responder), Flags::INITIATOR, |w| {
             if !self.cookie.is_empty() {
                 // RFC 7296 §2.6: the cookie is the first payload, all others are unchanged.
@@ -130,7 +131,7 @@ impl Initiator {
             w.key_exchange(method, exchange.public())?;
             w.nonce(&self.ni)?;
             nat::write(w, &nat)?;
-            write_abilities(w, frame)
+            announced.write(w)
         })
     }
 
@@ -276,14 +277,19 @@ impl Initiator {
             responder: nr,
         };
         let crypt = derive(ctx, &frame, &suite, &nonces, &g_ir)?;
+        let peer = Abilities::read(payloads);
+        let announced = Announced::new(ctx, &frame);
         let init = Init {
+            hashes: announced.negotiated(&peer),
+            use_ppk: announced.ppk && peer.ppk,
+            int_auth: None,
+            peer,
             request,
             response: Bytes::copy_from_slice(message.raw()),
             ni: self.ni.clone(),
             nr: nr.to_vec(),
             suite,
             verdict,
-            peer: Abilities::read(payloads),
         };
         Ok(Reply::Settled(Box::new(init), Box::new(crypt), spi))
     }

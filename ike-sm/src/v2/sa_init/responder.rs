@@ -6,12 +6,13 @@ use bytes::Bytes;
 use isakmp_wire::v2::{Message, NotifyType, PayloadType};
 use isakmp_wire::{Flags, Header, Limits};
 
-use super::{Abilities, Init, build, derive, group_of, nonce, write_abilities};
+use super::{Abilities, Announced, Init, build, derive, group_of, nonce};
 use crate::alg::v2 as alg;
 use crate::context::Context;
 use crate::explain::What;
 use crate::outcome::DropReason;
 use crate::policy::v2::{SpiRule, Terms, choose, ike_offer, read_sa, what_would_match, write_sa};
+use crate::v2::auth::write_certificate_request;
 use crate::v2::crypt::Crypt;
 use crate::v2::error::Told;
 use crate::v2::keys::Nonces;
@@ -74,12 +75,15 @@ pub(crate) fn respond(
         None => None,
     };
     let spis = (frame.spis.initiator, frame.spis.responder);
+    let peer = Abilities::read(&payloads);
+    let announced = Announced::new(ctx, frame).common(&peer);
     let response = build(spis, Flags::RESPONSE, |w| {
         w.sa(|sa| write_sa(&[choice.answer(&[])], sa))?;
         w.key_exchange(ke.method, &public)?;
         w.nonce(&nr)?;
         nat::write(w, &hashes)?;
-        write_abilities(w, frame)?;
+        announced.write(w)?;
+        write_certificate_request(w, &frame.peer.auth.remote)?;
         if frame.peer.v2.childless {
             // RFC 6023 §3.
             w.notify(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[])?;
@@ -93,7 +97,10 @@ pub(crate) fn respond(
         nr,
         suite,
         verdict,
-        peer: Abilities::read(&payloads),
+        hashes: announced.negotiated(&peer),
+        use_ppk: announced.ppk,
+        int_auth: None,
+        peer,
     };
     Ok((Box::new(init), Box::new(crypt)))
 }

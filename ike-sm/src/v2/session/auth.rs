@@ -1,0 +1,285 @@
+//! IKE_AUTH as part of a session: rounds, questions, and what follows from their end.
+
+use alloc::boxed::Box;
+
+use isakmp_wire::Header;
+use isakmp_wire::registry::ExchangeType;
+use isakmp_wire::v2::NotifyType;
+
+use super::{Frame, Session, Stage, send};
+use crate::action::{Action, CloseReason, Question};
+use crate::children;
+use crate::context::{Context, Effect, Place};
+use crate::event::Answer;
+use crate::explain::{IkeState, Input, Role, Step};
+use crate::id::Ticket;
+use crate::outcome::DropReason;
+use crate::path::Path;
+use crate::v2::child::{Under, install};
+use crate::v2::crypt::Crypt;
+use crate::v2::established::Established;
+use crate::v2::explain;
+use crate::v2::ike_auth::{self, Progress, Proved, Round};
+use crate::v2::protect::Inner;
+use crate::v2::sa_init::Init;
+
+impl Session {
+    /// What a round of IKE_AUTH works with.
+    fn round<'r>(&self, frame: Frame<'r>, init: &'r Init, crypt: &'r Crypt) -> Round<'r> {
+        Round {
+            frame,
+            init,
+            crypt,
+            replaces: self.replaces.is_some(),
+        }
+    }
+
+    pub(super) fn auth_start(&mut self, ctx: &mut Context<'_>) {
+        self.auth(ctx, |ctx, round, task| task.start(ctx, round));
+    }
+
+    pub(super) fn auth_response(&mut self, ctx: &mut Context<'_>, header: &Header, inner: Inner) {
+        self.auth(ctx, |ctx, round, task| {
+            note(ctx, &round.frame, Step::AuthR, header, &inner);
+            task.receive(ctx, round, inner)
+        });
+    }
+
+    /// Runs a step of IKE_AUTH as initiator.
+    fn auth(
+        &mut self,
+        ctx: &mut Context<'_>,
+        step: impl FnOnce(&mut Context<'_>, &Round<'_>, &mut ike_auth::Initiator) -> Progress,
+    ) {
+        let Ok(frame) = self.frame(ctx) else { return };
+        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
+        let (Stage::Initiator(init, mut task), Some(crypt)) = (stage, self.crypt.take()) else {
+            return;
+        };
+        let progress = step(ctx, &self.round(frame, &init, &crypt), &mut task);
+        self.crypt = Some(crypt);
+        match progress {
+            Progress::Send(inner) => {
+                self.stage = Stage::Initiator(init, task);
+                let exchange = ExchangeType::IKE_AUTH;
+                let patience = frame.peer.retransmit;
+                if let Err(_broken) = self.request(ctx, exchange, &inner, &patience) {
+                    self.end(ctx, CloseReason::Crypto);
+                }
+            }
+            Progress::Ask(question) => {
+                self.stage = Stage::Initiator(init, task);
+                self.ask(ctx, *question);
+            }
+            Progress::Done(proved, _) => self.proved(ctx, &init, *proved, None),
+            Progress::Fail(reason, tell) => {
+                self.give_up_child(ctx, &frame, &mut task, reason);
+                self.fail(ctx, reason, tell);
+            }
+        }
+    }
+
+    pub(super) fn give_up_child(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        task: &mut ike_auth::Initiator,
+        reason: CloseReason,
+    ) {
+        if let Some((child, config)) = task.abandon(ctx) {
+            ctx.child_failed(frame.index, config, child, reason);
+        }
+    }
+
+    /// Ends an attempt of ours after IKE_SA_INIT. RFC 7296 §2.21.2: the responder, which takes the
+    /// SA for established, is told in a separate INFORMATIONAL exchange; its answer does not matter.
+    fn fail(&mut self, ctx: &mut Context<'_>, reason: CloseReason, tell: Option<Inner>) {
+        if let Some(inner) = tell {
+            let id = self.window.next_id();
+            let place = self.place(ExchangeType::INFORMATIONAL_V2, id, false);
+            if let Some(crypt) = self.crypt.as_mut()
+                && let Ok(message) = crypt.seal(&place, &inner, None)
+            {
+                send(ctx, self.path, &message);
+            }
+        }
+        self.end(ctx, reason);
+    }
+
+    pub(super) fn auth_request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        inner: Inner,
+    ) {
+        let Ok(frame) = self.frame(ctx) else { return };
+        let id = header.message_id;
+        note(ctx, &frame, Step::AuthI, header, &inner);
+        ctx.effect(Effect::AddressProved(self.id));
+        self.auth_work(ctx, path, |ctx, round, task| {
+            (id, task.receive(ctx, round, id, inner))
+        });
+    }
+
+    /// Runs a step of IKE_AUTH as responder.
+    fn auth_work(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        step: impl FnOnce(&mut Context<'_>, &Round<'_>, &mut ike_auth::Responder) -> (u32, Progress),
+    ) {
+        let Ok(frame) = self.frame(ctx) else { return };
+        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
+        let (Stage::Responder(init, mut task), Some(crypt)) = (stage, self.crypt.take()) else {
+            return;
+        };
+        let (id, progress) = step(ctx, &self.round(frame, &init, &crypt), &mut task);
+        self.crypt = Some(crypt);
+        match progress {
+            Progress::Send(inner) => {
+                self.stage = Stage::Responder(init, task);
+                self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
+            }
+            Progress::Ask(question) => {
+                self.stage = Stage::Responder(init, task);
+                self.ask(ctx, *question);
+            }
+            Progress::Done(proved, answer) => {
+                self.proved(ctx, &init, *proved, answer.map(|inner| (id, path, inner)));
+            }
+            Progress::Fail(reason, tell) => {
+                if let Some(inner) = tell {
+                    self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
+                }
+                // Stays until its time is over, for a peer that missed the answer.
+                let (from, to) = (IkeState::WaitAuth, IkeState::Deleting);
+                self.transition(ctx, Input::Failed, from, to);
+                self.failed = Some(reason);
+            }
+        }
+    }
+
+    /// IKE_AUTH is over and both ends are who they say. `answer` is a responder's last message.
+    fn proved(
+        &mut self,
+        ctx: &mut Context<'_>,
+        init: &Init,
+        proved: Proved,
+        answer: Option<(u32, Path, Inner)>,
+    ) {
+        self.peer = proved.index;
+        self.half_open_until = None;
+        let Ok(frame) = self.frame(ctx) else { return };
+        if let (Some(ppk), Some(crypt)) = (&proved.ppk, self.crypt.as_mut())
+            && crypt.keys.mix_ppk(ppk).is_err()
+        {
+            return self.end(ctx, CloseReason::Crypto);
+        }
+        if let Some(size) = proved.window {
+            self.window.peer_takes(size, 16);
+        }
+        self.window.open(frame.peer.v2.window);
+        let mut up = Established::new(ctx, &frame, init, &proved);
+        if let Some(assignment) = proved.assigned {
+            ctx.actions.push(Action::Assigned {
+                ike: self.id,
+                peer: frame.peer.name.clone(),
+                assignment,
+            });
+        }
+        let mut child = None;
+        if let (Some(settled), Some(crypt)) = (proved.child, self.crypt.as_deref()) {
+            let under = Under {
+                frame,
+                keys: &crypt.keys,
+                remote_id: &up.remote_id,
+                verdict: init.verdict,
+            };
+            let (id, spi) = (settled.child, settled.spi);
+            let initiator = self.role == Role::Initiator;
+            match install(ctx, &under, settled, None, &init.nonces(), initiator) {
+                Ok(()) => child = Some(id),
+                Err(_) => ctx.world.children.release_spi(spi),
+            }
+        }
+        up.heard(ctx.now);
+        self.stage = Stage::Up(Box::new(up));
+        self.transition(ctx, Input::RecvAuth, IkeState::WaitAuth, IkeState::Up);
+        if let Some((id, path, inner)) = answer {
+            self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
+        }
+        if let Some((child, config, reason)) = proved.refused {
+            ctx.child_failed(self.peer, config, child, reason);
+            ctx.effect(Effect::Unwanted(self.peer, config));
+        }
+        ctx.effect(Effect::Established(self.id));
+        if proved.initial_contact {
+            ctx.effect(Effect::InitialContact(self.id));
+        }
+        if let Some(child) = child {
+            if self.role == Role::Initiator {
+                children::activate(ctx, child);
+            } else {
+                children::activate_first(ctx, child);
+            }
+        }
+    }
+
+    fn ask(&mut self, ctx: &mut Context<'_>, question: Question) {
+        let kind = question.kind();
+        let ticket = ctx.ask(self.id, Place::Phase1, question);
+        let until = ctx.now.saturating_add(ctx.config.limits.question_time);
+        self.question = Some((ticket, until, kind));
+    }
+
+    /// Takes in the answer to a question.
+    pub(crate) fn answer(
+        &mut self,
+        ctx: &mut Context<'_>,
+        _place: Place,
+        ticket: Ticket,
+        answer: Answer,
+    ) -> Result<(), DropReason> {
+        let open = self.question.filter(|(open, ..)| *open == ticket);
+        let (_, _, kind) = open.ok_or(DropReason::UnknownTicket)?;
+        if kind != answer.kind() {
+            return Err(DropReason::WrongAnswer);
+        }
+        self.question = None;
+        match &self.stage {
+            Stage::Initiator(..) => {
+                self.auth(ctx, |ctx, round, task| task.answer(ctx, round, answer));
+            }
+            Stage::Responder(..) => {
+                let path = self.path;
+                self.auth_work(ctx, path, |ctx, round, task| {
+                    task.answer(ctx, round, answer)
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Nobody has answered a question of ours.
+    pub(super) fn unanswered(&mut self, ctx: &mut Context<'_>) {
+        let waiting = match &self.stage {
+            Stage::Responder(_, task) => task.waits(),
+            _ => None,
+        };
+        let failed = Inner::build(|w| w.notify(NotifyType::AUTHENTICATION_FAILED, &[]).map(|_| ()));
+        if let (Some(id), Ok(inner)) = (waiting, failed) {
+            self.respond_with(ctx, ExchangeType::IKE_AUTH, id, self.path, &inner);
+        }
+        self.end(ctx, CloseReason::Refused);
+    }
+}
+
+fn note(ctx: &mut Context<'_>, frame: &Frame<'_>, step: Step, header: &Header, inner: &Inner) {
+    let limits = ctx.config.wire;
+    if let Ok(chain) = inner.payloads(&limits) {
+        let len = usize::try_from(header.length).unwrap_or(0);
+        explain::received(ctx, frame, step, IkeState::WaitAuth, header, &chain, len);
+    }
+}
