@@ -408,9 +408,17 @@ impl Engine {
             return answer;
         }
         match question {
-            Question::Psk { remote, .. } => Answer::Psk(
+            Question::Psk {
+                remote, identity, ..
+            } => Answer::Psk(
                 self.config
-                    .psk_for(*remote, None)
+                    .psk_for(
+                        *remote,
+                        identity
+                            .as_ref()
+                            .and_then(super::glue::written_identity)
+                            .as_ref(),
+                    )
                     .map(|psk| crypto_suite::Secret::new(psk.octets().to_vec())),
             ),
             Question::AllocateSpi { .. } => Answer::Spi(None),
@@ -425,6 +433,25 @@ impl Engine {
                 initiator_cookie,
                 encryption_key,
             } => files.ikev1(*initiator_cookie, encryption_key.expose()),
+            KeyLog::Ikev2 {
+                spis,
+                protection,
+                sk_ei,
+                sk_er,
+                sk_ai,
+                sk_ar,
+            } => {
+                let names = words::ikev2_names(*protection);
+                names.map_or(Ok(()), |(encryption, integrity)| {
+                    files.ikev2(
+                        [spis.0, spis.1],
+                        [sk_ei.expose(), sk_er.expose()],
+                        encryption,
+                        [sk_ai.expose(), sk_ar.expose()],
+                        integrity,
+                    )
+                })
+            }
             KeyLog::Esp {
                 source,
                 destination,

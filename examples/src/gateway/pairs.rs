@@ -1,6 +1,6 @@
 //! The installed pairs of IPsec SAs: what `ike-sm` negotiated, ready in `esp`.
 
-use super::status::{ChildStatus, FittingStatus, Ident, SaStatus};
+use super::status::{ChildStatus, FittingStatus, Ident, Range, SaStatus};
 use crypto_suite::{ProtectionId, Provider};
 use esp::{
     AddressRange, Flow, Inbound, InboundConfig, Outbound, OutboundConfig, Overhead, Ports,
@@ -246,6 +246,9 @@ impl Pair {
         let bytes = i.bytes.max(o.bytes);
         ChildStatus {
             conn_id: self.id.number(),
+            ike: self.ike.number(),
+            local_selectors: self.local.iter().map(range).collect(),
+            remote_selectors: self.remote.iter().map(range).collect(),
             name: self.name.clone(),
             peer: self.peer.clone(),
             local: (self.path.local.ip(), self.path.local.port()),
@@ -343,6 +346,14 @@ fn traffic_selector(s: &Selector) -> Result<TrafficSelector, Unusable> {
         protocol: (s.protocol != 0).then_some(s.protocol),
         ports: Ports::from_wire(s.ports.0, s.ports.1).ok_or_else(impossible)?,
     })
+}
+
+fn range(s: &Selector) -> Range {
+    Range {
+        first: (s.start(), s.ports.0),
+        last: (s.end(), s.ports.1),
+        protocol: s.protocol,
+    }
 }
 
 fn ident(s: &Selector) -> Ident {

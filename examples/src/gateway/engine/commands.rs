@@ -220,6 +220,7 @@ impl Engine {
     }
 
     pub(super) fn ike_established(&mut self, peer: &str) {
+        self.log.note(&format!("peer {peer}: IKE SA up"));
         let done: Vec<ClientId> = self
             .waiting
             .iter()
