@@ -41,6 +41,8 @@ pub struct Pair {
     pub initiator: bool,
     /// Packets leave through it.
     pub active: bool,
+    /// Nothing has come in through it, and it does not let packets out yet.
+    pub unproved: bool,
     /// What passed since the last report.
     pub unreported: Traffic,
     /// Addresses before the NAT, where the peer told them.
@@ -98,6 +100,7 @@ impl Pairs {
         }
         let pair = self.by_id.get_mut(&id)?;
         pair.active = true;
+        pair.unproved = false;
         Some(pair)
     }
 
@@ -183,6 +186,7 @@ impl Pair {
             inbound: Inbound::new(key(sa.keys_in.expose())?, inbound, now).map_err(unusable)?,
             initiator: sa.initiator,
             active: false,
+            unproved: true,
             unreported: Traffic::default(),
             original_addresses: sa.original_addresses,
             routed: None,
