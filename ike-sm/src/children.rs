@@ -13,8 +13,8 @@ use core::time::Duration;
 use crypto_suite::GroupId;
 
 pub(crate) use life::{
-    NewChild, activate, activate_first, install, on_deadline, on_traffic, remove, retry_soon,
-    shorten,
+    NewChild, activate, activate_first, install, linger, on_deadline, on_traffic, remove,
+    retry_soon, shorten,
 };
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
@@ -63,6 +63,8 @@ pub(crate) struct Child {
     /// The lower of its two nonces: both ends compare the same ones (see [`activate`]).
     pub(crate) rank: Vec<u8>,
     pub(crate) state: ChildState,
+    /// The peer has been told of its end; what is on its way from there is still taken in.
+    pub(crate) told: bool,
     pub(crate) schedule: Schedule,
     pub(crate) started: Duration,
     /// When packets were first let out on it.

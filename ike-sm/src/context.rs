@@ -89,6 +89,8 @@ pub(crate) enum Effect {
     InitialContact(IkeId),
     /// The SA has come to its end.
     Closed(IkeId, CloseReason),
+    /// The SA has lost against another; the peer deletes it.
+    Retire(IkeId),
     /// The SA should be replaced now.
     RekeyIke(IkeId),
     /// A pair of IPsec SAs carries traffic now.

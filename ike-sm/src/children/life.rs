@@ -21,6 +21,8 @@ use crate::selector::{Selector, Selectors};
 const DRAIN: Duration = Duration::from_secs(10);
 /// The same on the other side, which normally hears of the deletion before.
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
+/// How long after that the end of a pair of IKEv1 reaches the peer.
+const LINGER: Duration = Duration::from_secs(2);
 /// A pair of the peer's that comes up within this time after one of ours has crossed it on the way.
 const CROSSING: Duration = Duration::from_secs(2);
 /// When a rekey is tried again that found the peer busy.
@@ -125,6 +127,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         names_replaced: new.names_replaced,
         rank: new.rank,
         state: ChildState::Inbound,
+        told: false,
         schedule: new.schedule,
         started: now,
         activated: None,
@@ -214,9 +217,11 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
         let unaware = old.initiator && apart < CROSSING;
         old.initiator != new.initiator && (new.replaces != Some(old.id) || unaware)
     };
+    // The last message of an older negotiation may come behind that of a newer one.
+    let overtaken = |old: &Child| old.initiator == new.initiator && old.id > new.id;
     let loses = rivals
         .iter()
-        .any(|old| collides(old) && old.rank > new.rank);
+        .any(|old| overtaken(old) || (collides(old) && old.rank > new.rank));
     let old: Vec<(ChildId, bool)> = rivals.iter().map(|c| (c.id, collides(c))).collect();
     let (initiator, soft, idle, routes) = (
         new.initiator,
@@ -283,6 +288,18 @@ pub(crate) fn retire(ctx: &mut Context<'_>, id: ChildId, ours: bool) {
     ctx.touch(TimerKey::Child(id));
 }
 
+/// The peer is being told of the end of a pair that another one has replaced. Packets that it sends
+/// before it has heard of it are not lost: the pair goes when the peer has answered, or after a
+/// while where nothing is answered (IKEv1).
+pub(crate) fn linger(ctx: &mut Context<'_>, id: ChildId, answered: bool) {
+    let until = ctx.now.saturating_add(LINGER);
+    if let Some(child) = ctx.world.children.get_mut(id) {
+        child.told = true;
+        child.drain_at = (!answered).then_some(until);
+    }
+    ctx.touch(TimerKey::Child(id));
+}
+
 /// Removes a pair at our side. When the peer, or its age, has ended the active one of two, the
 /// retiring one takes over again: the two ends may have judged a collision differently.
 pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
@@ -290,12 +307,13 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         return;
     };
     ctx.touch(TimerKey::Child(id));
-    // A new pair of IKEv2 that waited for its peer to show itself waits no longer.
+    // A new pair that waited for its peer to show itself waits no longer.
     let waiting: Vec<ChildId> = ctx
         .world
         .children
         .iter()
-        .filter(|c| c.names_replaced && c.state == ChildState::Inbound && child.rivals(c))
+        .filter(|c| c.names_replaced || reason == CloseReason::DeletedByPeer)
+        .filter(|c| c.state == ChildState::Inbound && child.rivals(c))
         .map(|c| c.id)
         .collect();
     for successor in waiting {
@@ -426,7 +444,11 @@ pub(crate) fn on_deadline(ctx: &mut Context<'_>, id: ChildId) {
         Some(Effect::DeleteChild(id, CloseReason::Expired))
     } else if due(child.drain_at) {
         child.drain_at = Some(now.saturating_add(REKEY_RETRY));
-        Some(Effect::DeleteChild(id, CloseReason::Replaced))
+        Some(if child.told {
+            Effect::RemoveChild(id, CloseReason::Replaced)
+        } else {
+            Effect::DeleteChild(id, CloseReason::Replaced)
+        })
     } else if due(child.idle_at) {
         child.idle_at = None;
         Some(Effect::DeleteChild(id, CloseReason::Idle))

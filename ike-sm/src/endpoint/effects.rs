@@ -45,6 +45,10 @@ impl Call<'_> {
                 Effect::DeleteIke(ike, reason) => {
                     self.with(ike, |session, ctx| session.close(ctx, reason, true));
                 }
+                Effect::Retire(ike) => {
+                    let now = self.now;
+                    self.with(ike, |session, _| session.retire(now, false));
+                }
                 Effect::Unwanted(index, config) => self.no_longer_wanted(index, config),
                 Effect::WantLater(index) => self.want_later(index),
             }
@@ -546,8 +550,16 @@ impl Call<'_> {
         } else {
             self.current_ike(child.peer, Some(&child.remote_id))
         };
+        if reason == CloseReason::Replaced && child.told {
+            return;
+        }
+        let lingers = reason == CloseReason::Replaced && child.state == ChildState::Retiring;
         if let Some(ike) = by {
             self.with(ike, |session, ctx| session.tell_deleted(ctx, &told));
+            if lingers {
+                let answered = self.version_of(ike) == Some(IkeVersion::V2);
+                return children::linger(&mut self.context(), id, answered);
+            }
         }
         // Ended on purpose: nothing that it had replaced takes over again. Its successor stays, unless
         // the traffic itself is not wanted any more.

@@ -33,6 +33,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// The same on the side that did not start its replacement.
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
 
+/// SPIs remembered in [`Established::stillborn`].
+const MAX_STILLBORN: usize = 16;
+
 /// An IKE SA after IKE_AUTH.
 #[derive(Debug)]
 pub(crate) struct Established {
@@ -57,6 +60,9 @@ pub(crate) struct Established {
     pub(super) queue: VecDeque<Want>,
     /// The peer has rekeyed the SA while a rekey of ours is under way: its successor and its rank.
     pub(super) rival: Option<(IkeId, Vec<u8>)>,
+    /// SPIs of the peer that it has deleted before we had heard of them, while a negotiation of
+    /// ours is under way: its answer comes late.
+    pub(super) stillborn: VecDeque<u32>,
     pub(super) rekey_at: Option<Duration>,
     expire_at: Option<Duration>,
     drain_at: Option<Duration>,
@@ -182,6 +188,7 @@ impl Established {
             tasks: BTreeMap::new(),
             queue: VecDeque::new(),
             rival: None,
+            stillborn: VecDeque::new(),
             drain_at: None,
             reauthenticate_at: None,
         }
@@ -289,8 +296,20 @@ impl Established {
 
     /// Whether we are deleting it.
     pub(super) fn is_closing(&self) -> bool {
-        self.tasks.values().any(|t| matches!(t, Task::DeleteIke(_)))
-            || self.queue.iter().any(|w| matches!(w, Want::DeleteIke(_)))
+        self.closing_reason().is_some()
+    }
+
+    /// Why we are deleting it.
+    pub(super) fn closing_reason(&self) -> Option<CloseReason> {
+        let task = self.tasks.values().find_map(|t| match t {
+            Task::DeleteIke(reason) => Some(*reason),
+            _ => None,
+        });
+        let want = self.queue.iter().find_map(|w| match w {
+            Want::DeleteIke(reason) => Some(*reason),
+            _ => None,
+        });
+        task.or(want)
     }
 
     /// Whether a rekey of the IKE SA of ours is under way.
@@ -302,6 +321,14 @@ impl Established {
     pub(super) fn is_changing_children(&self) -> bool {
         let changes = |t: &Task| matches!(t, Task::Child(_) | Task::Delete(_));
         self.tasks.values().any(changes)
+    }
+
+    /// The peer deletes a child that we do not know.
+    pub(super) fn deleted_unknown(&mut self, spi_out: u32) {
+        if self.tasks.values().any(|t| matches!(t, Task::Child(_))) {
+            self.stillborn.truncate(MAX_STILLBORN.saturating_sub(1));
+            self.stillborn.push_front(spi_out);
+        }
     }
 
     /// Whether we are deleting the child with this outbound SPI.

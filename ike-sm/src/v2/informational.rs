@@ -10,7 +10,7 @@ use super::up::{Response, Then, remove_deleted};
 use crate::action::{CloseReason, IpsecProtocol};
 use crate::children::DeletedChild;
 use crate::config::IkeVersion;
-use crate::context::Context;
+use crate::context::{Context, Effect};
 use crate::explain::What;
 use crate::outcome::DropReason;
 
@@ -34,6 +34,10 @@ pub(super) fn respond(
     }
     let deletes_ike = |d: &isakmp_wire::v2::Delete<'_>| d.protocol_id == ProtocolId::IKE;
     if payloads.deletes.iter().any(deletes_ike) {
+        // RFC 7296 §2.25.2: the peer's rekey is the one that holds; ours is forgotten.
+        if let Some((rival, _)) = session.up_mut().and_then(|up| up.rival.take()) {
+            ctx.effect(Effect::Adopt(session.id, rival));
+        }
         // RFC 7296 §1.4.1: an empty response; children end with their IKE SA.
         let mut response = Response::build(|_| Ok(()))?;
         response.then = Then::Close(CloseReason::DeletedByPeer);

@@ -540,6 +540,11 @@ impl Session {
                 let hint = task.hint.map(|n| CloseReason::RefusedByPeer(n.0));
                 self.end(ctx, hint.unwrap_or(CloseReason::Timeout));
             }
+            // Whether the peer lives is seen at the SA that has taken over.
+            Stage::Up(up) if up.replaced => {
+                let reason = up.closing_reason().unwrap_or(CloseReason::Timeout);
+                self.end(ctx, reason);
+            }
             Stage::Up(_) => ctx.effect(Effect::PeerDead(self.id)),
             _ => self.end(ctx, CloseReason::Timeout),
         }

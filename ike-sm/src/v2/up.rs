@@ -155,7 +155,17 @@ impl Session {
         match task {
             Task::Child(task) => create_child::finish_child(self, ctx, &frame, *task, payloads),
             Task::Ike(task) => create_child::finish_ike(self, ctx, &frame, *task, payloads),
-            Task::Delete(_) => {}
+            Task::Delete(list) => {
+                for deleted in list {
+                    let children = &ctx.world.children;
+                    let gone = children
+                        .iter()
+                        .find(|c| c.told && c.spi_in == deleted.spi_in);
+                    if let Some(gone) = gone.map(|c| c.id) {
+                        ctx.effect(Effect::RemoveChild(gone, CloseReason::Replaced));
+                    }
+                }
+            }
             Task::DeleteIke(reason) => return self.end(ctx, reason),
             Task::Liveness => {
                 let sequence = id;
@@ -226,6 +236,8 @@ impl Session {
             let alone = |w: &Want| matches!(w, Want::RekeyIke | Want::DeleteIke(_));
             let busy = up.is_rekeying() || up.is_closing() && !up.queue.iter().any(alone);
             let next = up.queue.front();
+            // What waits goes to the SA that has taken the place of this one.
+            let busy = busy || up.replaced && !next.is_some_and(alone);
             if next.is_none() || busy || (next.is_some_and(alone) && !up.tasks.is_empty()) {
                 return;
             }
@@ -373,6 +385,19 @@ impl Session {
         self.want(ctx, Want::Child(wanted.clone()))
     }
 
+    /// Whether the peer has deleted this child before its answer came. What else it has deleted is
+    /// forgotten with the last negotiation.
+    pub(super) fn stillborn(&mut self, spi: Option<u32>) -> bool {
+        let Some(up) = self.up_mut() else {
+            return false;
+        };
+        let deleted = spi.is_some_and(|spi| up.stillborn.contains(&spi));
+        if !up.tasks.values().any(|t| matches!(t, Task::Child(_))) {
+            up.stillborn.clear();
+        }
+        deleted
+    }
+
     /// Tells the peer that a child is gone.
     pub(crate) fn tell_deleted(&mut self, ctx: &mut Context<'_>, child: &DeletedChild) {
         let _closing = self.want(ctx, Want::Delete(alloc::vec![*child]));
@@ -501,7 +526,7 @@ fn abandon(ctx: &mut Context<'_>, index: usize, task: Task, reason: CloseReason)
 /// Removes the children that the peer has deleted; gives the inbound SPIs of ours that go with them.
 pub(super) fn remove_deleted(
     ctx: &mut Context<'_>,
-    session: &Session,
+    session: &mut Session,
     spis: impl Iterator<Item = u32>,
     protocol: crate::action::IpsecProtocol,
 ) -> Vec<u32> {
@@ -511,8 +536,13 @@ pub(super) fn remove_deleted(
             ctx.world.children.iter().find(|c| {
                 c.ike == session.id && c.spi_out == spi && c.suite.protocol() == protocol
             });
-        let Some(child) = found else { continue };
-        let (id, spi_in) = (child.id, child.spi_in);
+        let Some(child) = found else {
+            if let Some(up) = session.up_mut() {
+                up.deleted_unknown(spi);
+            }
+            continue;
+        };
+        let (id, spi_in, told) = (child.id, child.spi_in, child.told);
         if ours.contains(&spi_in) {
             continue;
         }
@@ -526,7 +556,10 @@ pub(super) fn remove_deleted(
         if let Some(successor) = successor {
             children::activate(ctx, successor);
         }
-        ours.push(spi_in);
+        // RFC 7296 §1.4.1: not those that we delete ourselves.
+        if !told {
+            ours.push(spi_in);
+        }
         let child = ctx.world.children.get(id);
         let reason = match child.map(|c| c.state) {
             Some(ChildState::Retiring) => CloseReason::Replaced,

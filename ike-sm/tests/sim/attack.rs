@@ -137,7 +137,7 @@ fn a_hundred_thousand_spoofed_first_messages_leave_memory_flat() {
             config.peers[0].networks.push(anywhere);
         }
     });
-    world.hosts[B].compare_states = false;
+    world.hosts[B].compare_states(false);
     let mut levels = Vec::new();
     let mut replies = 0;
     for n in 0..100_000u32 {

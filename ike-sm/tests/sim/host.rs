@@ -1,6 +1,7 @@
 //! One host: an endpoint, the IPsec SAs it has installed, and the packets it sends through them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ pub struct Host {
     /// How far its clock is behind the world's.
     pub behind: Duration,
     /// Whether the whole state is compared when an event is dropped: costly with thousands of SAs.
-    pub compare_states: bool,
+    compare_states: bool,
     /// Everything the endpoint held after the last event.
     state: String,
     pub psk: Vec<u8>,
@@ -108,6 +109,23 @@ impl Host {
         let question = self.questions.iter().map(|(at, ..)| *at).min();
         let first = deadline.into_iter().chain(question).min();
         first.map(|at| at + self.behind)
+    }
+
+    /// Whether dropped events are held against the whole state from now on.
+    pub fn compare_states(&mut self, compare: bool) {
+        self.compare_states = compare;
+        self.state = format!("{:?}", self.endpoint.state());
+    }
+
+    /// Everything that what happens next depends on.
+    pub fn hash_state(&self, hasher: &mut impl Hasher) {
+        (&self.state, self.handled, self.serial).hash(hasher);
+        let installed = self.installed.iter().map(|(id, i)| (*id, i.activated));
+        (
+            installed.collect::<Vec<_>>(),
+            format!("{:?}", self.questions),
+        )
+            .hash(hasher);
     }
 
     /// Whatever is due at `now`.

@@ -19,6 +19,7 @@
 
 mod attack;
 mod explained;
+mod explore;
 mod host;
 mod lifecycle;
 mod lossy;

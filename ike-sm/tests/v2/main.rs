@@ -11,12 +11,10 @@
 )]
 
 mod auth;
-
 mod closing;
 #[path = "../v1/common.rs"]
 mod common;
 mod cookie;
-mod credentials;
 mod handshake;
 mod nat;
 mod questions;

@@ -1,12 +1,9 @@
 //! Commands from the control socket, and who waits for what.
 
 use super::Engine;
-use crate::gateway::{
-    config::Version,
-    control::{ClientId, Reply, Request},
-};
+use crate::gateway::control::{ClientId, Reply, Request};
 use ike_sm::{ChildId, CloseReason, Command, Event, Outcome};
-use isakmp_wire::registry::{v1, v2};
+use isakmp_wire::registry::v1::NotifyType;
 use std::{net::SocketAddr, time::Duration};
 
 /// An answer that is ready for its client.
@@ -202,16 +199,15 @@ impl Engine {
     }
 
     pub(super) fn child_removed(&mut self, name: &str, reason: CloseReason) {
-        let version = self.version_of_tunnel(name);
         if !self.pairs.iter().any(|p| p.name == name) {
             self.log
-                .note(&format!("tunnel {name}: down: {}", words(reason, version)));
+                .note(&format!("tunnel {name}: down: {}", words(reason)));
         }
     }
 
     /// A negotiation of a pair has failed.
     pub(super) fn child_failed(&mut self, name: &str, reason: CloseReason) {
-        let why = words(reason, self.version_of_tunnel(name));
+        let why = words(reason);
         self.log.note(&format!("tunnel {name}: not up: {why}"));
         if let Some(n) = self.tunnels.iter().position(|t| t.name == name) {
             self.hold.forget(n);
@@ -224,7 +220,6 @@ impl Engine {
     }
 
     pub(super) fn ike_established(&mut self, peer: &str) {
-        self.log.note(&format!("peer {peer}: IKE SA up"));
         let done: Vec<ClientId> = self
             .waiting
             .iter()
@@ -241,7 +236,7 @@ impl Engine {
         if matches!(reason, CloseReason::Replaced) || self.newest_ike(peer).is_some() {
             return;
         }
-        let why = words(reason, self.version(peer));
+        let why = words(reason);
         self.log.note(&format!("peer {peer}: IKE SA closed: {why}"));
         self.fail(&why, |wish| match wish {
             Wish::Up { peer: p, .. }
@@ -253,11 +248,6 @@ impl Engine {
     pub(super) fn peer_dead(&mut self, peer: &str, next: Option<SocketAddr>) {
         let next = next.map(|n| format!("; next: {n}")).unwrap_or_default();
         self.log.note(&format!("peer {peer}: dead (DPD){next}"));
-    }
-
-    fn version_of_tunnel(&self, name: &str) -> Version {
-        let tunnel = self.tunnels.iter().find(|t| t.name == name);
-        tunnel.map_or(Version::Ikev1, |t| self.version(&t.peer))
     }
 
     fn fail(&mut self, why: &str, concerned: impl Fn(&Wish) -> bool) {
@@ -274,7 +264,7 @@ impl Engine {
 }
 
 /// A reason as a sentence; the peer's notification by its RFC name.
-fn words(reason: CloseReason, version: Version) -> String {
+fn words(reason: CloseReason) -> String {
     match reason {
         CloseReason::Requested => "as requested".into(),
         CloseReason::DeletedByPeer => "the peer deleted it".into(),
@@ -285,11 +275,7 @@ fn words(reason: CloseReason, version: Version) -> String {
         CloseReason::PeerRestarted => "the peer has started anew (INITIAL-CONTACT)".into(),
         CloseReason::Timeout => "no answer to our messages".into(),
         CloseReason::Refused => "refused here".into(),
-        CloseReason::RefusedByPeer(n) => match version {
-            Version::Ikev1 => format!("the peer refused: {}", v1::NotifyType(n)),
-            Version::Ikev2 => format!("the peer refused: {}", v2::NotifyType(n)),
-        },
-        CloseReason::AuthenticationFailed => "the peer has not proved who it is".into(),
+        CloseReason::RefusedByPeer(n) => format!("the peer refused: {}", NotifyType(n)),
         CloseReason::ParentClosed => "its IKE SA has ended".into(),
         other => format!("{other:?}"),
     }

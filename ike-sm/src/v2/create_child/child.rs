@@ -113,7 +113,10 @@ pub(in crate::v2) fn finish(
     payloads: Result<Payloads<'_>, DropReason>,
 ) {
     let exchange = task.exchange.take();
+    let spi = payloads.as_ref().ok().and_then(peer_spi);
+    let stillborn = session.stillborn(spi.map(|(_, spi)| spi));
     let agreed = match &payloads {
+        _ if stillborn => Err(DropReason::Stale),
         Ok(payloads) => accept(session, ctx, frame, &task, exchange, payloads),
         Err(reason) => Err(reason.clone()),
     };
@@ -125,9 +128,8 @@ pub(in crate::v2) fn finish(
     let config = wanted.traffic.config;
     let error = payloads.as_ref().ok().and_then(|p| p.error());
     let error = error.map(|n| n.notify_type);
-    if error.is_none() {
+    if error.is_none() && !stillborn {
         // The peer holds its half of what we do not take: it need not wait for us.
-        let spi = payloads.as_ref().ok().and_then(peer_spi);
         if let Some((protocol, spi_out)) = spi {
             let deleted = DeletedChild {
                 protocol,

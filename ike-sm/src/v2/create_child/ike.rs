@@ -133,15 +133,26 @@ pub(in crate::v2) fn finish(
 fn ours_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Session) {
     let (old, new) = (session.id, next.id);
     let ours = next.up().map(|up| up.rank.clone()).unwrap_or_default();
-    let rival = session.up_mut().and_then(|up| up.rival.take());
+    let Some(up) = session.up_mut() else { return };
+    let (rival, closing) = (up.rival.take(), up.closing_reason());
+    up.replaced = true;
     ctx.world.newborn.push(next);
     ctx.effect(Effect::Born);
+    if let Some(reason) = closing {
+        // The end was ordered while this was under way. At the peer all has moved already.
+        return ctx.effect(Effect::DeleteIke(new, reason));
+    }
     match rival {
         Some((rival, rank)) if ours < rank => {
             ctx.effect(Effect::Adopt(old, rival));
             ctx.effect(Effect::DeleteIke(new, CloseReason::Replaced));
         }
-        _ => ctx.effect(Effect::Adopt(old, new)),
+        Some((rival, _)) => {
+            ctx.effect(Effect::Adopt(old, new));
+            // The peer deletes it, unless it never knew that we have it.
+            ctx.effect(Effect::Retire(rival));
+        }
+        None => ctx.effect(Effect::Adopt(old, new)),
     }
 }
 

@@ -1,0 +1,563 @@
+//! Every interleaving of a few operations on an established tunnel, up to a bound.
+//!
+//! Two ends are up. Operations (rekey a child, rekey the IKE SA, delete either, ask for a sign of
+//! life) are given to either end at any moment; any message on its way may be delivered next, be
+//! lost or be delivered twice, as long as the scenario's faults last. All choices are tried, in
+//! depth first order. A state that was seen before is not gone into again: what follows depends on
+//! nothing else (the state includes what is on its way, what is still to be ordered, and the time).
+//! When a path has no choices left, everything is delivered in order and time goes on until all
+//! is at rest.
+//!
+//! What must hold: the laws, on each event (see `Host::handle`); while nobody has deleted anything,
+//! at each step packets can go both ways; at rest both ends have the same IKE SA and the same pair,
+//! one of each, or nothing.
+//!
+//! `EXPLORE_DEPTH=12 EXPLORE_FAULTS=2 cargo test --release -p ike-sm --test sim explore -- --nocapture`
+//! goes further than the default and prints how far.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ike_sm::Command;
+use ike_sm::config::{Config, Dpd, DpdTimes, IkeVersion, Retransmit};
+
+use crate::host::{Handled, Host, Installed};
+use crate::network::{InFlight, Link};
+use crate::s;
+use crate::world::{A, B, World, inside_host};
+
+/// What an end is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Op {
+    RekeyChild(usize),
+    RekeyIke(usize),
+    DeleteChild(usize),
+    DeleteIke(usize),
+    /// So much time passes that this end asks the other for a sign of life.
+    Liveness(usize),
+}
+
+impl Op {
+    const fn deletes(self) -> bool {
+        matches!(self, Self::DeleteChild(_) | Self::DeleteIke(_))
+    }
+}
+
+/// Silence before a question, and the time that [`Op::Liveness`] lets pass.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// What is explored.
+#[derive(Clone, Debug)]
+struct Scenario {
+    version: IkeVersion,
+    ops: Vec<Op>,
+    /// Messages that may be lost or doubled.
+    faults: u8,
+    /// Choices made; what comes after goes its usual way.
+    depth: usize,
+    /// Which end draws the lower nonces.
+    seed: u64,
+}
+
+/// The choices of one path, and how many there were at each.
+#[derive(Default)]
+struct Choices {
+    taken: Vec<(usize, usize)>,
+    at: usize,
+    depth: usize,
+}
+
+impl Choices {
+    /// One of `of`; the first beyond the depth.
+    fn choose(&mut self, of: usize) -> usize {
+        if of < 2 {
+            return 0;
+        }
+        if self.at == self.taken.len() {
+            if self.taken.len() == self.depth {
+                return 0;
+            }
+            self.taken.push((0, of));
+        }
+        let (chosen, _) = self.taken[self.at];
+        self.at += 1;
+        chosen
+    }
+
+    /// Whether the next choice is a new one.
+    fn is_new(&self) -> bool {
+        self.at == self.taken.len()
+    }
+
+    fn left(&self) -> usize {
+        self.depth - self.at
+    }
+
+    /// On to the next path; false when all have been gone.
+    fn next(&mut self) -> bool {
+        self.at = 0;
+        while let Some((chosen, of)) = self.taken.pop() {
+            if chosen + 1 < of {
+                self.taken.push((chosen + 1, of));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// One thing that can happen next.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Deliver(usize),
+    Lose(usize),
+    /// Delivered, and once more on its way.
+    Double(usize),
+    Order(usize),
+}
+
+struct Pair {
+    hosts: Vec<Host>,
+    now: Duration,
+    flights: Vec<InFlight>,
+    ops: Vec<Op>,
+    faults: u8,
+    deleted: bool,
+    version: IkeVersion,
+    path: Vec<String>,
+}
+
+fn config(version: IkeVersion, ops: &[Op], host: usize, config: &mut Config) {
+    let peer = &mut config.peers[0];
+    peer.version = version;
+    // Later than any sign of life that is asked for.
+    peer.retransmit = Retransmit {
+        first: s(3),
+        ..Retransmit::default()
+    };
+    peer.dpd = if ops.contains(&Op::Liveness(host)) {
+        Dpd::Periodic(DpdTimes {
+            idle: SILENCE,
+            retry: s(3),
+            tries: 5,
+        })
+    } else {
+        Dpd::OnTraffic(DpdTimes {
+            idle: s(10),
+            retry: s(3),
+            tries: 5,
+        })
+    };
+    // So many questions are no reason for a rekey here.
+    config.limits.message_ids_per_ike_sa = 100_000;
+}
+
+impl Pair {
+    fn up(scenario: &Scenario) -> Result<Self, String> {
+        let change = |host, c: &mut Config| config(scenario.version, &scenario.ops, host, c);
+        let world = World::pair(scenario.seed, Link::CLEAN, change);
+        let mut pair = Self {
+            hosts: world.hosts,
+            now: s(1),
+            flights: Vec::new(),
+            ops: Vec::new(),
+            faults: 0,
+            // Nothing to keep as yet.
+            deleted: true,
+            version: scenario.version,
+            path: Vec::new(),
+        };
+        for host in &mut pair.hosts {
+            host.compare_states(false);
+        }
+        pair.command(
+            A,
+            Command::Initiate {
+                peer: "b".into(),
+                children: Vec::new(),
+            },
+        )?;
+        // Longer than two negotiations count as started at once.
+        pair.settle(s(5))?;
+        if !pair.usable() {
+            return Err("not up".into());
+        }
+        for host in &mut pair.hosts {
+            host.compare_states(true);
+        }
+        pair.ops.clone_from(&scenario.ops);
+        pair.faults = scenario.faults;
+        pair.deleted = false;
+        Ok(pair)
+    }
+
+    fn sent(&mut self, handled: Handled) {
+        self.flights.extend(handled.send);
+    }
+
+    fn command(&mut self, host: usize, command: Command) -> Result<(), String> {
+        let handled = self.hosts[host].command(command, self.now)?;
+        self.sent(handled);
+        Ok(())
+    }
+
+    fn deliver(&mut self, packet: &InFlight) -> Result<(), String> {
+        let to: IpAddr = packet.to.ip();
+        let host = self.hosts.iter_mut().find(|h| h.address == to);
+        let host = host.ok_or("a packet to nobody")?;
+        if let Some(handled) = host.receive(packet, self.now)? {
+            self.sent(handled);
+        }
+        Ok(())
+    }
+
+    /// Whatever is due until `until` happens, deliveries aside.
+    fn pass(&mut self, until: Duration) -> Result<(), String> {
+        while let Some((at, host)) = self.next_event().filter(|(at, _)| *at <= until) {
+            self.now = self.now.max(at);
+            if let Some(handled) = self.hosts[host].due(self.now)? {
+                self.sent(handled);
+            }
+        }
+        self.now = until;
+        Ok(())
+    }
+
+    fn next_event(&self) -> Option<(Duration, usize)> {
+        let hosts = self.hosts.iter().enumerate();
+        hosts.filter_map(|(n, h)| Some((h.next_event()?, n))).min()
+    }
+
+    /// Everything is delivered in order, and `time` passes.
+    fn settle(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.now + time;
+        for _ in 0..10_000 {
+            if !self.flights.is_empty() {
+                let packet = self.flights.remove(0);
+                self.deliver(&packet)?;
+            } else if let Some((at, _)) = self.next_event().filter(|(at, _)| *at <= end) {
+                self.pass(at.max(self.now))?;
+            } else {
+                self.now = end;
+                return Ok(());
+            }
+            self.check()?;
+        }
+        Err("no end in sight".into())
+    }
+
+    /// A packet of either application each second.
+    fn traffic(&mut self, seconds: usize) -> Result<(), String> {
+        for _ in 0..seconds {
+            for host in [A, B] {
+                let (from, to) = (inside_host(host), inside_host(1 - host));
+                let handled = self.hosts[host].application(from, to, self.now)?;
+                self.sent(handled);
+            }
+            self.settle(s(1))?;
+        }
+        Ok(())
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = (0..self.flights.len()).map(Step::Deliver).collect();
+        for (n, op) in self.ops.iter().enumerate() {
+            // Of equal orders one is enough.
+            if !self.ops[..n].contains(op) {
+                steps.push(Step::Order(n));
+            }
+        }
+        if self.faults > 0 {
+            steps.extend((0..self.flights.len()).map(Step::Lose));
+            steps.extend((0..self.flights.len()).map(Step::Double));
+        }
+        steps
+    }
+
+    fn take(&mut self, step: Step) -> Result<(), String> {
+        self.path.push(match step {
+            Step::Order(n) => format!("{:?}", self.ops[n]),
+            Step::Deliver(n) | Step::Lose(n) | Step::Double(n) => {
+                let what = format!("{step:?}");
+                let what = what.split('(').next().unwrap_or_default();
+                format!("{what} to {}", self.flights[n].to.ip())
+            }
+        });
+        match step {
+            Step::Deliver(n) => {
+                let packet = self.flights.remove(n);
+                self.deliver(&packet)?;
+            }
+            Step::Lose(n) => {
+                self.faults -= 1;
+                self.flights.remove(n);
+            }
+            Step::Double(n) => {
+                self.faults -= 1;
+                let packet = self.flights[n].clone();
+                self.deliver(&packet)?;
+            }
+            Step::Order(n) => {
+                let op = self.ops.remove(n);
+                self.order(op)?;
+            }
+        }
+        self.check()
+    }
+
+    fn order(&mut self, op: Op) -> Result<(), String> {
+        self.deleted |= op.deletes();
+        let newest = |host: &Host| {
+            let active = host.installed.iter().filter(|(_, i)| i.activated.is_some());
+            active.max_by_key(|(_, i)| i.activated).map(|(id, _)| *id)
+        };
+        match op {
+            Op::RekeyChild(n) => match newest(&self.hosts[n]) {
+                Some(child) => self.command(n, Command::RekeyChild(child)),
+                None => Ok(()),
+            },
+            Op::DeleteChild(n) => match newest(&self.hosts[n]) {
+                Some(child) => self.command(n, Command::DeleteChild(child)),
+                None => Ok(()),
+            },
+            Op::RekeyIke(n) => match self.hosts[n].ike.keys().next_back() {
+                Some(ike) => self.command(n, Command::RekeyIke(*ike)),
+                None => Ok(()),
+            },
+            Op::DeleteIke(n) => match self.hosts[n].ike.keys().next_back() {
+                Some(ike) => self.command(n, Command::DeleteIke(*ike)),
+                None => Ok(()),
+            },
+            Op::Liveness(_) => self.pass(self.now + SILENCE),
+        }
+    }
+
+    /// Whether what one end sends now can be read by the other, both ways.
+    fn usable(&self) -> bool {
+        let sends = |host: &Host| {
+            let active = host.installed.values().filter(|i| i.activated.is_some());
+            active.max_by_key(|i| i.activated).map(|i| i.sa.id)
+        };
+        [(A, B), (B, A)].into_iter().all(|(from, to)| {
+            let Some(id) = sends(&self.hosts[from]) else {
+                return false;
+            };
+            let sa = &self.hosts[from].installed[&id].sa;
+            let reads = |i: &Installed| i.sa.spi_in == sa.spi_out && i.sa.keys_in == sa.keys_out;
+            self.hosts[to].installed.values().any(reads)
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !self.deleted && !self.usable() {
+            return Err("no way for packets although nobody has deleted anything".into());
+        }
+        Ok(())
+    }
+
+    /// What must hold when all is at rest.
+    fn check_at_rest(&self) -> Result<(), String> {
+        let spis = |host: &Host| -> Vec<(u32, u32)> {
+            let all = host.installed.values();
+            let mut all: Vec<_> = all.map(|i| (i.sa.spi_in, i.sa.spi_out)).collect();
+            all.sort_unstable();
+            all
+        };
+        let (a, b) = (spis(&self.hosts[A]), spis(&self.hosts[B]));
+        let mut turned: Vec<_> = b.iter().map(|(i, o)| (*o, *i)).collect();
+        turned.sort_unstable();
+        if a != turned || a.len() > 1 {
+            return Err(format!("pairs at rest: {a:08x?} and {b:08x?}"));
+        }
+        let ikes: Vec<Vec<_>> = self
+            .hosts
+            .iter()
+            .map(|h| {
+                let all = h.endpoint.ike_sas();
+                all.map(|i| (i.initiator_spi, i.responder_spi)).collect()
+            })
+            .collect();
+        if ikes[A] != ikes[B] || ikes[A].len() > 1 {
+            return Err(format!("IKE SAs at rest: {ikes:02x?}"));
+        }
+        if !a.is_empty() && (ikes[A].is_empty() || !self.usable()) {
+            return Err("a pair that nobody looks after, or that cannot be used".into());
+        }
+        if !self.deleted && a.is_empty() {
+            return Err("nothing is left".into());
+        }
+        Ok(())
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for host in &self.hosts {
+            host.hash_state(&mut hasher);
+        }
+        let mut flights: Vec<String> = self.flights.iter().map(|f| format!("{f:?}")).collect();
+        flights.sort_unstable();
+        (flights, &self.ops, self.faults, self.deleted, self.now).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// How much was explored.
+#[derive(Default, Debug)]
+struct Count {
+    paths: usize,
+    states: usize,
+    known: usize,
+}
+
+fn explore(scenario: &Scenario, count: &mut Count) -> Result<(), String> {
+    let mut seen: HashMap<u64, usize> = HashMap::new();
+    let mut choices = Choices {
+        depth: scenario.depth,
+        ..Choices::default()
+    };
+    loop {
+        let mut pair = Pair::up(scenario)?;
+        let gone = walk(&mut pair, &mut choices, &mut seen, count);
+        if let Err(what) = gone {
+            let show: Vec<String> = pair.hosts.iter().map(describe).collect();
+            let (path, show) = (pair.path.join(", "), show.join("\n"));
+            return Err(format!("{scenario:?}: {what}\n{path}\n{show}"));
+        }
+        if !choices.next() {
+            count.states += seen.len();
+            return Ok(());
+        }
+    }
+}
+
+/// One path to its end.
+fn walk(
+    pair: &mut Pair,
+    choices: &mut Choices,
+    seen: &mut HashMap<u64, usize>,
+    count: &mut Count,
+) -> Result<(), String> {
+    loop {
+        let steps = pair.steps();
+        if steps.is_empty() {
+            // Nothing is on its way: a message was lost, or all is done.
+            let waits = |h: &Host| {
+                let deadline = h.endpoint.next_deadline();
+                deadline.is_some_and(|d| d.why == ike_sm::DeadlineReason::Retransmit)
+            };
+            let Some((at, _)) = pair.next_event().filter(|_| pair.hosts.iter().any(waits)) else {
+                break;
+            };
+            pair.pass(at.max(pair.now))?;
+            pair.check()?;
+            continue;
+        }
+        if choices.is_new() && steps.len() > 1 {
+            let left = choices.left();
+            let known = seen.entry(pair.fingerprint()).or_default();
+            if *known > left {
+                count.known += 1;
+                return Ok(());
+            }
+            *known = left + 1;
+        }
+        let step = steps[choices.choose(steps.len())];
+        pair.take(step)?;
+    }
+    count.paths += 1;
+    if seen.insert(pair.fingerprint(), usize::MAX).is_some() {
+        return Ok(());
+    }
+    for host in &mut pair.hosts {
+        host.compare_states(false);
+    }
+    // Longer than every drain and than all repetitions of one message.
+    pair.settle(s(300))?;
+    if pair.version == IkeVersion::V1 {
+        // Nobody acknowledges a DELETE of IKEv1: a lost one shows with the next packets.
+        pair.traffic(40)?;
+        pair.settle(s(300))?;
+    }
+    pair.check_at_rest()
+}
+
+fn describe(host: &Host) -> String {
+    let mut out = format!("  {}: ike {:?}", host.name, host.ike.keys());
+    for (id, i) in &host.installed {
+        let (si, so) = (i.sa.spi_in, i.sa.spi_out);
+        out += &format!("\n    {id} {si:08x}/{so:08x} activated {:?}", i.activated);
+    }
+    out += &format!("\n    closed {:?} removed {:?}", host.closed, host.removed);
+    out += &format!("\n    {:?}", host.outcomes);
+    for record in &host.records {
+        out += &format!("\n{:>12.6} {}", record.at.as_secs_f64(), record.cisco());
+    }
+    out
+}
+
+fn setting(name: &str, default: usize) -> usize {
+    let set = std::env::var(name).ok();
+    set.and_then(|v: String| v.parse().ok()).unwrap_or(default)
+}
+
+/// All pairs of operations, each on either end.
+fn pairs_of_operations(version: IkeVersion) {
+    let kinds = [
+        Op::RekeyChild,
+        Op::RekeyIke,
+        Op::DeleteChild,
+        Op::DeleteIke,
+        Op::Liveness,
+    ];
+    let all: Vec<Op> = kinds.iter().flat_map(|kind| [kind(A), kind(B)]).collect();
+    let (depth, faults) = (setting("EXPLORE_DEPTH", 3), setting("EXPLORE_FAULTS", 1));
+    let mut failed = Vec::new();
+    let (mut count, mut scenarios) = (Count::default(), 0);
+    for (n, first) in all.iter().enumerate() {
+        for second in &all[n..] {
+            for seed in 0..2 {
+                let scenario = Scenario {
+                    version,
+                    ops: vec![*first, *second],
+                    faults: u8::try_from(faults).unwrap(),
+                    depth,
+                    seed,
+                };
+                scenarios += 1;
+                if let Err(what) = explore(&scenario, &mut count) {
+                    if std::env::var_os("EXPLORE_SHOW").is_some() {
+                        println!("{what}");
+                    }
+                    failed.push(what);
+                }
+            }
+        }
+    }
+    let Count {
+        paths,
+        states,
+        known,
+    } = count;
+    println!(
+        "{version:?}: {scenarios} scenarios, depth {depth}, {faults} faults: {paths} paths, \
+         {states} states, {known} ways to states that were known"
+    );
+    assert!(
+        failed.is_empty(),
+        "{} of {scenarios} scenarios fail; the first: {}",
+        failed.len(),
+        failed[0]
+    );
+}
+
+#[test]
+fn ikev1_pairs_of_operations_in_every_order() {
+    pairs_of_operations(IkeVersion::V1);
+}
+
+#[test]
+fn ikev2_pairs_of_operations_in_every_order() {
+    pairs_of_operations(IkeVersion::V2);
+}
