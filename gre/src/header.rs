@@ -31,6 +31,10 @@ pub(crate) mod flag {
     pub(crate) const ACKNOWLEDGMENT: u16 = 0x0080;
     pub(crate) const VERSION_1_RESERVED: u16 = 0x0078;
     pub(crate) const VERSION: u16 = 0x0007;
+    /// What makes a version 0 packet one to discard.
+    pub(crate) const REFUSED: u16 = ROUTING | STRICT_SOURCE_ROUTE | RECURSION_HIGH | VERSION;
+    /// What makes a version 0 header longer than four octets.
+    pub(crate) const OPTIONS: u16 = CHECKSUM | KEY | SEQUENCE;
 }
 
 /// A version 0 GRE header: what to write in front of a payload.
@@ -88,17 +92,25 @@ impl Header {
     #[inline]
     pub fn encapsulate(&self, buffer: &mut [u8], payload_at: usize) -> Result<usize, EncodeError> {
         let start = headroom(buffer, payload_at, self.len())?;
-        let packet = buffer.get_mut(start..).unwrap_or_default();
-        let (words, _) = packet.as_chunks_mut::<4>();
-        let mut words = words.iter_mut();
-        let mut put = |word: [u8; 4]| {
-            if let Some(to) = words.next() {
-                *to = word;
-            }
-        };
+        self.write(buffer.get_mut(start..).unwrap_or_default());
+        Ok(start)
+    }
+
+    /// Writes the header to the start of `packet`, which ends with its payload.
+    #[inline]
+    pub(crate) fn write(&self, packet: &mut [u8]) {
         let [f0, f1] = self.flags().to_be_bytes();
         let [p0, p1] = self.protocol.0.to_be_bytes();
-        put([f0, f1, p0, p1]);
+        let Some((first, mut rest)) = packet.split_first_chunk_mut::<4>() else {
+            return;
+        };
+        *first = [f0, f1, p0, p1];
+        let mut put = |word: [u8; 4]| {
+            if let Some((to, behind)) = core::mem::take(&mut rest).split_first_chunk_mut::<4>() {
+                *to = word;
+                rest = behind;
+            }
+        };
         if self.checksum {
             put([0; 4]);
         }
@@ -114,7 +126,6 @@ impl Header {
                 field.copy_from_slice(&sum);
             }
         }
-        Ok(start)
     }
 
     const fn flags(&self) -> u16 {

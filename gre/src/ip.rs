@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::checksum::checksum;
+use crate::checksum::{Sum, fold, header_checksum};
 use crate::header::headroom;
 use crate::{EncodeError, Header, Packet, ParseError, ParseErrorKind};
 
@@ -52,41 +52,44 @@ impl<'a> IpPacket<'a> {
 
     #[inline]
     fn parse_v4(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let Some(fixed) = bytes.first_chunk::<IPV4_HEADER_LEN>() else {
+        let Some((fixed, rest)) = bytes.split_first_chunk::<IPV4_HEADER_LEN>() else {
             return Err(truncated("IPv4 header", IPV4_HEADER_LEN, bytes.len()));
         };
         let [first, _, l0, l1, _, _, f0, f1, _, protocol, ..] = *fixed;
-        let words = first & 0x0f;
-        if words < 5 {
-            return Err(ParseErrorKind::IpHeaderLength(words.saturating_mul(4)).at(0));
-        }
-        let header_len = usize::from(words).saturating_mul(4);
         let total_len = usize::from(u16::from_be_bytes([l0, l1]));
-        let whole = bytes.get(..total_len);
-        let Some((header, payload)) = whole.and_then(|w| w.split_at_checked(header_len)) else {
+        let wrong_length = || {
             let available = bytes.len();
-            return Err(ParseErrorKind::IpLength {
+            ParseErrorKind::IpLength {
                 stated: total_len,
                 available,
             }
-            .at(2));
+            .at(2)
         };
-        let sum = if words == 5 {
-            checksum(fixed)
-        } else {
-            checksum(header)
+        let whole = total_len.checked_sub(IPV4_HEADER_LEN);
+        let rest = whole
+            .and_then(|len| rest.get(..len))
+            .ok_or_else(wrong_length);
+        let (options, payload, sum) = match first & 0x0f {
+            5 => (0, rest?, header_checksum(fixed)),
+            words @ 0..5 => {
+                return Err(ParseErrorKind::IpHeaderLength(words.saturating_mul(4)).at(0));
+            }
+            words => {
+                let options = usize::from(words.saturating_sub(5)).saturating_mul(4);
+                let (octets, payload) = rest?.split_at_checked(options).ok_or_else(wrong_length)?;
+                (options, payload, checksum_with_options(fixed, octets))
+            }
         };
         if sum != 0 {
             return Err(ParseErrorKind::IpChecksum.at(10));
         }
         // RFC 791 §3.1: MF 0x2000, offset below.
         let fragment = u16::from_be_bytes([f0, f1]) & 0x3fff != 0;
-        let fixed = Fixed::V4(fixed);
         Ok(Self {
-            fixed,
+            fixed: Fixed::V4(fixed),
             protocol,
             fragment,
-            header_len,
+            header_len: IPV4_HEADER_LEN.saturating_add(options),
             total_len,
             payload,
         })
@@ -318,58 +321,50 @@ impl Delivery {
     ) -> Result<usize, EncodeError> {
         let needed = self.len().saturating_add(header.len());
         let start = headroom(buffer, payload_at, needed)?;
-        self.check(buffer.len().saturating_sub(start))?;
-        let gre_at = header.encapsulate(buffer, payload_at)?;
-        self.prepend(buffer, gre_at)
-    }
-
-    fn check(&self, total: usize) -> Result<(), EncodeError> {
-        if self.source.is_ipv4() != self.destination.is_ipv4() {
-            return Err(EncodeError::MixedFamilies);
+        let packet = buffer.get_mut(start..).unwrap_or_default();
+        let total = packet.len();
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let length = u16::try_from(total).map_err(|_| EncodeError::TooLong(total))?;
+                if let Some((ip, gre)) = packet.split_first_chunk_mut() {
+                    *ip = self.ipv4(source, destination, length);
+                    header.write(gre);
+                }
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let length = total.saturating_sub(IPV6_HEADER_LEN);
+                let length = u16::try_from(length).map_err(|_| EncodeError::TooLong(length))?;
+                if let Some((ip, gre)) = packet.split_first_chunk_mut() {
+                    *ip = self.ipv6(source, destination, length);
+                    header.write(gre);
+                }
+            }
+            _ => return Err(EncodeError::MixedFamilies),
         }
-        let counted = if self.source.is_ipv4() {
-            total
-        } else {
-            total.saturating_sub(40)
-        };
-        match u16::try_from(counted) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(EncodeError::TooLong(counted)),
-        }
+        Ok(start)
     }
 
     #[inline]
     fn ipv4(&self, source: Ipv4Addr, destination: Ipv4Addr, total: u16) -> [u8; IPV4_HEADER_LEN] {
-        let [l0, l1] = total.to_be_bytes();
-        let [_, _, i0, i1] = self.identification.to_be_bytes();
-        let flags = if self.dont_fragment { 0x40 } else { 0 };
-        let [s0, s1, s2, s3] = source.octets();
-        let [d0, d1, d2, d3] = destination.octets();
-        let mut header = [
-            0x45,
-            self.traffic_class,
-            l0,
-            l1,
-            i0,
-            i1,
-            flags,
-            0,
-            self.ttl,
-            self.protocol,
-            0,
-            0,
-            s0,
-            s1,
-            s2,
-            s3,
-            d0,
-            d1,
-            d2,
-            d3,
-        ];
-        let sum = checksum(&header).to_be_bytes();
-        if let Some(field) = header.get_mut(10..12) {
-            field.copy_from_slice(&sum);
+        // RFC 791 §3.1, 32 bits a word.
+        let flags: u32 = if self.dont_fragment { 0x4000 } else { 0 };
+        let a = 0x4500_0000 | (u32::from(self.traffic_class) << 16) | u32::from(total);
+        let b = (self.identification << 16) | flags;
+        let c = (u32::from(self.ttl) << 24) | (u32::from(self.protocol) << 16);
+        let [d, e] = [source.to_bits(), destination.to_bits()];
+        // RFC 1071 §2(C): the sum of 32-bit words, folded; nothing goes through memory.
+        let sum = [a, b, c, d, e]
+            .into_iter()
+            .fold(0u64, |sum, word| sum.wrapping_add(u64::from(word)));
+        let c = c | u32::from(fold(sum));
+        let pair = |high: u32, low: u32| ((u64::from(high) << 32) | u64::from(low)).to_be_bytes();
+        let mut header = [0; IPV4_HEADER_LEN];
+        if let Some((first, rest)) = header.split_first_chunk_mut() {
+            *first = pair(a, b);
+            if let Some((second, rest)) = rest.split_first_chunk_mut() {
+                *second = pair(c, d);
+                rest.copy_from_slice(&e.to_be_bytes());
+            }
         }
         header
     }
@@ -390,6 +385,11 @@ impl Delivery {
         }
         header
     }
+}
+
+#[cold]
+fn checksum_with_options(fixed: &[u8; IPV4_HEADER_LEN], options: &[u8]) -> u16 {
+    Sum::ZERO.octets(fixed).octets(options).finish()
 }
 
 struct Extensions {

@@ -43,20 +43,18 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let (flags, protocol) = first_word(bytes)?;
-        match flags & flag::VERSION {
-            0 => {}
-            other => return Err(version(other)),
+        if flags & flag::REFUSED != 0 {
+            return Err(refused(flags));
         }
-        // RFC 2784 §2.3: bits 1 to 5 set → discard, but for Key and Sequence (RFC 2890 §2).
-        // Bits 6 to 12 are ignored.
-        if flags & flag::ROUTING != 0 {
-            return Err(ParseErrorKind::RoutingPresent.at(0));
-        }
-        if flags & flag::STRICT_SOURCE_ROUTE != 0 {
-            return Err(ParseErrorKind::StrictSourceRoute.at(0));
-        }
-        if flags & flag::RECURSION_HIGH != 0 {
-            return Err(recursion(flags));
+        if flags & flag::OPTIONS == 0 {
+            return Ok(Self {
+                flags,
+                protocol,
+                checksum: None,
+                key: None,
+                sequence: None,
+                payload: bytes.get(4..).unwrap_or_default(),
+            });
         }
         let mut fields = Fields { bytes, at: 4 };
         let checksum = match flags & flag::CHECKSUM {
@@ -123,6 +121,18 @@ impl<'a> Packet<'a> {
             key: self.key,
             sequence: self.sequence,
         }
+    }
+}
+
+/// Why a packet with these flags is discarded: another version, or one of bits 1 to 5 (RFC 2784 §2.3) but Key and
+/// Sequence (RFC 2890 §2). Bits 6 to 12 are ignored.
+#[cold]
+fn refused(flags: u16) -> ParseError {
+    match flags & flag::VERSION {
+        0 if flags & flag::ROUTING != 0 => ParseErrorKind::RoutingPresent.at(0),
+        0 if flags & flag::STRICT_SOURCE_ROUTE != 0 => ParseErrorKind::StrictSourceRoute.at(0),
+        0 => recursion(flags),
+        other => version(other),
     }
 }
 
