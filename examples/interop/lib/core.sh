@@ -10,6 +10,8 @@ declare -A KIND=()
 
 # scenario NAME SECONDS 'what it shows' COMMAND…   SECONDS is a hard limit.
 scenario() { NAMES+=("$1"); LIMIT[$1]=$2; ABOUT[$1]=$3; printf -v "BODY[$1]" '%q ' "${@:4}"; }
+# both NAME SECONDS 'what it shows' COMMAND…: v1-NAME and v2-NAME; the body runs with the version of its name (see start)
+both() { local v; for v in 1 2; do scenario "v$v-$1" "$2" "IKEv$v: $3" "${@:4}"; done; }
 load_scenarios() { local f; for f in "$HERE"/scenarios/*.sh; do . "$f"; done; }
 
 say_why() { [ -s "$DIR/why" ] || echo "$*" >"$DIR/why"; echo "!! $*"; }

@@ -1,13 +1,12 @@
 # Our gateway: its TOML file out of the settings, its commands, its status.
 
-gw_cipher() { case $1 in aes128|aes192|aes256) echo "aes-${1#aes}";; aes128gcm16) echo aes-128-gcm;; aes256gcm16) echo aes-256-gcm;;
+gw_cipher() { case $1 in aes128|aes192|aes256) echo "aes-${1#aes}";; aes128gcm16) echo aes-128-gcm;; aes256gcm16) echo aes-256-gcm;; chacha20poly1305) echo chacha20-poly1305;;
   *) echo "$1";; esac; }
 
 gw_start() { # SIDE, with the settings in V
-  local s=$1 o d=$DIR/gateway-$1 remote pfs keepalive; o=$(other "$1")
+  local s=$1 o d=$DIR/gateway-$1 remote; o=$(other "$1")
   remote="\"$(outer "$o")\""; [ "$s" != b ] || [ "$TOPOLOGY" != nat ] || remote="\"any\""
   [ "$remote" != '"any"' ] || V[EXTRA]+=$'\nstart = "passive"'
-  case ${V[PFS]} in no) pfs='"accept"';; *) pfs=${V[PFS]};; esac
   mkdir -p "$d/keys"; rm -f "$d/control.sock"; : >"$d/log"
   {
     cat <<CONF
@@ -20,12 +19,7 @@ nat-keepalive = ${V[KEEPALIVE]}
 retransmit = ${V[RETRY]}
 retransmit-tries = ${V[TRIES]}
 
-[[isakmp-policy]]
-priority = 10
-encryption = "$(gw_cipher "${V[ENC]}")"
-hash = "${V[HASH]}"
-authentication = "pre-share"
-group = ${V[GROUP]}
+$(gw_policy)
 $([ "${V[IKELIFE]}" = 0 ] || echo "lifetime = $((V[IKELIFE]))")
 
 [[transform-set]]
@@ -45,21 +39,44 @@ address = [${V[PEERS]:-$remote}]
 $([ "${V[AGGRESSIVE]}" = no ] || echo 'mode = "aggressive-exposing-psk-hash"')
 $([ "${V[DPD]}" = 0 ] || echo "dpd = { interval = ${V[DPD]}, retry = 1, retries = 3 }")
 
-[[peer.tunnel]]
-name = "net"
-local = "$(gw_network "$s")"
-remote = "${V[REMOTE]:-$(gw_network "$o")}"
-transform-set = "set"
-pfs = $pfs
-esn = $([ "${V[ESN]}" = no ] && echo false || echo true)
-$([ "${V[CHILDLIFE]}" = 0 ] || echo "lifetime = ${V[CHILDLIFE]}")
-$([ "${V[IDLE]}" = 0 ] || echo "idle-time = ${V[IDLE]}")
-${V[EXTRA]}
+$(gw_tunnels "$s")
 CONF
   } >"$d/gateway.toml"
   "$INTEROP_GATEWAY" check --config "$d/gateway.toml" >"$d/check.out" 2>&1 || fail "configuration of $s: $(tail -1 "$d/check.out")"
   spawn "gateway-$s" "$s" "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --log cisco --keylog "$d/keys" --pcap "$d/gateway.pcap"
   expect 5 "our gateway did not start on $s: $(tail -1 "$DIR/gateway-$s.out")" test -S "$d/control.sock"
+}
+gw_policy() {
+  if [ "${V[VERSION]}" = 1 ]; then
+    printf '[[isakmp-policy]]\npriority = 10\nencryption = "%s"\nhash = "%s"\nauthentication = "pre-share"\ngroup = %s\n' \
+      "$(gw_cipher "${V[ENC]}")" "${V[HASH]}" "${V[GROUP]}"
+  else
+    printf '[[ikev2-policy]]\npriority = 10\nencryption = "%s"\nprf = "%s"\ngroup = [%s]\n' "$(gw_cipher "${V[ENC]}")" "${V[HASH]}" "${V[GROUP]// /, }"
+    case ${V[ENC]} in *gcm*|*poly*) ;; *) echo "integrity = \"${V[HASH]}\"";; esac
+  fi
+}
+gw_tunnels() { # SIDE
+  local s=$1 wide="[\"$NET_a\", \"$NET2_a\"]" b="\"$NET_b\"" o; o=$(other "$1")
+  case ${V[KIDS]}-$s in
+    wide-a) gw_tunnel net "$wide" "$b";;
+    wide-b) gw_tunnel net "$b" "$wide";;
+    *) gw_tunnel net "\"$(gw_network "$s")\"" "\"${V[REMOTE]:-$(gw_network "$o")}\"";;
+  esac
+  case ${V[KIDS]}-$s in two-a) gw_tunnel net2 "\"$NET2_a\"" "$b";; two-b) gw_tunnel net2 "$b" "\"$NET2_a\"";; esac
+}
+gw_tunnel() { # NAME LOCAL REMOTE
+  cat <<CONF
+[[peer.tunnel]]
+name = "$1"
+local = $2
+remote = $3
+transform-set = "set"
+pfs = $([ "${V[PFS]}" = no ] && echo '"accept"' || echo "${V[PFS]}")
+esn = $([ "${V[ESN]}" = no ] && echo false || echo true)
+$([ "${V[CHILDLIFE]}" = 0 ] || echo "lifetime = ${V[CHILDLIFE]}")
+$([ "${V[IDLE]}" = 0 ] || echo "idle-time = ${V[IDLE]}")
+${V[EXTRA]}
+CONF
 }
 # In transport mode a tunnel is between the outer addresses.
 gw_network() {
@@ -71,7 +88,7 @@ gw() { # SIDE COMMAND ARGS…
 gw_status() { gw "$1" status --json; }
 # gw_ask SIDE 'python expression over the status s'
 gw_ask() { gw_status "$1" | python3 -c "import json, sys; s = json.load(sys.stdin); sys.exit(not ($2))"; }
-gw_initiate() { gw "$1" initiate net --timeout 40; }
+gw_initiate() { gw "$1" initiate "${2:-net}" --timeout 40; }
 gw_sas() { gw "$1" status --detail; }
 gw_up() { gw_ask "$1" 'any(t["up"] for t in s["tunnels"]) and any(i["active"] for i in s["ike"])'; }
 # Attempts at a new one (MM_NO_STATE) are no SA.
@@ -81,4 +98,4 @@ gw_delete() { case $2 in ike) gw "$1" delete peer;; child) gw "$1" delete net;; 
 gw_rekey() { case $2 in ike) gw "$1" rekey peer;; child) gw "$1" rekey net;; esac; }
 gw_stop() { end "gateway-$1" TERM 5; }
 gw_children_made() { gw_log "$1" 'tunnel net: up|rekeyed' | wc -l; }
-gw_ikes_made() { gw_log "$1" 'ISAKMP SA AES|ISAKMP SA .* sec' | wc -l; }
+gw_ikes_made() { gw_log "$1" 'peer peer: IKE SA up' | wc -l; }

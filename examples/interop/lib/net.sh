@@ -5,7 +5,8 @@
 #   wire     a 192.0.2.1 ── r (wire.py: a bad cable) ── b 192.0.2.2
 #   routed   a 192.0.2.1 ── r (a router; mtu=N: narrow towards b) ── b 198.51.100.2
 #
-# Protected networks 10.10.1.0/24 (host .1, on a's lo) and 10.10.2.0/24 (on b's lo).
+# Protected networks 10.10.1.0/24 (host .1, on a's lo) and 10.10.2.0/24 (on b's lo); a has 10.10.3.0/24 as well.
+INNER2_a=10.10.3.1; NET2_a=10.10.3.0/24
 INNER_a=10.10.1.1; INNER_b=10.10.2.1; NET_a=10.10.1.0/24; NET_b=10.10.2.0/24
 OUTER_a=192.0.2.1; OUTER_b=192.0.2.2
 
@@ -38,6 +39,7 @@ topology() {
   for s in a b; do
     ip -n "$(nsname $s)" addr add "$(outer $s)/$len" dev outer $([ $len = 24 ] || echo nodad)
     ip -n "$(nsname $s)" addr add "$(inner $s)/32" dev lo
+    [ $s = b ] || ip -n "$(nsname $s)" addr add "$INNER2_a/32" dev lo
     ip -n "$(nsname $s)" link set outer up
     ns $s sysctl -qw net.ipv4.ip_forward=1
     # Checksums must be real where packets are read from the wire.

@@ -3,15 +3,16 @@
 # settings K=V…: the words both sides understand; `start SIDE K=V…` overrides them for that side.
 #   ENC HASH GROUP IKELIFE       phase 1 (strongSwan's short names; groups by number; seconds, 0 = default)
 #   ESPENC ESPAUTH PFS CHILDLIFE phase 2 (PFS=no or a group number)
-#   AGGRESSIVE (yes or no)
+#   AGGRESSIVE (yes or no)   KIDS (one; two: a's second network has a child of its own; wide: both networks in one child)
 #   CHARON (5 or 6: which strongSwan)
 #   PSK DPD(seconds, 0 = off) DPDACTION KEEPALIVE(s) RETRY(s) VERSION UNIQUE IDLE(s, 0 = off)
 #   MODE(tunnel|transport) ESN(yes|no) REMOTE(network; empty = the other side's) TUNMTU EXTRA(lines of TOML)
+#   SWAN, SWANCONN (lines of strongswan.conf, of its connection)
 #   PEERS(addresses, quoted): ours only   LOCALS(addresses): strongSwan's   TRIES(retransmissions)
 declare -A DEFAULTS=([ENC]=aes128 [HASH]=sha1 [GROUP]=2 [IKELIFE]=0 [ESPENC]=aes128 [ESPAUTH]=sha1 [PFS]=no [CHILDLIFE]=0
   [PSK]=the-long-shared-secret [DPD]=0 [DPDACTION]=clear [KEEPALIVE]=20 [RETRY]=1.0 [VERSION]=1 [UNIQUE]=replace
   [CHARON]=5 [MODE]=tunnel [ESN]=no [EXTRA]= [IDLE]=0 [REMOTE]= [TUNMTU]=1400 [PEERS]= [LOCALS]= [TRIES]=8
-  [AGGRESSIVE]=no)
+  [AGGRESSIVE]=no [KIDS]=one [SWAN]= [SWANCONN]=)
 declare -a SETTINGS=()
 settings() { SETTINGS+=("$@"); }
 
@@ -24,13 +25,14 @@ pair() {
 start() { # SIDE K=V…
   local s=$1 kv k; shift; local -A V=()
   for k in "${!DEFAULTS[@]}"; do V[$k]=${DEFAULTS[$k]}; done
+  if [[ $SCENARIO == v2-* ]]; then V[VERSION]=2 V[HASH]=sha256 V[GROUP]=31 V[ESPAUTH]=sha256; fi
   for kv in "${SETTINGS[@]}" "$@"; do [ -n "${DEFAULTS[${kv%%=*}]+x}" ] || fail "unknown setting $kv"; V[${kv%%=*}]=${kv#*=}; done
   step "start ${KIND[$s]} on $s"
   case ${KIND[$s]} in strongswan) swan_start "$s";; gateway) gw_start "$s";; esac
 }
 verb() { local what=$1 s=$2; shift 2; case ${KIND[$s]} in strongswan) "swan_$what" "$s" "$@";; gateway) "gw_$what" "$s" "$@";; esac; }
 
-initiate() { step "initiate from $1"; verb initiate "$1" >"$DIR/initiate-$1.out" 2>&1 || fail "side $1 could not bring the tunnel up: $(why_not "$1")"; }
+initiate() { step "initiate $* "; verb initiate "$@" >"$DIR/initiate-$1.out" 2>&1 || fail "side $1 could not bring the tunnel up: $(why_not "$1")"; }
 try_initiate() { step "try to initiate from $1"; verb initiate "$1" >"$DIR/initiate-$1.out" 2>&1; }
 why_not() { local s; for s in "$1" "$(other "$1")"; do verb log "$s" 'fail|error|unable|NO_PROPOSAL|INVALID|AUTHENTICATION|mismatch|reject|refus|does not match' 2>/dev/null | tail -1; done | tr '\n' '|'; tail -1 "$DIR/initiate-$1.out"; }
 is_up() { verb up "$1"; }
@@ -46,6 +48,12 @@ stop() { step "stop $1"; verb stop "$1" || fail "side $1 did not stop in time"; 
 kill_peer() { step "kill -9 $1"; end "$(proc "$1")" KILL 2 || :; }
 proc() { case ${KIND[$1]} in strongswan) echo "swan-$1";; gateway) echo "gateway-$1";; esac; }
 
+# ping_second FROM(a|b) COUNT: between a's second network and b's
+ping_second() {
+  local out from=$INNER2_a to; to=$(inner b); [ "$1" = a ] || { from=$to; to=$INNER2_a; }
+  out=$(ns "$1" ping -n -q -c "$2" -i 0.2 -W 2 -I "$from" "$to" 2>&1) || :
+  [[ $out == *" $2 received"* ]] || fail "ping between the second networks from $1: $(grep -oE '[0-9]+ packets transmitted.*' <<<"$out")"
+}
 # ping_through FROM COUNT [INTERVAL]: all answers must come
 ping_through() {
   local s=$1 n=$2 gap=${3:-0.2} out

@@ -3,7 +3,10 @@
 # match), that of 6.1 sends raw ESP where no NAT is. Neither knows ESN or transport mode: see LEFT-OUT.md.
 
 # settings → strongSwan's words
-swan_ike() { echo "${V[ENC]}-${V[HASH]}-$(swan_group "${V[GROUP]}")"; }
+swan_ike() {
+  local g all=; for g in ${V[GROUP]}; do all+=-$(swan_group "$g"); done
+  case ${V[ENC]} in *gcm*|*poly*) echo "${V[ENC]}-prf${V[HASH]}$all";; *) echo "${V[ENC]}-${V[HASH]}$all";; esac
+}
 swan_esp() { echo "${V[ESPENC]}$([ "${V[ESPAUTH]}" = none ] || echo "-${V[ESPAUTH]}")$([ "${V[PFS]}" = no ] || echo "-$(swan_group "${V[PFS]}")")"; }
 swan_group() {
   case $1 in 1) echo modp768;; 2) echo modp1024;; 5) echo modp1536;; 14) echo modp2048;; 15) echo modp3072;;
@@ -27,6 +30,7 @@ charon {
   retransmit_base = 1.3
   retransmit_tries = ${V[TRIES]}
   install_routes = yes
+  ${V[SWAN]}
   crypto_test { bench = no }
   filelog { file { path = $d/charon.log
       time_format = %T
@@ -52,8 +56,9 @@ connections { peer {
   proposals = $(swan_ike)
   dpd_delay = ${V[DPD]}s
   dpd_timeout = $((V[DPD] * 3))s
-  rekey_time = 0
-  reauth_time = ${V[IKELIFE]}s
+  rekey_time = $([ "${V[VERSION]}" = 1 ] && echo 0 || echo "${V[IKELIFE]}")s
+  reauth_time = $([ "${V[VERSION]}" = 1 ] && echo "${V[IKELIFE]}" || echo 0)s
+  ${V[SWANCONN]}
   over_time = 10s
   rand_time = 0
   keyingtries = 1
@@ -61,16 +66,8 @@ connections { peer {
   local { auth = psk }
   remote { auth = psk
     id = %any }
-  children { net {
-    local_ts = $(network "$s")
-    remote_ts = $(network "$o")
-    esp_proposals = $(swan_esp)
-    rekey_time = ${V[CHILDLIFE]}s
-    life_time = $((V[CHILDLIFE] == 0 ? 0 : V[CHILDLIFE] * 4))s
-    rand_time = 0
-    dpd_action = ${V[DPDACTION]}
-    start_action = none
-  } } } }
+  children {
+$(swan_children "$s") } } }
 secrets { ike-peer { secret = "${V[PSK]}" } }
 CONF
   STRONGSWAN_CONF=$d/strongswan.conf spawn "swan-$s" "$s" $program
@@ -78,18 +75,41 @@ CONF
   swan "$s" --load-all >"$d/load.out" 2>&1 && grep -q '^loaded connection' "$d/load.out" ||
     fail "swanctl --load-all on $s: $(grep -iE 'fail|error|invalid' "$d/load.out" | head -1)"
 }
+swan_children() { # SIDE
+  local s=$1 o wide; o=$(other "$1"); wide="$NET_a, $NET2_a"
+  case ${V[KIDS]}-$s in
+    wide-a) swan_child net "$wide" "$NET_b";;
+    wide-b) swan_child net "$NET_b" "$wide";;
+    *) swan_child net "$(network "$s")" "${V[REMOTE]:-$(network "$o")}";;
+  esac
+  case ${V[KIDS]}-$s in two-a) swan_child net2 "$NET2_a" "$NET_b";; two-b) swan_child net2 "$NET_b" "$NET2_a";; esac
+}
+swan_child() { # NAME LOCAL REMOTE
+  cat <<CONF
+    $1 {
+    local_ts = $2
+    remote_ts = $3
+    esp_proposals = $(swan_esp)
+    rekey_time = ${V[CHILDLIFE]}s
+    life_time = $((V[CHILDLIFE] == 0 ? 0 : V[CHILDLIFE] * 4))s
+    rand_time = 0
+    dpd_action = ${V[DPDACTION]}
+    start_action = none
+  }
+CONF
+}
 swan() { # SIDE ARGS…
   local d=$DIR/swan-$1; shift
   STRONGSWAN_CONF=$d/strongswan.conf SWANCTL_DIR=$d/swanctl timeout 40 swanctl "$@" --uri "unix://$d/vici.sock"
 }
-swan_initiate() { swan "$1" --initiate --child net --timeout 30; }
+swan_initiate() { swan "$1" --initiate --child "${2:-net}" --timeout 30; }
 swan_sas() { swan "$1" --list-sas; }
 swan_up() { local t; t=$(swan_sas "$1") && grep -q ESTABLISHED <<<"$t" && grep -q INSTALLED <<<"$t"; }
 swan_gone() { ! swan_sas "$1" | grep -q .; }
 swan_log() { grep -E -- "$2" "$DIR/swan-$1/charon.log"; }
 swan_delete() { case $2 in ike) swan "$1" --terminate --ike peer --timeout 5;; child) swan "$1" --terminate --child net --timeout 5;; esac; }
 # Main mode has no rekey of its own: strongSwan reauthenticates.
-swan_rekey() { case $2 in ike) swan "$1" --rekey --ike peer --reauth;; child) swan "$1" --rekey --child net;; esac; }
-swan_children_made() { swan_log "$1" 'CHILD_SA net\{[0-9]+\} established' | wc -l; }
-swan_ikes_made() { swan_log "$1" 'IKE_SA peer\[[0-9]+\] established' | wc -l; }
+swan_rekey() { case $2 in ike) swan "$1" --rekey --ike peer $([[ $SCENARIO == v2-* ]] || echo --reauth);; child) swan "$1" --rekey --child net;; esac; }
+swan_children_made() { swan_log "$1" '(CHILD_SA net\{[0-9]+\} established|outbound CHILD_SA net\{[0-9]+\} established|CHILD_SA rekeyed)' | wc -l; }
+swan_ikes_made() { swan_log "$1" 'IKE_SA peer\[[0-9]+\] (established|rekeyed) between' | wc -l; }
 swan_stop() { end "swan-$1" TERM 5; rm -f "$DIR/swan-$1/vici.sock"; }

@@ -1,4 +1,4 @@
-# Main mode and quick mode with every suite of the first issue, in both roles.
+# Every suite in both roles; and files through the tunnel.
 tunnel() { # a|b (our side; a initiates) K=V…
   pair "$1"; settings "${@:2}"
   # shellcheck disable=SC2086 # words
@@ -8,8 +8,8 @@ tunnel() { # a|b (our side; a initiates) K=V…
   ping_through a 3; ping_through b 3
 }
 tunnel_v6() { TUNNEL_TOPOLOGY='direct v6' tunnel "$@"; }
-scenario v1-init-outer-v6 60 'over IPv6, we initiate' tunnel_v6 a
-scenario v1-resp-outer-v6 60 'over IPv6, they initiate' tunnel_v6 b
+both init-outer-v6 60 'over IPv6, we initiate' tunnel_v6 a
+both resp-outer-v6 60 'over IPv6, they initiate' tunnel_v6 b
 suite() { # NAME 'ABOUT' K=V…
   scenario "v1-init-$1" 60 "$2, we initiate" tunnel a "${@:3}"
   scenario "v1-resp-$1" 60 "$2, they initiate" tunnel b "${@:3}"
@@ -54,8 +54,8 @@ on_demand() { # the first packet brings the tunnel up and is held, not lost
   grep -q ' 5 received' "$DIR/ping.out" || fail "$(grep received "$DIR/ping.out")"
   ping_through a 3
 }
-[ "${INTEROP_OURS:-gateway}" = strongswan ] || scenario v1-on-demand 60 'interesting traffic brings the tunnel up, no ping lost' on_demand
+[ "${INTEROP_OURS:-gateway}" = strongswan ] || both on-demand 60 'interesting traffic brings the tunnel up, no ping lost' on_demand
 
 bulk() { tunnel "$1"; file_through a 8; file_through b 8; tcp_through a 2; }
-scenario v1-init-tcp 90 'files with checksums and iperf3 through the tunnel, we initiate' bulk a
-scenario v1-resp-tcp 90 'files with checksums and iperf3 through the tunnel, they initiate' bulk b
+both init-tcp 90 'files with checksums and iperf3 through the tunnel, we initiate' bulk a
+both resp-tcp 90 'files with checksums and iperf3 through the tunnel, they initiate' bulk b

@@ -29,5 +29,5 @@ draft() { # The cable spoils the vendor ID of RFC 3947: both sides fall back to 
 }
 scenario v1-nat-draft-init 60 'NAT-T of draft-ietf-ipsec-nat-t-ike-02, we initiate' draft a
 scenario v1-nat-draft-resp 60 'NAT-T of draft-ietf-ipsec-nat-t-ike-02, they initiate' draft b
-scenario v1-nat-init 60 'we are behind the NAT and initiate: float, keepalives' natted a
-scenario v1-nat-resp 60 'they are behind the NAT and initiate: float, no keepalives from us' natted b
+both nat-init 60 'we are behind the NAT and initiate: float, keepalives' natted a
+both nat-resp 60 'they are behind the NAT and initiate: float, no keepalives from us' natted b

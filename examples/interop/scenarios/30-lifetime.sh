@@ -14,11 +14,11 @@ rekeyed() { # a|b (our side), which side holds the short timers: ours|peer|both
   [ "$ikes" -ge 2 ] || fail "only $ikes IKE SAs in 14 s with a lifetime of 7 s"
   both_up 3; ping_through b 2
 }
-scenario v1-init-rekey-ours 60 'both phases rekeyed by our timers under ping, nothing lost, we initiated' rekeyed a ours
-scenario v1-init-rekey-theirs 60 'both phases rekeyed by their timers under ping, nothing lost, we initiated' rekeyed a peer
-scenario v1-resp-rekey-ours 60 'both phases rekeyed by our timers under ping, nothing lost, they initiated' rekeyed b ours
-scenario v1-resp-rekey-theirs 60 'both phases rekeyed by their timers under ping, nothing lost, they initiated' rekeyed b peer
-scenario v1-rekey-pfs 60 'rekeys with PFS under ping, nothing lost' rekeyed a ours PFS=2
+both init-rekey-ours 60 'both phases rekeyed by our timers under ping, nothing lost, we initiated' rekeyed a ours
+both init-rekey-theirs 60 'both phases rekeyed by their timers under ping, nothing lost, we initiated' rekeyed a peer
+both resp-rekey-ours 60 'both phases rekeyed by our timers under ping, nothing lost, they initiated' rekeyed b ours
+both resp-rekey-theirs 60 'both phases rekeyed by their timers under ping, nothing lost, they initiated' rekeyed b peer
+both rekey-pfs 60 'rekeys with PFS under ping, nothing lost' rekeyed a ours PFS=2
 
 collided() { # both sides rekey at the same moment, again and again, under ping
   pair a; topology direct; capture b
@@ -35,7 +35,7 @@ collided() { # both sides rekey at the same moment, again and again, under ping
   note "child SAs $(children_made b)"
   [ "$(children_made b)" -ge 5 ] || fail "the rekeys did not happen"
 }
-scenario v1-rekey-collision 60 'both sides rekey phase 2 at the same moment, four times, nothing lost' collided
+both rekey-collision 60 'both sides rekey phase 2 at the same moment, four times, nothing lost' collided
 
 peer_killed() { # the peer vanishes without a word; we notice and come back
   pair "$1"; settings "${@:2}"
@@ -51,8 +51,8 @@ peer_killed() { # the peer vanishes without a word; we notice and come back
   if [ "${KIND[$OURS]}" = gateway ] && [ "$OURS" = a ]; then ping_some a 10; else initiate a; fi
   both_up; ping_through a 3; ping_through b 3
 }
-scenario v1-init-dpd 90 'peer killed: DPD notices, traffic brings the tunnel back, we initiate' peer_killed a
-scenario v1-resp-dpd 90 'peer killed: DPD notices, the tunnel comes back, they initiate' peer_killed b
+both init-dpd 90 'peer killed: DPD notices, traffic brings the tunnel back, we initiate' peer_killed a
+both resp-dpd 90 'peer killed: DPD notices, the tunnel comes back, they initiate' peer_killed b
 
 peer_restarted() { # the peer loses its state and connects anew: INITIAL-CONTACT replaces the old SAs
   pair b; topology direct; capture b
@@ -60,7 +60,7 @@ peer_restarted() { # the peer loses its state and connects anew: INITIAL-CONTACT
   initiate a; both_up; ping_through a 2
   kill_peer a; start a; initiate a; both_up; ping_through a 3; ping_through b 3
 }
-scenario v1-resp-restart 60 'peer restarts and connects anew: the old SAs give way' peer_restarted
+both resp-restart 60 'peer restarts and connects anew: the old SAs give way' peer_restarted
 
 deleted() { # OUR-SIDE WHO(ours|peer) WHAT(ike|child)
   pair "$1"; topology direct; capture b
@@ -77,12 +77,12 @@ deleted() { # OUR-SIDE WHO(ours|peer) WHAT(ike|child)
   initiate a; both_up; ping_through a 2; ping_through b 2
 }
 no_child() { ! is_up "$1"; }
-scenario v1-init-delete-ours 60 'we delete the IKE SA, they follow; then a new tunnel' deleted a ours ike
-scenario v1-init-delete-theirs 60 'they delete the IKE SA, we follow; then a new tunnel' deleted a peer ike
-scenario v1-resp-delete-ours 60 'as responder we delete the IKE SA, they follow' deleted b ours ike
-scenario v1-resp-delete-theirs 60 'as responder we follow their delete' deleted b peer ike
-scenario v1-delete-child-ours 60 'we delete the child SA only' deleted a ours child
-scenario v1-delete-child-theirs 60 'they delete the child SA only' deleted a peer child
+both init-delete-ours 60 'we delete the IKE SA, they follow; then a new tunnel' deleted a ours ike
+both init-delete-theirs 60 'they delete the IKE SA, we follow; then a new tunnel' deleted a peer ike
+both resp-delete-ours 60 'as responder we delete the IKE SA, they follow' deleted b ours ike
+both resp-delete-theirs 60 'as responder we follow their delete' deleted b peer ike
+both delete-child-ours 60 'we delete the child SA only' deleted a ours child
+both delete-child-theirs 60 'they delete the child SA only' deleted a peer child
 
 idle() { # nothing crosses: the child goes on both sides; while something crosses, it stays
   pair "$1"; topology direct; capture b
@@ -93,8 +93,8 @@ idle() { # nothing crosses: the child goes on both sides; while something crosse
   expect 3 "the idle child stays at the peer" no_child "$PEER"
   log_has "$OURS" 'idle' || fail "our log does not name the idle time"
 }
-scenario v1-init-idle 60 'idle timeout: the child is deleted on both sides, traffic keeps it' idle a
-scenario v1-resp-idle 60 'idle timeout as responder' idle b
+both init-idle 60 'idle timeout: the child is deleted on both sides, traffic keeps it' idle a
+both resp-idle 60 'idle timeout as responder' idle b
 
 failed_over() { # the peer's first address falls silent: DPD finds out and its second one is tried
   pair a; topology direct; ip -n "$(nsname b)" addr add 192.0.2.3/24 dev outer; capture b
@@ -108,7 +108,7 @@ failed_over() { # the peer's first address falls silent: DPD finds out and its s
   log_has a 'dead \(DPD\)' || fail "no word about the dead address in our log"
 }
 to_second() { gw_ask a 'any(c["active"] and c["remote"][0] == "192.0.2.3" for c in s["children"])'; }
-[ "${INTEROP_OURS:-gateway}" = strongswan ] || scenario v1-init-failover 60 'the peer'"'"'s first address dies: DPD, then its second address' failed_over
+[ "${INTEROP_OURS:-gateway}" = strongswan ] || both init-failover 60 'the peer'"'"'s first address dies: DPD, then its second address' failed_over
 
 shut_down() { # SIGTERM of our side reaches the peer as deletes
   pair a; topology direct; capture b
@@ -118,4 +118,4 @@ shut_down() { # SIGTERM of our side reaches the peer as deletes
   expect 5 "the peer still has SAs after our SIGTERM" is_gone b
   ! ns a ip route | grep -q "$(network b)" || fail "our route to the remote network stayed behind"
 }
-scenario v1-init-sigterm 60 'SIGTERM: deletes towards the peer, routes removed' shut_down
+both init-sigterm 60 'SIGTERM: deletes towards the peer, routes removed' shut_down

@@ -9,8 +9,8 @@ over_wire() { # OUR-SIDE WIRE-OPTIONS…
   end wire TERM 2 || :; note "$(grep -o 'frames.*' wire.out | tr -d "'{}" | tail -1)"
 }
 wire() { # NAME 'ABOUT' OPTIONS…
-  scenario "v1-init-wire-$1" 240 "$2, we initiate" over_wire a "${@:3}"
-  scenario "v1-resp-wire-$1" 240 "$2, they initiate" over_wire b "${@:3}"
+  both "init-wire-$1" 240 "$2, we initiate" over_wire a "${@:3}"
+  both "resp-wire-$1" 240 "$2, they initiate" over_wire b "${@:3}"
 }
 wire loss30 '30 % loss' seed=7 loss=30
 wire dup 'every frame twice' seed=1 dup=100
@@ -24,11 +24,11 @@ open_messages_hurt() { # Flipped bits in every open message: that attempt dies w
   try_initiate a || { expect 5 "the attempt left something behind" is_gone "$OURS"; initiate a; }
   both_up; ping_through a 3; ping_through b 3
 }
-scenario v1-init-wire-corrupt-open 90 'every open message with a flipped bit: at most one attempt is lost, we initiate' open_messages_hurt a
-scenario v1-resp-wire-corrupt-open 90 'every open message with a flipped bit: at most one attempt is lost, they initiate' open_messages_hurt b
+both init-wire-corrupt-open 90 'every open message with a flipped bit: at most one attempt is lost, we initiate' open_messages_hurt a
+both resp-wire-corrupt-open 90 'every open message with a flipped bit: at most one attempt is lost, they initiate' open_messages_hurt b
 
 file_over_wire() {
   pair a; settings RETRY=0.4; topology wire seed=3 loss=1 dup=20 reorder=20 hold=5 corrupt=1
   start b; start a; initiate a; both_up 20; file_through a 1
 }
-scenario v1-init-wire-file 90 'a file with its checksum over a cable with every fault' file_over_wire
+both init-wire-file 90 'a file with its checksum over a cable with every fault' file_over_wire

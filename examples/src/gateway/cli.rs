@@ -208,7 +208,13 @@ fn show(socket: &Path, detail: bool, json: bool) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     println!("{}", status::summary(&status));
-    println!("{}", status::isakmp_sa(&status));
+    let sessions = status::ikev2_sa(&status);
+    if !sessions.is_empty() {
+        println!("{sessions}");
+    }
+    if sessions.is_empty() || status.ike.iter().any(|sa| sa.version == 1) {
+        println!("{}", status::isakmp_sa(&status));
+    }
     if detail {
         println!("{}", status::isakmp_sa_detail(&status));
     }

@@ -9,7 +9,7 @@ mod routing;
 mod transport;
 
 use super::{
-    config::{Config, Mode, Rri, Start},
+    config::{Config, Mode, Rri, Start, Version},
     credentials::Credentials,
     gre::GreTunnels,
     hold::Hold,
@@ -24,8 +24,8 @@ use crate::capture::KeyFiles;
 use esp::{IcmpLimiter, SelectorSet};
 use getrandom::SysRng;
 use ike_sm::{
-    Action, Actions, Answer, ChildId, ChildUpdate, Command, DropReason, Endpoint, Event, KeyLog,
-    Outcome, Question,
+    Action, Actions, Answer, ChildId, ChildUpdate, CloseReason, Command, DropReason, Endpoint,
+    Event, KeyLog, Outcome, Question,
 };
 use rand_core::UnwrapErr;
 use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
@@ -38,9 +38,12 @@ pub static PROVIDER: crypto_suite::Provider = crypto_suite::DEFAULT;
 
 /// Longest stay of a packet that waits for its tunnel.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long after the last message of a negotiation the first packet leaves: the peer needs a moment to install what
-/// that message allows. (The commit bit of RFC 2408 §3.1 would tell; hardly a peer knows it.)
+/// How long after the last message of quick mode, ours, the first packet leaves: strongSwan as responder installs its
+/// half only when a thread of its has worked on that message, and drops what comes before. (The commit bit of RFC 2408
+/// §3.1 would tell; hardly a peer knows it.)
 const SETTLE: Duration = Duration::from_millis(50);
+/// How long a replaced pair that was deleted still takes packets in: the peer sent them before it knew.
+const LINGER: Duration = Duration::from_secs(1);
 /// How often packets without an SA ask for one at most.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// Sources are told of packets that are too big at most this often, after a burst.
@@ -80,6 +83,8 @@ pub struct Engine {
     finished: Vec<Finished>,
     /// Pairs that let packets out soon: when, which, and the one each replaces.
     settling: Vec<(Duration, ChildId, Option<ChildId>)>,
+    /// Pairs that are deleted and go for good soon.
+    lingering: Vec<(Duration, ChildId)>,
 }
 
 /// One tunnel of the configuration.
@@ -169,6 +174,7 @@ impl Engine {
             waiting: Vec::new(),
             finished: Vec::new(),
             settling: Vec::new(),
+            lingering: Vec::new(),
         })
     }
 
@@ -217,6 +223,7 @@ impl Engine {
             self.report_traffic(now);
         }
         self.settled(now);
+        self.lingered(now);
         self.age_paths(now);
         self.hold.expire(now);
         self.inside.poll(now);
@@ -236,6 +243,7 @@ impl Engine {
                 self.traffic_due,
                 self.hold.next_deadline(),
                 settled,
+                self.lingering.iter().map(|(at, _)| *at).min(),
                 self.gre.next_deadline(),
                 self.paths.next_deadline(),
             ];
@@ -316,11 +324,11 @@ impl Engine {
             Action::RemoveChild { child, reason, .. } => {
                 // What replaces it cannot wait any longer.
                 self.settled_instead_of(child, now);
-                if let Some(mut pair) = self.pairs.remove(child) {
-                    self.unroute_peer(pair.routed.take());
-                    self.child_removed(&pair.name, reason);
+                if reason == CloseReason::Replaced {
+                    self.lingering.push((now + LINGER, child));
+                } else {
+                    self.child_gone(child, reason);
                 }
-                self.forget_paths();
             }
             Action::Ask(ticket, question) => {
                 let answer = self.answer(&question);
@@ -357,6 +365,31 @@ impl Engine {
             Action::KeyLog(key) => self.log_key(&key),
             _ => {}
         }
+    }
+
+    /// The pairs whose last moment has passed go.
+    fn lingered(&mut self, now: Duration) {
+        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lingering)
+            .into_iter()
+            .partition(|(at, _)| *at <= now);
+        self.lingering = rest;
+        for (_, child) in due {
+            self.child_gone(child, CloseReason::Replaced);
+        }
+    }
+
+    fn child_gone(&mut self, child: ChildId, reason: CloseReason) {
+        if let Some(mut pair) = self.pairs.remove(child) {
+            self.unroute_peer(pair.routed.take());
+            self.child_removed(&pair.name, reason);
+        }
+        self.forget_paths();
+    }
+
+    /// The version of IKE that is spoken with `peer`.
+    fn version(&self, peer: &str) -> Version {
+        let peer = self.config.peer.iter().find(|p| p.name.get_ref() == peer);
+        peer.map_or(Version::Ikev1, |p| p.version)
     }
 
     /// The peer of a transport-mode pair is routed into the tunnel device while the pair sends.
@@ -408,9 +441,17 @@ impl Engine {
             return answer;
         }
         match question {
-            Question::Psk { remote, .. } => Answer::Psk(
+            Question::Psk {
+                remote, identity, ..
+            } => Answer::Psk(
                 self.config
-                    .psk_for(*remote, None)
+                    .psk_for(
+                        *remote,
+                        identity
+                            .as_ref()
+                            .and_then(super::glue::written_identity)
+                            .as_ref(),
+                    )
                     .map(|psk| crypto_suite::Secret::new(psk.octets().to_vec())),
             ),
             Question::AllocateSpi { .. } => Answer::Spi(None),
@@ -425,6 +466,25 @@ impl Engine {
                 initiator_cookie,
                 encryption_key,
             } => files.ikev1(*initiator_cookie, encryption_key.expose()),
+            KeyLog::Ikev2 {
+                spis,
+                protection,
+                sk_ei,
+                sk_er,
+                sk_ai,
+                sk_ar,
+            } => {
+                let names = words::ikev2_names(*protection);
+                names.map_or(Ok(()), |(encryption, integrity)| {
+                    files.ikev2(
+                        [spis.0, spis.1],
+                        [sk_ei.expose(), sk_er.expose()],
+                        encryption,
+                        [sk_ai.expose(), sk_ar.expose()],
+                        integrity,
+                    )
+                })
+            }
             KeyLog::Esp {
                 source,
                 destination,

@@ -1,5 +1,7 @@
 //! From the words of the file to the protocol machines' configuration, and to the words of tables and of Wireshark.
 
+mod ikev2;
+
 use super::{
     config::{self, Config, Encryption, Hash, PeerAddress, PskOwner, Rri, Tunnel},
     outside::source_towards,
@@ -10,9 +12,9 @@ use crypto_suite::{
 use ike_sm::{
     ChildSuite, Mode, Selector, Selectors,
     config::{
-        Authentication, ChildConfig, Config as IkeConfig, Dpd, DpdTimes, Identity, Lifetime,
-        NatTraversal, PeerConfig, Pfs, Phase1Mode, Phase1Policy, Prefix, PskOwner as IkePskOwner,
-        RemoteIdentity, Retransmit, ReverseRoute, SelectorMatch,
+        Authentication, ChildConfig, Config as IkeConfig, Dpd, DpdTimes, Identity, IkeVersion,
+        Lifetime, NatTraversal, PeerConfig, Pfs, Phase1Mode, Phase1Policy, Prefix,
+        PskOwner as IkePskOwner, RemoteIdentity, Retransmit, ReverseRoute, SelectorMatch,
     },
 };
 use std::{fmt, net::IpAddr, time::Duration};
@@ -131,9 +133,13 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
         .as_ref()
         .is_some_and(|d| d.action == config::DpdAction::Restart)
         || p.tunnel.iter().any(|t| t.start() == config::Start::Now);
+    if p.version == config::Version::Ikev2 {
+        peer.version = IkeVersion::V2;
+        peer.v2 = ikev2::options(config, p)?;
+    }
     peer.children = Vec::new();
     for t in &p.tunnel {
-        peer.children.push(child(config, t)?);
+        peer.children.push(child(config, p, t)?);
     }
     Ok(peer)
 }
@@ -177,7 +183,7 @@ fn retransmit(g: &config::Gateway) -> Retransmit {
     }
 }
 
-fn child(config: &Config, t: &Tunnel) -> Result<ChildConfig, Unsupported> {
+fn child(config: &Config, p: &config::Peer, t: &Tunnel) -> Result<ChildConfig, Unsupported> {
     let [local, remote] = [&t.local, &t.remote].map(|n| selectors(&n.get_ref().0, t.protocol));
     let mut child = ChildConfig::new(t.name.get_ref().clone(), local?, remote?);
     child.suites = config
@@ -193,6 +199,9 @@ fn child(config: &Config, t: &Tunnel) -> Result<ChildConfig, Unsupported> {
         config::Selectors::Within => SelectorMatch::Within,
     };
     child.pfs = match t.pfs {
+        config::Pfs::Group(_) if p.quirks.rekey_pfs_as_offered && p.first_host().is_none() => {
+            Pfs::AcceptIfOffered
+        }
         config::Pfs::Off => Pfs::Off,
         config::Pfs::Accept => Pfs::AcceptIfOffered,
         config::Pfs::Group(g) => Pfs::Required(group(g)?),
@@ -299,5 +308,17 @@ fn group(g: config::Group) -> Result<GroupId, Unsupported> {
         36 => GroupId::MlKem768,
         37 => GroupId::MlKem1024,
         n => return Err(Unsupported(format!("no implementation of group {n}"))),
+    })
+}
+
+/// An identity of the endpoint in the file's terms; `None` for kinds that the file has no word for.
+#[must_use]
+pub fn written_identity(id: &Identity) -> Option<config::Identity> {
+    Some(match id {
+        Identity::Address(a) => config::Identity::Address(*a),
+        Identity::Fqdn(s) => config::Identity::Fqdn(s.clone()),
+        Identity::UserFqdn(s) => config::Identity::UserFqdn(s.clone()),
+        Identity::KeyId(octets) => config::Identity::KeyId(octets.clone()),
+        _ => return None,
     })
 }

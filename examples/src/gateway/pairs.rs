@@ -1,6 +1,6 @@
 //! The installed pairs of IPsec SAs: what `ike-sm` negotiated, ready in `esp`.
 
-use super::status::{ChildStatus, FittingStatus, Ident, SaStatus};
+use super::status::{ChildStatus, FittingStatus, Ident, Range, SaStatus};
 use crypto_suite::{ProtectionId, Provider};
 use esp::{
     AddressRange, Flow, Inbound, InboundConfig, Outbound, OutboundConfig, Overhead, Ports,
@@ -41,6 +41,8 @@ pub struct Pair {
     pub initiator: bool,
     /// Packets leave through it.
     pub active: bool,
+    /// Nothing has come in through it, and it does not let packets out yet.
+    pub unproved: bool,
     /// What passed since the last report.
     pub unreported: Traffic,
     /// Addresses before the NAT, where the peer told them.
@@ -98,6 +100,7 @@ impl Pairs {
         }
         let pair = self.by_id.get_mut(&id)?;
         pair.active = true;
+        pair.unproved = false;
         Some(pair)
     }
 
@@ -183,6 +186,7 @@ impl Pair {
             inbound: Inbound::new(key(sa.keys_in.expose())?, inbound, now).map_err(unusable)?,
             initiator: sa.initiator,
             active: false,
+            unproved: true,
             unreported: Traffic::default(),
             original_addresses: sa.original_addresses,
             routed: None,
@@ -246,6 +250,9 @@ impl Pair {
         let bytes = i.bytes.max(o.bytes);
         ChildStatus {
             conn_id: self.id.number(),
+            ike: self.ike.number(),
+            local_selectors: self.local.iter().map(range).collect(),
+            remote_selectors: self.remote.iter().map(range).collect(),
             name: self.name.clone(),
             peer: self.peer.clone(),
             local: (self.path.local.ip(), self.path.local.port()),
@@ -343,6 +350,14 @@ fn traffic_selector(s: &Selector) -> Result<TrafficSelector, Unusable> {
         protocol: (s.protocol != 0).then_some(s.protocol),
         ports: Ports::from_wire(s.ports.0, s.ports.1).ok_or_else(impossible)?,
     })
+}
+
+fn range(s: &Selector) -> Range {
+    Range {
+        first: (s.start(), s.ports.0),
+        last: (s.end(), s.ports.1),
+        protocol: s.protocol,
+    }
 }
 
 fn ident(s: &Selector) -> Ident {

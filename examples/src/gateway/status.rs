@@ -1,10 +1,12 @@
 //! What the gateway shows of itself: one structured status, and the tables the field knows it by.
 
+mod sessions;
 mod tables;
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
+pub use sessions::ikev2_sa;
 pub use tables::{gre, ipsec_sa, isakmp_sa, isakmp_sa_detail, summary};
 
 /// Everything at one moment. Times are seconds.
@@ -74,14 +76,22 @@ pub struct IkeStatus {
     pub initiator: bool,
     /// The cipher.
     pub encryption: String,
+    /// Bits of its key.
+    pub keysize: u16,
     /// The hash.
     pub hash: String,
-    /// The authentication.
+    /// The authentication: ours and, in IKEv2, the peer's.
     pub authentication: String,
+    /// The peer's authentication.
+    pub verified: String,
+    /// Who the peer has proved to be.
+    pub identity: String,
     /// The group's number.
     pub group: u16,
     /// Remaining lifetime.
     pub lifetime: Option<u64>,
+    /// Time since it is up.
+    pub up_for: Option<u64>,
     /// Capabilities: C, D, K, N, X.
     pub capabilities: String,
 }
@@ -91,6 +101,8 @@ pub struct IkeStatus {
 pub struct ChildStatus {
     /// Its number in tables.
     pub conn_id: u64,
+    /// The number of its IKE SA.
+    pub ike: u64,
     /// The tunnel's name.
     pub name: String,
     /// The peer's name.
@@ -103,6 +115,10 @@ pub struct ChildStatus {
     pub local_ident: Ident,
     /// The peer's selector.
     pub remote_ident: Ident,
+    /// All our selectors.
+    pub local_selectors: Vec<Range>,
+    /// All the peer's selectors.
+    pub remote_selectors: Vec<Range>,
     /// `Tunnel` or `Transport`.
     pub mode: String,
     /// Encapsulated in UDP.
@@ -163,6 +179,17 @@ pub struct Ident {
     pub protocol: u8,
     /// Port; 0 is any.
     pub port: u16,
+}
+
+/// A selector as a range: first and last address, each with its port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// First address and port.
+    pub first: (IpAddr, u16),
+    /// Last address and port.
+    pub last: (IpAddr, u16),
+    /// Protocol; 0 is any.
+    pub protocol: u8,
 }
 
 /// One direction.

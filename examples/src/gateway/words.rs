@@ -1,7 +1,7 @@
 //! Algorithms in the words of the routers' tables and of Wireshark's.
 
 use crate::capture::EspKeys;
-use crypto_suite::{AeadId, CipherId, GroupId, HashId, IntegrityId, ProtectionId};
+use crypto_suite::{AeadId, CipherId, GroupId, HashId, IntegrityId, PrfId, ProtectionId};
 use std::net::IpAddr;
 
 /// Words of a transform set, such as `esp-aes esp-sha-hmac`.
@@ -79,6 +79,70 @@ pub const fn group(id: GroupId) -> u16 {
         GroupId::X448 => 32,
         _ => 0,
     }
+}
+
+/// The algorithms of an IKE SA of IKEv2 as an ASA names them: cipher, octets of its key, hash.
+#[must_use]
+pub const fn ikev2_suite(
+    protection: ProtectionId,
+    prf: PrfId,
+) -> (&'static str, usize, &'static str) {
+    let hash = match prf {
+        PrfId::HmacMd5 => "MD5",
+        PrfId::HmacSha1 => "SHA96",
+        PrfId::HmacSha256 => "SHA256",
+        PrfId::HmacSha384 => "SHA384",
+        PrfId::HmacSha512 => "SHA512",
+        _ => "?",
+    };
+    match protection {
+        ProtectionId::CbcHmac(c, _) => {
+            let name = match c {
+                CipherId::DesCbc => "DES",
+                CipherId::TripleDesCbc => "3DES",
+                _ => "AES-CBC",
+            };
+            (name, c.key_len(), hash)
+        }
+        ProtectionId::Aead(AeadId::ChaCha20Poly1305) => ("CHACHA20-POLY1305", 32, hash),
+        ProtectionId::Aead(a) => ("AES-GCM", a.key_len(), hash),
+        _ => ("?", 0, hash),
+    }
+}
+
+/// Wireshark's names of the algorithms of an IKE SA of IKEv2; `None` for what it cannot decrypt.
+#[must_use]
+pub const fn ikev2_names(protection: ProtectionId) -> Option<(&'static str, &'static str)> {
+    Some(match protection {
+        ProtectionId::CbcHmac(c, i) => {
+            let cipher = match c {
+                CipherId::TripleDesCbc => "3DES [RFC2451]",
+                CipherId::Aes128Cbc => "AES-CBC-128 [RFC3602]",
+                CipherId::Aes192Cbc => "AES-CBC-192 [RFC3602]",
+                CipherId::Aes256Cbc => "AES-CBC-256 [RFC3602]",
+                _ => return None,
+            };
+            let integrity = match i {
+                IntegrityId::HmacMd5_96 => "HMAC_MD5_96 [RFC2403]",
+                IntegrityId::HmacSha1_96 => "HMAC_SHA1_96 [RFC2404]",
+                IntegrityId::HmacSha256_128 => "HMAC_SHA2_256_128 [RFC4868]",
+                IntegrityId::HmacSha384_192 => "HMAC_SHA2_384_192 [RFC4868]",
+                IntegrityId::HmacSha512_256 => "HMAC_SHA2_512_256 [RFC4868]",
+                _ => return None,
+            };
+            (cipher, integrity)
+        }
+        ProtectionId::Aead(AeadId::Aes128Gcm16) => {
+            ("AES-GCM-128 with 16 octet ICV [RFC5282]", "NONE [RFC4306]")
+        }
+        ProtectionId::Aead(AeadId::Aes192Gcm16) => {
+            ("AES-GCM-192 with 16 octet ICV [RFC5282]", "NONE [RFC4306]")
+        }
+        ProtectionId::Aead(AeadId::Aes256Gcm16) => {
+            ("AES-GCM-256 with 16 octet ICV [RFC5282]", "NONE [RFC4306]")
+        }
+        _ => return None,
+    })
 }
 
 /// One direction of an ESP SA for Wireshark's table; `None` for what Wireshark cannot decrypt.

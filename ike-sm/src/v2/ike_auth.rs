@@ -17,7 +17,7 @@ use isakmp_wire::v2::{NotifyType, Writer};
 pub(crate) use initiator::Initiator;
 pub(crate) use responder::Responder;
 
-use super::auth::{AuthFault, Env, Failure, Received, Transcript};
+use super::auth::{AuthFault, AuthRecord, Env, Failure, Received, Transcript};
 use super::child::Settled;
 use super::crypt::Crypt;
 use super::error::told;
@@ -157,6 +157,8 @@ fn received<'p>(payloads: &'p Payloads<'p>, role: Role) -> Received<'p> {
 /// An authentication has failed.
 fn failed(ctx: &mut Context<'_>, frame: &Frame<'_>, failure: Failure) -> Progress {
     let peer = frame.path.remote.ip();
+    let record = AuthRecord::Failed(failure.fault);
+    ctx.note(Some(frame.ike), What::Auth(Box::new(record)));
     ctx.note(Some(frame.ike), What::Authenticated { peer, ok: false });
     let auth = &frame.peer.auth;
     let shared = matches!(

@@ -11,10 +11,12 @@
 )]
 
 mod auth;
+
 mod closing;
 #[path = "../v1/common.rs"]
 mod common;
 mod cookie;
+mod credentials;
 mod handshake;
 mod nat;
 mod questions;

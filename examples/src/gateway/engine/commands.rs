@@ -1,9 +1,12 @@
 //! Commands from the control socket, and who waits for what.
 
 use super::Engine;
-use crate::gateway::control::{ClientId, Reply, Request};
+use crate::gateway::{
+    config::Version,
+    control::{ClientId, Reply, Request},
+};
 use ike_sm::{ChildId, CloseReason, Command, Event, Outcome};
-use isakmp_wire::registry::v1::NotifyType;
+use isakmp_wire::registry::{v1, v2};
 use std::{net::SocketAddr, time::Duration};
 
 /// An answer that is ready for its client.
@@ -199,15 +202,16 @@ impl Engine {
     }
 
     pub(super) fn child_removed(&mut self, name: &str, reason: CloseReason) {
+        let version = self.version_of_tunnel(name);
         if !self.pairs.iter().any(|p| p.name == name) {
             self.log
-                .note(&format!("tunnel {name}: down: {}", words(reason)));
+                .note(&format!("tunnel {name}: down: {}", words(reason, version)));
         }
     }
 
     /// A negotiation of a pair has failed.
     pub(super) fn child_failed(&mut self, name: &str, reason: CloseReason) {
-        let why = words(reason);
+        let why = words(reason, self.version_of_tunnel(name));
         self.log.note(&format!("tunnel {name}: not up: {why}"));
         if let Some(n) = self.tunnels.iter().position(|t| t.name == name) {
             self.hold.forget(n);
@@ -220,6 +224,7 @@ impl Engine {
     }
 
     pub(super) fn ike_established(&mut self, peer: &str) {
+        self.log.note(&format!("peer {peer}: IKE SA up"));
         let done: Vec<ClientId> = self
             .waiting
             .iter()
@@ -236,7 +241,7 @@ impl Engine {
         if matches!(reason, CloseReason::Replaced) || self.newest_ike(peer).is_some() {
             return;
         }
-        let why = words(reason);
+        let why = words(reason, self.version(peer));
         self.log.note(&format!("peer {peer}: IKE SA closed: {why}"));
         self.fail(&why, |wish| match wish {
             Wish::Up { peer: p, .. }
@@ -248,6 +253,11 @@ impl Engine {
     pub(super) fn peer_dead(&mut self, peer: &str, next: Option<SocketAddr>) {
         let next = next.map(|n| format!("; next: {n}")).unwrap_or_default();
         self.log.note(&format!("peer {peer}: dead (DPD){next}"));
+    }
+
+    fn version_of_tunnel(&self, name: &str) -> Version {
+        let tunnel = self.tunnels.iter().find(|t| t.name == name);
+        tunnel.map_or(Version::Ikev1, |t| self.version(&t.peer))
     }
 
     fn fail(&mut self, why: &str, concerned: impl Fn(&Wish) -> bool) {
@@ -264,7 +274,7 @@ impl Engine {
 }
 
 /// A reason as a sentence; the peer's notification by its RFC name.
-fn words(reason: CloseReason) -> String {
+fn words(reason: CloseReason, version: Version) -> String {
     match reason {
         CloseReason::Requested => "as requested".into(),
         CloseReason::DeletedByPeer => "the peer deleted it".into(),
@@ -275,7 +285,11 @@ fn words(reason: CloseReason) -> String {
         CloseReason::PeerRestarted => "the peer has started anew (INITIAL-CONTACT)".into(),
         CloseReason::Timeout => "no answer to our messages".into(),
         CloseReason::Refused => "refused here".into(),
-        CloseReason::RefusedByPeer(n) => format!("the peer refused: {}", NotifyType(n)),
+        CloseReason::RefusedByPeer(n) => match version {
+            Version::Ikev1 => format!("the peer refused: {}", v1::NotifyType(n)),
+            Version::Ikev2 => format!("the peer refused: {}", v2::NotifyType(n)),
+        },
+        CloseReason::AuthenticationFailed => "the peer has not proved who it is".into(),
         CloseReason::ParentClosed => "its IKE SA has ended".into(),
         other => format!("{other:?}"),
     }

@@ -1,7 +1,11 @@
 //! The way of a packet: in through ESP, out through ESP, or into the queue of those that wait.
 
 use super::{ASK_INTERVAL, Engine, SETTLE, TRAFFIC_INTERVAL};
-use crate::gateway::{config::Start, inside::Inside, log::Log};
+use crate::gateway::{
+    config::{Start, Version},
+    inside::Inside,
+    log::Log,
+};
 use esp::{Content, Flow, OpenError, Outer, PacketBuf};
 use ike_sm::{ChildId, Command, Event, PacketEnd, Path, Traffic};
 use nat_t::Datagram;
@@ -73,6 +77,14 @@ impl Engine {
         let newest = opened.sequence == pair.inbound.window().top();
         let (id, moved) = (pair.id, pair.passed_inbound(packet.len(), from, newest));
         self.traffic_due.get_or_insert(now + TRAFFIC_INTERVAL);
+        if pair.unproved {
+            // RFC 7296 §2.8: the first packet shows that the peer has its half. The answer leaves through it.
+            pair.unproved = false;
+            self.report_traffic(now);
+        }
+        let Some(pair) = self.pairs.get_mut(id) else {
+            return;
+        };
         match opened.content {
             Content::Ip(_) if self.gre.takes(packet.as_slice()) => {
                 let name = pair.name.clone();
@@ -195,8 +207,11 @@ impl Engine {
 
     /// Packets may leave through `id`. The peer of a negotiation that we began gets a moment for its last message.
     pub(super) fn activate(&mut self, id: ChildId, replaces: Option<ChildId>, now: Duration) {
-        let ours = self.pairs.get_mut(id).is_some_and(|p| p.initiator);
-        let at = if ours { now + SETTLE } else { now };
+        let ours = self.pairs.get_mut(id).filter(|p| p.initiator);
+        // The last message of IKEv1 is ours, that of IKEv2 the responder's, who has installed all by then.
+        let ours = ours.map(|p| p.peer.clone());
+        let wait = ours.is_some_and(|peer| self.version(&peer) == Version::Ikev1);
+        let at = if wait { now + SETTLE } else { now };
         self.settling.push((at, id, replaces));
         self.settled(now);
     }

@@ -6,7 +6,7 @@ use crate::gateway::{
     status::{ChildStatus, Counter, IkeStatus, Status, TunnelStatus},
     words,
 };
-use ike_sm::{IkeId, config::Authentication, explain::Role};
+use ike_sm::{AgreedPolicy, IkeId, config::Authentication, explain::Role};
 use std::time::Duration;
 
 impl Engine {
@@ -76,6 +76,7 @@ impl Engine {
         let (path_mtu, media_mtu) = self.paths.mtu(&pair.path);
         let negotiated = self.endpoint.children().find(|c| c.id == pair.id);
         ChildStatus {
+            ike: negotiated.as_ref().map_or(pair.ike, |c| c.ike).number(),
             pfs: negotiated.and_then(|c| c.pfs).map(words::group),
             path_mtu,
             media_mtu,
@@ -86,33 +87,61 @@ impl Engine {
 
 fn ike_status(sa: ike_sm::IkeStatus, now: Duration) -> IkeStatus {
     let state = sa.show().to_string();
-    let policy = sa.established.as_ref().and_then(|e| e.policy.v1().copied());
-    let remaining = |e: &ike_sm::EstablishedStatus| {
-        let age = now.saturating_sub(e.since);
-        e.schedule.hard.saturating_sub(age).as_secs()
-    };
-    IkeStatus {
+    let up = sa.established;
+    let mut status = IkeStatus {
         conn_id: sa.id.number(),
         peer: sa.peer,
-        version: 1,
+        version: sa.version.major(),
         local: (sa.path.local.ip(), sa.path.local.port()),
         remote: (sa.path.remote.ip(), sa.path.remote.port()),
         state,
-        active: sa.established.as_ref().is_some_and(|e| !e.replaced),
+        active: up.as_ref().is_some_and(|e| !e.replaced),
         initiator: sa.role == Role::Initiator,
-        encryption: policy.map_or("-", |p| words::cipher(p.encryption)).into(),
-        hash: policy.map_or("-", |p| words::hash(p.hash)).into(),
-        authentication: match policy.map(|p| p.authentication) {
-            Some(Authentication::PreSharedKey) => "psk".into(),
-            Some(Authentication::RsaSignature) => "rsig".into(),
-            Some(_) => "ecdsa".into(),
-            None => "-".into(),
-        },
-        group: policy.map_or(0, |p| words::group(p.group)),
-        lifetime: sa.established.as_ref().map(remaining),
-        capabilities: sa
-            .established
-            .map(|e| e.capabilities.to_string())
-            .unwrap_or_default(),
+        encryption: "-".into(),
+        keysize: 0,
+        hash: "-".into(),
+        authentication: "-".into(),
+        verified: "-".into(),
+        identity: String::new(),
+        up_for: None,
+        group: 0,
+        lifetime: None,
+        capabilities: String::new(),
+    };
+    let Some(up) = up else {
+        return status;
+    };
+    let age = now.saturating_sub(up.since);
+    status.identity = up.remote_id.to_string();
+    status.up_for = Some(age.as_secs());
+    status.lifetime = Some(up.schedule.hard.saturating_sub(age).as_secs());
+    status.capabilities = up.capabilities.to_string();
+    match up.policy {
+        AgreedPolicy::V1(p) => {
+            status.encryption = words::cipher(p.encryption).into();
+            status.keysize = bits(p.encryption.key_len());
+            status.hash = words::hash(p.hash).into();
+            status.authentication = match p.authentication {
+                Authentication::PreSharedKey => "psk".into(),
+                Authentication::RsaSignature => "rsig".into(),
+                _ => "ecdsa".into(),
+            };
+            status.group = words::group(p.group);
+        }
+        AgreedPolicy::V2(suite) => {
+            let (encryption, octets, hash) = words::ikev2_suite(suite.protection, suite.prf);
+            status.encryption = encryption.into();
+            status.keysize = bits(octets);
+            status.hash = hash.into();
+            status.authentication = "PSK".into();
+            status.verified = "PSK".into();
+            status.group = words::group(suite.group);
+        }
+        _ => {}
     }
+    status
+}
+
+fn bits(octets: usize) -> u16 {
+    u16::try_from(octets.saturating_mul(8)).unwrap_or(u16::MAX)
 }

@@ -1,9 +1,11 @@
 //! IKEv1 with ryke, which speaks aggressive mode and quick mode with AES-GCM: both roles.
 
+use std::time::Duration;
+
 use crypto_suite::{AeadId, CipherId, GroupId, HashId, ProtectionId};
 use ike_sm::config::{
-    ChildConfig, Config, Identity, PeerConfig, Pfs, Phase1Mode, Phase1Policy, RemoteIdentity,
-    SelectorMatch,
+    ChildConfig, Config, Identity, Lifetime, PeerConfig, Pfs, Phase1Mode, Phase1Policy,
+    RemoteIdentity, SelectorMatch,
 };
 use ike_sm::{ChildSuite, Command, Selector};
 use ryke::ikev1::payloads::Id;
@@ -31,6 +33,11 @@ fn config() -> Config {
     let mut child = ChildConfig::new("all", any, any);
     child.suites = vec![ChildSuite::Esp(ProtectionId::Aead(AeadId::Aes256Gcm16))];
     child.pfs = Pfs::Off;
+    // ryke answers each offer with one hour and no volume, and may not change what we offer.
+    child.lifetime = Lifetime {
+        time: Duration::from_secs(3600),
+        kilobytes: None,
+    };
     child.selector_match = SelectorMatch::Within;
     peer.children.push(child);
     config.peers.push(peer);
