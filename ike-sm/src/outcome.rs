@@ -127,6 +127,12 @@ pub enum DropReason {
     /// The integrity check of the message fails: other keys, or changed octets.
     #[error("the integrity check fails")]
     IntegrityFailed,
+    /// A fragment that is not kept (RFC 7383 §2.6).
+    #[error("{0}")]
+    Fragment(crate::v2::fragments::FragmentError),
+    /// The peer reports an error.
+    #[error("the peer reports error {0}")]
+    Notified(u16),
     /// A payload that is not known here has the critical bit (RFC 7296 §2.5).
     #[error("payload {0} is critical and not known here")]
     UnsupportedCritical(v2::PayloadType),

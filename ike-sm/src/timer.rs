@@ -27,6 +27,8 @@ pub enum DeadlineReason {
     HalfOpen,
     /// A question to the embedder is given up.
     Question,
+    /// Fragments of a message are given up (RFC 7383 §2.6).
+    Fragments,
     /// The IKE SA is due for a rekey.
     IkeRekey,
     /// The peers have to authenticate anew.
@@ -59,6 +61,7 @@ impl fmt::Display for DeadlineReason {
             Self::Retransmit => "retransmission",
             Self::HalfOpen => "half-open negotiation",
             Self::Question => "open question",
+            Self::Fragments => "missing fragments",
             Self::IkeRekey => "IKE SA rekey",
             Self::Reauthentication => "new authentication",
             Self::IkeExpiry => "IKE SA expiry",

@@ -3,6 +3,7 @@
 //! A session holds the keys and the window of an IKE SA and says which message belongs where; each
 //! exchange is a task in a file of its own. What is public here are the parts without state.
 
+mod additional;
 pub(crate) mod auth;
 mod child;
 mod configuration;

@@ -228,6 +228,10 @@ named! {
         SaInitI = "IKE_SA_INIT_I",
         /// IKE_SA_INIT, response.
         SaInitR = "IKE_SA_INIT_R",
+        /// IKE_INTERMEDIATE request.
+        IntermediateI = "IKE_INTERMEDIATE_I",
+        /// IKE_INTERMEDIATE response.
+        IntermediateR = "IKE_INTERMEDIATE_R",
         /// IKE_AUTH, request.
         AuthI = "IKE_AUTH_I",
         /// IKE_AUTH, response.

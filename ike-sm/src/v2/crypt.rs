@@ -1,9 +1,10 @@
 //! The keys of an IKE SA at work.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::Bytes;
-use crypto_suite::Provider;
+use crypto_suite::{Digest, Provider};
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::Message;
 use isakmp_wire::{Flags, Header};
@@ -23,6 +24,26 @@ pub(crate) struct Crypt {
     pub(crate) keys: Keys,
     sealer: Sealer,
     opener: Opener,
+    requests: Option<Box<Assembly>>,
+    responses: Option<Box<Assembly>>,
+}
+
+/// The fragments of a message of one direction that has not come in full.
+#[derive(Debug, Default)]
+struct Assembly {
+    fragments: Reassembler,
+    /// Hash of its fragment 1, which stands for the message when it comes again (RFC 7383 §2.6.1).
+    first: Option<Digest>,
+}
+
+/// A message, whole.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) inner: Inner,
+    /// Second octet of the generic header of its SK payload, or of its first fragment's.
+    pub(crate) reserved: u8,
+    /// What it is recognised by when it comes again.
+    pub(crate) fingerprint: Digest,
 }
 
 /// Where a message of ours stands.
@@ -82,6 +103,8 @@ impl Crypt {
             keys,
             sealer: Sealer::new(ours),
             opener: Opener::new(theirs),
+            requests: None,
+            responses: None,
         })
     }
 
@@ -110,22 +133,71 @@ impl Crypt {
 
     /// Authenticates a message, then decrypts it.
     pub(crate) fn open(&self, message: &Message<'_>) -> Result<Opened, DropReason> {
-        if message.protected().is_none() {
-            return Err(DropReason::NotEncrypted);
-        }
-        self.opener
-            .open(message)
-            .map_err(|_| DropReason::IntegrityFailed)
+        open(&self.opener, message)
     }
 
-    /// Authenticates a fragment, and keeps it with the others of its message.
-    pub(crate) fn insert(
-        &self,
-        reassembler: &mut Reassembler,
+    /// Authenticates a message or a fragment. Gives the whole message once nothing of it is missing.
+    ///
+    /// # Errors
+    /// Nothing has changed then.
+    pub(crate) fn take(
+        &mut self,
         message: &Message<'_>,
+        fingerprint: Digest,
         now: Duration,
-    ) -> Result<Inserted, FragmentError> {
-        reassembler.insert(&self.opener, message, now)
+    ) -> Result<Option<Whole>, DropReason> {
+        let place = message.protected().and_then(|p| p.fragment);
+        let slot = if message.is_response() {
+            &mut self.responses
+        } else {
+            &mut self.requests
+        };
+        let Some(place) = place else {
+            let inner = open(&self.opener, message)?.inner;
+            *slot = None;
+            return Ok(Some(Whole {
+                inner,
+                reserved: message.payloads().last().map_or(0, |p| p.reserved),
+                fingerprint,
+            }));
+        };
+        let mut fresh = Box::default();
+        let assembly: &mut Assembly = slot.as_mut().unwrap_or(&mut fresh);
+        let inserted = assembly.fragments.insert(&self.opener, message, now);
+        let inserted = inserted.map_err(|fault| match fault {
+            FragmentError::Open(_) => DropReason::IntegrityFailed,
+            other => DropReason::Fragment(other),
+        })?;
+        if place.number == 1 {
+            assembly.first = Some(fingerprint);
+        }
+        let Inserted::Complete(whole) = inserted else {
+            slot.get_or_insert(fresh);
+            return Ok(None);
+        };
+        let first = assembly.first.take();
+        *slot = None;
+        Ok(first.map(|fingerprint| Whole {
+            inner: whole.inner,
+            reserved: whole.reserved,
+            fingerprint,
+        }))
+    }
+
+    /// When the fragments of a message that does not come together are given up.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let both = [&self.requests, &self.responses].into_iter().flatten();
+        both.filter_map(|a| a.fragments.deadline()).min()
+    }
+
+    /// Gives up the fragments of messages that did not come together in time.
+    pub(crate) fn expire(&mut self, now: Duration) {
+        for slot in [&mut self.requests, &mut self.responses] {
+            let deadline = slot.as_ref().and_then(|a| a.fragments.deadline());
+            if deadline.is_none_or(|at| at <= now) {
+                *slot = None;
+            }
+        }
     }
 
     /// Hands the keys to a reader of captures, if the configuration says so.
@@ -143,4 +215,13 @@ impl Crypt {
             sk_ar: keys.sk_a(Sender::Responder).clone(),
         }));
     }
+}
+
+fn open(opener: &Opener, message: &Message<'_>) -> Result<Opened, DropReason> {
+    if message.protected().is_none() {
+        return Err(DropReason::NotEncrypted);
+    }
+    opener
+        .open(message)
+        .map_err(|_| DropReason::IntegrityFailed)
 }

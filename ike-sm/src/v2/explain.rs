@@ -76,6 +76,8 @@ pub(super) fn sent(
         .payloads(&Limits::DEFAULT)
         .map_or(PayloadList::EMPTY, |chain| types(&chain));
     let step = match (place.exchange, place.response) {
+        (ExchangeType::IKE_INTERMEDIATE, false) => Step::IntermediateI,
+        (ExchangeType::IKE_INTERMEDIATE, true) => Step::IntermediateR,
         (ExchangeType::IKE_AUTH, false) => Step::AuthI,
         (ExchangeType::IKE_AUTH, true) => Step::AuthR,
         (ExchangeType::CREATE_CHILD_SA, false) => Step::CreateChildI,

@@ -17,6 +17,7 @@ use nat_t::Verdict;
 pub(crate) use initiator::{Initiator, Reply};
 pub(crate) use responder::{challenge, presented, refuse, respond};
 
+use super::additional::Additional;
 use super::crypt::Crypt;
 use super::keys::{Keys, Nonces, skeyseed};
 use super::payloads::Payloads;
@@ -48,6 +49,8 @@ pub(crate) struct Init {
     pub(crate) use_ppk: bool,
     /// What IKE_INTERMEDIATE exchanges add to the signed octets (RFC 9242 §3.3.2).
     pub(crate) int_auth: Option<IntAuth>,
+    /// The key exchanges between IKE_SA_INIT and IKE_AUTH.
+    pub(crate) additional: Additional,
 }
 
 impl Init {
@@ -111,6 +114,7 @@ impl Abilities {
 #[derive(Debug, Clone, Copy)]
 struct Announced {
     fragmentation: bool,
+    intermediate: bool,
     hashes: Option<HashAlgorithms>,
     ppk: bool,
 }
@@ -118,6 +122,7 @@ struct Announced {
 impl Announced {
     fn new(ctx: &Context<'_>, frame: &Frame<'_>) -> Self {
         let auth = &frame.peer.auth;
+        let proposals = &frame.peer.v2.proposals;
         let shared = matches!(
             (&auth.local, &auth.remote),
             (LocalAuth::Psk, RemoteAuth::Psk)
@@ -125,6 +130,8 @@ impl Announced {
         let hashes = HashAlgorithms::supported(ctx.provider, ctx.config.weak);
         Self {
             fragmentation: frame.peer.v2.fragment.is_some(),
+            // RFC 9370 §2.2.1: additional key exchanges need IKE_INTERMEDIATE.
+            intermediate: proposals.iter().any(|p| !p.additional.is_empty()),
             hashes: Some(hashes).filter(|_| !shared),
             ppk: auth.ppk.is_some(),
         }
@@ -134,6 +141,7 @@ impl Announced {
     fn common(self, peer: &Abilities) -> Self {
         Self {
             fragmentation: self.fragmentation && peer.fragmentation,
+            intermediate: self.intermediate && peer.intermediate,
             hashes: self.hashes.filter(|_| peer.hashes.is_some()),
             ppk: self.ppk && peer.ppk,
         }
@@ -142,6 +150,9 @@ impl Announced {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), BuildError> {
         if self.fragmentation {
             writer.notify(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED, &[])?;
+        }
+        if self.intermediate {
+            writer.notify(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED, &[])?;
         }
         if let Some(hashes) = self.hashes {
             writer.notify(NotifyType::SIGNATURE_HASH_ALGORITHMS, &hashes.to_notify())?;

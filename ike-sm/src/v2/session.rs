@@ -13,10 +13,9 @@ use isakmp_wire::v2::Message;
 use isakmp_wire::{Flags, Header};
 use nat_t::Verdict;
 
-use super::crypt::{Crypt, Place as Where};
+use super::crypt::{Crypt, Place as Where, Whole};
 use super::error::told;
 use super::established::Established;
-use super::fragments::{FragmentError, Inserted, Reassembler};
 use super::ike_auth;
 use super::keys::Spis;
 use super::protect::Inner;
@@ -50,7 +49,6 @@ pub(crate) struct Session {
     pub(super) crypt: Option<Box<Crypt>>,
     pub(super) stage: Stage,
     question: Option<(Ticket, Duration, QuestionKind)>,
-    fragments: Option<Box<Fragments>>,
     /// When a negotiation that the peer started is forgotten.
     half_open_until: Option<Duration>,
     /// Why the peer was turned away, while the answer that says so is kept.
@@ -177,7 +175,6 @@ impl Session {
             crypt: None,
             stage: Stage::Gone,
             question: None,
-            fragments: None,
             half_open_until: None,
             failed: None,
             buried: false,
@@ -243,6 +240,10 @@ impl Session {
                 DeadlineReason::Question,
             ),
             (self.half_open_until, DeadlineReason::HalfOpen),
+            (
+                self.crypt.as_ref().and_then(|crypt| crypt.deadline()),
+                DeadlineReason::Fragments,
+            ),
         ]
         .into_iter()
         .fold(None, |first, (at, why)| earliest(first, deadline(at, why)));
@@ -286,7 +287,7 @@ impl Session {
                 }
                 return Ok(Outcome::Repeated);
             }
-            Incoming::Conflicting => return Err(DropReason::ReplayedMessageId(id)),
+            Incoming::Conflicting => return self.asked_again(ctx, path, id, raw),
             Incoming::Stale => return Err(DropReason::Stale),
             Incoming::Ahead => return Err(DropReason::OutsideWindow(id)),
         }
@@ -295,7 +296,7 @@ impl Session {
             return Err(DropReason::NoKeyYet);
         }
         let possible = match &self.stage {
-            Stage::Responder(..) => header.exchange_type == ExchangeType::IKE_AUTH,
+            Stage::Responder(init, _) => header.exchange_type == init.additional.exchange(),
             Stage::Up(_) => matches!(
                 header.exchange_type,
                 ExchangeType::CREATE_CHILD_SA | ExchangeType::INFORMATIONAL_V2
@@ -306,17 +307,17 @@ impl Session {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
         }
         // From here on the sender is known, and its request gets an answer.
-        let (inner, fingerprint) = match self.open(ctx, &message, Some(fingerprint))? {
-            Some(whole) => whole,
-            None => return Ok(Outcome::Handled),
+        let Some(whole) = self.open(ctx, &message, fingerprint)? else {
+            return Ok(Outcome::Handled);
         };
         self.follow(ctx, path);
-        if let Some(fingerprint) = fingerprint {
-            self.window.accept(id, fingerprint);
-        }
-        match &self.stage {
-            Stage::Responder(..) => self.auth_request(ctx, path, header, inner),
-            _ => self.up_request(ctx, path, header, inner),
+        self.window.accept(id, whole.fingerprint.clone());
+        match (&self.stage, header.exchange_type) {
+            (Stage::Responder(..), ExchangeType::IKE_INTERMEDIATE) => {
+                self.intermediate_request(ctx, path, header, &whole);
+            }
+            (Stage::Responder(..), _) => self.auth_request(ctx, path, header, whole.inner),
+            _ => self.up_request(ctx, path, header, whole.inner),
         }
         Ok(Outcome::Handled)
     }
@@ -337,62 +338,50 @@ impl Session {
             return self.init_response(ctx, path, &message);
         }
         let expected = match &self.stage {
-            Stage::Initiator(..) => Some(ExchangeType::IKE_AUTH),
+            Stage::Initiator(init, _) => Some(init.additional.exchange()),
             Stage::Up(up) => up.exchange_of(id),
             _ => None,
         };
         if expected != Some(header.exchange_type) {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
         }
-        let Some((inner, _)) = self.open(ctx, &message, None)? else {
+        let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
+        let Some(whole) = self.open(ctx, &message, fingerprint)? else {
             return Ok(Outcome::Handled);
         };
         self.window.answered(id);
-        match &self.stage {
-            Stage::Initiator(..) => self.auth_response(ctx, header, inner),
+        match (&self.stage, header.exchange_type) {
+            (Stage::Initiator(..), ExchangeType::IKE_INTERMEDIATE) => {
+                self.intermediate_response(ctx, header, &whole);
+            }
+            (Stage::Initiator(..), _) => self.auth_response(ctx, header, whole.inner),
             _ => {
                 self.follow(ctx, path);
-                self.up_response(ctx, id, header, &inner);
+                self.up_response(ctx, id, header, &whole.inner);
             }
         }
         Ok(Outcome::Handled)
     }
 
-    /// Authenticates and decrypts a message. A fragment gives nothing until all are there; then the
-    /// hash of the first one stands for the request (RFC 7383 §2.6.1).
+    /// Authenticates and decrypts a message. A fragment gives nothing until all are there.
     fn open(
         &mut self,
         ctx: &Context<'_>,
         message: &Message<'_>,
-        fingerprint: Option<Digest>,
-    ) -> Result<Option<(Inner, Option<Digest>)>, DropReason> {
-        let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
-        let place = message.protected().and_then(|p| p.fragment);
-        let Some(place) = place else {
-            return Ok(Some((crypt.open(message)?.inner, fingerprint)));
-        };
-        if self.fragment(ctx).is_none() {
+        fingerprint: Digest,
+    ) -> Result<Option<Whole>, DropReason> {
+        let fragment = message.protected().is_some_and(|p| p.fragment.is_some());
+        if fragment && self.fragment(ctx).is_none() {
             // RFC 7383 §2.3: never without both having announced it.
             return Err(DropReason::UnexpectedMessage);
         }
-        let mut fresh = Box::default();
-        let fragments = self.fragments.as_mut().unwrap_or(&mut fresh);
-        let whole = fragments.insert(crypt, message, fingerprint.is_some(), ctx.now)?;
-        if place.number == 1 && fingerprint.is_some() {
-            fragments.first = fingerprint;
-        }
-        let Some(inner) = whole else {
-            self.fragments.get_or_insert(fresh);
-            return Ok(None);
-        };
-        let first = fragments.first.take();
-        self.fragments = None;
-        Ok(Some((inner, first)))
+        let crypt = self.crypt.as_mut().ok_or(DropReason::NoKeyYet)?;
+        crypt.take(message, fingerprint, ctx.now)
     }
 
     /// Where the answer to a copy of an old request goes. Nothing proves where a copy comes from,
     /// but a peer that may move asks again from where it is.
-    fn answers_to(&self, path: Path) -> Path {
+    pub(super) fn answers_to(&self, path: Path) -> Path {
         let verdict = self.up().and_then(|up| up.verdict);
         let moves = verdict.is_some_and(Verdict::follows_peer)
             || self.up().is_some_and(|up| up.mobike)
@@ -498,7 +487,7 @@ impl Session {
                 self.stage = Stage::Initiator(init, Box::new(ike_auth::Initiator::new(first)));
                 ctx.effect(Effect::CookiesKnown(self.id));
                 self.transition(ctx, Input::RecvInit, IkeState::WaitInit, IkeState::WaitAuth);
-                self.auth_start(ctx);
+                self.go_on(ctx);
             }
         }
         Ok(Outcome::Handled)
@@ -514,6 +503,9 @@ impl Session {
         if self.half_open_until.is_some_and(|until| until <= now) {
             let reason = self.failed.unwrap_or(CloseReason::Timeout);
             return self.end(ctx, reason);
+        }
+        if let Some(crypt) = &mut self.crypt {
+            crypt.expire(now);
         }
         for due in self.window.overdue(now, ctx.rng) {
             match due {
@@ -575,7 +567,7 @@ impl Session {
     }
 
     /// Where a message of ours stands.
-    fn place(&self, exchange: ExchangeType, message_id: u32, response: bool) -> Where {
+    pub(super) fn place(&self, exchange: ExchangeType, message_id: u32, response: bool) -> Where {
         Where {
             spis: self.spis,
             role: self.role,
@@ -665,38 +657,6 @@ impl Session {
                 message_id: None,
             }),
         );
-    }
-}
-
-/// Messages of the peer that have not come in full, one of each direction.
-#[derive(Debug, Default)]
-struct Fragments {
-    requests: Reassembler,
-    responses: Reassembler,
-    /// The hash of a request's first fragment.
-    first: Option<Digest>,
-}
-
-impl Fragments {
-    fn insert(
-        &mut self,
-        crypt: &Crypt,
-        message: &Message<'_>,
-        request: bool,
-        now: Duration,
-    ) -> Result<Option<Inner>, DropReason> {
-        let reassembler = if request {
-            &mut self.requests
-        } else {
-            &mut self.responses
-        };
-        match crypt.insert(reassembler, message, now) {
-            Ok(Inserted::Complete(whole)) => Ok(Some(whole.inner)),
-            Ok(Inserted::Waiting { .. }) => Ok(None),
-            Err(FragmentError::Open(_)) => Err(DropReason::IntegrityFailed),
-            Err(FragmentError::Limit(what)) => Err(DropReason::Limit(what)),
-            Err(_) => Err(DropReason::Stale),
-        }
     }
 }
 

@@ -189,6 +189,12 @@ impl Window {
         }
     }
 
+    /// What has answered the request of this message ID, while it is kept.
+    pub(crate) fn answer_to(&self, id: u32) -> Option<&Datagrams> {
+        let seen = self.theirs.seen.iter().find(|seen| seen.id == id)?;
+        seen.answer.as_ref()
+    }
+
     /// Whether the peer takes another request of ours now.
     pub(crate) fn has_room(&self) -> bool {
         let oldest = self.ours.waiting.iter().map(|waiting| waiting.id).min();

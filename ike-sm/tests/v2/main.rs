@@ -10,6 +10,7 @@
     clippy::panic
 )]
 
+mod additional;
 mod auth;
 
 mod closing;
@@ -17,6 +18,7 @@ mod closing;
 mod common;
 mod cookie;
 mod credentials;
+mod fragments;
 mod handshake;
 mod nat;
 mod questions;

@@ -14,15 +14,41 @@ use crate::config::{ChildConfig, Pfs};
 
 /// The proposals of an IKE SA, as they are offered and as a responder compares them. `spi` is
 /// empty in IKE_SA_INIT, and the new SA's own SPI in CREATE_CHILD_SA (RFC 7296 §3.3.1).
+///
+/// A proposal whose additional key exchanges are all optional is followed by one that does not name
+/// them: who has none skips the former (RFC 9370 §2.2.1).
 #[must_use]
 pub fn ike_offer(configured: &[IkeProposal], spi: &[u8]) -> Vec<Proposal> {
-    let list = configured.iter().map(|p| Proposal {
+    let proposal = |transforms| Proposal {
         number: 0,
         protocol: ProtocolId::IKE,
         spi: spi.into(),
-        transforms: ike_transforms(p),
-    });
-    numbered(list.collect())
+        transforms,
+    };
+    let mut list = Vec::with_capacity(configured.len());
+    for p in configured {
+        let all = ike_transforms(p);
+        let mut plain = all.clone();
+        plain.retain(|t| !t.kind.is_additional_key_exchange());
+        let more = !p.additional.is_empty() && p.additional.iter().all(|a| a.optional);
+        list.push(proposal(all));
+        if more {
+            list.push(proposal(plain));
+        }
+    }
+    numbered(list)
+}
+
+/// The proposals of an IKE SA that takes the place of another one, with one key exchange and no
+/// more: what the additional ones of the first SA have brought lives on in SK_d (RFC 7296 §2.18).
+#[must_use]
+pub fn ike_rekey_offer(configured: &[IkeProposal], spi: &[u8]) -> Vec<Proposal> {
+    let plain = |p: &IkeProposal| IkeProposal {
+        additional: Vec::new(),
+        ..p.clone()
+    };
+    let plain: Vec<IkeProposal> = configured.iter().map(plain).collect();
+    ike_offer(&plain, spi)
 }
 
 fn ike_transforms(p: &IkeProposal) -> Vec<Transform> {

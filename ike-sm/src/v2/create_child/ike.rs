@@ -15,8 +15,8 @@ use crate::explain::{Role, What};
 use crate::id::IkeId;
 use crate::outcome::DropReason;
 use crate::policy::v2::{
-    IkeSuite, Proposal, SpiRule, Terms, check_answer, choose, ike_offer, read_sa, what_would_match,
-    write_sa,
+    IkeSuite, Proposal, SpiRule, Terms, check_answer, choose, ike_rekey_offer, read_sa,
+    what_would_match, write_sa,
 };
 use crate::v2::crypt::Crypt;
 use crate::v2::established::Task;
@@ -64,7 +64,7 @@ impl IkeTask {
             .map_err(|_| DropReason::Crypto)?;
         let spi = ctx.cookie()?;
         let ni = sa_init::nonce(ctx);
-        let offer = ike_offer(proposals, &spi);
+        let offer = ike_rekey_offer(proposals, &spi);
         let inner = Inner::build(|w| {
             w.sa(|sa| write_sa(&offer, sa))?;
             w.nonce(&ni)?;
@@ -207,7 +207,7 @@ pub(super) fn respond(
     let rekeying = up.is_rekeying();
     let sa = required(payloads.sa, PayloadType::SA)?;
     let ni = nonce(session, payloads)?;
-    let ours = ike_offer(&frame.peer.v2.proposals, &[]);
+    let ours = ike_rekey_offer(&frame.peer.v2.proposals, &[]);
     let terms = terms(group_of(payloads));
     let theirs = read_sa(&sa);
     let choice = choose(&ours, &theirs, &terms, &mut |what| {

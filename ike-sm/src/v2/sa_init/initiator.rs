@@ -21,6 +21,7 @@ use crate::outcome::DropReason;
 use crate::policy::v2::{
     Proposal, SpiRule, Terms, check_answer, ike_offer, read_sa, what_would_match, write_sa,
 };
+use crate::v2::additional::Additional;
 use crate::v2::crypt::Crypt;
 use crate::v2::keys::{Nonces, Spis};
 use crate::v2::nat;
@@ -235,11 +236,13 @@ impl Initiator {
         let group = alg::group_from_wire(ke.method).ok_or(DropReason::NotOffered)?;
         let attempt = self.attempts.iter_mut().find(|a| a.group == group);
         let attempt = attempt.ok_or(DropReason::NotOffered)?;
+        let peer = Abilities::read(payloads);
+        let announced = Announced::new(ctx, frame);
         let terms = Terms {
             subject: "IKE SA",
             spi: SpiRule::InHeader,
             key_exchange: Some(group),
-            additional: false,
+            additional: announced.intermediate && peer.intermediate,
         };
         let answer = read_sa(&sa);
         let choice = check_answer(&self.offer, &answer, &terms, &mut |what| {
@@ -277,12 +280,11 @@ impl Initiator {
             responder: nr,
         };
         let crypt = derive(ctx, &frame, &suite, &nonces, &g_ir)?;
-        let peer = Abilities::read(payloads);
-        let announced = Announced::new(ctx, &frame);
         let init = Init {
             hashes: announced.negotiated(&peer),
             use_ppk: announced.ppk && peer.ppk,
             int_auth: None,
+            additional: Additional::new(&suite),
             peer,
             request,
             response: Bytes::copy_from_slice(message.raw()),

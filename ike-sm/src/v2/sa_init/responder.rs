@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::explain::What;
 use crate::outcome::DropReason;
 use crate::policy::v2::{SpiRule, Terms, choose, ike_offer, read_sa, what_would_match, write_sa};
+use crate::v2::additional::Additional;
 use crate::v2::auth::write_certificate_request;
 use crate::v2::crypt::Crypt;
 use crate::v2::error::Told;
@@ -32,11 +33,13 @@ pub(crate) fn respond(
     let ni = required(payloads.nonce, PayloadType::NONCE)?;
     let offered = alg::group_from_wire(ke.method);
     let ours = ike_offer(&frame.peer.v2.proposals, &[]);
+    let peer = Abilities::read(&payloads);
+    let announced = Announced::new(ctx, frame).common(&peer);
     let terms = Terms {
         subject: "IKE SA",
         spi: SpiRule::InHeader,
         key_exchange: offered,
-        additional: false,
+        additional: announced.intermediate,
     };
     let theirs = read_sa(&sa);
     let choice = choose(&ours, &theirs, &terms, &mut |what| {
@@ -75,8 +78,6 @@ pub(crate) fn respond(
         None => None,
     };
     let spis = (frame.spis.initiator, frame.spis.responder);
-    let peer = Abilities::read(&payloads);
-    let announced = Announced::new(ctx, frame).common(&peer);
     let response = build(spis, Flags::RESPONSE, |w| {
         w.sa(|sa| write_sa(&[choice.answer(&[])], sa))?;
         w.key_exchange(ke.method, &public)?;
@@ -100,6 +101,7 @@ pub(crate) fn respond(
         hashes: announced.negotiated(&peer),
         use_ppk: announced.ppk,
         int_auth: None,
+        additional: Additional::new(&suite),
         peer,
     };
     Ok((Box::new(init), Box::new(crypt)))

@@ -34,7 +34,7 @@ impl Session {
         }
     }
 
-    pub(super) fn auth_start(&mut self, ctx: &mut Context<'_>) {
+    pub(in crate::v2) fn auth_start(&mut self, ctx: &mut Context<'_>) {
         self.auth(ctx, |ctx, round, task| task.start(ctx, round));
     }
 
@@ -152,12 +152,18 @@ impl Session {
                 if let Some(inner) = tell {
                     self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
                 }
-                // Stays until its time is over, for a peer that missed the answer.
-                let (from, to) = (IkeState::WaitAuth, IkeState::Deleting);
-                self.transition(ctx, Input::Failed, from, to);
-                self.failed = Some(reason);
+                self.turn_away(ctx, reason);
             }
         }
+    }
+
+    /// The peer is turned away. The SA stays until its time is over, for a peer that missed the
+    /// answer.
+    pub(in crate::v2) fn turn_away(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
+        let (from, to) = (IkeState::WaitAuth, IkeState::Deleting);
+        self.transition(ctx, Input::Failed, from, to);
+        self.stage = Stage::Gone;
+        self.failed = Some(reason);
     }
 
     /// IKE_AUTH is over and both ends are who they say. `answer` is a responder's last message.

@@ -1,0 +1,349 @@
+//! Additional key exchanges while an IKE SA comes up: `HDR, SK {KEi(n)} -->` and `<-- HDR, SK
+//! {KEr(n)}` (RFC 9370 §2.2.2), each in an IKE_INTERMEDIATE exchange of its own (RFC 9242).
+//!
+//! Nothing in them is authenticated before IKE_AUTH, which covers them all. The keys change after
+//! each one, for both directions at once: requests and responses of one exchange have the same.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::fmt;
+
+use crypto_suite::{ActiveKeyExchange, GroupId};
+use isakmp_wire::registry::ExchangeType;
+use isakmp_wire::v2::{KeyExchange, Message, PayloadType};
+use isakmp_wire::{BuildError, Header};
+
+use super::crypt::{Crypt, Whole, other, sender};
+use super::error::told;
+use super::explain;
+use super::intermediate::IntAuthChain;
+use super::keys::{Keys, Nonces, Sender};
+use super::payloads::{Payloads, required};
+use super::proof::IntAuth;
+use super::protect::Inner;
+use super::session::{Session, Stage, send};
+use crate::action::CloseReason;
+use crate::alg::v2 as alg;
+use crate::context::{Context, Effect};
+use crate::explain::{IkeState, Step, What};
+use crate::outcome::{DropReason, Outcome};
+use crate::path::Path;
+use crate::policy::v2::IkeSuite;
+
+/// The key exchanges that follow IKE_SA_INIT.
+#[derive(Default)]
+pub(crate) struct Additional {
+    left: VecDeque<GroupId>,
+    /// Ours, while its request is out.
+    exchange: Option<Box<dyn ActiveKeyExchange>>,
+    chain: IntAuthChain,
+    /// Exchanges that are over.
+    done: u32,
+}
+
+impl Additional {
+    /// Those that IKE_SA_INIT has agreed on, in their order.
+    pub(crate) fn new(suite: &IkeSuite) -> Self {
+        Self {
+            left: suite.additional.iter().flatten().copied().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is none left, and IKE_AUTH is next.
+    pub(crate) fn is_done(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// The type of the next exchange.
+    pub(crate) fn exchange(&self) -> ExchangeType {
+        if self.is_done() {
+            ExchangeType::IKE_AUTH
+        } else {
+            ExchangeType::IKE_INTERMEDIATE
+        }
+    }
+
+    /// What AUTH covers of the exchanges (RFC 9242 §3.3.2); `None` when there was none.
+    pub(crate) fn int_auth(&self) -> Option<IntAuth> {
+        // IKE_SA_INIT has message ID 0, and IKE_AUTH follows the last of these.
+        self.chain.finish(self.done.saturating_add(1))
+    }
+
+    /// `KEi(n)`
+    fn request(&mut self, ctx: &mut Context<'_>) -> Result<Inner, DropReason> {
+        let id = *self.left.front().ok_or(DropReason::WrongState)?;
+        let group = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
+        let exchange = group.start(ctx.rng).map_err(|_| DropReason::Crypto)?;
+        let inner = key_exchange(id, exchange.public())?;
+        self.exchange = Some(exchange);
+        Ok(inner)
+    }
+
+    /// Takes `KEr(n)` in and gives the keys that hold from now on.
+    fn finish(
+        &mut self,
+        ke: &KeyExchange<'_>,
+        nonces: &Nonces<'_>,
+        keys: &Keys,
+    ) -> Result<Keys, DropReason> {
+        self.expected(ke)?;
+        let exchange = self.exchange.take().ok_or(DropReason::WrongState)?;
+        let secret = exchange
+            .finish(ke.data)
+            .map_err(|_| DropReason::BadKeyExchange)?;
+        let keys = keys.after_key_exchange(&secret, nonces);
+        self.over();
+        keys.map_err(|_| DropReason::Crypto)
+    }
+
+    /// Answers `KEi(n)` with `KEr(n)`, and gives the keys that hold after that.
+    fn respond(
+        &mut self,
+        ctx: &mut Context<'_>,
+        ke: &KeyExchange<'_>,
+        nonces: &Nonces<'_>,
+        keys: &Keys,
+    ) -> Result<(Inner, Keys), DropReason> {
+        let id = self.expected(ke)?;
+        let group = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
+        let (public, secret) = group
+            .respond(ctx.rng, ke.data)
+            .map_err(|_| DropReason::BadKeyExchange)?;
+        let inner = key_exchange(id, &public)?;
+        let keys = keys.after_key_exchange(&secret, nonces);
+        let keys = keys.map_err(|_| DropReason::Crypto)?;
+        self.over();
+        Ok((inner, keys))
+    }
+
+    /// RFC 9370 §2.2.2: the method field matches the n-th that was negotiated.
+    fn expected(&self, ke: &KeyExchange<'_>) -> Result<GroupId, DropReason> {
+        let next = self.left.front().copied();
+        next.filter(|id| alg::group_to_wire(*id) == Some(ke.method))
+            .ok_or(DropReason::BadPayload(PayloadType::KEY_EXCHANGE.into()))
+    }
+
+    fn over(&mut self) {
+        self.left.pop_front();
+        self.done = self.done.saturating_add(1);
+    }
+
+    /// Notes a message for AUTH; `keys` protect it.
+    fn cover(&mut self, keys: &Keys, whose: Sender, header: &Header, reserved: u8, inner: &Inner) {
+        self.chain.add(keys, whose, header, reserved, inner);
+    }
+}
+
+impl fmt::Debug for Additional {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Additional")
+            .field("left", &self.left)
+            .field("exchange", &self.exchange.as_ref().map(|e| e.group()))
+            .field("chain", &self.chain)
+            .field("done", &self.done)
+            .finish()
+    }
+}
+
+fn key_exchange(id: GroupId, public: &[u8]) -> Result<Inner, DropReason> {
+    let method = alg::group_to_wire(id).ok_or(DropReason::Crypto)?;
+    let fill = |w: &mut isakmp_wire::v2::Writer<'_>| -> Result<(), BuildError> {
+        w.key_exchange(method, public).map(drop)
+    };
+    Inner::build(fill).map_err(|_| DropReason::Limit("message size"))
+}
+
+impl Session {
+    /// A request whose message ID was used before, with other octets. A fragment of a request that
+    /// is answered already is answered again if it is the first one (RFC 7383 §2.6.1): the peer may
+    /// have divided its request anew, so that only the keys tell.
+    pub(super) fn asked_again(
+        &self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        id: u32,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
+        let fragment = message.protected().and_then(|p| p.fragment);
+        let Some(fragment) = fragment else {
+            return Err(DropReason::ReplayedMessageId(id));
+        };
+        if fragment.number != 1 {
+            return Err(DropReason::Stale);
+        }
+        let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
+        crypt.open(&message)?;
+        if let Some(answer) = self.window.answer_to(id) {
+            send(ctx, self.answers_to(path), answer);
+        }
+        Ok(Outcome::Repeated)
+    }
+
+    /// Initiator: the next exchange after IKE_SA_INIT, or after one of these.
+    pub(super) fn go_on(&mut self, ctx: &mut Context<'_>) {
+        let id = self.window.next_id();
+        let exchange = ExchangeType::IKE_INTERMEDIATE;
+        let header = self.place(exchange, id, false).header();
+        let (Stage::Initiator(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) else {
+            return;
+        };
+        if init.additional.is_done() {
+            init.int_auth = init.additional.int_auth();
+            return self.auth_start(ctx);
+        }
+        let request = init.additional.request(ctx).inspect(|inner| {
+            let whose = sender(self.role);
+            init.additional.cover(&crypt.keys, whose, &header, 0, inner);
+        });
+        let sent = match (request, self.frame(ctx)) {
+            (Ok(inner), Ok(frame)) => self.request(ctx, exchange, &inner, &frame.peer.retransmit),
+            (Err(reason), _) | (_, Err(reason)) => Err(reason),
+        };
+        if sent.is_err() {
+            self.end(ctx, CloseReason::Crypto);
+        }
+    }
+
+    /// Initiator: `<-- HDR, SK {KEr(n)}`, or an error.
+    pub(super) fn intermediate_response(
+        &mut self,
+        ctx: &mut Context<'_>,
+        header: &Header,
+        whole: &Whole,
+    ) {
+        match self.take_response(ctx, header, whole) {
+            Ok(()) => self.go_on(ctx),
+            Err(reason) => {
+                // Whoever sees IKE_SA_INIT cannot make this, so it ends the attempt.
+                let close = match &reason {
+                    DropReason::Crypto => CloseReason::Crypto,
+                    DropReason::Notified(error) => CloseReason::RefusedByPeer(*error),
+                    _ => CloseReason::Refused,
+                };
+                self.end(ctx, close);
+            }
+        }
+    }
+
+    fn take_response(
+        &mut self,
+        ctx: &mut Context<'_>,
+        header: &Header,
+        whole: &Whole,
+    ) -> Result<(), DropReason> {
+        let frame = self.frame(ctx)?;
+        let limits = ctx.config.wire;
+        let chain = whole
+            .inner
+            .payloads(&limits)
+            .map_err(DropReason::Malformed)?;
+        let len = usize::try_from(header.length).unwrap_or(0);
+        let (step, state) = (Step::IntermediateR, IkeState::WaitAuth);
+        explain::received(ctx, &frame, step, state, header, &chain, len);
+        let payloads = Payloads::read(&chain, &limits)?;
+        if let Some(error) = payloads.error() {
+            return Err(DropReason::Notified(error.notify_type.0));
+        }
+        let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
+        let (Stage::Initiator(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) else {
+            return Err(DropReason::WrongState);
+        };
+        let init = &mut **init;
+        let whose = other(self.role);
+        init.additional
+            .cover(&crypt.keys, whose, header, whole.reserved, &whole.inner);
+        let nonces = Nonces {
+            initiator: &init.ni,
+            responder: &init.nr,
+        };
+        let keys = init.additional.finish(&ke, &nonces, &crypt.keys)?;
+        self.change_keys(ctx, keys)
+    }
+
+    /// Responder: `--> HDR, SK {KEi(n)}`.
+    pub(super) fn intermediate_request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        whole: &Whole,
+    ) {
+        ctx.effect(Effect::AddressProved(self.id));
+        let id = header.message_id;
+        let exchange = ExchangeType::IKE_INTERMEDIATE;
+        let refusal = match self.take_request(ctx, header, whole) {
+            Ok((inner, keys)) => {
+                let answer = self.place(exchange, id, true).header();
+                let whose = sender(self.role);
+                if let (Stage::Responder(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) {
+                    init.additional
+                        .cover(&crypt.keys, whose, &answer, 0, &inner);
+                    init.int_auth = init.additional.int_auth();
+                }
+                self.respond_with(ctx, exchange, id, path, &inner);
+                match self.change_keys(ctx, keys) {
+                    Ok(()) => return,
+                    Err(reason) => reason,
+                }
+            }
+            Err(reason) => {
+                let told = told(&reason);
+                let inner = told.and_then(|told| {
+                    Inner::build(|w| w.notify(told.notify, &told.data).map(drop)).ok()
+                });
+                if let Some(inner) = inner {
+                    self.respond_with(ctx, exchange, id, path, &inner);
+                }
+                reason
+            }
+        };
+        self.turn_away(
+            ctx,
+            match refusal {
+                DropReason::Crypto => CloseReason::Crypto,
+                _ => CloseReason::Refused,
+            },
+        );
+    }
+
+    fn take_request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        header: &Header,
+        whole: &Whole,
+    ) -> Result<(Inner, Keys), DropReason> {
+        let frame = self.frame(ctx)?;
+        let limits = ctx.config.wire;
+        let chain = whole
+            .inner
+            .payloads(&limits)
+            .map_err(DropReason::Malformed)?;
+        let len = usize::try_from(header.length).unwrap_or(0);
+        let (step, state) = (Step::IntermediateI, IkeState::WaitAuth);
+        explain::received(ctx, &frame, step, state, header, &chain, len);
+        let payloads = Payloads::read(&chain, &limits)?;
+        let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
+        let (Stage::Responder(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) else {
+            return Err(DropReason::WrongState);
+        };
+        let init = &mut **init;
+        let whose = other(self.role);
+        init.additional
+            .cover(&crypt.keys, whose, header, whole.reserved, &whole.inner);
+        let nonces = Nonces {
+            initiator: &init.ni,
+            responder: &init.nr,
+        };
+        init.additional.respond(ctx, &ke, &nonces, &crypt.keys)
+    }
+
+    fn change_keys(&mut self, ctx: &mut Context<'_>, keys: Keys) -> Result<(), DropReason> {
+        let crypt = Crypt::new(ctx.provider, keys, self.role)?;
+        ctx.note(Some(self.id), What::KeysDerived);
+        crypt.log(ctx);
+        self.crypt = Some(Box::new(crypt));
+        Ok(())
+    }
+}
