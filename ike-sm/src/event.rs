@@ -166,6 +166,15 @@ pub enum Command {
     RekeyIke(IkeId),
     /// Negotiate a new pair of IPsec SAs in place of this one.
     RekeyChild(ChildId),
+    /// Our own address has changed: the IKE SA of IKEv2 and its children go on from `local`, and the
+    /// peer is told to follow (MOBIKE, RFC 4555). Possible for the end that started the SA, with a
+    /// peer that speaks MOBIKE.
+    MoveIke {
+        /// Which.
+        ike: IkeId,
+        /// Our new address, and the port that is bound there.
+        local: SocketAddr,
+    },
     /// Delete an IKE SA and the children that depend on it, towards the peer too.
     DeleteIke(IkeId),
     /// Delete a pair of IPsec SAs, towards the peer too.

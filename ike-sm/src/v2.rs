@@ -19,6 +19,7 @@ mod ike_auth;
 mod informational;
 pub mod intermediate;
 pub mod keys;
+mod mobike;
 pub mod narrow;
 mod nat;
 mod payloads;

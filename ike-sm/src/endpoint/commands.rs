@@ -49,6 +49,13 @@ impl Call<'_> {
                 self.context().effect(Effect::RekeyChild(child));
                 Ok(Outcome::Handled)
             }
+            Command::MoveIke { ike, local } => self
+                .with(ike, |session, ctx| match session.v2_mut() {
+                    Some(session) => session.roam(ctx, local),
+                    None => Err(DropReason::WrongState),
+                })
+                .unwrap_or(Err(DropReason::NoSuchObject))
+                .map(|()| Outcome::Handled),
             Command::DeleteIke(ike) => {
                 if !self.endpoint.sessions.contains_key(&ike) {
                     return Err(DropReason::NoSuchObject);

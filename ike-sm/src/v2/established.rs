@@ -44,6 +44,12 @@ pub(crate) struct Established {
     pub(crate) verdict: Option<Verdict>,
     pub(crate) fragmentation: bool,
     pub(crate) mobike: bool,
+    /// We are the end that decides where a MOBIKE SA runs: the original initiator.
+    pub(super) mover: bool,
+    /// How the peer saw our address and port last (NAT_DETECTION_DESTINATION_IP).
+    pub(super) seen_as: Option<Vec<u8>>,
+    /// The message ID of the peer's newest UPDATE_SA_ADDRESSES.
+    pub(super) moved_by: Option<u32>,
     /// As responder: the addresses that the peer's side of its children is narrowed to.
     pub(super) assigned: Option<Box<Assignment>>,
     pub(crate) since: Duration,
@@ -82,6 +88,8 @@ pub(crate) enum Want {
     DeleteIke(CloseReason),
     /// A sign of life.
     Liveness,
+    /// The peer is to follow us (RFC 4555).
+    Update,
 }
 
 /// An exchange of ours that waits for its response.
@@ -92,13 +100,17 @@ pub(crate) enum Task {
     Delete(Vec<DeletedChild>),
     DeleteIke(CloseReason),
     Liveness,
+    /// With our COOKIE2.
+    Update(Vec<u8>),
 }
 
 impl Task {
     const fn exchange(&self) -> ExchangeType {
         match self {
             Self::Child(_) | Self::Ike(_) => ExchangeType::CREATE_CHILD_SA,
-            Self::Delete(_) | Self::DeleteIke(_) | Self::Liveness => ExchangeType::INFORMATIONAL_V2,
+            Self::Delete(_) | Self::DeleteIke(_) | Self::Liveness | Self::Update(_) => {
+                ExchangeType::INFORMATIONAL_V2
+            }
         }
     }
 }
@@ -124,6 +136,7 @@ impl Established {
         this.verdict = init.verdict;
         this.fragmentation = init.peer.fragmentation;
         this.mobike = proved.mobike;
+        this.mover = frame.role == Role::Initiator;
         this.assigned.clone_from(&proved.granted);
         this.rank = init.rank();
         // RFC 4478 §3: in time before it is over.
@@ -151,6 +164,7 @@ impl Established {
         next.verdict = self.verdict;
         next.fragmentation = self.fragmentation;
         next.mobike = self.mobike;
+        next.mover = self.mover;
         next.assigned.clone_from(&self.assigned);
         next.rank = rank;
         // RFC 4478 §2: a rekey is no authentication.
@@ -176,6 +190,9 @@ impl Established {
             verdict: None,
             fragmentation: false,
             mobike: false,
+            mover: false,
+            seen_as: None,
+            moved_by: None,
             assigned: None,
             since: now,
             rekey_at: Some(now.saturating_add(schedule.soft)),
@@ -195,7 +212,7 @@ impl Established {
     }
 
     /// Keepalives on a path where we are behind the NAT.
-    fn keep_alive(&mut self, frame: &Frame<'_>, path: Path, now: Duration) {
+    pub(super) fn keep_alive(&mut self, frame: &Frame<'_>, path: Path, now: Duration) {
         let behind = self.verdict.is_some_and(Verdict::sends_keepalives);
         self.keepalive = frame
             .peer
@@ -224,6 +241,11 @@ impl Established {
         ]
         .into_iter()
         .fold(None, |first, (at, why)| earliest(first, deadline(at, why)))
+    }
+
+    /// Whether a sign of life also has to show where the peer sees us (RFC 4555 §3.8).
+    pub(super) fn probes(&self) -> bool {
+        self.mobike && self.mover && self.verdict.is_some_and(Verdict::sends_keepalives)
     }
 
     /// The type of the exchange of ours with this message ID.

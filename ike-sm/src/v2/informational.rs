@@ -7,6 +7,7 @@ use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Frame, Session};
 use super::up::{Response, Then, remove_deleted};
+use super::{mobike, nat};
 use crate::action::{CloseReason, IpsecProtocol};
 use crate::children::DeletedChild;
 use crate::config::IkeVersion;
@@ -19,6 +20,7 @@ pub(super) fn respond(
     session: &mut Session,
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
+    message_id: u32,
     payloads: &Payloads<'_>,
 ) -> Result<Response, DropReason> {
     for notify in &payloads.notifies {
@@ -28,7 +30,7 @@ pub(super) fn respond(
                 version: IkeVersion::V2,
                 notify: notify.notify_type.0,
                 authenticated: true,
-                message_id: 0,
+                message_id,
             },
         );
     }
@@ -62,7 +64,12 @@ pub(super) fn respond(
         let spis = named.flat_map(isakmp_wire::v2::Delete::spis);
         *ours = remove_deleted(ctx, session, spis, *protocol);
     }
+    if payloads.has(NotifyType::UPDATE_SA_ADDRESSES) {
+        session.updated(ctx, frame, message_id, payloads)?;
+    }
+    let hashes = mobike::echo(ctx, frame, payloads);
     Response::build(|w| {
+        nat::write(w, &hashes)?;
         for (id, _, ours) in &deleted {
             // RFC 7296 §1.4.1: the SPIs of the other direction; none of those that both delete.
             if !ours.is_empty() {

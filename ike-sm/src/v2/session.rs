@@ -404,7 +404,9 @@ impl Session {
             Stage::Up(up) => {
                 let verdict = up.verdict.unwrap_or_default();
                 let (here, seen) = (self.path.remote, path.remote);
-                if path.natt == self.path.natt
+                // RFC 4555 §3.8: with MOBIKE no packet but UPDATE_SA_ADDRESSES moves the SA.
+                if !up.mobike
+                    && path.natt == self.path.natt
                     && nat_t::follow(verdict, false, here, seen).is_some()
                 {
                     self.settle_at(ctx, path);

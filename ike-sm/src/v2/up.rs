@@ -14,7 +14,7 @@ use super::established::{LifetimeDue, Task, Want};
 use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Session, Stage};
-use super::{explain, informational};
+use super::{explain, informational, mobike};
 use crate::action::{Action, CloseReason};
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::context::{Context, Effect};
@@ -117,7 +117,7 @@ impl Session {
         let payloads = Payloads::read(&chain, &limits)?;
         match header.exchange_type {
             ExchangeType::CREATE_CHILD_SA => create_child::respond(self, ctx, &frame, &payloads),
-            _ => informational::respond(self, ctx, &frame, &payloads),
+            _ => informational::respond(self, ctx, &frame, header.message_id, &payloads),
         }
     }
 
@@ -170,6 +170,14 @@ impl Session {
             Task::Liveness => {
                 let sequence = id;
                 ctx.note(Some(self.id), What::Dpd(DpdStep::Answered { sequence }));
+                if let Ok(payloads) = &payloads {
+                    self.probed(ctx, payloads);
+                }
+            }
+            Task::Update(cookie) => {
+                if let Ok(payloads) = &payloads {
+                    self.update_answered(ctx, &frame, &cookie, payloads);
+                }
             }
         }
         if fatal {
@@ -266,11 +274,18 @@ impl Session {
             Want::DeleteIke(reason) => {
                 informational::delete_ike().map(|inner| (Task::DeleteIke(reason), inner))
             }
+            Want::Update => mobike::update(ctx, &frame),
             Want::Liveness => {
                 if let Some(up) = self.up() {
                     patience = up.live.patience(&patience);
                 }
-                informational::empty().map(|inner| (Task::Liveness, inner))
+                let probes = self.up().is_some_and(|up| up.probes());
+                let inner = if probes {
+                    mobike::probe(ctx, &frame)
+                } else {
+                    informational::empty()
+                };
+                inner.map(|inner| (Task::Liveness, inner))
             }
         };
         let Ok((task, inner)) = started else { return };
@@ -466,7 +481,7 @@ impl Session {
         let Some(up) = self.up_mut() else {
             return Vec::new();
         };
-        let moves = |want: &Want| matches!(want, Want::Child(_) | Want::Delete(_));
+        let moves = |want: &Want| matches!(want, Want::Child(_) | Want::Delete(_) | Want::Update);
         let mut moved = Vec::new();
         for want in core::mem::take(&mut up.queue) {
             if moves(&want) {

@@ -162,3 +162,24 @@ fn c11_every_message_twice_changes_nothing() {
     let handled = |o: &&(bool, Outcome)| o.1 == Outcome::Handled;
     assert_eq!(pair.outcomes.iter().filter(handled).count(), 4);
 }
+
+#[test]
+fn c14_a_changed_first_message_fails_authentication() {
+    // Somebody in the middle takes ML-KEM out of the initiator's announcements.
+    let (a, b) = configs(|c| {
+        let with = IkeProposal::aead().with_ml_kem(true);
+        c.peers[0].v2.proposals = vec![with, IkeProposal::aead()];
+    });
+    let mut pair = Pair::new(a, b);
+    let announced = 16438u16.to_be_bytes();
+    pair.fate = Box::new(move |flight| {
+        let at = flight.datagram.windows(2).position(|w| w == announced);
+        if let (Some(at), true) = (at, flight.datagram.get(18) == Some(&34)) {
+            flight.datagram[at..at + 2].copy_from_slice(&50_000u16.to_be_bytes());
+        }
+        true
+    });
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(3));
+    assert!(pair.a.ikes.is_empty() && pair.b.ikes.is_empty());
+}

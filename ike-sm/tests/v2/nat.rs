@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crypto_suite::Secret;
 use ike_sm::config::{Identity, Prefix, PskOwner, RemoteIdentity};
-use ike_sm::{Event, Traffic};
+use ike_sm::{Command, Event, Outcome, Traffic};
 
 use crate::common::{A, Pair, ip, secs};
 use crate::configs;
@@ -87,4 +87,47 @@ fn a_forced_nat_encapsulates_without_one() {
     pair.bring_up();
     let child = pair.b.children.values().next().unwrap();
     assert!(child.udp_encapsulation && child.path.natt);
+}
+
+#[test]
+fn rfc4555_the_initiator_moves_to_another_address_and_the_tunnel_goes_with_it() {
+    let (a, b) = configs(|_| {});
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    let ike = pair.a.ikes[0];
+    let local = SocketAddr::new(ip("192.0.2.77"), 500);
+    let outcome = pair.command(false, Command::MoveIke { ike, local });
+    assert_eq!(outcome, Outcome::Handled);
+    pair.run_for(secs(1));
+    let child = pair.b.children.values().next().unwrap();
+    assert_eq!(child.path.remote, local);
+    assert_eq!(pair.a.children.values().next().unwrap().path.local, local);
+    pair.assert_tunnel();
+    // The new address lasts through a rekey, and the SA can move again after it.
+    let _ = pair.command(true, Command::RekeyIke(pair.b.ikes[0]));
+    pair.run_for(secs(15));
+    let ike = pair.a.ikes[0];
+    let local = SocketAddr::new(ip("192.0.2.78"), 500);
+    assert_eq!(
+        pair.command(false, Command::MoveIke { ike, local }),
+        Outcome::Handled
+    );
+    pair.run_for(secs(1));
+    assert_eq!(pair.b.children.values().next().unwrap().path.remote, local);
+    // The other end decides nothing.
+    let ike = pair.b.ikes[0];
+    let refused = pair.command(true, Command::MoveIke { ike, local });
+    assert!(refused.dropped().is_some());
+}
+
+#[test]
+fn without_mobike_the_peer_is_followed_by_what_it_sends() {
+    let (mut a, b) = configs(|_| {});
+    a.peers[0].v2.mobike = false;
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    let ike = pair.a.ikes[0];
+    let local = SocketAddr::new(ip("192.0.2.77"), 500);
+    let refused = pair.command(false, Command::MoveIke { ike, local });
+    assert!(refused.dropped().is_some());
 }
