@@ -292,10 +292,12 @@ pub(crate) fn retire(ctx: &mut Context<'_>, id: ChildId, ours: bool) {
 /// before it has heard of it are not lost: the pair goes when the peer has answered, or after a
 /// while where nothing is answered (IKEv1).
 pub(crate) fn linger(ctx: &mut Context<'_>, id: ChildId, answered: bool) {
-    let until = ctx.now.saturating_add(LINGER);
+    // The IKE SA may end before the answer comes.
+    let wait = if answered { DRAIN_PASSIVE } else { LINGER };
+    let until = ctx.now.saturating_add(wait);
     if let Some(child) = ctx.world.children.get_mut(id) {
         child.told = true;
-        child.drain_at = (!answered).then_some(until);
+        child.drain_at = Some(until);
     }
     ctx.touch(TimerKey::Child(id));
 }

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ike_sm::config::IkeVersion;
+
 use crate::network::{InFlight, Link, Payload};
 use crate::rng::SimRng;
 use crate::world::{A, B, World};
@@ -45,8 +47,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-#[test]
-fn a_mirror_on_the_path_gains_nothing() {
+fn a_mirror_on_the_path_gains_nothing(version: IkeVersion) {
     // C10: every datagram comes back to its sender.
     seeds(60, |seed| {
         let link = if seed % 2 == 0 {
@@ -54,7 +55,7 @@ fn a_mirror_on_the_path_gains_nothing() {
         } else {
             Link::BAD
         };
-        let mut world = World::pair(seed, link, |_, _| {});
+        let mut world = World::pair(version, seed, link, |_, _| {});
         world.network.mirror = true;
         world.initiate((seed % 2) as usize)?;
         world.run(s(60))?;
@@ -75,11 +76,11 @@ fn a_mirror_on_the_path_gains_nothing() {
     });
 }
 
-#[test]
-fn everything_twice_changes_nothing() {
+fn everything_twice_changes_nothing(version: IkeVersion) {
     // C11: each datagram comes again at once, and a third time much later.
     seeds(60, |seed| {
         let mut world = World::pair(
+            version,
             seed,
             Link {
                 duplicate: 1000,
@@ -104,8 +105,8 @@ fn everything_twice_changes_nothing() {
 }
 
 /// The first message that A would send to B.
-fn first_message() -> Vec<u8> {
-    let mut world = World::pair(99, Link::CLEAN, |_, _| {});
+fn first_message(version: IkeVersion) -> Vec<u8> {
+    let mut world = World::pair(version, 99, Link::CLEAN, |_, _| {});
     world.initiate(A).unwrap();
     let packet = world.network.arrive(s(1)).unwrap();
     match packet.payload {
@@ -126,11 +127,10 @@ fn spoofed(message: &[u8], n: u32, rng: &mut SimRng) -> InFlight {
     }
 }
 
-#[test]
-fn a_hundred_thousand_spoofed_first_messages_leave_memory_flat() {
-    let message = first_message();
+fn a_hundred_thousand_spoofed_first_messages_leave_memory_flat(version: IkeVersion) {
+    let message = first_message(version);
     let mut rng = SimRng::new(1, 2);
-    let mut world = World::pair(5, Link::CLEAN, |host, config| {
+    let mut world = World::pair(version, 5, Link::CLEAN, |host, config| {
         if host == B {
             // B takes calls from anywhere.
             let anywhere = ike_sm::config::Prefix::new(IpAddr::from([0, 0, 0, 0]), 0).unwrap();
@@ -172,4 +172,10 @@ fn a_hundred_thousand_spoofed_first_messages_leave_memory_flat() {
     }
     world.run(s(30)).unwrap();
     assert_eq!(world.working_pairs(), 1, "{}", world.describe());
+}
+
+both_versions! {
+    a_mirror_on_the_path_gains_nothing,
+    everything_twice_changes_nothing,
+    a_hundred_thousand_spoofed_first_messages_leave_memory_flat,
 }

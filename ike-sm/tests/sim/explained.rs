@@ -2,7 +2,7 @@
 
 use crypto_suite::{CipherId, GroupId, HashId, IntegrityId, ProtectionId, WeakAlgorithms};
 use ike_sm::ChildSuite;
-use ike_sm::config::{Config, IdPort, Lifetime, Pfs, Phase1Policy};
+use ike_sm::config::{Config, IdPort, IkeVersion, Lifetime, Pfs, Phase1Policy};
 
 use crate::network::Link;
 use crate::s;
@@ -55,7 +55,7 @@ fn routers(host: usize, config: &mut Config) {
 }
 
 fn negotiated() -> World {
-    let mut world = World::pair(1, Link::CLEAN, routers);
+    let mut world = World::pair(IkeVersion::V1, 1, Link::CLEAN, routers);
     world.hosts.iter_mut().for_each(|h| h.keep_records = true);
     world.initiate(A).unwrap();
     world.run(s(3)).unwrap();
@@ -181,7 +181,7 @@ fn k20_the_initiator_tells_it_in_short_lines() {
 
 #[test]
 fn what_would_have_matched_is_told_when_nothing_does() {
-    let mut world = World::pair(1, Link::CLEAN, |host, config| {
+    let mut world = World::pair(IkeVersion::V1, 1, Link::CLEAN, |host, config| {
         routers(host, config);
         if host == B {
             config.policies.pop();

@@ -129,9 +129,8 @@ struct Pair {
     path: Vec<String>,
 }
 
-fn config(version: IkeVersion, ops: &[Op], host: usize, config: &mut Config) {
+fn config(ops: &[Op], host: usize, config: &mut Config) {
     let peer = &mut config.peers[0];
-    peer.version = version;
     // Later than any sign of life that is asked for.
     peer.retransmit = Retransmit {
         first: s(3),
@@ -156,8 +155,8 @@ fn config(version: IkeVersion, ops: &[Op], host: usize, config: &mut Config) {
 
 impl Pair {
     fn up(scenario: &Scenario) -> Result<Self, String> {
-        let change = |host, c: &mut Config| config(scenario.version, &scenario.ops, host, c);
-        let world = World::pair(scenario.seed, Link::CLEAN, change);
+        let change = |host, c: &mut Config| config(&scenario.ops, host, c);
+        let world = World::pair(scenario.version, scenario.seed, Link::CLEAN, change);
         let mut pair = Self {
             hosts: world.hosts,
             now: s(1),

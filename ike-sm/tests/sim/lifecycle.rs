@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ike_sm::config::{Config, Dpd, DpdTimes, Lifetime, RekeyMargin};
+use ike_sm::config::{Config, Dpd, DpdTimes, IkeVersion, Lifetime, RekeyMargin};
 use ike_sm::{CloseReason, Command};
 
 use crate::network::{Link, Nat};
@@ -39,6 +39,7 @@ fn up(mut world: World, host: usize) -> Result<World, String> {
 /// Lifetimes so short that both phases rekey many times in a few minutes.
 fn short_lives(_: usize, config: &mut Config) {
     config.policies[0].lifetime = Lifetime::seconds(100);
+    config.peers[0].v2.lifetime = Lifetime::seconds(100);
     let margin = RekeyMargin {
         time: s(20),
         ..RekeyMargin::default()
@@ -56,10 +57,9 @@ fn all_arrived(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-#[test]
-fn rekeys_of_both_phases_lose_no_packet() {
+fn rekeys_of_both_phases_lose_no_packet(version: IkeVersion) {
     seeds(40, |seed| {
-        let world = World::pair(seed, SHAKY, short_lives);
+        let world = World::pair(version, seed, SHAKY, short_lives);
         let mut world = up(world, (seed % 2) as usize)?;
         world.traffic = Some(Duration::from_millis(100));
         world.run(s(600))?;
@@ -86,10 +86,9 @@ fn settled(mut world: World) -> Result<(), String> {
 }
 
 /// The replaced pair reaches its hard lifetime before it is drained; its successor stays.
-#[test]
-fn lives_shorter_than_a_drain_lose_no_packet() {
+fn lives_shorter_than_a_drain_lose_no_packet(version: IkeVersion) {
     seeds(20, |seed| {
-        let world = World::pair(seed, SHAKY, |_, config| {
+        let world = World::pair(version, seed, SHAKY, |_, config| {
             let margin = RekeyMargin {
                 time: s(1),
                 ..RekeyMargin::default()
@@ -107,10 +106,9 @@ fn lives_shorter_than_a_drain_lose_no_packet() {
     });
 }
 
-#[test]
-fn rekeys_from_both_sides_at_once_lose_no_packet() {
+fn rekeys_from_both_sides_at_once_lose_no_packet(version: IkeVersion) {
     seeds(100, |seed| {
-        let mut world = up(World::pair(seed, SHAKY, |_, _| {}), A)?;
+        let mut world = up(World::pair(version, seed, SHAKY, |_, _| {}), A)?;
         world.traffic = Some(Duration::from_millis(50));
         for round in 0..4 {
             world.run(s(10))?;
@@ -138,10 +136,12 @@ fn rekeys_from_both_sides_at_once_lose_no_packet() {
     });
 }
 
-#[test]
-fn rekeys_over_a_lossy_link_end_consistent() {
+fn rekeys_over_a_lossy_link_end_consistent(version: IkeVersion) {
     seeds(60, |seed| {
-        let mut world = up(World::pair(seed, LOSSY, short_lives), (seed % 2) as usize)?;
+        let mut world = up(
+            World::pair(version, seed, LOSSY, short_lives),
+            (seed % 2) as usize,
+        )?;
         world.traffic = Some(Duration::from_secs(1));
         world.run(s(900))?;
         world.network.link = Link::CLEAN;
@@ -155,11 +155,10 @@ fn rekeys_over_a_lossy_link_end_consistent() {
     });
 }
 
-#[test]
-fn deletes_from_either_side_and_from_both_leave_nothing() {
+fn deletes_from_either_side_and_from_both_leave_nothing(version: IkeVersion) {
     seeds(120, |seed| {
         let link = if seed % 2 == 0 { SHAKY } else { LOSSY };
-        let mut world = up(World::pair(seed, link, |_, _| {}), A)?;
+        let mut world = up(World::pair(version, seed, link, |_, _| {}), A)?;
         let both = seed % 3 == 0;
         let ike = seed % 5 < 3;
         for host in if both {
@@ -192,9 +191,8 @@ fn deletes_from_either_side_and_from_both_leave_nothing() {
     });
 }
 
-#[test]
-fn shutdown_tells_the_peer() {
-    let mut world = up(World::pair(3, SHAKY, |_, _| {}), A).unwrap();
+fn shutdown_tells_the_peer(version: IkeVersion) {
+    let mut world = up(World::pair(version, 3, SHAKY, |_, _| {}), A).unwrap();
     world.command(A, Command::Shutdown).unwrap();
     world.run(s(2)).unwrap();
     assert!(world.is_empty(), "{}", world.describe());
@@ -206,15 +204,14 @@ fn shutdown_tells_the_peer() {
     );
 }
 
-#[test]
-fn a_dead_peer_is_found_by_traffic_and_comes_back() {
+fn a_dead_peer_is_found_by_traffic_and_comes_back(version: IkeVersion) {
     seeds(40, |seed| {
         let times = DpdTimes {
             idle: s(10),
             retry: s(2),
             tries: 3,
         };
-        let world = World::pair(seed, SHAKY, |_, config| {
+        let world = World::pair(version, seed, SHAKY, |_, config| {
             config.peers[0].dpd = Dpd::OnTraffic(times);
         });
         let mut world = up(world, A)?;
@@ -244,12 +241,11 @@ fn a_dead_peer_is_found_by_traffic_and_comes_back() {
     });
 }
 
-#[test]
-fn one_way_traffic_is_enough_to_find_a_restarted_peer() {
+fn one_way_traffic_is_enough_to_find_a_restarted_peer(version: IkeVersion) {
     // B forgets everything. A sends into the void until dead peer detection speaks.
     seeds(30, |seed| {
-        let mut world = up(World::pair(seed, SHAKY, |_, _| {}), A)?;
-        let fresh = World::pair(seed ^ 0xff00, SHAKY, |_, _| {});
+        let mut world = up(World::pair(version, seed, SHAKY, |_, _| {}), A)?;
+        let fresh = World::pair(version, seed ^ 0xff00, SHAKY, |_, _| {});
         let mut hosts = fresh.hosts;
         world.hosts[B] = hosts.remove(B);
         world.traffic = Some(s(1));
@@ -262,10 +258,9 @@ fn one_way_traffic_is_enough_to_find_a_restarted_peer() {
     });
 }
 
-#[test]
-fn an_idle_child_goes_and_comes_back_with_traffic() {
+fn an_idle_child_goes_and_comes_back_with_traffic(version: IkeVersion) {
     seeds(20, |seed| {
-        let world = World::pair(seed, SHAKY, |host, config| {
+        let world = World::pair(version, seed, SHAKY, |host, config| {
             if host == A {
                 config.peers[0].children[0].idle_timeout = Some(s(120));
             }
@@ -297,9 +292,9 @@ fn an_idle_child_goes_and_comes_back_with_traffic() {
     });
 }
 
-fn behind_nat(seed: u64) -> World {
+fn behind_nat(version: IkeVersion, seed: u64) -> World {
     let public = std::net::IpAddr::from([198, 51, 100, 1]);
-    let mut world = World::pair(seed, SHAKY, |host, config| {
+    let mut world = World::pair(version, seed, SHAKY, |host, config| {
         if host == B {
             config.peers[0].addresses = vec![public];
             config.peers[0].remote_id = ike_sm::config::RemoteIdentity::Any;
@@ -309,9 +304,8 @@ fn behind_nat(seed: u64) -> World {
     world
 }
 
-#[test]
-fn keepalives_hold_a_nat_mapping_without_traffic() {
-    let mut world = up(behind_nat(7), A).unwrap();
+fn keepalives_hold_a_nat_mapping_without_traffic(version: IkeVersion) {
+    let mut world = up(behind_nat(version, 7), A).unwrap();
     assert!(
         world.hosts[A]
             .installed
@@ -331,10 +325,9 @@ fn keepalives_hold_a_nat_mapping_without_traffic() {
     );
 }
 
-#[test]
-fn a_nat_that_reboots_is_followed() {
+fn a_nat_that_reboots_is_followed(version: IkeVersion) {
     seeds(30, |seed| {
-        let mut world = up(behind_nat(seed), A)?;
+        let mut world = up(behind_nat(version, seed), A)?;
         world.traffic = Some(s(1));
         world.run(s(10))?;
         world.network.nats[0].reboot();
@@ -348,10 +341,9 @@ fn a_nat_that_reboots_is_followed() {
     });
 }
 
-#[test]
-fn rekeys_by_volume_lose_no_packet() {
+fn rekeys_by_volume_lose_no_packet(version: IkeVersion) {
     seeds(20, |seed| {
-        let world = World::pair(seed, SHAKY, |_, config| {
+        let world = World::pair(version, seed, SHAKY, |_, config| {
             // 100 bytes a packet: a pair lives for some two hundred packets.
             config.peers[0].children[0].lifetime.kilobytes = Some(20);
         });
@@ -369,10 +361,9 @@ fn rekeys_by_volume_lose_no_packet() {
     });
 }
 
-#[test]
-fn an_address_that_does_not_answer_is_passed_over() {
+fn an_address_that_does_not_answer_is_passed_over(version: IkeVersion) {
     seeds(20, |seed| {
-        let mut world = World::pair(seed, LOSSY, |host, config| {
+        let mut world = World::pair(version, seed, LOSSY, |host, config| {
             if host == A {
                 let nobody = std::net::IpAddr::from([192, 0, 2, 77]);
                 config.peers[0].addresses.insert(0, nobody);
@@ -396,10 +387,9 @@ fn an_address_that_does_not_answer_is_passed_over() {
 
 /// A broken promise of the embedder: a clock that goes back. Nothing may break; what was to happen
 /// happens later.
-#[test]
-fn d16_a_clock_that_goes_back_breaks_nothing() {
+fn d16_a_clock_that_goes_back_breaks_nothing(version: IkeVersion) {
     seeds(60, |seed| {
-        let world = World::pair(seed, LOSSY, short_lives);
+        let world = World::pair(version, seed, LOSSY, short_lives);
         let mut world = up(world, (seed % 2) as usize)?;
         world.traffic = Some(s(1));
         for round in 0..8 {
@@ -423,4 +413,21 @@ fn d16_a_clock_that_goes_back_breaks_nothing() {
         }
         Ok(())
     });
+}
+
+both_versions! {
+    rekeys_of_both_phases_lose_no_packet,
+    lives_shorter_than_a_drain_lose_no_packet,
+    rekeys_from_both_sides_at_once_lose_no_packet,
+    rekeys_over_a_lossy_link_end_consistent,
+    deletes_from_either_side_and_from_both_leave_nothing,
+    shutdown_tells_the_peer,
+    a_dead_peer_is_found_by_traffic_and_comes_back,
+    one_way_traffic_is_enough_to_find_a_restarted_peer,
+    an_idle_child_goes_and_comes_back_with_traffic,
+    keepalives_hold_a_nat_mapping_without_traffic,
+    a_nat_that_reboots_is_followed,
+    rekeys_by_volume_lose_no_packet,
+    an_address_that_does_not_answer_is_passed_over,
+    d16_a_clock_that_goes_back_breaks_nothing,
 }

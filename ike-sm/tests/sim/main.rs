@@ -17,6 +17,28 @@
     unreachable_pub
 )]
 
+/// Makes a test of a scenario for each version of IKE.
+macro_rules! both_versions {
+    ($($scenario:ident),* $(,)?) => {
+        mod ikev1 {
+            $(
+                #[test]
+                fn $scenario() {
+                    super::$scenario(ike_sm::config::IkeVersion::V1);
+                }
+            )*
+        }
+        mod ikev2 {
+            $(
+                #[test]
+                fn $scenario() {
+                    super::$scenario(ike_sm::config::IkeVersion::V2);
+                }
+            )*
+        }
+    };
+}
+
 mod attack;
 mod explained;
 mod explore;
