@@ -55,7 +55,7 @@ pub struct Config {
     pub respond: bool,
     /// Ask before a child is granted to a peer.
     pub authorize_children: bool,
-    /// Ask for SPIs; otherwise the endpoint draws them.
+    /// Ask for SPIs in IKEv1; otherwise, and in IKEv2, the endpoint draws them.
     pub ask_spis: bool,
     /// Report what was compared and decided.
     pub explain: bool,

@@ -14,7 +14,7 @@ use super::keys::{Keys, Nonces};
 use super::narrow::{NarrowPolicy, from_wire, narrow, to_wire};
 use super::payloads::{Payloads, required};
 use super::session::Frame;
-use crate::action::Mode;
+use crate::action::{Mode, Question};
 use crate::children::{self, NewChild, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
 use crate::config::{ChildConfig, Identity};
@@ -260,6 +260,29 @@ pub(crate) fn grant(
 }
 
 impl Granted {
+    /// Whether the peer may have it: the question, while it is open.
+    pub(crate) fn authorize(
+        &self,
+        ctx: &Context<'_>,
+        frame: &Frame<'_>,
+        answer: Option<bool>,
+    ) -> Result<Option<Question>, DropReason> {
+        if !ctx.config.authorize_children || answer == Some(true) {
+            return Ok(None);
+        }
+        if answer == Some(false) {
+            return Err(DropReason::TsUnacceptable);
+        }
+        let config = child_config(frame, self.traffic.config)?;
+        Ok(Some(Question::AuthorizeChild {
+            peer: frame.peer.name.clone(),
+            name: config.name.clone(),
+            local: self.traffic.local.clone(),
+            remote: self.traffic.remote.clone(),
+            suite: self.transforms.suite,
+        }))
+    }
+
     /// Gives the child a handle and an SPI of ours.
     pub(crate) fn settle(
         &self,

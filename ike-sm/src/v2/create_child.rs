@@ -16,7 +16,7 @@ pub(super) use ike::{IkeTask, finish as finish_ike};
 use super::keys::shortest_nonce;
 use super::payloads::{Payloads, required};
 use super::session::{Frame, Session};
-use super::up::Response;
+use super::up::{Response, Stop};
 use crate::alg::v2 as alg;
 use crate::context::Context;
 use crate::outcome::DropReason;
@@ -27,18 +27,19 @@ pub(super) fn respond(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
-) -> Result<Response, DropReason> {
+    authorized: Option<bool>,
+) -> Result<Response, Stop> {
     let up = session.up().ok_or(DropReason::WrongState)?;
     if up.is_closing() || up.replaced {
         // RFC 7296 §2.25.2
-        return Err(DropReason::TemporaryFailure);
+        return Err(DropReason::TemporaryFailure.into());
     }
     let sa = required(payloads.sa, PayloadType::SA)?;
     let first = sa.proposals().next();
     if first.is_some_and(|p| p.protocol_id == ProtocolId::IKE) {
-        ike::respond(session, ctx, frame, payloads)
+        Ok(ike::respond(session, ctx, frame, payloads)?)
     } else {
-        child::respond(session, ctx, frame, payloads)
+        child::respond(session, ctx, frame, payloads, authorized)
     }
 }
 

@@ -13,6 +13,7 @@ use super::create_child::{ChildTask, IkeTask};
 use super::ike_auth::Proved;
 use super::sa_init::Init;
 use super::session::Frame;
+use super::up::Parked;
 use crate::action::CloseReason;
 use crate::children::{DeletedChild, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
@@ -64,6 +65,8 @@ pub(crate) struct Established {
     pub(super) tasks: BTreeMap<u32, Task>,
     /// Exchanges of ours that wait.
     pub(super) queue: VecDeque<Want>,
+    /// A request of the peer that waits for the answer to a question.
+    pub(super) parked: Option<Box<Parked>>,
     /// The peer has rekeyed the SA while a rekey of ours is under way: its successor and its rank.
     pub(super) rival: Option<(IkeId, Vec<u8>)>,
     /// SPIs of the peer that it has deleted before we had heard of them, while a negotiation of
@@ -73,6 +76,8 @@ pub(crate) struct Established {
     expire_at: Option<Duration>,
     drain_at: Option<Duration>,
     reauthenticate_at: Option<Duration>,
+    /// When the authentication of the peer ends.
+    authenticated_until: Option<Duration>,
 }
 
 /// An exchange that we want.
@@ -139,8 +144,15 @@ impl Established {
         this.mover = frame.role == Role::Initiator;
         this.assigned.clone_from(&proved.granted);
         this.rank = init.rank();
+        let own = frame.peer.v2.authentication_lifetime;
+        if frame.role == Role::Responder {
+            // RFC 4478 §2: what is not authenticated anew in time ends.
+            this.authenticated_until = own.map(|lifetime| now.saturating_add(lifetime));
+        }
         // RFC 4478 §3: in time before it is over.
-        this.reauthenticate_at = proved.lifetime.map(|lifetime| {
+        let wanted = own.into_iter().chain(proved.lifetime).min();
+        let wanted = wanted.filter(|_| frame.role == Role::Initiator);
+        this.reauthenticate_at = wanted.map(|lifetime| {
             let margin = frame
                 .peer
                 .margin
@@ -169,6 +181,7 @@ impl Established {
         next.rank = rank;
         // RFC 4478 §2: a rekey is no authentication.
         next.reauthenticate_at = self.reauthenticate_at;
+        next.authenticated_until = self.authenticated_until;
         next.keep_alive(frame, frame.path, ctx.now);
         next
     }
@@ -204,10 +217,12 @@ impl Established {
             live: Liveness::new(frame.peer.dpd, now),
             tasks: BTreeMap::new(),
             queue: VecDeque::new(),
+            parked: None,
             rival: None,
             stillborn: VecDeque::new(),
             drain_at: None,
             reauthenticate_at: None,
+            authenticated_until: None,
         }
     }
 
@@ -232,6 +247,7 @@ impl Established {
             (self.rekey_at, DeadlineReason::IkeRekey),
             (self.reauthenticate_at, DeadlineReason::Reauthentication),
             (self.expire_at, DeadlineReason::IkeExpiry),
+            (self.authenticated_until, DeadlineReason::IkeExpiry),
             (self.drain_at, DeadlineReason::IkeDrain),
             (self.live.deadline(), DeadlineReason::Dpd),
             (
@@ -263,6 +279,9 @@ impl Established {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
         if due(self.expire_at) {
             self.expire_at = None;
+            Some(LifetimeDue::Expire)
+        } else if due(self.authenticated_until) {
+            self.authenticated_until = None;
             Some(LifetimeDue::Expire)
         } else if due(self.drain_at) {
             self.drain_at = None;
@@ -311,6 +330,7 @@ impl Established {
         self.rekey_at = None;
         self.reauthenticate_at = None;
         self.expire_at = None;
+        self.authenticated_until = None;
         self.drain_at = None;
         self.keepalive = None;
         self.live = Liveness::new(Dpd::Off, Duration::ZERO);

@@ -15,7 +15,7 @@ use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Session, Stage};
 use super::{explain, informational, mobike};
-use crate::action::{Action, CloseReason};
+use crate::action::{Action, CloseReason, Question};
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::context::{Context, Effect};
 use crate::event::Traffic;
@@ -32,6 +32,27 @@ pub(super) struct Response {
     pub(super) inner: Inner,
     /// What becomes of the SA once the response is out.
     pub(super) then: Then,
+}
+
+/// Why a request gets no response as it would like.
+pub(super) enum Stop {
+    Refuse(DropReason),
+    /// Not before this is answered.
+    Ask(Box<Question>),
+}
+
+impl From<DropReason> for Stop {
+    fn from(reason: DropReason) -> Self {
+        Self::Refuse(reason)
+    }
+}
+
+/// A request of the peer that waits for the answer to a question.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) path: Path,
+    pub(super) header: Header,
+    pub(super) inner: Inner,
 }
 
 /// What becomes of the SA once a response is out.
@@ -67,9 +88,32 @@ impl Session {
         let now = ctx.now;
         let Some(up) = self.up_mut() else { return };
         up.heard(now);
-        let response = match self.work(ctx, path, header, &inner) {
+        self.up_work(ctx, path, header, inner, None);
+    }
+
+    /// Works on a request; a second time with the answer to the question that came up.
+    pub(super) fn up_work(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        inner: Inner,
+        authorized: Option<bool>,
+    ) {
+        let response = match self.work(ctx, path, header, &inner, authorized) {
             Ok(response) => response,
-            Err(reason) => {
+            Err(Stop::Ask(question)) => {
+                let parked = Parked {
+                    path,
+                    header: *header,
+                    inner,
+                };
+                if let Some(up) = self.up_mut() {
+                    up.parked = Some(Box::new(parked));
+                }
+                return self.ask(ctx, *question);
+            }
+            Err(Stop::Refuse(reason)) => {
                 ctx.note(
                     Some(self.id),
                     What::ExchangeEnded {
@@ -101,7 +145,8 @@ impl Session {
         path: Path,
         header: &Header,
         inner: &Inner,
-    ) -> Result<Response, DropReason> {
+        authorized: Option<bool>,
+    ) -> Result<Response, Stop> {
         let frame = super::session::Frame {
             path,
             ..self.frame(ctx)?
@@ -113,12 +158,15 @@ impl Session {
             _ => Step::InformationalI,
         };
         let len = usize::try_from(header.length).unwrap_or(0);
-        explain::received(ctx, &frame, step, IkeState::Up, header, &chain, len);
-        let payloads = Payloads::read(&chain, &limits)?;
-        match header.exchange_type {
-            ExchangeType::CREATE_CHILD_SA => create_child::respond(self, ctx, &frame, &payloads),
-            _ => informational::respond(self, ctx, &frame, header.message_id, &payloads),
+        if authorized.is_none() {
+            explain::received(ctx, &frame, step, IkeState::Up, header, &chain, len);
         }
+        let payloads = Payloads::read(&chain, &limits)?;
+        if header.exchange_type == ExchangeType::CREATE_CHILD_SA {
+            return create_child::respond(self, ctx, &frame, &payloads, authorized);
+        }
+        let id = header.message_id;
+        Ok(informational::respond(self, ctx, &frame, id, &payloads)?)
     }
 
     /// A response to an exchange of ours: authentic, and of the right type.
@@ -376,7 +424,14 @@ impl Session {
             None => {}
             Some(LifetimeDue::Rekey) => ctx.effect(Effect::RekeyIke(id)),
             Some(LifetimeDue::Reauthenticate) => ctx.effect(Effect::Reauthenticate(id)),
-            Some(LifetimeDue::Expire) => self.close(ctx, CloseReason::Expired, true),
+            Some(LifetimeDue::Expire) => {
+                // Nothing passes any more, whether the peer answers or not.
+                let children = ctx.world.children.iter().filter(|c| c.ike == id);
+                for child in children.map(|c| c.id).collect::<Vec<_>>() {
+                    ctx.effect(Effect::RemoveChild(child, CloseReason::Expired));
+                }
+                self.close(ctx, CloseReason::Expired, true);
+            }
             Some(LifetimeDue::Drained) => self.close(ctx, CloseReason::Replaced, true),
         }
     }

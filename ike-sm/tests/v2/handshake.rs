@@ -183,3 +183,23 @@ fn c14_a_changed_first_message_fails_authentication() {
     pair.run_for(secs(3));
     assert!(pair.a.ikes.is_empty() && pair.b.ikes.is_empty());
 }
+
+#[test]
+fn rfc7296_s1_3_1_transport_mode_and_extended_sequence_numbers_are_agreed_on() {
+    let (a, b) = configs(|c| {
+        let child = &mut c.peers[0].children[0];
+        child.mode = ike_sm::Mode::Transport;
+        child.esn = true;
+    });
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    let child = pair.b.children.values().next().unwrap();
+    assert_eq!((child.mode, child.esn), (ike_sm::Mode::Transport, true));
+    // A side that wants tunnel mode is not given transport mode.
+    let (a, _) = configs(|_| {});
+    let (_, b) = configs(|c| c.peers[0].children[0].mode = ike_sm::Mode::Transport);
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(2));
+    assert_eq!(pair.a.failed, [CloseReason::RefusedByPeer(14)]);
+}

@@ -243,3 +243,19 @@ fn both_ends_start_at_once_and_keep_one_sa() {
         pair.assert_tunnel();
     }
 }
+
+#[test]
+fn rfc4478_a_peer_that_does_not_authenticate_anew_ends() {
+    let (a, mut b) = configs(|c| c.peers[0].v2.lifetime = Lifetime::seconds(60));
+    b.peers[0].v2.authentication_lifetime = Some(secs(100));
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    let first = pair.b.ikes[0];
+    // Rekeys are no authentication.
+    pair.run_for(secs(68));
+    assert!(!pair.b.ikes.contains(&first));
+    // A would authenticate anew a quarter of the time before the end.
+    pair.fate = Box::new(|_| false);
+    pair.run_for(secs(32));
+    assert!(pair.b.children.is_empty());
+}

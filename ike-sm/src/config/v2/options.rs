@@ -16,8 +16,9 @@ pub struct V2Options {
     /// The longest life of an IKE SA. Never negotiated: each end rekeys on its own (RFC 7296
     /// §2.8). Only the time counts.
     pub lifetime: Lifetime,
-    /// As responder, how long an authentication holds: the peer is told (RFC 4478) and has to
-    /// authenticate anew before.
+    /// How long an authentication holds. As responder the peer is told (RFC 4478), has to authenticate
+    /// anew before, and ends with its children if it does not; as initiator we authenticate anew in
+    /// time, the new SA before the end of the old one.
     pub authentication_lifetime: Option<Duration>,
     /// Requests of the peer that are worked on at once (SET_WINDOW_SIZE): 1 to 16.
     pub window: u8,

@@ -3,11 +3,11 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crypto_suite::{ActiveKeyExchange, GroupId};
+use crypto_suite::ActiveKeyExchange;
 use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
-use super::{answer_exchange, group_of, nonce, wanted_group};
+use super::{answer_exchange, group_of, nonce};
 use crate::action::{CloseReason, IpsecProtocol};
 use crate::alg::v2 as alg;
 use crate::children::{self, DeletedChild, Wanted};
@@ -23,7 +23,7 @@ use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::sa_init;
 use crate::v2::session::{Frame, Session};
-use crate::v2::up::Response;
+use crate::v2::up::{Response, Stop};
 
 /// Our request is out.
 #[derive(Debug)]
@@ -160,7 +160,6 @@ pub(in crate::v2) fn finish(
         }
         (_, None) => ctx.effect(Effect::Unwanted(frame.index, config)),
     }
-    let _unused: Option<GroupId> = payloads.as_ref().ok().and_then(wanted_group);
 }
 
 /// The SPI of the peer's half.
@@ -234,11 +233,12 @@ pub(super) fn respond(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
-) -> Result<Response, DropReason> {
+    authorized: Option<bool>,
+) -> Result<Response, Stop> {
     let up = session.up().ok_or(DropReason::WrongState)?;
     if up.is_rekeying() {
         // RFC 7296 §2.25.2: not beside a rekey of the IKE SA.
-        return Err(DropReason::TemporaryFailure);
+        return Err(DropReason::TemporaryFailure.into());
     }
     let rekeyed = rekeyed(session, ctx, payloads)?;
     let ni = nonce(session, payloads)?;
@@ -250,6 +250,12 @@ pub(super) fn respond(
         assignment: assigned.as_deref(),
     };
     let granted = grant(ctx, frame, payloads, &terms)?;
+    if let Some(question) = granted.authorize(ctx, frame, authorized)? {
+        if session.is_asking() {
+            return Err(DropReason::TemporaryFailure.into());
+        }
+        return Err(Stop::Ask(Box::new(question)));
+    }
     let exchange = answer_exchange(ctx, payloads, granted.transforms.group)?;
     let settled: Settled = granted.settle(ctx, rekeyed.map(|(old, _)| old))?;
     let (child, spi) = (settled.child, settled.spi);
@@ -282,7 +288,7 @@ pub(super) fn respond(
         }
         Err(reason) => {
             ctx.world.children.release_spi(spi);
-            Err(reason)
+            Err(reason.into())
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::v2::error::told;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::session::Frame;
+use crate::v2::up::Stop;
 
 /// IKE_AUTH as responder.
 #[derive(Debug, Default)]
@@ -31,8 +32,19 @@ pub(crate) struct Responder {
     index: Option<usize>,
     /// The request that waits for an answer to a question.
     waiting: Option<u32>,
-    /// All is proven, and an address is asked for.
-    addressed: Option<(Outgoing, Proven)>,
+    /// All is proven, and a question about the rest is open.
+    pending: Option<Pending>,
+}
+
+/// What follows from the proofs, as far as it is known.
+#[derive(Debug)]
+struct Pending {
+    out: Outgoing,
+    proven: Proven,
+    /// The addresses for the peer, if it needs any.
+    addresses: Option<Result<Assignment, DropReason>>,
+    /// Whether it may have its child.
+    authorized: Option<bool>,
 }
 
 impl Responder {
@@ -90,13 +102,15 @@ impl Responder {
         answer: Answer,
     ) -> (u32, Progress) {
         let id = self.waiting.take().unwrap_or(0);
-        if let Some((out, proven)) = self.addressed.take() {
-            let assignment = match answer {
-                Answer::Addresses(assignment) => assignment,
-                _ => None,
-            };
-            let granted = assignment.ok_or(DropReason::NoAddress);
-            return (id, self.finish(ctx, round, &out, proven, Some(granted)));
+        if let Some(mut pending) = self.pending.take() {
+            match answer {
+                Answer::Addresses(assignment) => {
+                    pending.addresses = Some(assignment.ok_or(DropReason::NoAddress));
+                }
+                Answer::Authorize(yes) => pending.authorized = Some(yes),
+                _ => {}
+            }
+            return (id, self.finish(ctx, round, id, pending));
         }
         let config = ctx.config;
         let frame = reframe(config, &round.frame, self.index);
@@ -143,23 +157,31 @@ impl Responder {
         let frame = reframe(config, &round.frame, self.index);
         let peer = frame.path.remote.ip();
         ctx.note(Some(frame.ike), What::Authenticated { peer, ok: true });
-        let granted = match (frame.peer.addresses_inside.assign, self.asked(ctx)) {
+        let mut pending = Pending {
+            out,
+            proven,
+            addresses: None,
+            authorized: None,
+        };
+        match (frame.peer.addresses_inside.assign, self.asked(ctx)) {
             (Assign::IfAsked | Assign::Required, Some(request)) => {
                 let question = Question::AssignAddress {
                     ike: frame.ike,
                     peer: frame.peer.name.clone(),
-                    identity: proven.identity.clone(),
-                    user: proven.eap_identity.clone(),
+                    identity: pending.proven.identity.clone(),
+                    user: pending.proven.eap_identity.clone(),
                     request,
                 };
                 self.waiting = Some(message_id);
-                self.addressed = Some((out, proven));
+                self.pending = Some(pending);
                 return Progress::Ask(Box::new(question));
             }
-            (Assign::Required, None) => Some(Err(DropReason::AddressRequired)),
-            _ => None,
-        };
-        self.finish(ctx, round, &out, proven, granted)
+            (Assign::Required, None) => {
+                pending.addresses = Some(Err(DropReason::AddressRequired));
+            }
+            _ => {}
+        }
+        self.finish(ctx, round, message_id, pending)
     }
 
     /// What the first request asks for.
@@ -176,9 +198,8 @@ impl Responder {
         &mut self,
         ctx: &mut Context<'_>,
         round: &Round<'_>,
-        out: &Outgoing,
-        proven: Proven,
-        addresses: Option<Result<Assignment, DropReason>>,
+        message_id: u32,
+        pending: Pending,
     ) -> Progress {
         let config = ctx.config;
         let frame = reframe(config, &round.frame, self.index);
@@ -192,17 +213,27 @@ impl Responder {
             Ok(payloads) => payloads,
             Err(reason) => return broken(ctx, &frame, &reason),
         };
-        let mut proved = Proved::read(&frame, proven.identity, &payloads);
-        proved.ppk = proven.ppk;
-        let assignment = addresses.as_ref().and_then(|a| a.as_ref().ok());
-        let child = match &addresses {
+        let assignment = pending.addresses.as_ref().and_then(|a| a.as_ref().ok());
+        let child = match &pending.addresses {
             // RFC 7296 §3.15.4: no child without the address that it is for.
-            Some(Err(reason)) => Err(reason.clone()),
-            _ => first_child(ctx, &frame, &payloads, assignment),
+            Some(Err(reason)) => Err(Stop::Refuse(reason.clone())),
+            _ => first_child(ctx, &frame, &payloads, assignment, pending.authorized),
         };
+        let child = match child {
+            Ok(child) => Ok(child),
+            Err(Stop::Refuse(reason)) => Err(reason),
+            Err(Stop::Ask(question)) => {
+                self.first = Some(first);
+                self.waiting = Some(message_id);
+                self.pending = Some(pending);
+                return Progress::Ask(question);
+            }
+        };
+        let mut proved = Proved::read(&frame, pending.proven.identity, &payloads);
+        proved.ppk = pending.proven.ppk;
         let options = &frame.peer.v2;
         let inner = Inner::build(|w| {
-            out.write(w)?;
+            pending.out.write(w)?;
             if let Some(assignment) = assignment {
                 configuration::write_reply(w, &request, assignment)?;
             }
@@ -291,12 +322,13 @@ fn first_child(
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
     assignment: Option<&Assignment>,
-) -> Result<Option<(Granted, Settled)>, DropReason> {
+    authorized: Option<bool>,
+) -> Result<Option<(Granted, Settled)>, Stop> {
     if payloads.sa.is_none() && payloads.ts_initiator.is_none() && payloads.ts_responder.is_none() {
         return if frame.peer.v2.childless {
             Ok(None)
         } else {
-            Err(DropReason::NoProposalChosen)
+            Err(DropReason::NoProposalChosen.into())
         };
     }
     let terms = Grant {
@@ -306,6 +338,9 @@ fn first_child(
         assignment,
     };
     let granted = grant(ctx, frame, payloads, &terms)?;
+    if let Some(question) = granted.authorize(ctx, frame, authorized)? {
+        return Err(Stop::Ask(Box::new(question)));
+    }
     let settled = granted.settle(ctx, None)?;
     Ok(Some((granted, settled)))
 }

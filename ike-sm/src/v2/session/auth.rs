@@ -232,7 +232,7 @@ impl Session {
         }
     }
 
-    fn ask(&mut self, ctx: &mut Context<'_>, question: Question) {
+    pub(in crate::v2) fn ask(&mut self, ctx: &mut Context<'_>, question: Question) {
         let kind = question.kind();
         let ticket = ctx.ask(self.id, Place::Phase1, question);
         let until = ctx.now.saturating_add(ctx.config.limits.question_time);
@@ -263,13 +263,30 @@ impl Session {
                     task.answer(ctx, round, answer)
                 });
             }
-            _ => {}
+            _ => self.authorized(ctx, matches!(answer, Answer::Authorize(true))),
         }
         Ok(())
     }
 
+    /// Whether a question is open.
+    pub(in crate::v2) const fn is_asking(&self) -> bool {
+        self.question.is_some()
+    }
+
+    /// Goes on with a request under the SA that waited.
+    fn authorized(&mut self, ctx: &mut Context<'_>, yes: bool) {
+        let parked = self.up_mut().and_then(|up| up.parked.take());
+        if let Some(parked) = parked {
+            let parked = *parked;
+            self.up_work(ctx, parked.path, &parked.header, parked.inner, Some(yes));
+        }
+    }
+
     /// Nobody has answered a question of ours.
     pub(super) fn unanswered(&mut self, ctx: &mut Context<'_>) {
+        if self.up().is_some() {
+            return self.authorized(ctx, false);
+        }
         let waiting = match &self.stage {
             Stage::Responder(_, task) => task.waits(),
             _ => None,
