@@ -78,6 +78,33 @@ fn i4_five_pings_get_five_answers_and_the_capture_has_its_keys() {
 }
 
 #[test]
+fn i5_the_same_over_ikev2_shows_the_session() {
+    let folder = std::env::temp_dir().join(format!("demo-test-v2-{}", std::process::id()));
+    let output = Command::new(env!("CARGO_BIN_EXE_gateway"))
+        .args(["demo", "--ikev2", "--log", "cisco", "--dir"])
+        .arg(&folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    for line in [
+        "ping 5 of 5 to 10.10.2.1: answer after",
+        "There are no IKEv1 SAs",
+        "Status:UP-ACTIVE, IKE count:1, CHILD count:1",
+        "Encr: AES-CBC, keysize: 256, Hash: SHA256, DH Grp:14, Auth sign: PSK, Auth verify: PSK",
+        "Child sa: local selector  10.10.1.0/0 - 10.10.1.255/65535",
+        "          remote selector 10.10.2.0/0 - 10.10.2.255/65535",
+        "#pkts encaps: 5, #pkts encrypt: 5, #pkts digest: 5",
+    ] {
+        assert!(text.contains(line), "no `{line}` in\n{text}");
+    }
+    let table = fs::read_to_string(folder.join("keys/ikev2_decryption_table")).unwrap();
+    assert_eq!(table.lines().count(), 1, "{table}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_mistake_in_the_file_names_file_line_and_field() {
     let file = std::env::temp_dir().join(format!("mistake-{}.toml", std::process::id()));
     fs::write(&file, "[gateway]\nname = \"east\"\nport = 70000\n").unwrap();

@@ -56,8 +56,8 @@ transport_on_demand() { # the first packet to the peer brings the SA up and is h
   ping_through a 3; both_up
 }
 if [ "${INTEROP_OURS:-gateway}" = gateway ]; then
-  scenario v1-transport-ours-ours 60 'transport mode, raw ESP: ping, files, rekeys; only ESP on the wire, no route left behind' transported direct
-  scenario v1-transport-ours-ours-v6 60 'transport mode over IPv6' transported 'direct v6'
-  scenario v1-transport-ours-ours-nat 60 'transport mode behind a NAT: checksums mended with NAT-OA' transport_nat
-  scenario v1-transport-ours-ours-demand 60 'transport mode on demand: the first packet is held, not lost' transport_on_demand
+  both transport-ours-ours 60 'transport mode, raw ESP: ping, files, rekeys; only ESP on the wire, no route left behind' transported direct
+  both transport-ours-ours-v6 60 'transport mode over IPv6' transported 'direct v6'
+  both transport-ours-ours-nat 60 'transport mode behind a NAT: checksums mended with NAT-OA' transport_nat
+  both transport-ours-ours-demand 60 'transport mode on demand: the first packet is held, not lost' transport_on_demand
 fi

@@ -42,7 +42,7 @@ wide() { # an ordinary link, and no smaller device in front of it
 }
 if [ "${INTEROP_OURS:-gateway}" = gateway ]; then
   # GV6: (1400 − 20 − 8 − 8 − 12) / 8 · 8 − 2 = 1350 and (1500 − 20 − 8 − 16 − 12) / 16 · 16 − 2 = 1438.
-  scenario v1-pmtu-ours-ours 60 'a hop of 1400 octets, raw ESP 3DES/SHA1: DF packets are told 1350, files cross' narrow both 1350 ENC=3des ESPENC=3des
-  scenario v1-pmtu-init 60 'a hop of 1400 octets, ESP in UDP towards strongSwan: DF packets are told 1326' narrow a 1326
+  both pmtu-ours-ours 60 'a hop of 1400 octets, raw ESP 3DES/SHA1: DF packets are told 1350, files cross' narrow both 1350 ENC=3des ESPENC=3des ESPAUTH=sha1
+  both pmtu-init 60 'a hop of 1400 octets, ESP in UDP towards strongSwan: DF packets are told 1326' narrow a 1326 ESPAUTH=sha1
   scenario v1-pmtu-wide 60 'an Ethernet link, AES/SHA1: 1438 octets fit, 1439 do not' wide
 fi

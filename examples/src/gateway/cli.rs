@@ -1,7 +1,7 @@
 //! The commands of the `gateway` binary.
 
 use super::{
-    config::{Config, LogStyle},
+    config::{Config, LogStyle, Version},
     control::{self, Reply, Request},
     demo,
     inside::Inside,
@@ -46,6 +46,9 @@ enum Command {
         /// How the negotiation is printed.
         #[arg(long, value_name = "STYLE", default_value_t = LogStyle::Compact, value_parser = LogStyle::from_str)]
         log: LogStyle,
+        /// IKEv2 instead of IKEv1.
+        #[arg(long)]
+        ikev2: bool,
     },
     /// One side of `demo --tun`, which starts it.
     #[command(hide = true)]
@@ -55,6 +58,8 @@ enum Command {
         dir: PathBuf,
         #[arg(long, value_parser = LogStyle::from_str)]
         log: LogStyle,
+        #[arg(long)]
+        ikev2: bool,
     },
     /// Check a configuration file and say what it means.
     Check {
@@ -133,8 +138,18 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<(), Box<dyn Error>> {
     match cli.command {
         Command::Run(run) => serve(run),
-        Command::Demo { tun, dir, log } => Ok(demo::run(dir, log, tun)?),
-        Command::DemoSide { name, dir, log } => Ok(demo::side(&name, dir, log)?),
+        Command::Demo {
+            tun,
+            dir,
+            log,
+            ikev2,
+        } => Ok(demo::run(dir, wish(log, ikev2), tun)?),
+        Command::DemoSide {
+            name,
+            dir,
+            log,
+            ikev2,
+        } => Ok(demo::side(&name, dir, wish(log, ikev2))?),
         Command::Check { config } => check(&config),
         Command::Status {
             socket,
@@ -145,6 +160,15 @@ fn dispatch(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Delete(named) => command(named, |name| Request::Delete { name }),
         Command::Rekey(named) => command(named, |name| Request::Rekey { name }),
     }
+}
+
+const fn wish(log: LogStyle, ikev2: bool) -> demo::Wish {
+    let version = if ikev2 {
+        Version::Ikev2
+    } else {
+        Version::Ikev1
+    };
+    demo::Wish { log, version }
 }
 
 fn serve(run: Run) -> Result<(), Box<dyn Error>> {

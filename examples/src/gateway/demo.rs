@@ -11,7 +11,7 @@ macro_rules! say {
 mod namespaces;
 
 use super::{
-    config::{Config, LogStyle},
+    config::{Config, LogStyle, Version},
     engine::Engine,
     inside::{Inside, Pinger, Stack},
     run::{self, Options, Runner},
@@ -59,6 +59,15 @@ const WEST: Side = Side {
     network: "10.10.2.0/24",
 };
 
+/// What the caller wants of the demo.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    /// How the negotiation is printed.
+    pub log: LogStyle,
+    /// The version of IKE.
+    pub version: Version,
+}
+
 const EAST_TUN: Side = Side {
     outer: Ipv4Addr::new(192, 0, 2, 1),
     ..EAST
@@ -72,16 +81,16 @@ const WEST_TUN: Side = Side {
 ///
 /// # Errors
 /// The sockets or files cannot be had, the tunnel does not come up, or a ping goes unanswered.
-pub fn run(folder: Option<PathBuf>, log: LogStyle, tun: bool) -> io::Result<()> {
+pub fn run(folder: Option<PathBuf>, wish: Wish, tun: bool) -> io::Result<()> {
     let folder = match folder {
         Some(folder) => folder,
         None => std::env::temp_dir().join(format!("gateway-demo-{}", std::process::id())),
     };
     fs::create_dir_all(&folder)?;
     if tun {
-        namespaces::run(&folder, log)
+        namespaces::run(&folder, wish)
     } else {
-        loopback(&folder, log)
+        loopback(&folder, wish)
     }
 }
 
@@ -89,14 +98,14 @@ pub fn run(folder: Option<PathBuf>, log: LogStyle, tun: bool) -> io::Result<()> 
 ///
 /// # Errors
 /// As [`run()`].
-pub fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()> {
-    namespaces::side(name, folder, log)
+pub fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
+    namespaces::side(name, folder, wish)
 }
 
-fn loopback(folder: &Path, log: LogStyle) -> io::Result<()> {
+fn loopback(folder: &Path, wish: Wish) -> io::Result<()> {
     let ports = free_ports()?;
-    let (mut west, mut far) = start(&WEST, &EAST, ports, log, folder, false)?;
-    let (mut east, mut near) = start(&EAST, &WEST, ports, log, folder, true)?;
+    let (mut west, mut far) = start(&WEST, &EAST, ports, wish, folder, false)?;
+    let (mut east, mut near) = start(&EAST, &WEST, ports, wish, folder, true)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     let waker = west.waker()?;
@@ -140,14 +149,19 @@ fn tell_files(folder: &Path) {
 }
 
 fn show_tables(name: &str, status: &Status) {
-    say!(
-        "\n{name}# show crypto isakmp sa\n{}",
-        status::isakmp_sa(status)
-    );
-    say!(
-        "{name}# show crypto isakmp sa detail\n{}",
-        status::isakmp_sa_detail(status)
-    );
+    let sessions = status::ikev2_sa(status);
+    if sessions.is_empty() {
+        say!(
+            "\n{name}# show crypto isakmp sa\n{}",
+            status::isakmp_sa(status)
+        );
+        say!(
+            "{name}# show crypto isakmp sa detail\n{}",
+            status::isakmp_sa_detail(status)
+        );
+    } else {
+        say!("\n{name}# show crypto isakmp sa\n{sessions}");
+    }
     say!("{name}# show crypto ipsec sa\n{}", status::ipsec_sa(status));
 }
 
@@ -155,12 +169,12 @@ fn start(
     side: &Side,
     other: &Side,
     ports: [u16; 2],
-    log: LogStyle,
+    wish: Wish,
     folder: &Path,
     record: bool,
 ) -> io::Result<(Runner, Engine)> {
     let file = folder.join(format!("{}.toml", side.name));
-    fs::write(&file, configuration(side, other, Some(ports)))?;
+    fs::write(&file, configuration(side, other, Some(ports), wish.version))?;
     let config = Config::load(&file).map_err(io::Error::other)?;
     let network = format!("{}/24", side.inner)
         .parse()
@@ -170,7 +184,7 @@ fn start(
         stack.ping(Pinger::new(other.inner, PINGS, Duration::from_millis(200)));
     }
     let options = Options {
-        log: Some(log),
+        log: Some(wish.log),
         prefix: format!("{} | ", side.name),
         keylog: record.then(|| folder.join("keys")),
         pcap: record.then(|| folder.join("demo.pcap")),
@@ -217,7 +231,15 @@ fn pings(east: &mut Runner, near: &mut Engine) -> io::Result<()> {
 }
 
 /// A side's file; with `ports` for a process without privileges.
-fn configuration(side: &Side, other: &Side, ports: Option<[u16; 2]>) -> String {
+fn configuration(side: &Side, other: &Side, ports: Option<[u16; 2]>, version: Version) -> String {
+    let policy = match version {
+        Version::Ikev1 => {
+            "[[isakmp-policy]]\npriority = 10\nencryption = \"aes-256\"\nhash = \"sha256\"\nauthentication = \"pre-share\"\n"
+        }
+        Version::Ikev2 => {
+            "[[ikev2-policy]]\npriority = 10\nencryption = \"aes-256\"\nintegrity = \"sha256\"\n"
+        }
+    };
     let (ports, nat) = match ports {
         Some([ike, natt]) => (
             format!("# Unprivileged: not 500 and 4500.\nport = {ike}\nnatt-port = {natt}\n"),
@@ -231,12 +253,7 @@ fn configuration(side: &Side, other: &Side, ports: Option<[u16; 2]>) -> String {
 name = "{name}"
 listen = "{outer}"
 {ports}
-[[isakmp-policy]]
-priority = 10
-encryption = "aes-256"
-hash = "sha256"
-authentication = "pre-share"
-group = 14
+{policy}group = 14
 lifetime = 28800
 
 [[transform-set]]
@@ -250,6 +267,7 @@ secret = "only for the demo"
 
 [[peer]]
 name = "{peer_name}"
+version = "{version}"
 address = "{peer}"
 {nat}dpd = {{ interval = 10, retry = 2, retries = 3 }}
 
@@ -299,15 +317,18 @@ mod tests {
 
     #[test]
     fn the_configurations_are_sound_and_fit_each_other() {
-        let parse = |a, b| Config::parse("demo", &configuration(a, b, Some([1, 2]))).unwrap();
-        let (east, west) = (parse(&EAST, &WEST), parse(&WEST, &EAST));
-        let [near, far] = [&east, &west].map(|c| &c.peer[0].tunnel[0]);
-        assert_eq!(near.local.get_ref(), far.remote.get_ref());
-        assert_eq!(
-            east.gateway.listen.0,
-            west.peer[0].hosts().collect::<Vec<_>>()
-        );
-        super::super::glue::ike_config(&east, true).unwrap();
-        Config::parse("demo", &configuration(&EAST_TUN, &WEST_TUN, None)).unwrap();
+        for version in [Version::Ikev1, Version::Ikev2] {
+            let parse =
+                |a, b| Config::parse("demo", &configuration(a, b, Some([1, 2]), version)).unwrap();
+            let (east, west) = (parse(&EAST, &WEST), parse(&WEST, &EAST));
+            let [near, far] = [&east, &west].map(|c| &c.peer[0].tunnel[0]);
+            assert_eq!(near.local.get_ref(), far.remote.get_ref());
+            assert_eq!(
+                east.gateway.listen.0,
+                west.peer[0].hosts().collect::<Vec<_>>()
+            );
+            super::super::glue::ike_config(&east, true).unwrap();
+            Config::parse("demo", &configuration(&EAST_TUN, &WEST_TUN, None, version)).unwrap();
+        }
     }
 }

@@ -4,12 +4,12 @@
 //! between them, live as long as the processes: nothing is left behind, however the demo ends.
 
 use super::{
-    EAST_TUN as EAST, PATIENCE, PINGS, Side, WEST_TUN as WEST, configuration, show_tables,
+    EAST_TUN as EAST, PATIENCE, PINGS, Side, WEST_TUN as WEST, Wish, configuration, show_tables,
     tell_files,
 };
 use crate::{
     gateway::{
-        config::{Config, LogStyle},
+        config::{Config, Version},
         inside::Inside,
         run::{self, Options},
     },
@@ -45,14 +45,14 @@ const IDENT: u16 = 0x4950;
 ///
 /// # Errors
 /// A process, a namespace, a device or an answer is not to be had.
-pub(super) fn run(folder: &Path, log: LogStyle) -> io::Result<()> {
+pub(super) fn run(folder: &Path, wish: Wish) -> io::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         let what = "`demo --tun` makes network namespaces and TUN devices: it needs root";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
     }
-    let mut west = Process::spawn(&WEST, folder, log)?;
+    let mut west = Process::spawn(&WEST, folder, wish)?;
     west.expect("ready")?;
-    let mut east = Process::spawn(&EAST, folder, log)?;
+    let mut east = Process::spawn(&EAST, folder, wish)?;
     east.expect("ready")?;
     east.say(&west.child.id().to_string())?;
     east.expect("cabled")?;
@@ -79,9 +79,11 @@ struct Process {
 }
 
 impl Process {
-    fn spawn(side: &Side, folder: &Path, log: LogStyle) -> io::Result<Self> {
+    fn spawn(side: &Side, folder: &Path, wish: Wish) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["demo-side", side.name, "--log", log.word(), "--dir"])
+            .args(["demo-side", side.name, "--log", wish.log.word()])
+            .args((wish.version == Version::Ikev2).then_some("--ikev2"))
+            .arg("--dir")
             .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -135,7 +137,7 @@ impl Drop for Process {
 ///
 /// # Errors
 /// As [`run`].
-pub(super) fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()> {
+pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
     let east = name == EAST.name;
     let (side, other) = if east { (&EAST, &WEST) } else { (&WEST, &EAST) };
     // However the parent ends, we end with it.
@@ -164,11 +166,11 @@ pub(super) fn side(name: &str, folder: PathBuf, log: LogStyle) -> io::Result<()>
         netlink.add_address(index, address)?;
     }
     let file = folder.join(format!("{name}.toml"));
-    fs::write(&file, configuration(side, other, None))?;
+    fs::write(&file, configuration(side, other, None, wish.version))?;
     let config = Config::load(&file).map_err(io::Error::other)?;
     let tun = Tun::create(&config.gateway.tun, config.gateway.mtu)?;
     let options = Options {
-        log: Some(log),
+        log: Some(wish.log),
         prefix: format!("{name} | "),
         keylog: east.then(|| folder.join("keys")),
         pcap: east.then(|| folder.join("demo.pcap")),

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::gateway::{
+    config::Proof,
     pairs::Pair,
     status::{ChildStatus, Counter, IkeStatus, Status, TunnelStatus},
     words,
@@ -36,7 +37,13 @@ impl Engine {
             ike: self
                 .endpoint
                 .ike_sas()
-                .map(|sa| ike_status(sa, now))
+                .map(|sa| {
+                    let mut status = ike_status(sa, now);
+                    if status.version == 2 && status.up_for.is_some() {
+                        (status.authentication, status.verified) = self.proofs(&status.peer);
+                    }
+                    status
+                })
                 .collect(),
             children: self
                 .pairs
@@ -62,6 +69,21 @@ impl Engine {
             routes: self.routing.words(),
             counters,
         }
+    }
+
+    /// What both ends of an IKE SA with `peer` prove themselves with, ours first.
+    fn proofs(&self, peer: &str) -> (String, String) {
+        let written = self.config.peer.iter().find(|p| p.name.get_ref() == peer);
+        let word = |proof: Option<Proof>| match proof {
+            Some(Proof::Signature) => "SIG".to_owned(),
+            Some(Proof::Eap) => "EAP".to_owned(),
+            _ => "PSK".to_owned(),
+        };
+        let auth = written.and_then(|p| p.auth.as_ref());
+        (
+            word(auth.map(|a| *a.local.get_ref())),
+            word(auth.map(|a| *a.remote.get_ref())),
+        )
     }
 
     /// The newest IKE SA with `peer` that is up.
@@ -114,7 +136,7 @@ fn ike_status(sa: ike_sm::IkeStatus, now: Duration) -> IkeStatus {
     let age = now.saturating_sub(up.since);
     status.identity = up.remote_id.to_string();
     status.up_for = Some(age.as_secs());
-    status.lifetime = Some(up.schedule.hard.saturating_sub(age).as_secs());
+    status.lifetime = Some(up.schedule.hard.as_secs().saturating_sub(age.as_secs()));
     status.capabilities = up.capabilities.to_string();
     match up.policy {
         AgreedPolicy::V1(p) => {
@@ -133,8 +155,6 @@ fn ike_status(sa: ike_sm::IkeStatus, now: Duration) -> IkeStatus {
             status.encryption = encryption.into();
             status.keysize = bits(octets);
             status.hash = hash.into();
-            status.authentication = "PSK".into();
-            status.verified = "PSK".into();
             status.group = words::group(suite.group);
         }
         _ => {}
