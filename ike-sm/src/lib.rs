@@ -69,7 +69,9 @@
 //! # RFCs
 //! IKEv1: 2407 (IPsec DOI), 2408 (ISAKMP), 2409 (IKE), 3706 (DPD), 3947 and 3948 (NAT traversal),
 //! 3526 (MODP groups), 3602 and 4868 (AES, SHA-2), 4304 (ESN). IKEv1 is historic (RFC 9395): it is
-//! here for the peers that speak nothing else.
+//! here for the peers that speak nothing else. IKEv2: 7296, 4555 (MOBIKE), 5282 (AEADs), 5998
+//! (EAP alone), 6023 (childless), 7383 (fragments), 7427 (signatures), 8598 (split DNS), 8784
+//! (post-quantum keys), 9242 and 9370 (additional key exchanges).
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
