@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use vrrp::{
-    Accept, Actions, Advertisement, ChecksumReading, Config, Event, GROUP_V4, Interval, Message,
-    Outcome, Priority, Received, Router, State, Track, TrackEffect, Version, Vrid,
+    Accept, Actions, Advertisement, ChecksumReading, Config, Deadline, Event, GROUP_V4, Interval,
+    Message, Outcome, Priority, Received, Router, State, Status, Track, TrackEffect, Version, Vrid,
 };
 
 use super::Feed;
@@ -130,10 +130,15 @@ pub fn router(data: &[u8]) {
 }
 
 fn step(router: &mut Router, event: Event<'_>, now: Duration) {
-    let before = fingerprint(router);
+    // A deadline that is due is never dropped, and there are many of them.
+    let due = router.next_deadline().is_some_and(|due| due.at <= now);
+    let before = match event {
+        Event::Deadline if due => None,
+        _ => Some(fingerprint(router)),
+    };
     let mut actions = Actions::new();
     match router.handle(event, now, &mut actions) {
-        Outcome::Dropped(reason) => assert_eq!(before, fingerprint(router), "{reason}"),
+        Outcome::Dropped(reason) => assert_eq!(before, Some(fingerprint(router)), "{reason}"),
         Outcome::Handled => {
             let next = router.next_deadline();
             if let (Event::Deadline, Some(next)) = (event, next) {
@@ -148,8 +153,8 @@ fn step(router: &mut Router, event: Event<'_>, now: Duration) {
 }
 
 /// Everything but the counters.
-fn fingerprint(router: &Router) -> String {
+fn fingerprint(router: &Router) -> (Status, Option<Deadline>) {
     let mut status = router.status(Duration::ZERO);
     status.counters = vrrp::Counters::default();
-    format!("{status:?} {:?}", router.next_deadline())
+    (status, router.next_deadline())
 }

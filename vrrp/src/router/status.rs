@@ -11,7 +11,7 @@ use crate::event::State;
 use crate::{Counters, Family, MacAddr, Priority, Version, Vrid};
 
 /// A snapshot of a virtual router.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
     /// Virtual Router Identifier.
