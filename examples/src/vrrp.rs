@@ -2,12 +2,13 @@
 //!
 //! The protocol is the `vrrp` crate's; here are its sockets, its clock and what it does to the
 //! machine: macvlan interfaces with the virtual MAC address or plain addresses, gratuitous ARP and
-//! neighbor advertisements, watched interfaces, `status` over a Unix socket. Addresses it adds are
-//! accepted by the machine (Accept_Mode is on): there is no packet filter here.
+//! neighbor advertisements, watched interfaces, `status` over a Unix socket. The machine takes
+//! packets to the addresses for itself unless `accept = false` (Accept_Mode) has iptables drop them.
 
 pub mod cli;
 pub mod config;
 mod control;
 mod daemon;
+mod filter;
 mod link;
 mod socket;

@@ -27,9 +27,10 @@ vrrp_net() {
 }
 vrrp_link_local() { local s; for s in a b; do ip -n "$(nsname $s)" -6 addr show dev eth0 scope link | grep -v tentative | grep fe80 >/dev/null || return 1; done; }
 
-# vrrp_settings K=V…: VERSION 2|3, FAMILY 4|6, INTERVAL seconds, UNICAST, PLAIN, PASSWORD, PREEMPT no, DELAY seconds, TRACK
+# vrrp_settings K=V…: VERSION 2|3, FAMILY 4|6, INTERVAL seconds, UNICAST, PLAIN, PASSWORD, PREEMPT no, DELAY seconds, TRACK,
+# ACCEPT no
 vrrp_settings() {
-  VERSION=3 FAMILY=4 INTERVAL=0.1 UNICAST= PLAIN= PASSWORD= PREEMPT=yes DELAY=0 TRACK=
+  VERSION=3 FAMILY=4 INTERVAL=0.1 UNICAST= PLAIN= PASSWORD= PREEMPT=yes DELAY=0 TRACK= ACCEPT=yes
   local kv; for kv in "$@"; do printf -v "${kv%%=*}" %s "${kv#*=}"; done
   VIRTUAL=10.88.0.100; [ "$FAMILY" = 4 ] || VIRTUAL=fd88::100
 }
@@ -55,6 +56,7 @@ vrrp_ours() {
     [ -z "$PLAIN$UNICAST" ] || echo "virtual-mac = false"
     [ -z "$PASSWORD" ] || echo "password = \"$PASSWORD\""
     [ "$PREEMPT" = yes ] || echo "preempt = false"
+    [ "$ACCEPT" = yes ] || echo "accept = false"
     [ "$DELAY" = 0 ] || echo "preempt-delay = $DELAY"
     [ -z "$TRACK" ] || [ "$1" = b ] || echo 'track = [{ interface = "uplink", decrement = 100 }]'
   } >"$1.toml"
@@ -194,6 +196,23 @@ wrong_packets() { # of another version, of another password: counted, and the st
   grep -q 'State is Master' <<<"$shown" || fail "wrong packets changed the state"
   grep -q 'Dropped for version errors: [1-9]' <<<"$shown" || fail "wrong packets are not counted: $shown"
 }
+
+no_accept() { # a master that is no owner answers for the address and takes nothing for itself
+  vrrp_pair ours keepalived ACCEPT=no "$@"
+  ns a sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+  vrrp_start a; master_is a 8 "alone"
+  ! answers >/dev/null || fail "the address answers pings"
+  expect 3 "the address is not resolved to the virtual MAC address: $(ip -n "$(nsname r)" neigh show "$VIRTUAL")" resolved
+  # What is behind the router is reached through it.
+  ip -n "$(nsname a)" addr add 10.99.0.1/32 dev lo; ip -n "$(nsname a)" addr add fd99::1/128 dev lo
+  ip -n "$(nsname r)" route add "$([ "$FAMILY" = 4 ] && echo 10.99.0.1 || echo fd99::1)" via "$VIRTUAL"
+  ns r ping -n -c 2 -i 0.2 -W 1 "$([ "$FAMILY" = 4 ] && echo 10.99.0.1 || echo fd99::1)" >/dev/null || fail "nothing passes the router"
+  vrrp_stop a
+  [ -z "$(ns a iptables -t raw -S PREROUTING | grep DROP; ns a ip6tables -t raw -S PREROUTING | grep -E 'DROP|135')" ] || fail "rules are left behind"
+}
+resolved() { ns r ping -n -c 1 -W 1 "$VIRTUAL" >/dev/null 2>&1 || :; ip -n "$(nsname r)" neigh show "$VIRTUAL" | grep -i '00:00:5e:00:0' >/dev/null; }
+scenario vrrp-no-accept 60 'without Accept_Mode: the address is resolved, the router forwards, and takes nothing for itself' no_accept
+scenario vrrp-no-accept-ip6 60 'the same over IPv6' no_accept FAMILY=6
 
 for vrrp_sides in ours-keepalived keepalived-ours keepalived-keepalived; do
   vrrp_first=${vrrp_sides%-*} vrrp_second=${vrrp_sides#*-}

@@ -109,6 +109,9 @@ struct RouterSection {
     startup_delay: Option<Spanned<f64>>,
     #[serde(default = "yes")]
     virtual_mac: bool,
+    /// Whether a master takes packets to the addresses for itself; RFC 9568 §6.1 would have it off, and pings fail then.
+    #[serde(default = "yes")]
+    accept: bool,
     #[serde(default)]
     learn_interval: bool,
     #[serde(default)]
@@ -247,8 +250,7 @@ impl RouterSection {
             ));
         }
         let mut protocol = vrrp::Config::new(version, vrid, &ips);
-        // The machine accepts what it holds the address of.
-        protocol.accept_mode = true;
+        protocol.accept_mode = self.accept;
         protocol.preempt = self.preempt;
         protocol.learn_interval = self.learn_interval;
         protocol.checksum = match self.checksum {

@@ -2,6 +2,7 @@
 
 use super::config::{Config, Object, Router};
 use super::control::Control;
+use super::filter::Filter;
 use super::link::{Holder, Interface};
 use crate::net::netlink::{Link, Netlink, Watch};
 use ipnet::IpNet;
@@ -47,6 +48,8 @@ struct Instance {
     source: Option<IpAddr>,
     holder: Holder,
     virtual_mac: bool,
+    /// What keeps packets to the addresses out, without Accept_Mode.
+    filter: Option<Filter>,
 }
 
 impl Daemon {
@@ -105,13 +108,18 @@ impl Daemon {
         interface
             .serve(family, !protocol.peers.is_empty())
             .map_err(named)?;
+        let mut device = link.name.clone();
         let holder = if virtual_mac && !protocol.priority.is_owner() {
             let digit = if family == Family::V4 { 4 } else { 6 };
-            let device = format!("vr{digit}-{}-{}", link.index, protocol.vrid);
+            device = format!("vr{digit}-{}-{}", link.index, protocol.vrid);
             let mac = protocol.vrid.mac(family);
             Holder::macvlan(&mut self.netlink, interface, &device, mac).map_err(named)?
         } else {
             Holder::Plain { index: link.index }
+        };
+        let filter = match protocol.accept_mode || protocol.priority.is_owner() {
+            true => None,
+            false => Some(Filter::install(&device, &addresses).map_err(named)?),
         };
         if !virtual_mac {
             protocol.announce_mac = Some(interface.mac);
@@ -131,6 +139,7 @@ impl Daemon {
             source,
             holder,
             virtual_mac,
+            filter,
         };
         self.instances.insert(key, instance);
         Ok(key)
@@ -192,7 +201,8 @@ impl Daemon {
     /// Stops all routers and takes everything off the machine again.
     fn stop(&mut self) {
         self.handle(SpeakerEvent::Shutdown);
-        for instance in self.instances.values() {
+        for instance in self.instances.values_mut() {
+            drop(instance.filter.take());
             if let Err(error) = instance.holder.drop_link(&mut self.netlink) {
                 eprintln!("vrrp: {}: {error}", instance.name);
             }

@@ -15,6 +15,7 @@ interval = 2
 preempt-delay = 60
 learn-interval = true
 password = "secret"
+accept = false
 track = [{ interface = "eth1", decrement = 100 }, { name = "upstream", fault = true }]
 
 [[router]]
@@ -39,6 +40,7 @@ fn a_whole_file() {
     assert_eq!(lan.protocol.interval.centiseconds(), 200);
     assert_eq!(lan.protocol.preempt_delay, Duration::from_secs(60));
     assert_eq!(lan.addresses[1].prefix_len(), 32);
+    assert!(!lan.protocol.accept_mode && lan6.protocol.accept_mode);
     assert_eq!(lan6.protocol.interval.centiseconds(), 29);
     assert_eq!(
         (lan6.protocol.version, lan6.virtual_mac),
@@ -103,27 +105,27 @@ fn every_error_names_file_line_and_field() {
         (
             "decrement = 100",
             "fault = false",
-            "vrrp.toml:16: router[0].track[0]: either `decrement` or `fault = true`",
+            "vrrp.toml:17: router[0].track[0]: either `decrement` or `fault = true`",
         ),
         (
             "name = \"lan6\"",
             "name = \"lan\"",
-            "vrrp.toml:19: router[1].name: a second router `lan`",
+            "vrrp.toml:20: router[1].name: a second router `lan`",
         ),
         (
             "\"fe80::5/64\", ",
             "",
-            "vrrp.toml:22: router[1].addresses: the first IPv6 address, 2001:db8::fe, is not link-local",
+            "vrrp.toml:23: router[1].addresses: the first IPv6 address, 2001:db8::fe, is not link-local",
         ),
         (
             "gap = 0.5",
             "gap = 0",
-            "vrrp.toml:26: router[1].announce: announcements repeat after no time",
+            "vrrp.toml:27: router[1].announce: announcements repeat after no time",
         ),
         (
             "virtual-mac",
             "virtual-mca",
-            "vrrp.toml:24: router[1].virtual-mca: unknown field `virtual-mca`",
+            "vrrp.toml:25: router[1].virtual-mca: unknown field `virtual-mca`",
         ),
     ];
     for (from, to, message) in cases {
@@ -138,6 +140,6 @@ fn every_error_names_file_line_and_field() {
     let error = parse("vrrp.toml", &taken).unwrap_err().to_string();
     assert_eq!(
         error,
-        "vrrp.toml:21: router[1].vrid: router `lan` has it already"
+        "vrrp.toml:22: router[1].vrid: router `lan` has it already"
     );
 }
