@@ -154,6 +154,9 @@ pub enum DropReason {
     /// There is no address inside the tunnel for the peer.
     #[error("no address inside the tunnel for this peer")]
     NoAddress,
+    /// The peer was sent to another gateway (RFC 5685).
+    #[error("the peer was sent to another gateway")]
+    Redirected,
     /// A cookie has to be brought back first (RFC 7296 §2.6).
     #[error("a cookie was asked for")]
     CookieWanted,

@@ -135,6 +135,10 @@ impl Session {
             &chain,
             raw.len(),
         );
+        if let Some(answer) = sa_init::redirect(&frame, &message, &ctx.config.wire) {
+            ctx.send(path, &answer);
+            return Err(DropReason::Redirected);
+        }
         let (init, crypt) = match sa_init::respond(ctx, &frame, &message) {
             Ok(settled) => settled,
             Err(reason) => {
@@ -465,6 +469,14 @@ impl Session {
             Reply::Again(request) => {
                 let request = Datagrams::from(request);
                 send(ctx, frame.path, &request);
+                self.window.resent(0, request, ctx.now, ctx.rng);
+                self.transition(ctx, Input::AskAgain, state, state);
+            }
+            Reply::Redirect(to, request) => {
+                let request = Datagrams::from(request);
+                self.path = frame.path;
+                self.path.remote.set_ip(to);
+                send(ctx, self.path, &request);
                 self.window.resent(0, request, ctx.now, ctx.rng);
                 self.transition(ctx, Input::AskAgain, state, state);
             }

@@ -203,3 +203,57 @@ fn rfc7296_s1_3_1_transport_mode_and_extended_sequence_numbers_are_agreed_on() {
     pair.run_for(secs(2));
     assert_eq!(pair.a.failed, [CloseReason::RefusedByPeer(14)]);
 }
+
+#[test]
+fn rfc5685_s3_an_initiator_goes_where_it_is_sent_and_b10_not_in_circles() {
+    let gateways = |to: &str| {
+        let (mut a, mut b) = configs(|_| {});
+        a.peers[0].addresses.push("192.0.2.3".parse().unwrap());
+        a.peers[0].initial_contact = false;
+        b.peers[0].v2.redirect_to = Some(to.parse().unwrap());
+        let mut pair = Pair::new(a, b);
+        pair.run_for(secs(1));
+        pair
+    };
+    let mut pair = gateways("192.0.2.3");
+    pair.fate = Box::new(|flight| {
+        flight.path.remote.ip() != "192.0.2.3".parse::<std::net::IpAddr>().unwrap()
+    });
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(2));
+    assert_eq!(pair.outcomes[0].1, Outcome::Dropped(DropReason::Redirected));
+    let ike = pair.a.endpoint.ike_sas().next().unwrap();
+    assert_eq!(ike.path.remote.ip().to_string(), "192.0.2.3");
+    // To an address that is not the peer's: nobody is followed there.
+    let mut pair = gateways("198.51.100.1");
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(2));
+    let ike = pair.a.endpoint.ike_sas().next().unwrap();
+    assert_eq!(ike.path.remote.ip().to_string(), B);
+    // Two gateways that send to each other, played by one.
+    let mut pair = gateways("192.0.2.3");
+    let mut answers = 0;
+    pair.fate = Box::new(move |flight| {
+        if flight.to_b {
+            flight.path.remote.set_ip(B.parse().unwrap());
+        } else {
+            answers += 1;
+            let at = flight.datagram.windows(4).position(|w| w == [192, 0, 2, 3]);
+            if let (Some(at), 0) = (at, answers % 2) {
+                flight.datagram[at + 3] = 2;
+            }
+        }
+        true
+    });
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(3));
+    assert_eq!(answered(&pair), 6, "followed as often as a turn is allowed");
+    pair.run_for(secs(20));
+    assert_eq!(answered(&pair), 6);
+}
+
+/// How many messages the initiator has taken in.
+fn answered(pair: &Pair) -> usize {
+    let taken = |o: &&(bool, Outcome)| !o.0 && o.1 == Outcome::Handled;
+    pair.outcomes.iter().filter(taken).count()
+}

@@ -1,6 +1,7 @@
 //! What a peer is told of IKEv2 alone.
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::IkeProposal;
@@ -29,11 +30,16 @@ pub struct V2Options {
     pub fragment: Option<u16>,
     /// The SA may move to other addresses (RFC 4555).
     pub mobike: bool,
+    /// As initiator, go where the peer sends us (RFC 5685), if the peer may be there by its
+    /// addresses and networks.
+    pub follow_redirects: bool,
+    /// As responder, send initiators that follow there instead of answering them.
+    pub redirect_to: Option<IpAddr>,
 }
 
 impl Default for V2Options {
     /// The proposals of [`IkeProposal::defaults`], one day, a window of 1, messages of up to 1,232
-    /// octets (what fits into an IPv6 packet of 1,280), childless SAs and MOBIKE allowed.
+    /// octets (what fits into an IPv6 packet of 1,280), childless SAs, MOBIKE and redirects allowed.
     fn default() -> Self {
         Self {
             proposals: IkeProposal::defaults(),
@@ -43,6 +49,8 @@ impl Default for V2Options {
             childless: true,
             fragment: Some(1232),
             mobike: true,
+            follow_redirects: true,
+            redirect_to: None,
         }
     }
 }

@@ -7,11 +7,12 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use bytes::Bytes;
 use crypto_suite::{ActiveKeyExchange, GroupId};
 use isakmp_wire::Flags;
-use isakmp_wire::v2::{Message, NotifyType, PayloadType};
+use isakmp_wire::v2::{Gateway, Message, Notify, NotifyType, PayloadType};
 
 use super::{Abilities, Announced, Init, build, derive, group_of, nonce};
 use crate::alg::v2 as alg;
@@ -41,6 +42,8 @@ pub(crate) struct Initiator {
     /// One for each group that was asked for, the latest last.
     attempts: Vec<Attempt>,
     cookie: Vec<u8>,
+    /// The gateway that has sent us here.
+    redirected_from: Option<IpAddr>,
     turns: u8,
     /// An error that nothing authenticates.
     pub(crate) hint: Option<NotifyType>,
@@ -59,6 +62,8 @@ pub(crate) enum Reply {
     Again(Bytes),
     /// An error that nothing authenticates.
     Hint,
+    /// Ask there, with this (RFC 5685 §3).
+    Redirect(IpAddr, Bytes),
     /// Keys are there.
     Settled(Box<Init>, Box<Crypt>, [u8; 8]),
 }
@@ -83,6 +88,7 @@ impl Initiator {
             offer,
             attempts: Vec::new(),
             cookie: Vec::new(),
+            redirected_from: None,
             turns: 0,
             hint: None,
         };
@@ -132,6 +138,13 @@ impl Initiator {
             w.key_exchange(method, exchange.public())?;
             w.nonce(&self.ni)?;
             nat::write(w, &nat)?;
+            if frame.peer.v2.follow_redirects {
+                w.notify(NotifyType::REDIRECT_SUPPORTED, &[])?;
+            }
+            if let Some(from) = self.redirected_from {
+                let from = Gateway::Address(from);
+                w.redirect(NotifyType::REDIRECTED_FROM, &from, &[])?;
+            }
             announced.write(w)
         })
     }
@@ -171,6 +184,9 @@ impl Initiator {
                 }
             };
         }
+        if let Some(notify) = payloads.notify(NotifyType::REDIRECT) {
+            return self.redirected(ctx, frame, notify);
+        }
         let error = payloads.error().ok_or(DropReason::UnexpectedMessage)?;
         if error.notify_type == NotifyType::INVALID_KE_PAYLOAD {
             let number = error
@@ -193,6 +209,50 @@ impl Initiator {
         }
         self.hint = Some(error.notify_type);
         Ok(Reply::Hint)
+    }
+
+    /// `<-- HDR(A,0), N(REDIRECT, New_GW_ID, Ni_data)`
+    fn redirected(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        notify: &Notify<'_>,
+    ) -> Result<Reply, DropReason> {
+        let bad = DropReason::BadPayload(PayloadType::NOTIFY.into());
+        let (gateway, nonce) = notify.redirect().ok_or(bad)?;
+        // RFC 5685 §3: discarded in silence without the nonce of the request.
+        if nonce != self.ni {
+            return Err(DropReason::Unauthenticated);
+        }
+        let Gateway::Address(to) = gateway else {
+            // A name: nothing here resolves names.
+            return Err(DropReason::NotOffered);
+        };
+        let here = frame.path.remote.ip();
+        let peer = frame.peer;
+        if !peer.v2.follow_redirects || peer.covers(to).is_none() || to == here {
+            return Err(DropReason::NotOffered);
+        }
+        if to.is_ipv4() != here.is_ipv4() {
+            return Err(DropReason::NotOffered);
+        }
+        // B10: redirects that lead in circles end.
+        self.may_turn()?;
+        let (before, cookie) = (self.redirected_from, core::mem::take(&mut self.cookie));
+        self.redirected_from = Some(here);
+        let mut path = frame.path;
+        path.remote.set_ip(to);
+        match self.again(ctx, &Frame { path, ..*frame }) {
+            Ok(request) => {
+                self.turns = self.turns.saturating_add(1);
+                self.hint = None;
+                Ok(Reply::Redirect(to, request))
+            }
+            Err(reason) => {
+                (self.redirected_from, self.cookie) = (before, cookie);
+                Err(reason)
+            }
+        }
     }
 
     fn may_turn(&self) -> Result<(), DropReason> {

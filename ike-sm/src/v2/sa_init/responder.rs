@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use bytes::Bytes;
-use isakmp_wire::v2::{Message, NotifyType, PayloadType};
+use isakmp_wire::v2::{Gateway, Message, NotifyType, PayloadType, Writer};
 use isakmp_wire::{Flags, Header, Limits};
 
 use super::{Abilities, Announced, Init, build, derive, group_of, nonce};
@@ -135,4 +135,20 @@ pub(crate) fn challenge(request: &Header, cookie: &[u8]) -> Option<Bytes> {
         data: cookie.to_vec(),
     };
     refuse(request, &told)
+}
+
+/// `<-- HDR(A,0), N(REDIRECT, New_GW_ID, Ni_data)`: to an initiator that follows, where others are to
+/// answer it (RFC 5685 §3).
+pub(crate) fn redirect(frame: &Frame<'_>, message: &Message<'_>, limits: &Limits) -> Option<Bytes> {
+    let to = Gateway::Address(frame.peer.v2.redirect_to?);
+    let payloads = Payloads::read(&message.payloads(), limits).ok()?;
+    if !payloads.has(NotifyType::REDIRECT_SUPPORTED) {
+        return None;
+    }
+    let ni = payloads.nonce?;
+    let spis = (frame.spis.initiator, [0; 8]);
+    let fill = |w: &mut Writer<'_>| w.redirect(NotifyType::REDIRECT, &to, ni).map(|_| ());
+    let answer = build(spis, Flags::RESPONSE, fill).ok()?;
+    let short = u32::try_from(answer.len()).is_ok_and(|len| len <= message.header.length);
+    short.then_some(answer)
 }
