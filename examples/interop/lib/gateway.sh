@@ -39,7 +39,9 @@ address = [${V[PEERS]:-$remote}]
 $([ "${V[AGGRESSIVE]}" = no ] || echo 'mode = "aggressive-exposing-psk-hash"')
 $([ "${V[DPD]}" = 0 ] || echo "dpd = { interval = ${V[DPD]}, retry = 1, retries = 3 }")
 
+${V[GWPEER]}
 $(gw_tunnels "$s")
+${V[GWTOP]}
 CONF
   } >"$d/gateway.toml"
   "$INTEROP_GATEWAY" check --config "$d/gateway.toml" >"$d/check.out" 2>&1 || fail "configuration of $s: $(tail -1 "$d/check.out")"
@@ -60,7 +62,7 @@ gw_tunnels() { # SIDE
   case ${V[KIDS]}-$s in
     wide-a) gw_tunnel net "$wide" "$b";;
     wide-b) gw_tunnel net "$b" "$wide";;
-    *) gw_tunnel net "\"$(gw_network "$s")\"" "\"${V[REMOTE]:-$(gw_network "$o")}\"";;
+    *) gw_tunnel net "\"${V[GWLOCAL]:-$(gw_network "$s")}\"" "\"${V[REMOTE]:-$(gw_network "$o")}\"";;
   esac
   case ${V[KIDS]}-$s in two-a) gw_tunnel net2 "\"$NET2_a\"" "$b";; two-b) gw_tunnel net2 "$b" "\"$NET2_a\"";; esac
 }

@@ -16,7 +16,7 @@ swan_start() { # SIDE, with the settings in V
   local s=$1 o d=$DIR/swan-$1 remote; o=$(other "$1")
   remote=$(outer "$o"); [ "$s" != b ] || [ "$TOPOLOGY" != nat ] || remote=%any
   mkdir -p "$d/swanctl"; : >"$d/charon.log"; rm -f "$d/vici.sock"
-  local load="load = openssl aes des sha1 sha2 md5 random nonce gmp hmac kdf kernel-libipsec kernel-netlink socket-default vici updown"
+  local load="load = openssl aes des sha1 sha2 md5 random nonce gmp hmac kdf kernel-libipsec kernel-netlink socket-default vici updown ${V[SWANLOAD]}"
   local legacy="openssl { load_legacy = yes }" raw="" program="/usr/sbin/charon-systemd"
   [ "${V[CHARON]}" != 6 ] || { load="" legacy="" raw="raw_esp = yes" program="$INTEROP_CHARON61 $d/strongswan.conf"; }
   cat >"$d/strongswan.conf" <<CONF
@@ -63,12 +63,13 @@ connections { peer {
   rand_time = 0
   keyingtries = 1
   unique = ${V[UNIQUE]}
-  local { auth = psk }
-  remote { auth = psk
-    id = %any }
+  local { ${V[SWANLOCAL]} }
+  remote { ${V[SWANREMOTE]} }
   children {
 $(swan_children "$s") } } }
-secrets { ike-peer { secret = "${V[PSK]}" } }
+secrets { ike-peer { secret = "${V[PSK]}" }
+  ${V[SWANSECRETS]} }
+${V[SWANTOP]}
 CONF
   STRONGSWAN_CONF=$d/strongswan.conf spawn "swan-$s" "$s" $program
   expect 8 "charon did not start on $s: $(tail -1 "$DIR/swan-$s.out")" test -S "$d/vici.sock"
@@ -80,7 +81,7 @@ swan_children() { # SIDE
   case ${V[KIDS]}-$s in
     wide-a) swan_child net "$wide" "$NET_b";;
     wide-b) swan_child net "$NET_b" "$wide";;
-    *) swan_child net "$(network "$s")" "${V[REMOTE]:-$(network "$o")}";;
+    *) swan_child net "${V[LOCALTS]:-$(network "$s")}" "${V[REMOTE]:-$(network "$o")}";;
   esac
   case ${V[KIDS]}-$s in two-a) swan_child net2 "$NET2_a" "$NET_b";; two-b) swan_child net2 "$NET_b" "$NET2_a";; esac
 }

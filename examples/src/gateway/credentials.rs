@@ -6,7 +6,7 @@ use super::{
     config::{self, Config, Proof, Scheme},
     pool::Pool,
 };
-use crypto_suite::{HashId, Secret, SignatureId};
+use crypto_suite::{HashId, Secret, SignatureId, WeakAlgorithm, WeakAlgorithms};
 use ike_sm::config::v2::{
     AddressOptions, AddressRequest, Assign, AuthOptions, Credential, EapMethod, LocalAuth, Ppk,
     RemoteAuth, SendCertificate, Wanted,
@@ -63,6 +63,11 @@ impl Credentials {
 
     /// Tells the endpoint's configuration what the file says of its peers.
     pub fn configure(&self, config: &Config, ike: &mut ike_sm::config::Config) {
+        // The file has no word for a signature over SHA-1, so nobody can have wished for one.
+        ike.weak = WeakAlgorithm::ALL
+            .iter()
+            .filter(|weak| **weak != WeakAlgorithm::Sha1Signature && ike.weak.permits(**weak))
+            .fold(WeakAlgorithms::NONE, |all, weak| all.with(*weak));
         for peer in &mut ike.peers {
             let written = config.peer.iter().find(|p| *p.name.get_ref() == peer.name);
             if let Some(written) = written {

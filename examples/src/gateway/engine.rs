@@ -1,5 +1,6 @@
 //! The gateway between its sockets: datagrams and inner packets in, the machines' actions done.
 
+mod assigned;
 mod commands;
 mod fitting;
 mod gre;
@@ -25,7 +26,7 @@ use esp::{IcmpLimiter, SelectorSet};
 use getrandom::SysRng;
 use ike_sm::{
     Action, Actions, Answer, ChildId, ChildUpdate, CloseReason, Command, DropReason, Endpoint,
-    Event, KeyLog, Outcome, Question,
+    Event, IkeId, KeyLog, Outcome, Question,
 };
 use rand_core::UnwrapErr;
 use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
@@ -55,6 +56,8 @@ const TRAFFIC_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Engine {
     config: Config,
     credentials: Credentials,
+    /// Addresses that peers have given us.
+    own_addresses: Vec<(IkeId, IpAddr)>,
     endpoint: Endpoint,
     rng: UnwrapErr<SysRng>,
     actions: Actions,
@@ -151,6 +154,7 @@ impl Engine {
         let routing = routing::Routing::new(&config, &parts.inside, parts.outside.mark())?;
         Ok(Self {
             credentials,
+            own_addresses: Vec::new(),
             mss_mtu: config.gateway.adjust_mss.then_some(config.gateway.mtu),
             hold: Hold::new(config.gateway.hold_packets, PATIENCE),
             config,
@@ -346,6 +350,11 @@ impl Engine {
                         .note(&format!("route to {}: {e}", route.destination));
                 }
             }
+            Action::Assigned {
+                ike,
+                peer,
+                assignment,
+            } => self.assigned(ike, &peer, &assignment),
             Action::IkeEstablished {
                 ike,
                 peer,
@@ -353,10 +362,14 @@ impl Engine {
                 ..
             } => {
                 self.credentials.established(ike, replaces);
+                if let Some(old) = replaces {
+                    self.keep_addresses(old, ike);
+                }
                 self.ike_established(&peer);
             }
             Action::IkeClosed { ike, peer, reason } => {
                 self.credentials.closed(ike);
+                self.drop_addresses(ike);
                 self.ike_closed(&peer, reason);
             }
             Action::ChildFailed { name, reason, .. } => self.child_failed(&name, reason),

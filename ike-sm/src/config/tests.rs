@@ -1,3 +1,5 @@
+mod auth;
+
 use std::string::ToString;
 use std::vec;
 

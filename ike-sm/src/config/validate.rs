@@ -1,5 +1,7 @@
 //! The checks behind [`Config::validate`].
 
+mod auth;
+
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -365,6 +367,7 @@ fn options(config: &Config, provider: &Provider, p: &PeerConfig, place: &Place) 
     if !(1..=16).contains(&v2.window) {
         return Err(range(place, "v2.window", v2.window.into(), "1 to 16"));
     }
+    auth::auth(config, provider, p, place)?;
     match v2.fragment {
         // RFC 7383 §2.5.1: room for headers, an IV, an ICV and a chunk worth its header.
         Some(size) if size < 256 => Err(range(place, "v2.fragment", size.into(), "at least 256")),

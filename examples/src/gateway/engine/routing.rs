@@ -102,6 +102,33 @@ impl Routing {
         self.change(routes, |kernel, route| kernel.routes.del(route))
     }
 
+    /// An address of our own inside a tunnel: what goes to `networks` has it as source.
+    pub(super) fn add_own(&mut self, address: IpAddr, networks: &[IpNet]) -> io::Result<()> {
+        let Some(kernel) = &mut self.kernel else {
+            return Ok(());
+        };
+        let family = |net: &&IpNet| net.addr().is_ipv4() == address.is_ipv4();
+        for network in networks.iter().filter(family) {
+            kernel.sources.insert(0, (*network, address));
+        }
+        kernel
+            .routes
+            .kernel()
+            .add_address(kernel.device, address.into())
+    }
+
+    /// It is ours no more.
+    pub(super) fn del_own(&mut self, address: IpAddr) -> io::Result<()> {
+        let Some(kernel) = &mut self.kernel else {
+            return Ok(());
+        };
+        kernel.sources.retain(|(_, own)| *own != address);
+        kernel
+            .routes
+            .kernel()
+            .del_address(kernel.device, address.into())
+    }
+
     pub(super) fn clear(&mut self) -> io::Result<()> {
         let Some(kernel) = &mut self.kernel else {
             return Ok(());

@@ -49,6 +49,11 @@ pub enum AuthRecord {
         /// The user, where the method tells.
         user: Option<String>,
     },
+    /// A user of EAP has not shown the password that is known here.
+    WrongPassword {
+        /// The user, as the peer calls itself: not proven.
+        user: String,
+    },
     /// A post-quantum pre-shared key is mixed in, or was left out as both sides allow.
     Ppk {
         /// Whether it is used.
@@ -66,7 +71,7 @@ impl AuthRecord {
             Self::Identity { accepted, .. } => !*accepted,
             Self::Certificate { refused, .. } => refused.is_some(),
             Self::Checked { error, .. } => error.is_some(),
-            Self::Failed(_) => true,
+            Self::Failed(_) | Self::WrongPassword { .. } => true,
             Self::Ours { .. } | Self::Eap { .. } | Self::Ppk { .. } => false,
         }
     }
@@ -111,6 +116,7 @@ impl fmt::Display for AuthRecord {
             } => write!(f, "AUTH of the peer by {method} refused: {error}"),
             Self::Eap { user: Some(user) } => write!(f, "EAP has authenticated {user}"),
             Self::Eap { user: None } => f.write_str("EAP has succeeded"),
+            Self::WrongPassword { user } => write!(f, "EAP: wrong password of {user}"),
             Self::Ppk { used: true } => f.write_str("post-quantum pre-shared key in use"),
             Self::Ppk { used: false } => f.write_str("no post-quantum pre-shared key in use"),
             Self::Failed(fault) => write!(f, "authentication failed: {fault}"),

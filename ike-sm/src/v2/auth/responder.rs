@@ -49,7 +49,7 @@ enum Asked {
     SharedKey,
     Certificate,
     Signature,
-    Password,
+    Password(String),
     Eap,
 }
 
@@ -138,11 +138,14 @@ impl Responder {
                 let signature = signature.ok_or(AuthFault::NoSignature)?;
                 self.ours = Some((signing.method, signing.data(&signature)?));
             }
-            (Asked::Password, Answer::EapPassword(password)) => {
+            (Asked::Password(user), Answer::EapPassword(password)) => {
                 let Stage::Local(server) = &mut self.stage else {
                     return Err(AuthFault::WrongAnswer.into());
                 };
                 let step = server.password(password.as_ref(), env.rng);
+                if server.refuses() {
+                    env.note(AuthRecord::WrongPassword { user });
+                }
                 return self.served(env, step);
             }
             (Asked::Eap, Answer::Eap(answer)) => return self.passed(env, answer),
@@ -327,10 +330,10 @@ impl Responder {
             ServerStep::NeedPassword { user } => {
                 let question = Question::EapPassword {
                     peer: env.peer.name.clone(),
-                    user,
+                    user: user.clone(),
                     ours: false,
                 };
-                Ok(self.ask(Asked::Password, question))
+                Ok(self.ask(Asked::Password(user), question))
             }
             ServerStep::Success { message, user, msk } => {
                 Ok(self.succeeded(env, message, Some(user), msk))

@@ -213,6 +213,12 @@ impl Server {
         ServerStep::Request(message(Code::Request, self.identifier, body))
     }
 
+    /// Whether the password that was looked up last was not the client's.
+    #[must_use]
+    pub const fn refuses(&self) -> bool {
+        matches!(self.state, State::Challenged(_) | State::FailureTold)
+    }
+
     fn challenge(&mut self, rng: &mut dyn CryptoRng) -> Vec<u8> {
         let mut challenge = [0; 16];
         rng.fill_bytes(&mut challenge);

@@ -1,0 +1,86 @@
+# Who is who in IKEv2: certificates made by strongSwan's pki, EAP-MSCHAPv2 in both roles, an address pool.
+PLUGINS="pem pkcs1 pkcs8 x509 pubkey constraints mgf1 curve25519 eap-identity eap-mschapv2"
+
+pki_make() { # rsa|ecdsa|ed25519: an authority and the certificates of both sides, in $DIR/pki and for strongSwan
+  local type=$1 n d=$DIR/pki size=(); mkdir -p "$d"
+  case $type in rsa) size=(--size 3072);; ecdsa) size=(--size 256);; esac
+  pki --gen --type "$type" "${size[@]}" --outform pem >"$d/ca.key"
+  pki --self --ca --in "$d/ca.key" --dn "O=lab, CN=lab CA" --outform pem >"$d/ca.pem"
+  for n in a b; do
+    pki --gen --type "$type" "${size[@]}" --outform pem >"$d/$n.key"
+    pki --issue --type priv --in "$d/$n.key" --cacert "$d/ca.pem" --cakey "$d/ca.key" --dn "O=lab, CN=$n.lab" --san "$n.lab" --outform pem >"$d/$n.pem"
+    mkdir -p "$DIR/swan-$n/swanctl"/{x509,x509ca,private}
+    cp "$d/ca.pem" "$DIR/swan-$n/swanctl/x509ca/"; cp "$d/$n.pem" "$DIR/swan-$n/swanctl/x509/"; cp "$d/$n.key" "$DIR/swan-$n/swanctl/private/"
+  done
+}
+# What each side says: names, and how it proves itself and the other.
+gw_auth() { # SIDE LOCAL REMOTE MORE
+  local s=$1 o d=$DIR/pki; o=$(other "$1")
+  printf 'local-id = "%s.lab"\nremote-id = "%s.lab"\n[peer.auth]\nlocal = "%s"\nremote = "%s"\n' "$s" "$o" "$2" "$3"
+  [ "$2" != signature ] || printf 'certificate = "%s"\nprivate-key = "%s"\n' "$d/$s.pem" "$d/$s.key"
+  [ "$3" != signature ] || printf 'authority = "%s"\n' "$d/ca.pem"
+  echo "${4:-}"
+}
+swan_pubkey() { printf 'auth = pubkey\ncerts = %s.pem\nid = %s.lab\n' "$1" "$1"; }
+swan_trusts() { printf 'auth = pubkey\ncacerts = ca.pem\nid = %s.lab\n' "$1"; }
+
+certificates() { # a|b (our side); a initiates
+  local type=$2 s; pair "$1"; shift 2
+  settings VERSION=2 ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256 SWANLOAD="$PLUGINS" "$@"
+  topology direct; pki_make "$type"; capture b
+  for s in b a; do
+    start $s GWPEER="$(gw_auth $s signature signature)" SWANLOCAL="$(swan_pubkey $s)" SWANREMOTE="$(swan_trusts "$(other $s)")"
+  done
+  initiate a; both_up; ping_through a 3; ping_through b 3; capture_end b
+  log_has "$OURS" 'peer authenticated by Digital Signature' || fail "we do not say how the peer has proven itself"
+  # Certificates of RSA keys do not fit one message of 1,280 octets.
+  [ "$type" != rsa ] || note "fragments $(tshark -r b.pcap -Y 'isakmp.nextpayload == 53 || isakmp.typepayload == 53' 2>/dev/null | wc -l)"
+}
+stranger() { # a certificate of another authority: refused, and the reason stays here
+  pair b; settings VERSION=2 ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256 SWANLOAD="$PLUGINS"
+  topology direct; pki_make ecdsa; mv "$DIR/pki" "$DIR/pki-a"
+  pki_make ecdsa; cp "$DIR/pki-a/a.pem" "$DIR/swan-a/swanctl/x509/"; cp "$DIR/pki-a/a.key" "$DIR/swan-a/swanctl/private/"
+  start b GWPEER="$(gw_auth b signature signature)"; start a SWANLOCAL="$(swan_pubkey a)" SWANREMOTE="$(swan_trusts b)"
+  ! try_initiate a || fail "a certificate of a stranger was accepted"
+  log_has b 'certificates of the peer refused: ' || fail "we do not say why"
+  log_has a 'AUTHENTICATION_FAILED|AUTH_FAILED' || fail "the peer was not told"
+}
+eap() { # a|b (our side); a is the user, b the gateway with a certificate; `wrong`: another password
+  local password=labsecret; pair "$1"
+  [ "${2:-}" != wrong ] || password=guess
+  settings VERSION=2 ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256 SWANLOAD="$PLUGINS"
+  topology direct; pki_make ecdsa
+  if [ "$1" = b ]; then
+    start b REMOTE=10.10.9.0/24 GWPEER="$(gw_auth b signature eap-mschapv2 'pool = "road"')" \
+      GWTOP=$'[[eap-user]]\nname = "alice"\npassword = "labsecret"\n[[pool]]\nname = "road"\nnetwork = "10.10.9.0/24"\ndns = "10.10.2.53"'
+    start a LOCALTS=dynamic SWAN='install_virtual_ip_on = lo' SWANCONN='vips = 0.0.0.0' SWANREMOTE="$(swan_trusts b)" \
+      SWANLOCAL=$'auth = eap-mschapv2\neap_id = alice\nid = a.lab' SWANSECRETS=$'eap-alice { id = alice\nsecret = '$password' }'
+  else
+    start b REMOTE=dynamic SWANCONN='pools = road' SWANTOP=$'pools { road { addrs = 10.10.9.0/24\ndns = 10.10.2.53 } }' SWANLOCAL="$(swan_pubkey b)" \
+      SWANREMOTE=$'auth = eap-mschapv2\neap_id = %any' SWANSECRETS=$'eap-alice { id = alice\nsecret = labsecret }'
+    start a GWLOCAL=0.0.0.0/0 GWPEER="$(gw_auth a eap-mschapv2 signature $'user = "alice"\nrequest-address = true')" GWTOP=$'[[eap-user]]\nname = "alice"\npassword = "'$password'"'
+  fi
+  if [ "${2:-}" = wrong ]; then
+    ! try_initiate a || fail "a wrong password was accepted"
+    log_has "$1" 'EAP: wrong password of alice|authentication failed: the server refused' || fail "we do not say why"
+    return
+  fi
+  initiate a; both_up
+  ns a ip -4 addr | grep -q 'inet 10.10.9.1/32' || fail "the user has no address of the pool"
+  ns a ping -n -q -c 3 -i 0.2 -W 2 -I 10.10.9.1 "$(inner b)" | tee ping.out || :
+  grep -q ' 3 received' ping.out || fail "ping from the assigned address"
+  [ "$1" = a ] || log_has b 'EAP has authenticated alice' || fail "we do not say whom EAP has authenticated"
+  if [ "$1" = a ]; then
+    delete a ike; expect 5 "the tunnel is still up" is_gone a
+    ! ns a ip -4 addr | grep -q 10.10.9.1 || fail "the address outlives its IKE SA"
+  fi
+}
+for type in ecdsa rsa ed25519; do
+  scenario v2-cert-$type-init 60 "IKEv2, $type certificates, we initiate" certificates a $type
+  scenario v2-cert-$type-resp 60 "IKEv2, $type certificates, they initiate" certificates b $type
+done
+scenario v2-cert-stranger 60 'IKEv2, a certificate of another authority is refused' stranger
+scenario v2-eap-client 60 'IKEv2, EAP-MSCHAPv2, we are the user' eap a
+scenario v2-eap-client-wrong 60 'IKEv2, EAP-MSCHAPv2, we are a user with a wrong password' eap a wrong
+scenario v2-eap-server 60 'IKEv2, EAP-MSCHAPv2, we are the server and give an address out of a pool' eap b
+scenario v2-eap-server-wrong 60 'IKEv2, EAP-MSCHAPv2, we refuse a wrong password' eap b wrong

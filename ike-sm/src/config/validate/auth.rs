@@ -1,0 +1,95 @@
+//! What proves identities in IKEv2, held against itself and against what can be done.
+
+use crypto_suite::{HashId, Provider, SignatureId};
+
+use super::{Check, fault, have, len, range, weak};
+use crate::config::v2::{Credential, EapMethod, LocalAuth, MAX_CHAIN, RemoteAuth};
+use crate::config::{Config, ConfigFault, PeerConfig, Place};
+
+/// Most schemes of a credential or a policy, and most authorities.
+const MAX_LIST: usize = 64;
+
+pub(super) fn auth(config: &Config, provider: &Provider, p: &PeerConfig, place: &Place) -> Check {
+    let auth = &p.auth;
+    match &auth.local {
+        LocalAuth::Psk => {}
+        LocalAuth::Signature(credential) => own(config, provider, credential, place)?,
+        LocalAuth::Eap { user, .. } => {
+            if user.is_empty() {
+                return Err(fault(place, "auth.local.user", ConfigFault::Missing));
+            }
+            mschapv2(provider, place, "auth.local")?;
+        }
+    }
+    match &auth.remote {
+        RemoteAuth::Psk => {}
+        RemoteAuth::Signature {
+            schemes,
+            authorities,
+        } => {
+            listed(config, provider, schemes, place, "auth.remote.schemes")?;
+            if authorities.len() > MAX_LIST {
+                let count = len(authorities);
+                let field = "auth.remote.authorities";
+                return Err(range(place, field, count, "at most 64"));
+            }
+        }
+        RemoteAuth::Eap { method, eap_only } => {
+            if matches!(method, EapMethod::MsChapV2 { .. }) {
+                mschapv2(provider, place, "auth.remote")?;
+            }
+            match &auth.local {
+                LocalAuth::Signature(_) => {}
+                _ if *eap_only => {}
+                LocalAuth::Eap { .. } => {
+                    let text = "EAP proves the initiator, one end can be that";
+                    return Err(fault(place, "auth", ConfigFault::Unsupported(text)));
+                }
+                LocalAuth::Psk => {
+                    let text = "an EAP server proves itself by a signature (RFC 7296 §2.16)";
+                    return Err(fault(place, "auth.local", ConfigFault::Unsupported(text)));
+                }
+            }
+        }
+    }
+    if let Some(ppk) = &auth.ppk {
+        let length = len(&ppk.id);
+        if length == 0 || length > 255 {
+            return Err(range(place, "auth.ppk.id", length, "1 to 255 octets"));
+        }
+    }
+    Ok(())
+}
+
+fn own(config: &Config, provider: &Provider, own: &Credential, place: &Place) -> Check {
+    if own.chain.len() > MAX_CHAIN {
+        let count = len(&own.chain);
+        return Err(range(place, "auth.local.chain", count, "at most 8"));
+    }
+    if own.schemes.is_empty() {
+        return Err(fault(place, "auth.local.schemes", ConfigFault::Missing));
+    }
+    listed(config, provider, &own.schemes, place, "auth.local.schemes")
+}
+
+fn listed(
+    config: &Config,
+    provider: &Provider,
+    schemes: &[SignatureId],
+    place: &Place,
+    field: &'static str,
+) -> Check {
+    if schemes.len() > MAX_LIST {
+        return Err(range(place, field, len(schemes), "at most 64"));
+    }
+    for scheme in schemes {
+        have(provider.signature(*scheme).is_some(), *scheme, place, field)?;
+        weak(config, *scheme, place, field)?;
+    }
+    Ok(())
+}
+
+fn mschapv2(provider: &Provider, place: &Place, field: &'static str) -> Check {
+    let there = provider.mschapv2.is_some() && provider.hash(HashId::Sha1).is_some();
+    have(there, "EAP-MSCHAPv2", place, field)
+}
