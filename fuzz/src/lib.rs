@@ -4,6 +4,7 @@
 //! A target panics where a law is broken: a decoder that does not give back what it read, a
 //! dropped event that changed state, a deadline that does not move on.
 
+pub mod eap;
 pub mod esp;
 pub mod gre;
 pub mod ike;
@@ -23,6 +24,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("gre_keepalive", gre::keepalive),
     ("ike_v1_responder", ike::v1_responder),
     ("ike_v1_session", ike::v1_session),
+    ("ike_v2_eap", eap::messages),
     ("ike_v2_fragments", v2::fragments),
     ("ike_v2_negotiation", v2::negotiation),
     ("ike_v2_protect", v2::protect),
