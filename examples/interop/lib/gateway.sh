@@ -37,6 +37,7 @@ name = "peer"
 version = "ikev${V[VERSION]}"
 address = [${V[PEERS]:-$remote}]
 $([ "${V[AGGRESSIVE]}" = no ] || echo 'mode = "aggressive-exposing-psk-hash"')
+$([ -z "${V[FRAGMENT]}" ] || echo "fragment-size = ${V[FRAGMENT]}")
 $([ "${V[DPD]}" = 0 ] || echo "dpd = { interval = ${V[DPD]}, retry = 1, retries = 3 }")
 
 ${V[GWPEER]}

@@ -7,14 +7,14 @@
 #   CHARON (5 or 6: which strongSwan)
 #   PSK DPD(seconds, 0 = off) DPDACTION KEEPALIVE(s) RETRY(s) VERSION UNIQUE IDLE(s, 0 = off)
 #   MODE(tunnel|transport) ESN(yes|no) REMOTE(network; empty = the other side's) TUNMTU EXTRA(lines of TOML)
-#   SWAN, SWANCONN (lines of strongswan.conf, of its connection)
+#   FRAGMENT (octets of a message of IKEv2 that is not split; ours)   SWAN, SWANCONN (lines of strongswan.conf, of its connection)
 #   PEERS(addresses, quoted): ours only   LOCALS(addresses): strongSwan's   TRIES(retransmissions)
 #   GWPEER GWTOP: lines of our file, within the peer and at its end; GWLOCAL: our network
 #   SWANLOCAL SWANREMOTE SWANSECRETS SWANLOAD SWANTOP LOCALTS: strongSwan's proofs, secrets, plugins, end of file, network
 declare -A DEFAULTS=([ENC]=aes128 [HASH]=sha1 [GROUP]=2 [IKELIFE]=0 [ESPENC]=aes128 [ESPAUTH]=sha1 [PFS]=no [CHILDLIFE]=0
   [PSK]=the-long-shared-secret [DPD]=0 [DPDACTION]=clear [KEEPALIVE]=20 [RETRY]=1.0 [VERSION]=1 [UNIQUE]=replace
   [CHARON]=5 [MODE]=tunnel [ESN]=no [EXTRA]= [IDLE]=0 [REMOTE]= [TUNMTU]=1400 [PEERS]= [LOCALS]= [TRIES]=8
-  [AGGRESSIVE]=no [KIDS]=one [SWAN]= [SWANCONN]=
+  [AGGRESSIVE]=no [KIDS]=one [SWAN]= [SWANCONN]= [FRAGMENT]=
   [GWPEER]= [GWTOP]= [SWANLOCAL]='auth = psk' [SWANREMOTE]=$'auth = psk\n    id = %any' [SWANSECRETS]= [SWANLOAD]= [LOCALTS]= [GWLOCAL]= [SWANTOP]=)
 declare -a SETTINGS=()
 settings() { SETTINGS+=("$@"); }

@@ -19,15 +19,47 @@ ping_mostly() {
 }
 both nat-moves 60 'the NAT changes its port in mid-session: we follow at once' nat_moves b
 
-mobike() { # The initiator's address changes; the tunnel goes with it.
+mobike() { # The initiator loses its address and has another: the SAs move, nothing is negotiated anew.
   pair "$1"; topology direct; capture b
-  ip -n "$(nsname a)" addr add 192.0.2.11/24 dev outer
-  start b; start a LOCALS=192.0.2.1,192.0.2.11
+  start b; start a LOCALS=192.0.2.1,192.0.2.11 $([ "$1" = b ] || echo RETRY=0.5)
   initiate a; both_up; ping_through a 2
-  step "a loses its address"; ip -n "$(nsname a)" addr del 192.0.2.1/24 dev outer
-  ip -n "$(nsname a)" addr show dev outer | grep -q 192.0.2.11 || ip -n "$(nsname a)" addr add 192.0.2.11/24 dev outer
-  expect 15 "the tunnel did not move" moved_to b 192.0.2.11
-  ping_through a 3; ping_through b 3
+  step "a's address changes"
+  ip -n "$(nsname a)" addr del 192.0.2.1/24 dev outer; ip -n "$(nsname a)" addr add 192.0.2.11/24 dev outer
+  expect 20 "the tunnel did not move" moved_to b 192.0.2.11
+  ping_through a 3; ping_through b 3; capture_end b
   [ "$(ikes_made b)" = 1 ] || fail "a new IKE SA was made instead"
+  [ "$(isakmp_count 'isakmp.exchangetype == 34')" = 2 ] || fail "IKE_SA_INIT again"
+  [ "$(isakmp_count 'isakmp.exchangetype == 37 && ip.src == 192.0.2.11')" -ge 1 ] || fail "no INFORMATIONAL from the new address"
 }
-moved_to() { case ${KIND[$1]} in gateway) gw_ask "$1" "any(c['active'] and c['remote'][0] == '$2' for c in s['children'])";; strongswan) swan_sas "$1" | grep -q "remote.*$2";; esac; }
+moved_to() {
+  case ${KIND[$1]} in
+    gateway) gw_ask "$1" "any(c['active'] and c['remote'][0] == '$2' for c in s['children'])";;
+    strongswan) swan_sas "$1" | grep -qE "remote .*@ $2";;
+  esac
+}
+scenario v2-init-mobike 60 'MOBIKE: our address changes, the tunnel moves' mobike a
+scenario v2-resp-mobike 60 'MOBIKE: their address changes, we follow' mobike b
+
+fragmented() { # Both sides split what is longer than a few hundred octets (RFC 7383).
+  pair "$1"; settings KIDS=wide ENC=aes256 HASH=sha512 FRAGMENT=256 SWAN='fragment_size = 200' SWANCONN='fragmentation = force'; topology direct; capture b
+  start b; start a; initiate a; both_up; ping_through a 3; capture_end b
+  local s n
+  for s in a b; do
+    n=$(isakmp_count "isakmp.typepayload == 53 && ip.src == $(outer $s)")
+    [ "$n" -ge 2 ] || fail "$n fragments (SKF) from $s, 2 at least expected"
+  done
+}
+scenario v2-init-fragments 60 'IKE_AUTH in fragments both ways, we initiate' fragmented a
+scenario v2-resp-fragments 60 'IKE_AUTH in fragments both ways, they initiate' fragmented b
+
+reauthenticated() { # The IKE SA is authenticated anew, make before break, under ping.
+  pair "$1"; topology direct; capture b
+  start "$OURS"; start "$PEER" SWAN='make_before_break = yes' SWANCONN='reauth_time = 5s'
+  initiate a; both_up; ping_through a 2
+  ping_begin a 12; ping_end; both_up 3; ping_through b 2; capture_end b
+  local made; made=$(( $(isakmp_count 'isakmp.exchangetype == 34') / 2 ))
+  [ "$made" -ge 2 ] || fail "$made IKE SAs in 12 s with a reauthentication every 5 s"
+  note "$made IKE SAs"
+}
+scenario v2-init-reauth 60 'they want us to authenticate anew (AUTH_LIFETIME): make before break, no packet lost' reauthenticated a
+scenario v2-resp-reauth 60 'they authenticate anew, make before break, no packet lost' reauthenticated b

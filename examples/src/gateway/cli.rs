@@ -196,10 +196,16 @@ fn serve(run: Run) -> Result<(), Box<dyn Error>> {
 fn check(path: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config::load(path)?;
     for peer in &config.peer {
-        let policies: Vec<_> = config
-            .policies(peer)
-            .map(|p| p.priority.get_ref().to_string())
-            .collect();
+        let policies: Vec<String> = match peer.version {
+            Version::Ikev1 => config
+                .policies(peer)
+                .map(|p| p.priority.get_ref().to_string())
+                .collect(),
+            Version::Ikev2 => config
+                .ikev2_policies(peer)
+                .map(|p| p.priority.get_ref().to_string())
+                .collect(),
+        };
         println!(
             "peer {} ({}), policies {}",
             peer.name.get_ref(),

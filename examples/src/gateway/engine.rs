@@ -4,6 +4,7 @@ mod assigned;
 mod commands;
 mod fitting;
 mod gre;
+mod moving;
 mod packets;
 mod report;
 mod routing;

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     capture::{Capture, KeyFiles},
-    net::udp::RecvBuffers,
+    net::{netlink::Watch, udp::RecvBuffers},
 };
-use mio::{Events, Interest, Poll, Token, Waker, event::Source};
+use mio::{Events, Interest, Poll, Token, Waker, event::Source, unix::SourceFd};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::{
@@ -30,6 +30,8 @@ const SIGNALS: Token = Token(0);
 const INSIDE: Token = Token(1);
 /// Another thread wants attention.
 const WAKER: Token = Token(2);
+/// Links and addresses.
+const LINKS: Token = Token(3);
 /// The first socket of the outer side.
 const OUTSIDE: Token = Token(16);
 /// The first of the GRE sockets and devices.
@@ -66,8 +68,12 @@ pub struct Options {
 pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Runner, Engine)> {
     let poll = Poll::new()?;
     let mut inside = inside;
+    let mut links = None;
     if let Inside::Tun(tun) = &mut inside {
         tun.register(poll.registry(), INSIDE, Interest::READABLE)?;
+        let watch = Watch::open()?;
+        SourceFd(&watch.fd()).register(poll.registry(), LINKS, Interest::READABLE)?;
+        links = Some(watch);
     }
     let mut outside = Outside::open(&config, poll.registry(), OUTSIDE)?;
     let gre = GreTunnels::open(&config, poll.registry(), GRE)?;
@@ -100,7 +106,7 @@ pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Run
             keys,
         },
     )?;
-    Ok((Runner::new(poll, control, options.signals)?, engine))
+    Ok((Runner::new(poll, control, links, options.signals)?, engine))
 }
 
 fn named(path: &Path, e: &io::Error) -> io::Error {
@@ -113,6 +119,7 @@ pub struct Runner {
     start: Instant,
     signals: Option<Signals>,
     control: Option<Control>,
+    links: Option<Watch>,
     buffers: RecvBuffers,
     packet: Vec<u8>,
     /// Sources that may have more to read.
@@ -124,7 +131,12 @@ impl Runner {
     ///
     /// # Errors
     /// Signal handling cannot be set up.
-    fn new(poll: Poll, control: Option<Control>, signals: bool) -> io::Result<Self> {
+    fn new(
+        poll: Poll,
+        control: Option<Control>,
+        links: Option<Watch>,
+        signals: bool,
+    ) -> io::Result<Self> {
         let signals = if signals {
             let mut signals = Signals::new([SIGTERM, SIGINT])?;
             signals.register(poll.registry(), SIGNALS, Interest::READABLE)?;
@@ -137,6 +149,7 @@ impl Runner {
             start: Instant::now(),
             signals,
             control,
+            links,
             buffers: RecvBuffers::new(),
             packet: vec![0; HEADROOM + 65_535 + TAILROOM],
             ready: BTreeSet::new(),
@@ -213,6 +226,12 @@ impl Runner {
                         .is_some_and(|s| s.pending().next().is_some())
                 }
                 WAKER => {}
+                LINKS => {
+                    if let Some(links) = &self.links {
+                        links.drain();
+                        engine.addresses_changed(self.start.elapsed());
+                    }
+                }
                 token if token >= CONTROL => self.clients(engine, token)?,
                 token => {
                     self.ready.insert(token);

@@ -182,6 +182,8 @@ pub struct Peer {
     pub nat_traversal: NatTraversal,
     /// IKEv2: how both ends prove themselves; absent, by a pre-shared key.
     pub auth: Option<Auth>,
+    /// IKEv2: octets of the longest message that is not split (RFC 7383).
+    pub fragment_size: Option<Spanned<u16>>,
     /// What it needs that is not quite as the RFC has it.
     #[serde(default, deserialize_with = "Quirks::deserialize")]
     pub quirks: Quirks,
@@ -456,6 +458,9 @@ impl Config {
             }
         }
         self.check_auth(peer)?;
+        if let Some(size) = peer.fragment_size.as_ref().filter(|s| *s.get_ref() < 256) {
+            return Err((size.span(), "at least 256 octets".into()));
+        }
         for tunnel in &peer.tunnel {
             unique(&tunnel.name)?;
             self.check_tunnel(peer, tunnel)?;

@@ -28,7 +28,11 @@ pub(super) fn options(config: &Config, peer: &config::Peer) -> Result<V2Options,
             .map(proposal)
             .collect::<Result<_, _>>()?;
     }
-    options.fragment = (!peer.quirks.no_fragmentation).then_some(FRAGMENT);
+    let size = peer
+        .fragment_size
+        .as_ref()
+        .map_or(FRAGMENT, |s| *s.get_ref());
+    options.fragment = (!peer.quirks.no_fragmentation).then_some(size);
     options.mobike = !peer.quirks.no_mobike;
     Ok(options)
 }
