@@ -56,6 +56,7 @@ gw_policy() {
   else
     printf '[[ikev2-policy]]\npriority = 10\nencryption = "%s"\nprf = "%s"\ngroup = [%s]\n' "$(gw_cipher "${V[ENC]}")" "${V[HASH]}" "${V[GROUP]// /, }"
     case ${V[ENC]} in *gcm*|*poly*) ;; *) echo "integrity = \"${V[HASH]}\"";; esac
+    [ -z "${V[ADDKE]}" ] || echo "additional = [${V[ADDKE]// /, }]"
   fi
 }
 gw_tunnels() { # SIDE

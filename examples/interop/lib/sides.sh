@@ -14,7 +14,7 @@
 declare -A DEFAULTS=([ENC]=aes128 [HASH]=sha1 [GROUP]=2 [IKELIFE]=0 [ESPENC]=aes128 [ESPAUTH]=sha1 [PFS]=no [CHILDLIFE]=0
   [PSK]=the-long-shared-secret [DPD]=0 [DPDACTION]=clear [KEEPALIVE]=20 [RETRY]=1.0 [VERSION]=1 [UNIQUE]=replace
   [CHARON]=5 [MODE]=tunnel [ESN]=no [EXTRA]= [IDLE]=0 [REMOTE]= [TUNMTU]=1400 [PEERS]= [LOCALS]= [TRIES]=8
-  [AGGRESSIVE]=no [KIDS]=one [SWAN]= [SWANCONN]= [FRAGMENT]=
+  [AGGRESSIVE]=no [ADDKE]= [KIDS]=one [SWAN]= [SWANCONN]= [FRAGMENT]=
   [GWPEER]= [GWTOP]= [SWANLOCAL]='auth = psk' [SWANREMOTE]=$'auth = psk\n    id = %any' [SWANSECRETS]= [SWANLOAD]= [LOCALTS]= [GWLOCAL]= [SWANTOP]=)
 declare -a SETTINGS=()
 settings() { SETTINGS+=("$@"); }

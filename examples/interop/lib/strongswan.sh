@@ -4,13 +4,14 @@
 
 # settings → strongSwan's words
 swan_ike() {
-  local g all=; for g in ${V[GROUP]}; do all+=-$(swan_group "$g"); done
+  local g n=0 all=; for g in ${V[GROUP]}; do all+=-$(swan_group "$g"); done
+  for g in ${V[ADDKE]}; do n=$((n + 1)); all+=-ke${n}_$(swan_group "$g"); done
   case ${V[ENC]} in *gcm*|*poly*) echo "${V[ENC]}-prf${V[HASH]}$all";; *) echo "${V[ENC]}-${V[HASH]}$all";; esac
 }
 swan_esp() { echo "${V[ESPENC]}$([ "${V[ESPAUTH]}" = none ] || echo "-${V[ESPAUTH]}")$([ "${V[PFS]}" = no ] || echo "-$(swan_group "${V[PFS]}")")"; }
 swan_group() {
   case $1 in 1) echo modp768;; 2) echo modp1024;; 5) echo modp1536;; 14) echo modp2048;; 15) echo modp3072;;
-    16) echo modp4096;; 19) echo ecp256;; 20) echo ecp384;; 21) echo ecp521;; 31) echo x25519;; *) fail "no strongSwan name for group $1";; esac; }
+    16) echo modp4096;; 19) echo ecp256;; 20) echo ecp384;; 21) echo ecp521;; 31) echo x25519;; 35) echo mlkem512;; 36) echo mlkem768;; 37) echo mlkem1024;; *) fail "no strongSwan name for group $1";; esac; }
 
 swan_start() { # SIDE, with the settings in V
   local s=$1 o d=$DIR/swan-$1 remote; o=$(other "$1")

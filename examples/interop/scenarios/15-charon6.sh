@@ -1,4 +1,4 @@
-# strongSwan 6.1 (peers/charon61): ESP without UDP on the wire, which 5.9.8 cannot do.
+# strongSwan 6.1 (peers/charon61): what 5.9.8 cannot do, ESP without UDP on the wire and ML-KEM.
 raw_esp() { # a|b K=V…
   tunnel "$1" CHARON=6 "${@:2}"; file_through a 2; capture_end b
   local raw udp
@@ -12,5 +12,15 @@ if [ "${INTEROP_OURS:-gateway}" = gateway ]; then
   for v in 1 2; do
     scenario "v$v-charon6-init-rawesp" 60 'raw ESP with strongSwan 6.1, we initiate' raw_esp a "VERSION=$v" ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256
     scenario "v$v-charon6-resp-rawesp" 60 'raw ESP with strongSwan 6.1, they initiate' raw_esp b "VERSION=$v" ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256
+  done
+  # RFC 9370: each additional exchange is a pair of IKE_INTERMEDIATE messages; ML-KEM-1024 goes in fragments.
+  mlkem() { # a|b K=V…
+    tunnel "$1" CHARON=6 "${@:2}"; capture_end b
+    [ "$(tshark -r b.pcap -Y 'isakmp.exchangetype == 43' 2>/dev/null | wc -l)" -ge 2 ] || fail "no IKE_INTERMEDIATE on the wire"
+    note "$(tshark -r b.pcap -Y 'isakmp.exchangetype == 43' 2>/dev/null | wc -l) messages of IKE_INTERMEDIATE"
+  }
+  for side in init:a resp:b; do
+    scenario "v2-charon6-${side%:*}-mlkem768" 60 'X25519 and ML-KEM-768 with strongSwan 6.1' mlkem "${side#*:}" ENC=aes256gcm16 GROUP=31 ADDKE=36 ESPENC=aes256gcm16 ESPAUTH=none
+    scenario "v2-charon6-${side%:*}-mlkem1024" 60 'P-256 and ML-KEM-1024, in fragments, with strongSwan 6.1' mlkem "${side#*:}" ENC=aes256gcm16 GROUP=19 ADDKE=37 ESPENC=aes256gcm16 ESPAUTH=none
   done
 fi
