@@ -75,6 +75,36 @@ eap() { # a|b (our side); a is the user, b the gateway with a certificate; `wron
     ! ns a ip -4 addr | grep -q 10.10.9.1 || fail "the address outlives its IKE SA"
   fi
 }
+ppk() { # a|b (our side), who initiates, whether it is required, what strongSwan knows: yes, no, other
+  local ours=$1 from=$2 required=$3 known=${4:-yes} s peer; pair "$ours"; peer=$PEER
+  topology direct
+  for s in b a; do
+    if [ "$s" = "$ours" ]; then
+      start $s GWPEER=$'[peer.auth]\nppk = { id = "key1", secret = "a-post-quantum-secret", required = '"$required"' }'
+    elif [ "$known" = yes ]; then
+      start $s SWANCONN=$'ppk_id = key1\nppk_required = '"$required" SWANSECRETS=$'ppk-key { id = key1\nsecret = a-post-quantum-secret }'
+    elif [ "$known" = other ]; then
+      # As responder strongSwan takes no identifier but the one that is configured.
+      start $s SWANCONN="$([ "$s" = b ] || echo 'ppk_id = key2')" SWANSECRETS=$'ppk-key { id = key2\nsecret = another-post-quantum-secret }'
+    else start $s; fi
+  done
+  if [ "$required-$known" = true-no ]; then
+    ! try_initiate "$from" || fail "an IKE SA without the required key"
+    return
+  fi
+  initiate "$from"; both_up; ping_through a 2; ping_through b 2
+  if [ "$known" = yes ]; then
+    log_has "$ours" 'post-quantum pre-shared key in use' || fail "we do not say that the key is used"
+    log_has "$peer" 'using PPK' || fail "strongSwan does not use the key"
+  fi
+}
+scenario v2-ppk-init 60 'IKEv2, a required post-quantum key (RFC 8784), we initiate' ppk a a true
+scenario v2-ppk-resp 60 'IKEv2, a required post-quantum key (RFC 8784), they initiate' ppk b a true
+scenario v2-ppk-optional-init 60 'IKEv2, an optional post-quantum key that they do not know, we initiate' ppk a a false no
+scenario v2-ppk-optional-resp 60 'IKEv2, an optional post-quantum key that they do not know, they initiate' ppk b a false no
+scenario v2-ppk-other-init 60 'IKEv2, an optional post-quantum key that they do not know, though they have another, we initiate' ppk a a false other
+scenario v2-ppk-other-resp 60 'IKEv2, an optional post-quantum key that we do not know, though we have another, they initiate' ppk b a false other
+scenario v2-ppk-missing 60 'IKEv2, a required post-quantum key that they do not know' ppk a a true no
 for type in ecdsa rsa ed25519; do
   scenario v2-cert-$type-init 60 "IKEv2, $type certificates, we initiate" certificates a $type
   scenario v2-cert-$type-resp 60 "IKEv2, $type certificates, they initiate" certificates b $type

@@ -61,7 +61,7 @@ pub enum SendCertificate {
     /// Always.
     #[default]
     Always,
-    /// When the peer has sent a certificate request.
+    /// As responder when the peer has sent a certificate request; as initiator always.
     IfAsked,
     /// Never: the peer knows the key.
     Never,

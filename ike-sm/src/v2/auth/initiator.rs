@@ -220,7 +220,7 @@ impl Initiator {
         if let LocalAuth::Signature(credential) = &env.peer.auth.local
             && credential.send != SendCertificate::Never
         {
-            // Whether the peer has asked is known from IKE_SA_INIT alone, and it may forget to.
+            // The request would have come in IKE_SA_INIT, where many responders leave it out.
             out.chain(&credential.chain);
         }
         out.certificate_request(&env.peer.auth.remote);
