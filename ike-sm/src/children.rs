@@ -6,6 +6,7 @@
 
 mod life;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -171,7 +172,8 @@ impl Child {
 /// All children.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
-    table: BTreeMap<ChildId, Child>,
+    /// Boxed: the nodes of the tree are half empty.
+    table: BTreeMap<ChildId, Box<Child>>,
     /// Inbound SPIs that are taken, negotiations under way included.
     spis: BTreeMap<u32, ChildId>,
     /// How many children want each route.
@@ -180,15 +182,15 @@ pub(crate) struct Children {
 
 impl Children {
     pub(crate) fn get(&self, id: ChildId) -> Option<&Child> {
-        self.table.get(&id)
+        self.table.get(&id).map(|child| &**child)
     }
 
     pub(crate) fn get_mut(&mut self, id: ChildId) -> Option<&mut Child> {
-        self.table.get_mut(&id)
+        self.table.get_mut(&id).map(|child| &mut **child)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Child> + '_ {
-        self.table.values()
+        self.table.values().map(|child| &**child)
     }
 
     /// The children of a peer, whatever IKE SA looks after them.
@@ -197,14 +199,13 @@ impl Children {
         peer: usize,
         remote_id: &'a Identity,
     ) -> impl Iterator<Item = &'a Child> + 'a {
-        self.table
-            .values()
+        self.iter()
             .filter(move |child| child.same_owner(peer, remote_id))
     }
 
     /// How many children an IKE SA looks after.
     pub(crate) fn count(&self, ike: IkeId) -> usize {
-        self.table.values().filter(|child| child.ike == ike).count()
+        self.iter().filter(|child| child.ike == ike).count()
     }
 
     /// The child of a peer that carries this traffic now.
@@ -228,8 +229,7 @@ impl Children {
         remote_id: &Identity,
         spi: u32,
     ) -> Option<&Child> {
-        self.table
-            .values()
+        self.iter()
             .find(|c| c.same_owner(peer, remote_id) && c.spi_out == spi)
     }
 
@@ -238,8 +238,7 @@ impl Children {
         let Some(child) = self.table.get(&id) else {
             return Vec::new();
         };
-        self.table
-            .values()
+        self.iter()
             .filter(|c| child.rivals(c))
             .map(|c| c.id)
             .collect()

@@ -142,7 +142,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         idle_at: None,
     };
     child.expire_at = Some(now.saturating_add(new.schedule.hard));
-    ctx.world.children.table.insert(new.id, child);
+    ctx.world.children.table.insert(new.id, Box::new(child));
     ctx.touch(TimerKey::Child(new.id));
 }
 
@@ -308,6 +308,7 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
     let Some(child) = ctx.world.children.table.remove(&id) else {
         return;
     };
+    let child = *child;
     ctx.touch(TimerKey::Child(id));
     // A new pair that waited for its peer to show itself waits no longer.
     let waiting: Vec<ChildId> = ctx

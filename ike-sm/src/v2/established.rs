@@ -264,6 +264,16 @@ impl Established {
         self.mobike && self.mover && self.verdict.is_some_and(Verdict::sends_keepalives)
     }
 
+    /// An idle SA keeps no room for exchanges.
+    pub(super) fn forget_room(&mut self) {
+        if self.tasks.is_empty() {
+            self.tasks = BTreeMap::new();
+        }
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+    }
+
     /// The type of the exchange of ours with this message ID.
     pub(super) fn exchange_of(&self, id: u32) -> Option<ExchangeType> {
         self.tasks.get(&id).map(Task::exchange)

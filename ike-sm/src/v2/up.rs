@@ -184,6 +184,7 @@ impl Session {
         let Some(task) = up.tasks.remove(&id) else {
             return;
         };
+        up.forget_room();
         let limits = ctx.config.wire;
         let chain = inner.payloads(&limits).map_err(DropReason::Malformed);
         if let Ok(chain) = &chain {

@@ -104,7 +104,7 @@ struct Theirs {
     next: u32,
     /// How many we take at once.
     size: u32,
-    seen: VecDeque<Seen>,
+    seen: Vec<Seen>,
 }
 
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Window {
             theirs: Theirs {
                 next: 0,
                 size: 1,
-                seen: VecDeque::new(),
+                seen: Vec::new(),
             },
         }
     }
@@ -165,12 +165,11 @@ impl Window {
     /// Takes a request in. Answers that left the window are forgotten.
     pub(crate) fn accept(&mut self, id: u32, fingerprint: Digest) {
         let theirs = &mut self.theirs;
-        theirs.seen.push_back(Seen {
-            id,
-            fingerprint,
-            answer: None,
-        });
-        while theirs.seen.iter().any(|seen| seen.id == theirs.next) {
+        let came = |theirs: &Theirs| {
+            let next = theirs.next;
+            next == id || theirs.seen.iter().any(|seen| seen.id == next)
+        };
+        while came(theirs) {
             let Some(next) = theirs.next.checked_add(1) else {
                 break;
             };
@@ -180,6 +179,13 @@ impl Window {
         theirs
             .seen
             .retain(|seen| seen.id >= keep || seen.answer.is_none());
+        // An idle SA keeps one answer and no room for more.
+        theirs.seen.reserve_exact(1);
+        theirs.seen.push(Seen {
+            id,
+            fingerprint,
+            answer: None,
+        });
     }
 
     /// What answers the request of this message ID, now and when it comes again.
@@ -255,6 +261,10 @@ impl Window {
     /// The response to the request of this message ID has come.
     pub(crate) fn answered(&mut self, id: u32) {
         self.ours.waiting.retain(|waiting| waiting.id != id);
+        if self.ours.waiting.is_empty() {
+            // An idle SA keeps no room for them.
+            self.ours.waiting = VecDeque::new();
+        }
     }
 
     /// When a request goes out again or is given up.
