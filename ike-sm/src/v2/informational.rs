@@ -84,6 +84,15 @@ pub(super) fn respond(
     })
 }
 
+/// Whether a request deletes its own IKE SA.
+pub(super) fn deletes_ike(inner: &Inner, ctx: &Context<'_>) -> bool {
+    let limits = ctx.config.wire;
+    let chain = inner.payloads(&limits).ok();
+    let payloads = chain.as_ref().and_then(|c| Payloads::read(c, &limits).ok());
+    let of_ike = |p: &Payloads<'_>| p.deletes.iter().any(|d| d.protocol_id == ProtocolId::IKE);
+    payloads.is_some_and(|p| of_ike(&p))
+}
+
 fn build(
     fill: impl FnOnce(&mut isakmp_wire::v2::Writer<'_>) -> Result<(), isakmp_wire::BuildError>,
 ) -> Result<Inner, DropReason> {

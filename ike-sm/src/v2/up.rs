@@ -88,6 +88,12 @@ impl Session {
         let now = ctx.now;
         let Some(up) = self.up_mut() else { return };
         up.heard(now);
+        // RFC 7296 §2.25.2: of two rekeys at once this is the one that the peer keeps, unless it
+        // deletes it now.
+        let (old, known) = (self.replaces, ctx.world.standing.contains_key(&self.id));
+        if let Some(old) = old.filter(|_| !known && !informational::deletes_ike(&inner, ctx)) {
+            ctx.effect(Effect::Adopt(old, self.id));
+        }
         self.up_work(ctx, path, header, inner, None);
     }
 
@@ -469,6 +475,12 @@ impl Session {
         deleted
     }
 
+    /// Whether a child belongs to this SA. Those of the SA that it takes the place of do as soon as
+    /// the peer, who made it, uses it.
+    pub(super) fn owns(&self, child: &children::Child) -> bool {
+        child.ike == self.id || self.replaces == Some(child.ike)
+    }
+
     /// Tells the peer that a child is gone.
     pub(crate) fn tell_deleted(&mut self, ctx: &mut Context<'_>, child: &DeletedChild) {
         let _closing = self.want(ctx, Want::Delete(alloc::vec![*child]));
@@ -603,10 +615,11 @@ pub(super) fn remove_deleted(
 ) -> Vec<u32> {
     let mut ours = Vec::new();
     for spi in spis {
-        let found =
-            ctx.world.children.iter().find(|c| {
-                c.ike == session.id && c.spi_out == spi && c.suite.protocol() == protocol
-            });
+        let found = ctx
+            .world
+            .children
+            .iter()
+            .find(|c| session.owns(c) && c.spi_out == spi && c.suite.protocol() == protocol);
         let Some(child) = found else {
             if let Some(up) = session.up_mut() {
                 up.deleted_unknown(spi);

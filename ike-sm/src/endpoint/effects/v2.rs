@@ -43,6 +43,9 @@ impl Call<'_> {
         let Some(session) = self.endpoint.sessions.get(&new) else {
             return;
         };
+        if self.endpoint.world.standing.contains_key(&new) {
+            return;
+        }
         let (head, rank) = (session.head(), session.rank());
         let Some(before) = self.endpoint.world.standing.get_mut(&old) else {
             return;

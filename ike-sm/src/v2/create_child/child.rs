@@ -58,7 +58,7 @@ impl ChildTask {
             Some(old) => {
                 // It may have gone while this waited.
                 let old = ctx.world.children.get(old);
-                let old = old.filter(|c| c.ike == session.id);
+                let old = old.filter(|c| session.owns(c));
                 let old = old.ok_or(DropReason::NoSuchObject)?;
                 Some((protocol_id(old.suite.protocol()), old.spi_in))
             }
@@ -309,9 +309,7 @@ fn rekeyed(
         return Err(DropReason::TemporaryFailure);
     }
     let found = ctx.world.children.iter().find(|c| {
-        c.ike == session.id
-            && c.spi_out == spi
-            && protocol_id(c.suite.protocol()) == notify.protocol_id
+        session.owns(c) && c.spi_out == spi && protocol_id(c.suite.protocol()) == notify.protocol_id
     });
     let child = found.ok_or(DropReason::ChildNotFound(spi))?;
     Ok(Some((child.id, child.config)))

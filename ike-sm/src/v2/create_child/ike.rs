@@ -135,9 +135,13 @@ fn ours_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Session) {
     let ours = next.up().map(|up| up.rank.clone()).unwrap_or_default();
     let Some(up) = session.up_mut() else { return };
     let (rival, closing) = (up.rival.take(), up.closing_reason());
-    up.replaced = true;
+    let late = core::mem::replace(&mut up.replaced, true);
     ctx.world.newborn.push(next);
     ctx.effect(Effect::Born);
+    if late && closing.is_none() {
+        // The peer uses its own already.
+        return ctx.effect(Effect::DeleteIke(new, CloseReason::Replaced));
+    }
     if let Some(reason) = closing {
         // The end was ordered while this was under way. At the peer all has moved already.
         return ctx.effect(Effect::DeleteIke(new, reason));
