@@ -245,8 +245,13 @@ fn a_secret_does_not_print() {
 #[test]
 fn the_sample_file_is_sound_and_its_branch_is_awaited() {
     let config = parse(include_str!("../../../gateway.toml")).unwrap();
-    assert_eq!(config.peer[0].tunnel[0].start(), Start::OnDemand);
-    assert_eq!(config.peer[1].tunnel[0].start(), Start::Passive);
+    let start = |name: &str| {
+        let peer = config.peer.iter().find(|p| p.name.get_ref() == name);
+        peer.unwrap().tunnel[0].start()
+    };
+    assert_eq!(start("partner"), Start::OnDemand);
+    assert_eq!(start("site2"), Start::OnDemand);
+    assert_eq!(start("branch"), Start::Passive);
 }
 
 #[test]
