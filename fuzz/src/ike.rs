@@ -1,4 +1,4 @@
-//! The IKEv1 machines. Their provider encrypts nothing and its PRF ignores what it is given, so that
+//! The machines of both versions. Their provider encrypts nothing and its PRF ignores what it is given, so that
 //! changed messages pass HASH payloads: every change is one made before encryption.
 
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::Feed;
 
-const A: &str = "192.0.2.1:500";
-const B: &str = "192.0.2.2:500";
+pub(crate) const A: &str = "192.0.2.1:500";
+pub(crate) const B: &str = "192.0.2.2:500";
 /// More of these from one event than any exchange has use for.
 const MANY_ACTIONS: usize = 4096;
 
@@ -36,7 +36,7 @@ impl Prf for Blind {
     }
 }
 
-static BLIND: Provider = Provider {
+pub(crate) static BLIND: Provider = Provider {
     prfs: &[
         &Blind(PrfId::HmacMd5),
         &Blind(PrfId::HmacSha1),
@@ -47,15 +47,25 @@ static BLIND: Provider = Provider {
     ..insecure::UNCHECKED
 };
 
-struct End {
-    endpoint: Endpoint,
+pub(crate) struct End {
+    pub(crate) endpoint: Endpoint,
     rng: ChaCha20Rng,
-    ikes: Vec<IkeId>,
-    children: Vec<ChildId>,
+    pub(crate) ikes: Vec<IkeId>,
+    pub(crate) children: Vec<ChildId>,
 }
 
 impl End {
     fn new(own: &str, peer: &str, seed: u64) -> Option<Self> {
+        Self::with(own, peer, seed, &BLIND, |_| {})
+    }
+
+    pub(crate) fn with(
+        own: &str,
+        peer: &str,
+        seed: u64,
+        provider: &'static Provider,
+        change: impl Fn(&mut PeerConfig),
+    ) -> Option<Self> {
         let (own, peer): (SocketAddr, SocketAddr) = (own.parse().ok()?, peer.parse().ok()?);
         let mut config = Config::default();
         let mut of_peer = PeerConfig::new("peer");
@@ -68,13 +78,14 @@ impl End {
         of_peer
             .children
             .push(ChildConfig::new("net", net(own)?, net(peer)?));
+        change(&mut of_peer);
         config.peers.push(of_peer);
         let key = Secret::from(&b"secret"[..]);
         config
             .psks
             .insert(PskOwner::Prefix(Prefix::host(peer.ip())), key);
         Some(Self {
-            endpoint: Endpoint::new(config, &BLIND).ok()?,
+            endpoint: Endpoint::new(config, provider).ok()?,
             rng: ChaCha20Rng::seed_from_u64(seed),
             ikes: Vec::new(),
             children: Vec::new(),
@@ -82,7 +93,7 @@ impl End {
     }
 
     /// One event; gives what it sends. Asserts the laws that can be seen from outside.
-    fn feed(&mut self, event: Event<'_>, now: Duration) -> Vec<(Path, Vec<u8>)> {
+    pub(crate) fn feed(&mut self, event: Event<'_>, now: Duration) -> Vec<(Path, Vec<u8>)> {
         let deadline = matches!(event, Event::Deadline);
         let before = format!("{:?}", self.endpoint.state());
         let mut actions = Actions::new();
@@ -126,7 +137,7 @@ impl End {
     }
 }
 
-fn path(local: &str, remote: &str) -> Option<Path> {
+pub(crate) fn path(local: &str, remote: &str) -> Option<Path> {
     Some(Path {
         local: local.parse().ok()?,
         remote: remote.parse().ok()?,
@@ -136,10 +147,14 @@ fn path(local: &str, remote: &str) -> Option<Path> {
 
 /// Datagrams of a stranger, and time.
 pub fn v1_responder(data: &[u8]) {
+    if let Some(end) = End::new(B, A, 1) {
+        responder(end, data);
+    }
+}
+
+pub(crate) fn responder(mut end: End, data: &[u8]) {
     let mut feed = Feed(data);
-    let (Some(mut end), Some(path)) = (End::new(B, A, 1), path(B, A)) else {
-        return;
-    };
+    let Some(path) = path(B, A) else { return };
     let mut now = Duration::ZERO;
     while let Some(wait) = feed.byte() {
         now += Duration::from_millis(u64::from(wait) * 100);
@@ -163,10 +178,13 @@ pub fn v1_responder(data: &[u8]) {
 
 /// An established pair: messages are changed, repeated, lost, made up; both ends keep the laws.
 pub fn v1_session(data: &[u8]) {
-    let (Some(a), Some(b), Some(a_to_b)) = (End::new(A, B, 1), End::new(B, A, 2), path(A, B))
-    else {
-        return;
-    };
+    if let (Some(a), Some(b)) = (End::new(A, B, 1), End::new(B, A, 2)) {
+        session(a, b, data);
+    }
+}
+
+pub(crate) fn session(a: End, b: End, data: &[u8]) {
+    let Some(a_to_b) = path(A, B) else { return };
     let b_to_a = Path {
         local: a_to_b.remote,
         remote: a_to_b.local,
@@ -188,7 +206,7 @@ pub fn v1_session(data: &[u8]) {
         children: Vec::new(),
     };
     act(&mut ends, &mut flights, 0, Event::Command(start), now);
-    for _ in 0..16 {
+    for _ in 0..64 {
         if flights.is_empty() {
             break;
         }
@@ -308,7 +326,14 @@ fn change(message: &mut Vec<u8>, feed: &mut Feed<'_>) {
     mend_length(message);
 }
 
+/// Makes the lengths right that a change has made wrong: that of the header, and of an SK or SKF
+/// payload that stands alone behind it.
 fn mend_length(message: &mut [u8]) {
+    let sealed = message.get(16).is_some_and(|next| matches!(next, 46 | 53));
+    let rest = u16::try_from(message.len().saturating_sub(28)).unwrap_or(0);
+    if let (true, Some(field)) = (sealed, message.get_mut(30..32)) {
+        field.copy_from_slice(&rest.to_be_bytes());
+    }
     let len = u32::try_from(message.len()).unwrap_or(0).to_be_bytes();
     if let Some(field) = message.get_mut(24..28) {
         field.copy_from_slice(&len);

@@ -8,6 +8,7 @@ pub mod eap;
 pub mod esp;
 pub mod gre;
 pub mod ike;
+pub mod ike_v2;
 pub mod isakmp;
 pub mod nat;
 pub mod v2;
@@ -27,7 +28,10 @@ pub const ALL: &[(&str, Target)] = &[
     ("ike_v2_eap", eap::messages),
     ("ike_v2_fragments", v2::fragments),
     ("ike_v2_negotiation", v2::negotiation),
+    ("ike_v2_pair", ike_v2::v2_pair),
     ("ike_v2_protect", v2::protect),
+    ("ike_v2_responder", ike_v2::v2_responder),
+    ("ike_v2_session", ike_v2::v2_session),
     ("isakmp_attributes", isakmp::attributes),
     ("isakmp_message", isakmp::message),
     ("isakmp_v1_chain", isakmp::v1_chain),
