@@ -102,7 +102,6 @@ mod responder {
             });
     }
 
-    /// With it the public-key work of the responder that waited for the initiator to prove itself.
     #[divan::bench(args = V2_GROUPS)]
     fn ike_auth(bencher: Bencher<'_, '_>, group: GroupId) {
         let mut rng = ChaCha20Rng::seed_from_u64(7);
@@ -146,10 +145,12 @@ fn endpoint(own: u8, with: With, provider: &'static Provider) -> Endpoint {
     entry.addresses.push(address(peer));
     entry.local_address = Some(address(own));
     entry.version = with.version;
-    entry.policies.push(Phase1Policy {
-        group: with.group,
-        ..Phase1Policy::new(1)
-    });
+    if with.version == IkeVersion::V1 {
+        entry.policies.push(Phase1Policy {
+            group: with.group,
+            ..Phase1Policy::new(1)
+        });
+    }
     entry.v2.proposals = vec![IkeProposal {
         encryption: vec![Encryption::Aead(AeadId::Aes128Gcm16)],
         integrity: vec![],
