@@ -233,16 +233,7 @@ impl Session {
         header: &Header,
         whole: &Whole,
     ) -> Result<(), DropReason> {
-        let frame = self.frame(ctx)?;
-        let limits = ctx.config.wire;
-        let chain = whole
-            .inner
-            .payloads(&limits)
-            .map_err(DropReason::Malformed)?;
-        let len = usize::try_from(header.length).unwrap_or(0);
-        let (step, state) = (Step::IntermediateR, IkeState::WaitAuth);
-        explain::received(ctx, &frame, step, state, header, &chain, len);
-        let payloads = Payloads::read(&chain, &limits)?;
+        let payloads = self.read(ctx, Step::IntermediateR, header, whole)?;
         if let Some(error) = payloads.error() {
             return Err(DropReason::Notified(error.notify_type.0));
         }
@@ -314,16 +305,7 @@ impl Session {
         header: &Header,
         whole: &Whole,
     ) -> Result<(Inner, Keys), DropReason> {
-        let frame = self.frame(ctx)?;
-        let limits = ctx.config.wire;
-        let chain = whole
-            .inner
-            .payloads(&limits)
-            .map_err(DropReason::Malformed)?;
-        let len = usize::try_from(header.length).unwrap_or(0);
-        let (step, state) = (Step::IntermediateI, IkeState::WaitAuth);
-        explain::received(ctx, &frame, step, state, header, &chain, len);
-        let payloads = Payloads::read(&chain, &limits)?;
+        let payloads = self.read(ctx, Step::IntermediateI, header, whole)?;
         let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
         let (Stage::Responder(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) else {
             return Err(DropReason::WrongState);
@@ -337,6 +319,23 @@ impl Session {
             responder: &init.nr,
         };
         init.additional.respond(ctx, &ke, &nonces, &crypt.keys)
+    }
+
+    /// The payloads of a message of this exchange, which is reported.
+    fn read<'w>(
+        &self,
+        ctx: &mut Context<'_>,
+        step: Step,
+        header: &Header,
+        whole: &'w Whole,
+    ) -> Result<Payloads<'w>, DropReason> {
+        let frame = self.frame(ctx)?;
+        let limits = ctx.config.wire;
+        let chain = whole.inner.payloads(&limits);
+        let chain = chain.map_err(DropReason::Malformed)?;
+        let len = usize::try_from(header.length).unwrap_or(0);
+        explain::received(ctx, &frame, step, IkeState::WaitAuth, header, &chain, len);
+        Payloads::read(&chain, &limits)
     }
 
     fn change_keys(&mut self, ctx: &mut Context<'_>, keys: Keys) -> Result<(), DropReason> {
