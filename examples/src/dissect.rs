@@ -2,6 +2,7 @@
 
 mod decrypt;
 mod esp;
+mod fields;
 mod ikev1;
 mod ikev2;
 pub mod input;

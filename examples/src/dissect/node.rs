@@ -55,6 +55,11 @@ impl Node {
         Self::leaf(name, Value::Number(value.into()))
     }
 
+    /// A number of things.
+    pub fn count(name: impl Into<Cow<'static, str>>, value: usize) -> Self {
+        Self::number(name, u64::try_from(value).unwrap_or(u64::MAX))
+    }
+
     /// A number with its name in the registry.
     pub fn named(
         name: impl Into<Cow<'static, str>>,
@@ -87,6 +92,15 @@ impl Node {
     pub fn meaning(mut self, meaning: impl Into<String>) -> Self {
         self.meaning = Some(meaning.into());
         self
+    }
+
+    /// With a meaning where there is one.
+    #[must_use]
+    pub fn meaning_of(self, meaning: Option<impl Into<String>>) -> Self {
+        match meaning {
+            Some(meaning) => self.meaning(meaning),
+            None => self,
+        }
     }
 
     /// With one more child.

@@ -6,34 +6,21 @@ use isakmp_wire::v1::{
     Identification, Identity, LifeType, Notification, NotifyType, Payload, PayloadType,
     Phase1Class, Phase2Class, Proposal, Sa, Transform, View, XauthType,
 };
-use isakmp_wire::{Attribute, AttributeValue, ParseError, ProtocolId, vendor_id};
+use isakmp_wire::{Attribute, AttributeValue, ParseError, ProtocolId};
 
 use super::esp::ip_protocol;
+use super::fields::{self, length};
 use super::isakmp::limits;
 use super::node::Node;
 
 /// One payload; what was refused comes with the error.
 pub(super) fn payload(payload: &Payload<'_>, dialect: Dialect) -> (Node, Option<ParseError>) {
     let name = dialect.canonical(payload.payload_type).to_string();
-    let mut node = Node::number(name, payload.payload_type.0);
-    node.push(length(payload.raw));
-    match payload.view(dialect, &limits()) {
-        Ok(view) => {
-            show(&mut node, payload, &view);
-            (node, None)
-        }
-        Err(error) => {
-            node.push(Node::bytes("refused", payload.body));
-            (node, Some(error))
-        }
-    }
-}
-
-fn length(raw: &[u8]) -> Node {
-    Node::number(
-        "Payload Length",
-        u64::try_from(raw.len()).unwrap_or(u64::MAX),
-    )
+    let node = Node::number(name, payload.payload_type.0).with(length(payload.raw));
+    let view = payload.view(dialect, &limits());
+    fields::payload(node, view, payload.body, |node, view| {
+        show(node, payload, view);
+    })
 }
 
 fn show(node: &mut Node, payload: &Payload<'_>, view: &View<'_>) {
@@ -42,33 +29,19 @@ fn show(node: &mut Node, payload: &Payload<'_>, view: &View<'_>) {
         View::KeyExchange(data) => node.push(Node::bytes("Key Exchange Data", data)),
         View::Identification(id) => identification(node, id),
         View::Certificate(cert) => {
-            node.push(Node::named(
-                "Cert Encoding",
-                cert.encoding.0,
-                cert.encoding.name(),
-            ));
-            node.push(Node::bytes("Certificate Data", cert.data));
+            let kind = ("Cert Encoding", cert.encoding.0, cert.encoding.name());
+            fields::typed(node, kind, ("Certificate Data", cert.data));
         }
         View::CertificateRequest(request) => {
-            node.push(Node::named(
-                "Cert. Type",
-                request.encoding.0,
-                request.encoding.name(),
-            ));
-            node.push(Node::bytes("Certificate Authority", request.authority));
+            let kind = ("Cert. Type", request.encoding.0, request.encoding.name());
+            fields::typed(node, kind, ("Certificate Authority", request.authority));
         }
         View::Hash(data) => node.push(Node::bytes("Hash Data", data)),
         View::Signature(data) => node.push(Node::bytes("Signature Data", data)),
         View::Nonce(data) => node.push(Node::bytes("Nonce Data", data)),
         View::Notification(found) => notification(node, found),
         View::Delete(found) => delete(node, found),
-        View::VendorId(data) => {
-            let id = Node::bytes("Vendor ID", data);
-            node.push(match vendor_id::name(data) {
-                Some(name) => id.meaning(name),
-                None => id,
-            });
-        }
+        View::VendorId(data) => node.push(fields::vendor(data)),
         View::Configuration(found) => configuration(node, found),
         View::NatD(data) => node.push(Node::bytes("HASH of the address and port", data)),
         View::NatOa(found) => node.push(Node::text("Original Address", found.address.to_string())),
@@ -94,15 +67,9 @@ fn proposal(proposal: &Proposal<'_>) -> Node {
     let mut node = Node::number("Proposal", PayloadType::PROPOSAL.0)
         .with(length(proposal.raw))
         .with(Node::number("Proposal #", proposal.number))
-        .with(protocol(proposal.protocol_id))
-        .with(Node::number(
-            "SPI Size",
-            u64::try_from(proposal.spi.len()).unwrap_or(0),
-        ))
-        .with(Node::number("# of Transforms", proposal.transform_count));
-    if !proposal.spi.is_empty() {
-        node.push(Node::bytes("SPI", proposal.spi));
-    }
+        .with(protocol(proposal.protocol_id));
+    let transforms = Node::number("# of Transforms", proposal.transform_count);
+    fields::spi(&mut node, proposal.spi, transforms);
     for transform in proposal.transforms() {
         node.push(self::transform(&transform));
     }
@@ -190,27 +157,15 @@ fn identification(node: &mut Node, id: &Identification<'_>) {
         Identity::Range(first, last) => Some(format!("{first} - {last}")),
         _ => id.identity.as_str().map(Into::into),
     };
-    node.push(match text {
-        Some(text) => data.meaning(text),
-        None => data,
-    });
+    node.push(data.meaning_of(text));
 }
 
 fn notification(node: &mut Node, found: &Notification<'_>) {
     node.push(Node::named("DOI", found.doi.0, found.doi.name()));
     node.push(protocol(found.protocol_id));
-    node.push(Node::number(
-        "SPI Size",
-        u64::try_from(found.spi.len()).unwrap_or(0),
-    ));
-    node.push(Node::named(
-        "Notify Message Type",
-        found.notify_type.0,
-        found.notify_type.name(),
-    ));
-    if !found.spi.is_empty() {
-        node.push(Node::bytes("SPI", found.spi));
-    }
+    let kind = found.notify_type;
+    let name = Node::named("Notify Message Type", kind.0, kind.name());
+    fields::spi(node, found.spi, name);
     if found.data.is_empty() {
         return;
     }
@@ -240,10 +195,7 @@ fn delete(node: &mut Node, found: &Delete<'_>) {
     node.push(Node::named("DOI", found.doi.0, found.doi.name()));
     node.push(protocol(found.protocol_id));
     node.push(Node::number("SPI Size", found.spi_size));
-    node.push(Node::number(
-        "# of SPIs",
-        u64::try_from(found.spis().len()).unwrap_or(0),
-    ));
+    node.push(Node::count("# of SPIs", found.spis().len()));
     for spi in found.spis() {
         node.push(Node::bytes("SPI", spi));
     }

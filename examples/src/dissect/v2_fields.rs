@@ -4,9 +4,10 @@ use isakmp_wire::v2::{
     Configuration, Delete, Identification, Identity, Notify, Payload, Proposal, Sa, Selector,
     TrafficSelectors, Transform, TransformAttribute, View,
 };
-use isakmp_wire::{ParseError, ProtocolId, vendor_id};
+use isakmp_wire::{ParseError, ProtocolId};
 
 use super::esp::ip_protocol;
+use super::fields::{self, length};
 use super::isakmp::limits;
 use super::node::Node;
 
@@ -17,74 +18,38 @@ const TRANSFORM: u8 = 3;
 
 /// One payload; what was refused comes with the error.
 pub(super) fn payload(payload: &Payload<'_>) -> (Node, Option<ParseError>) {
-    let mut node = Node::number(payload.payload_type.to_string(), payload.payload_type.0)
+    let node = Node::number(payload.payload_type.to_string(), payload.payload_type.0)
         .with(Node::flag("Critical", payload.reserved & 0x80 != 0))
         .with(length(payload.raw));
-    match payload.view(&limits()) {
-        Ok(view) => {
-            show(&mut node, payload, &view);
-            (node, None)
-        }
-        Err(error) => {
-            node.push(Node::bytes("refused", payload.body));
-            (node, Some(error))
-        }
-    }
-}
-
-fn length(raw: &[u8]) -> Node {
-    Node::number(
-        "Payload Length",
-        u64::try_from(raw.len()).unwrap_or(u64::MAX),
-    )
+    fields::payload(node, payload.view(&limits()), payload.body, |node, view| {
+        show(node, payload, view);
+    })
 }
 
 fn show(node: &mut Node, payload: &Payload<'_>, view: &View<'_>) {
     match view {
         View::Sa(sa) => security_association(node, sa),
         View::KeyExchange(found) => {
-            node.push(Node::named(
-                "Key Exchange Method",
-                found.method.0,
-                found.method.name(),
-            ));
-            node.push(Node::bytes("Key Exchange Data", found.data));
+            let kind = ("Key Exchange Method", found.method.0, found.method.name());
+            fields::typed(node, kind, ("Key Exchange Data", found.data));
         }
         View::IdInitiator(id) | View::IdResponder(id) => identification(node, id),
         View::Certificate(found) => {
-            node.push(Node::named(
-                "Cert Encoding",
-                found.encoding.0,
-                found.encoding.name(),
-            ));
-            node.push(Node::bytes("Certificate Data", found.data));
+            let kind = ("Cert Encoding", found.encoding.0, found.encoding.name());
+            fields::typed(node, kind, ("Certificate Data", found.data));
         }
         View::CertificateRequest(found) => {
-            node.push(Node::named(
-                "Cert Encoding",
-                found.encoding.0,
-                found.encoding.name(),
-            ));
-            node.push(Node::bytes("Certification Authority", found.authority));
+            let kind = ("Cert Encoding", found.encoding.0, found.encoding.name());
+            fields::typed(node, kind, ("Certification Authority", found.authority));
         }
         View::Authentication(found) => {
-            node.push(Node::named(
-                "Auth Method",
-                found.method.0,
-                found.method.name(),
-            ));
-            node.push(Node::bytes("Authentication Data", found.data));
+            let kind = ("Auth Method", found.method.0, found.method.name());
+            fields::typed(node, kind, ("Authentication Data", found.data));
         }
         View::Nonce(data) => node.push(Node::bytes("Nonce Data", data)),
         View::Notify(found) => notify(node, found),
         View::Delete(found) => delete(node, found),
-        View::VendorId(data) => {
-            let id = Node::bytes("Vendor ID", data);
-            node.push(match vendor_id::name(data) {
-                Some(name) => id.meaning(name),
-                None => id,
-            });
-        }
+        View::VendorId(data) => node.push(fields::vendor(data)),
         View::TsInitiator(found) | View::TsResponder(found) => selectors(node, found),
         View::Configuration(found) => configuration(node, found),
         View::Eap(found) => {
@@ -109,15 +74,9 @@ fn proposal(proposal: &Proposal<'_>) -> Node {
     let mut node = Node::number("Proposal", PROPOSAL)
         .with(length(proposal.raw))
         .with(Node::number("Proposal Num", proposal.number))
-        .with(protocol(proposal.protocol_id))
-        .with(Node::number(
-            "SPI Size",
-            u64::try_from(proposal.spi.len()).unwrap_or(0),
-        ))
-        .with(Node::number("Num Transforms", proposal.transform_count));
-    if !proposal.spi.is_empty() {
-        node.push(Node::bytes("SPI", proposal.spi));
-    }
+        .with(protocol(proposal.protocol_id));
+    let transforms = Node::number("Num Transforms", proposal.transform_count);
+    fields::spi(&mut node, proposal.spi, transforms);
     for transform in proposal.transforms() {
         node.push(self::transform(&transform));
     }
@@ -160,26 +119,14 @@ fn identification(node: &mut Node, id: &Identification<'_>) {
         Identity::Address(address) => Some(address.to_string()),
         _ => id.identity.as_str().map(Into::into),
     };
-    node.push(match text {
-        Some(text) => data.meaning(text),
-        None => data,
-    });
+    node.push(data.meaning_of(text));
 }
 
 fn notify(node: &mut Node, found: &Notify<'_>) {
     node.push(protocol(found.protocol_id));
-    node.push(Node::number(
-        "SPI Size",
-        u64::try_from(found.spi.len()).unwrap_or(0),
-    ));
-    node.push(Node::named(
-        "Notify Message Type",
-        found.notify_type.0,
-        found.notify_type.name(),
-    ));
-    if !found.spi.is_empty() {
-        node.push(Node::bytes("SPI", found.spi));
-    }
+    let kind = found.notify_type;
+    let name = Node::named("Notify Message Type", kind.0, kind.name());
+    fields::spi(node, found.spi, name);
     if !found.data.is_empty() {
         node.push(Node::bytes("Notification Data", found.data));
     }
@@ -187,20 +134,14 @@ fn notify(node: &mut Node, found: &Notify<'_>) {
 
 fn delete(node: &mut Node, found: &Delete<'_>) {
     node.push(protocol(found.protocol_id));
-    node.push(Node::number(
-        "Num of SPIs",
-        u64::try_from(found.spis().len()).unwrap_or(0),
-    ));
+    node.push(Node::count("Num of SPIs", found.spis().len()));
     for spi in found.spis() {
         node.push(Node::bytes("SPI", &spi.to_be_bytes()));
     }
 }
 
 fn selectors(node: &mut Node, found: &TrafficSelectors<'_>) {
-    node.push(Node::number(
-        "Number of TSs",
-        u64::try_from(found.len()).unwrap_or(0),
-    ));
+    node.push(Node::count("Number of TSs", found.len()));
     for selector in found.iter() {
         node.push(match selector {
             Selector::Range(range) => {
@@ -239,9 +180,6 @@ fn configuration(node: &mut Node, found: &Configuration<'_>) {
             }
             _ => None,
         };
-        node.push(match text {
-            Some(text) => attribute.meaning(text),
-            None => attribute,
-        });
+        node.push(attribute.meaning_of(text));
     }
 }
