@@ -219,7 +219,7 @@ pub(crate) fn grant(
             child: &config.name,
             local: &config.local,
             remote: &remote,
-            one_ts_per_child: false,
+            one_ts_per_child: frame.peer.v2.one_ts_per_child,
         };
         let narrowed = narrow(&policy, &asked_local, &asked_remote, &mut |what| {
             ctx.note(Some(frame.ike), what);

@@ -1,6 +1,6 @@
 //! IKE_SA_INIT and IKE_AUTH.
 use ike_sm::config::v2::{Encryption, IkeProposal};
-use ike_sm::{CloseReason, DropReason, Outcome};
+use ike_sm::{CloseReason, DropReason, Outcome, Selectors};
 
 use crate::common::{A, B, Pair, config, net, secs};
 use crate::{configs, pair};
@@ -94,6 +94,21 @@ fn rfc7296_s2_9_selectors_are_narrowed_to_what_both_have() {
     let child = pair.a.children.values().next().unwrap();
     assert_eq!(child.local, net("10.1.0.0", 16).into());
     assert_eq!(child.remote, net("10.2.0.0", 16).into());
+}
+
+#[test]
+fn rfc7296_s2_9_a_peer_of_one_selector_per_child_is_granted_the_first_pair() {
+    for one in [false, true] {
+        let (mut a, mut b) = configs(|_| {});
+        let local = [net("10.1.1.0", 24), net("10.1.2.0", 24)];
+        a.peers[0].children[0].local = Selectors::new(local).unwrap();
+        b.peers[0].v2.one_ts_per_child = one;
+        let mut pair = Pair::new(a, b);
+        pair.bring_up();
+        let child = pair.a.children.values().next().unwrap();
+        let granted: Vec<_> = child.local.iter().copied().collect();
+        assert_eq!(granted, if one { &local[..1] } else { &local });
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(super) fn options(config: &Config, peer: &config::Peer) -> Result<V2Options,
         .map_or(FRAGMENT, |s| *s.get_ref());
     options.fragment = (!peer.quirks.no_fragmentation).then_some(size);
     options.mobike = !peer.quirks.no_mobike;
+    options.one_ts_per_child = peer.quirks.one_ts_per_child;
     Ok(options)
 }
 

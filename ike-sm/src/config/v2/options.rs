@@ -28,6 +28,10 @@ pub struct V2Options {
     /// Octets of the longest message that is not split, IP and UDP headers not counted (RFC 7383);
     /// `None` splits none.
     pub fragment: Option<u16>,
+    /// Quirk: the peer takes one selector of each side per Child SA. As responder no more are granted,
+    /// and ADDITIONAL_TS_POSSIBLE says that others may be asked for; as initiator the children are to
+    /// be configured so.
+    pub one_ts_per_child: bool,
     /// The SA may move to other addresses (RFC 4555).
     pub mobike: bool,
     /// As initiator, go where the peer sends us (RFC 5685), if the peer may be there by its
@@ -48,6 +52,7 @@ impl Default for V2Options {
             window: 1,
             childless: true,
             fragment: Some(1232),
+            one_ts_per_child: false,
             mobike: true,
             follow_redirects: true,
             redirect_to: None,
