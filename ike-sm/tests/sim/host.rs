@@ -1,6 +1,6 @@
 //! One host: an endpoint, the IPsec SAs it has installed, and the packets it sends through them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,7 +20,9 @@ pub struct Installed {
     pub sa: ChildSa,
     /// When it was allowed to send, as a serial number.
     pub activated: Option<u64>,
-    pub received: u64,
+    /// Sequence numbers, as `esp` has them (RFC 4303 §3.4.3).
+    sent: u64,
+    pub received: BTreeSet<u64>,
 }
 
 /// Counts of modelled packets.
@@ -166,6 +168,7 @@ impl Host {
             }
             Payload::Esp {
                 spi,
+                sequence,
                 keys,
                 len,
                 in_udp,
@@ -185,9 +188,13 @@ impl Host {
                 if pair.sa.keys_in.as_ref() != keys {
                     return Err(format!("{}: keys of SPI {spi:#010x} differ", self.name));
                 }
-                pair.received += 1;
+                // Only the newest packet so far can say that the peer has moved.
+                let newest = pair.received.last().is_none_or(|last| last < sequence);
+                if !pair.received.insert(*sequence) {
+                    return Ok(None);
+                }
                 self.counts.received += 1;
-                let moved = *in_udp && packet.from != pair.sa.path.remote;
+                let moved = newest && *in_udp && packet.from != pair.sa.path.remote;
                 let (id, from) = (*id, packet.from);
                 let mut handled = self.handle(Event::Traffic(id, Traffic::inbound(*len)), now)?;
                 if moved {
@@ -206,15 +213,15 @@ impl Host {
         destination: IpAddr,
         now: Duration,
     ) -> Result<Handled, String> {
-        let fits = |i: &&Installed| {
+        let fits = |i: &Installed| {
             i.activated.is_some()
                 && i.sa.local.matches(source, 0, 0)
                 && i.sa.remote.matches(destination, 0, 0)
         };
         let best = self
             .installed
-            .values()
-            .filter(fits)
+            .values_mut()
+            .filter(|i| fits(i))
             .max_by_key(|i| i.activated);
         let Some(pair) = best else {
             self.counts.held += 1;
@@ -232,6 +239,7 @@ impl Host {
             return self.handle(Event::Command(command), now);
         };
         self.counts.sent += 1;
+        pair.sent += 1;
         let sa = &pair.sa;
         let port = |at: SocketAddr| if sa.udp_encapsulation { at.port() } else { 0 };
         let packet = InFlight {
@@ -239,6 +247,7 @@ impl Host {
             to: SocketAddr::new(sa.path.remote.ip(), port(sa.path.remote)),
             payload: Payload::Esp {
                 spi: sa.spi_out,
+                sequence: pair.sent,
                 keys: sa.keys_out.as_ref().to_vec(),
                 len: 100,
                 in_udp: sa.udp_encapsulation,
@@ -261,12 +270,8 @@ impl Host {
         let mut actions = Actions::new();
         let before = self.endpoint.next_deadline();
         let is_deadline = matches!(event, Event::Deadline);
-        let shown = if is_deadline {
-            "Deadline".into()
-        } else {
-            format!("{event:?}")
-        };
         let compare = self.compare_states && !matches!(event, Event::Traffic(..));
+        let shown = (self.compare_states && !is_deadline).then(|| format!("{event:?}"));
         let state = |endpoint: &Endpoint| compare.then(|| format!("{:?}", endpoint.state()));
         let held = self.state.take().or_else(|| state(&self.endpoint));
         let outcome = self.endpoint.handle(event, now, &mut rng, &mut actions);
@@ -283,7 +288,7 @@ impl Host {
         *self.outcomes.entry(name).or_default() += 1;
         let fail = |what: &str| {
             Err(format!(
-                "{} at {now:?}: {what} ({shown}, {outcome:?}, {after:?})",
+                "{} at {now:?}: {what} ({shown:?}, {outcome:?}, {after:?})",
                 self.name
             ))
         };
@@ -364,7 +369,8 @@ impl Host {
                 self.note(&sa.spi_in.to_le_bytes());
                 let pair = Installed {
                     activated: None,
-                    received: 0,
+                    sent: 0,
+                    received: BTreeSet::new(),
                     sa: *sa,
                 };
                 if self.installed.insert(pair.sa.id, pair).is_some() {

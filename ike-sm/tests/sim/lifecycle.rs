@@ -5,6 +5,7 @@ use std::time::Duration;
 use ike_sm::config::{Config, Dpd, DpdTimes, IkeVersion, Lifetime, RekeyMargin};
 use ike_sm::{CloseReason, Command};
 
+use crate::lossy::settled;
 use crate::network::{Link, Nat};
 use crate::world::{A, B, World, address};
 use crate::{s, seeds};
@@ -72,17 +73,6 @@ fn rekeys_of_both_phases_lose_no_packet(version: IkeVersion) {
         }
         settled(world)
     });
-}
-
-/// Consistent, as soon as what is on its way has arrived.
-fn settled(mut world: World) -> Result<(), String> {
-    for _ in 0..3 {
-        if world.check_consistent().is_ok() {
-            return Ok(());
-        }
-        world.run(s(1))?;
-    }
-    world.check_consistent()
 }
 
 /// The replaced pair reaches its hard lifetime before it is drained; its successor stays.

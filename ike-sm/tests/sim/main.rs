@@ -4,6 +4,8 @@
 //!
 //! - `SIM_SEEDS=10000 cargo test --release -p ike-sm --test sim` runs that many seeds of each
 //!   randomised scenario; the default is for every day.
+//! - `SIM_SEEDS=100000 cargo test --release -p ike-sm --test sim black_hole` is the
+//!   proof that no tunnel stays dead after loss and NAT rebinding.
 //! - `SIM_SEED=1234 cargo test -p ike-sm --test sim NAME` runs one seed of one scenario again;
 //!   with `SIM_TRACE=1` a failure shows everything that the endpoints reported.
 #![allow(
@@ -49,10 +51,14 @@ mod network;
 mod rng;
 mod world;
 
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Runs `one` for each seed; all failures are collected before the test fails.
-pub fn seeds(default: u64, one: impl Fn(u64) -> Result<(), String>) {
+/// Runs `one` for each seed, on `SIM_THREADS` threads or one per core; all failures are collected
+/// before the test fails. Gives how many there were.
+pub fn seeds(default: u64, one: impl Fn(u64) -> Result<(), String> + Sync) -> u64 {
     let number = |name| {
         std::env::var(name)
             .ok()
@@ -62,20 +68,41 @@ pub fn seeds(default: u64, one: impl Fn(u64) -> Result<(), String>) {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIM_SEEDS").unwrap_or(default),
     };
+    let cores = || std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let threads = number("SIM_THREADS").unwrap_or_else(cores);
     let count = list.end - list.start;
-    let mut failed = Vec::new();
-    for seed in list {
-        if let Err(what) = one(seed) {
-            failed.push((seed, what));
+    let (next, failed) = (AtomicU64::new(list.start), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(count) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= list.end {
+                        return;
+                    }
+                    if let Err(what) = one(seed) {
+                        failed.lock().unwrap().push((seed, what));
+                    }
+                }
+            });
         }
-    }
+    });
+    let mut failed = failed.into_inner().unwrap();
+    failed.sort_unstable();
     if let Some((seed, what)) = failed.first() {
-        let all: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
+        let all: Vec<u64> = failed.iter().map(|(seed, _)| *seed).take(100).collect();
         panic!(
             "{} of {count} seeds failed: {all:?}\nSIM_SEED={seed}: {what}",
             failed.len()
         );
     }
+    count
+}
+
+/// A figure that is shown although the test passes.
+pub fn say(line: &str) {
+    // `println!` would be kept back.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 pub const fn s(seconds: u64) -> Duration {

@@ -27,12 +27,12 @@ impl Link {
         corrupt: 0,
     };
 
-    /// 30 % loss, with all the rest.
+    /// 30 % loss and duplication, no order, and some corruption.
     pub const BAD: Self = Self {
         delay: Duration::from_millis(10),
         jitter: Duration::from_millis(200),
         loss: 300,
-        duplicate: 100,
+        duplicate: 300,
         corrupt: 20,
     };
 }
@@ -42,9 +42,10 @@ impl Link {
 pub enum Payload {
     /// A UDP payload.
     Udp(Vec<u8>),
-    /// An ESP packet: its SPI, the keys it was made with, and whether in UDP.
+    /// An ESP packet: its SPI and sequence number, the keys it was made with, and whether in UDP.
     Esp {
         spi: u32,
+        sequence: u64,
         keys: Vec<u8>,
         len: u64,
         in_udp: bool,
@@ -87,6 +88,12 @@ impl Nat {
     pub fn reboot(&mut self) {
         self.mappings.clear();
         self.next_port += 1000;
+    }
+
+    /// Another address outside, and no mapping of before: the uplink was dialled again.
+    pub fn move_to(&mut self, public: IpAddr) {
+        self.reboot();
+        self.public = public;
     }
 
     fn outbound(&mut self, from: SocketAddr, to: SocketAddr, now: Duration) -> SocketAddr {
