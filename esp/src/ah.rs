@@ -203,6 +203,11 @@ impl AhOutbound {
         self.sequence
     }
 
+    /// Skips `count` sequence numbers. An SA that is left without any refuses to seal.
+    pub const fn skip(&mut self, count: u64) {
+        self.sequence = self.sequence.saturating_add(count);
+    }
+
     /// What was used of the lifetime.
     #[must_use]
     pub const fn usage(&self) -> Usage {

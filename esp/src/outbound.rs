@@ -252,6 +252,12 @@ impl Outbound {
         self.sequence
     }
 
+    /// Skips `count` sequence numbers, which another node may have used under the same key. An SA
+    /// that is left without any refuses to seal.
+    pub const fn skip(&mut self, count: u64) {
+        self.sequence = self.sequence.saturating_add(count);
+    }
+
     /// Counters.
     #[must_use]
     pub const fn counters(&self) -> &OutboundCounters {

@@ -84,8 +84,8 @@ impl Outbound {
         let sequence = rest.first_chunk::<8>().filter(|_| rest.len() == 8);
         let sequence = u64::from_be_bytes(*sequence.ok_or(RestoreError::Length(state.len()))?);
         let mut outbound = Self::new(key, config, now)?;
-        // A jump beyond the last number leaves an SA that refuses to seal.
-        outbound.sequence = sequence.saturating_add(jump);
+        outbound.sequence = sequence;
+        outbound.skip(jump);
         common.apply(&mut outbound.meter, now);
         Ok(outbound)
     }

@@ -449,6 +449,9 @@ pub enum ChildUpdate {
     Path(Path),
     /// The peer has told a shorter lifetime.
     Lifetime(ChildLifetime),
+    /// The outbound SA skips so many sequence numbers: another member of a cluster may have used
+    /// them (RFC 6311 §5.2). A jump past the last one ends the SA's sending.
+    SkipSequence(u64),
 }
 
 /// A route for the far side of a child (reverse route injection).

@@ -15,7 +15,7 @@ use crypto_suite::GroupId;
 
 pub(crate) use life::{
     NewChild, activate, activate_first, install, linger, on_deadline, on_traffic, remove,
-    retry_soon, shorten,
+    retry_soon, shorten, skip,
 };
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};

@@ -141,6 +141,23 @@ pub struct PacketEnd {
     pub port: u16,
 }
 
+/// What may have gone on elsewhere before an IKE SA was taken over (RFC 6311).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takeover {
+    /// The how manieth takeover of this cluster it is, from 1, a number that never comes back: two
+    /// members never protect IKE messages with the same IV, however old their state is.
+    pub epoch: u16,
+    /// Agree with the peer on the message IDs to go on with. Until then no other request goes out
+    /// and none is taken in.
+    pub message_ids: bool,
+    /// Sequence numbers that our outbound SAs skip, at once: at least as many as may have been used
+    /// since the state was handed over.
+    pub skip_outbound: u64,
+    /// Sequence numbers that the peer is asked to skip in its outbound SAs: at least as many as our
+    /// replay windows were moved forward. Below 2^32 where sequence numbers are not extended.
+    pub skip_inbound: u64,
+}
+
 /// What the operator, or a packet without an SA, wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -174,6 +191,15 @@ pub enum Command {
         ike: IkeId,
         /// Our new address, and the port that is bound there.
         local: SocketAddr,
+    },
+    /// This member of a cluster has taken over an IKE SA of IKEv2 whose counters may have gone on
+    /// at the member before it. Once per takeover (RFC 6311 §7); possible with a peer that has
+    /// agreed to it in IKE_AUTH.
+    SynchronizeIke {
+        /// Which.
+        ike: IkeId,
+        /// What goes on from where.
+        takeover: Takeover,
     },
     /// Delete an IKE SA and the children that depend on it, towards the peer too.
     DeleteIke(IkeId),

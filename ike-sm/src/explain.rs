@@ -460,6 +460,13 @@ pub enum Notice {
     Weak(crypto_suite::WeakAlgorithm),
     /// The peer set the commit bit, which is not acted on.
     CommitBit,
+    /// The message IDs that requests go on with after a takeover (RFC 6311).
+    MessageIdsGoOn {
+        /// Of our next request.
+        ours: u32,
+        /// Of the peer's.
+        theirs: u32,
+    },
     /// The nearest miss of a negotiation that found no common ground.
     NearestMiss(Box<crate::policy::NearestMiss>),
 }

@@ -101,6 +101,10 @@ pub struct Capabilities {
     pub nat_traversal: bool,
     /// We send NAT keepalives.
     pub keepalives: bool,
+    /// IKEv2: the message IDs can be synchronised after a takeover (RFC 6311).
+    pub message_id_sync: bool,
+    /// IKEv2: the same for the sequence numbers of children.
+    pub replay_counter_sync: bool,
 }
 
 impl fmt::Display for Capabilities {
@@ -224,6 +228,7 @@ fn established(session: &Session, path: Path) -> Option<EstablishedStatus> {
                 dpd: up.dpd.capable(),
                 nat_traversal: path.natt,
                 keepalives: up.keepalive.is_some(),
+                ..Capabilities::default()
             },
             replaced: up.replaced,
         }),
@@ -237,6 +242,8 @@ fn established(session: &Session, path: Path) -> Option<EstablishedStatus> {
                 dpd: true,
                 nat_traversal: path.natt,
                 keepalives: up.keepalive.is_some(),
+                message_id_sync: up.counters.message_ids,
+                replay_counter_sync: up.counters.replay,
             },
             replaced: up.replaced,
         }),

@@ -8,6 +8,7 @@ pub(crate) mod auth;
 mod child;
 mod configuration;
 pub mod cookie;
+mod counters;
 mod create_child;
 mod crypt;
 pub mod eap;

@@ -324,6 +324,11 @@ impl Engine {
                         pair.set_lifetime(lifetime);
                     }
                 }
+                ChildUpdate::SkipSequence(count) => {
+                    if let Some(pair) = self.pairs.get_mut(id) {
+                        pair.outbound.skip(count);
+                    }
+                }
                 _ => {}
             },
             Action::RemoveChild { child, reason, .. } => {

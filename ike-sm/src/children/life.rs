@@ -27,6 +27,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const CROSSING: Duration = Duration::from_secs(2);
 /// When a rekey is tried again that found the peer busy.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
+/// Sequence numbers of 32 bits that are missed when they are skipped at once.
+const LONG_JUMP: u64 = 1 << 30;
 /// When a rekey that has led to nothing is tried again.
 const REKEY_RETRY: Duration = Duration::from_secs(30);
 
@@ -381,6 +383,20 @@ pub(crate) fn retry_soon(ctx: &mut Context<'_>, id: ChildId) {
         child.rekey_at = Some(at);
     }
     ctx.touch(TimerKey::Child(id));
+}
+
+/// The outbound SA skips sequence numbers. After a long jump without extended numbers new keys come
+/// soon, so that there are always some left (RFC 6311 §5.2).
+pub(crate) fn skip(ctx: &mut Context<'_>, id: ChildId, count: u64) {
+    let Some(child) = ctx.world.children.get(id) else {
+        return;
+    };
+    let long = !child.esn && count >= LONG_JUMP;
+    let skip = ChildUpdate::SkipSequence(count);
+    ctx.actions.push(Action::UpdateChild(id, skip));
+    if long {
+        retry_soon(ctx, id);
+    }
 }
 
 /// The peer has told a shorter lifetime (RFC 2407 §4.6.3.1).

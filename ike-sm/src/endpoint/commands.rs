@@ -9,7 +9,7 @@ use super::Call;
 use crate::action::CloseReason;
 use crate::children::{TrafficOf, Wanted};
 use crate::config::IkeVersion;
-use crate::context::{Effect, TimerKey};
+use crate::context::{Context, Effect, TimerKey};
 use crate::event::{Command, PacketEnd};
 use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
@@ -49,13 +49,12 @@ impl Call<'_> {
                 self.context().effect(Effect::RekeyChild(child));
                 Ok(Outcome::Handled)
             }
-            Command::MoveIke { ike, local } => self
-                .with(ike, |session, ctx| match session.v2_mut() {
-                    Some(session) => session.roam(ctx, local),
-                    None => Err(DropReason::WrongState),
-                })
-                .unwrap_or(Err(DropReason::NoSuchObject))
-                .map(|()| Outcome::Handled),
+            Command::MoveIke { ike, local } => {
+                self.of_v2(ike, |session, ctx| session.roam(ctx, local))
+            }
+            Command::SynchronizeIke { ike, takeover } => {
+                self.of_v2(ike, |session, ctx| session.synchronize(ctx, takeover))
+            }
             Command::DeleteIke(ike) => {
                 if !self.endpoint.sessions.contains_key(&ike) {
                     return Err(DropReason::NoSuchObject);
@@ -85,6 +84,20 @@ impl Call<'_> {
                 Ok(Outcome::Handled)
             }
         }
+    }
+
+    /// Runs what IKEv2 alone has on an IKE SA.
+    fn of_v2(
+        &mut self,
+        ike: IkeId,
+        work: impl FnOnce(&mut v2::Session, &mut Context<'_>) -> Result<(), DropReason>,
+    ) -> Result<Outcome, DropReason> {
+        self.with(ike, |session, ctx| match session.v2_mut() {
+            Some(session) => work(session, ctx),
+            None => Err(DropReason::WrongState),
+        })
+        .unwrap_or(Err(DropReason::NoSuchObject))
+        .map(|()| Outcome::Handled)
     }
 
     fn initiate(&mut self, name: &str, children: &[String]) -> Result<Outcome, DropReason> {

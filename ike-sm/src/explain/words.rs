@@ -300,6 +300,12 @@ pub(super) fn notice(f: &mut dyn Write, n: &Notice) -> fmt::Result {
         }
         Notice::Weak(algorithm) => write!(f, "{algorithm} is weak; the configuration permits it"),
         Notice::CommitBit => f.write_str("the peer set the commit bit, which is not acted on"),
+        Notice::MessageIdsGoOn { ours, theirs } => {
+            write!(
+                f,
+                "after a takeover our requests go on with message ID {ours}, the peer's with {theirs}"
+            )
+        }
         Notice::NearestMiss(miss) => write!(f, "{miss}"),
     }
 }

@@ -108,6 +108,13 @@ impl Crypt {
         })
     }
 
+    /// IVs of this epoch are none that another member of the cluster has used (C18).
+    pub(crate) fn begin_epoch(&mut self, epoch: u16) -> Result<(), DropReason> {
+        self.sealer
+            .begin_epoch(epoch)
+            .map_err(|_| DropReason::Stale)
+    }
+
     /// Protects a message, in fragments of at most `fragment` octets when it is longer than that
     /// (RFC 7383 §2.5).
     pub(crate) fn seal(

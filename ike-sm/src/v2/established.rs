@@ -6,14 +6,17 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use nat_t::Verdict;
 
+use super::counters::{Counters, Delta, Syncing};
 use super::create_child::{ChildTask, IkeTask};
 use super::ike_auth::Proved;
 use super::sa_init::Init;
 use super::session::Frame;
 use super::up::Parked;
+use super::window::Datagrams;
 use crate::action::CloseReason;
 use crate::children::{DeletedChild, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
@@ -45,6 +48,12 @@ pub(crate) struct Established {
     pub(crate) verdict: Option<Verdict>,
     pub(crate) fragmentation: bool,
     pub(crate) mobike: bool,
+    /// What both ends synchronise after a takeover.
+    pub(crate) counters: Counters,
+    /// The synchronisation of ours that is under way.
+    pub(super) syncing: Option<Box<Syncing>>,
+    /// The newest synchronisation of the peer and what answered it.
+    pub(super) synced: Option<Box<(Digest, Datagrams)>>,
     /// We are the end that decides where a MOBIKE SA runs: the original initiator.
     pub(super) mover: bool,
     /// How the peer saw our address and port last (NAT_DETECTION_DESTINATION_IP).
@@ -95,6 +104,8 @@ pub(crate) enum Want {
     Liveness,
     /// The peer is to follow us (RFC 4555).
     Update,
+    /// The peer is to skip sequence numbers (RFC 6311).
+    Skip(Delta),
 }
 
 /// An exchange of ours that waits for its response.
@@ -107,15 +118,14 @@ pub(crate) enum Task {
     Liveness,
     /// With our COOKIE2.
     Update(Vec<u8>),
+    Skip(Delta),
 }
 
 impl Task {
     const fn exchange(&self) -> ExchangeType {
         match self {
             Self::Child(_) | Self::Ike(_) => ExchangeType::CREATE_CHILD_SA,
-            Self::Delete(_) | Self::DeleteIke(_) | Self::Liveness | Self::Update(_) => {
-                ExchangeType::INFORMATIONAL_V2
-            }
+            _ => ExchangeType::INFORMATIONAL_V2,
         }
     }
 }
@@ -141,6 +151,7 @@ impl Established {
         this.verdict = init.verdict;
         this.fragmentation = init.peer.fragmentation;
         this.mobike = proved.mobike;
+        this.counters = proved.counters;
         this.mover = frame.role == Role::Initiator;
         this.assigned.clone_from(&proved.granted);
         this.rank = init.rank();
@@ -176,6 +187,7 @@ impl Established {
         next.verdict = self.verdict;
         next.fragmentation = self.fragmentation;
         next.mobike = self.mobike;
+        next.counters = self.counters;
         next.mover = self.mover;
         next.assigned.clone_from(&self.assigned);
         next.rank = rank;
@@ -203,6 +215,9 @@ impl Established {
             verdict: None,
             fragmentation: false,
             mobike: false,
+            counters: Counters::default(),
+            syncing: None,
+            synced: None,
             mover: false,
             seen_as: None,
             moved_by: None,
@@ -249,6 +264,10 @@ impl Established {
             (self.expire_at, DeadlineReason::IkeExpiry),
             (self.authenticated_until, DeadlineReason::IkeExpiry),
             (self.drain_at, DeadlineReason::IkeDrain),
+            (
+                self.syncing.as_ref().map(|syncing| syncing.due()),
+                DeadlineReason::Retransmit,
+            ),
             (self.live.deadline(), DeadlineReason::Dpd),
             (
                 keepalive.and_then(nat_t::Keepalive::next_deadline),

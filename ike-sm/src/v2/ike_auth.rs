@@ -19,6 +19,7 @@ pub(crate) use responder::Responder;
 
 use super::auth::{AuthFault, AuthRecord, Env, Failure, Received, Transcript};
 use super::child::Settled;
+use super::counters::Counters;
 use super::crypt::Crypt;
 use super::error::told;
 use super::payloads::Payloads;
@@ -70,6 +71,8 @@ pub(crate) struct Proved {
     pub(crate) lifetime: Option<Duration>,
     /// The peer speaks MOBIKE (RFC 4555).
     pub(crate) mobike: bool,
+    /// What both ends synchronise after a takeover (RFC 6311).
+    pub(crate) counters: Counters,
 }
 
 impl Proved {
@@ -91,6 +94,7 @@ impl Proved {
                 .filter(|_| frame.role == Role::Initiator)
                 .map(|seconds| Duration::from_secs(seconds.into())),
             mobike: frame.peer.v2.mobike && payloads.has(NotifyType::MOBIKE_SUPPORTED),
+            counters: Counters::agreed(frame.peer, payloads),
         }
     }
 }
@@ -197,10 +201,12 @@ fn write_announcements(
     w: &mut Writer<'_>,
     peer: &PeerConfig,
     mobike: bool,
+    counters: Counters,
 ) -> Result<(), BuildError> {
     if mobike {
         w.notify(NotifyType::MOBIKE_SUPPORTED, &[])?;
     }
+    counters.write(w)?;
     if peer.v2.window > 1 {
         let size = u32::from(peer.v2.window).to_be_bytes();
         w.notify(NotifyType::SET_WINDOW_SIZE, &size)?;

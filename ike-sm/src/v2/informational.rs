@@ -55,6 +55,7 @@ pub(super) fn respond(
         response.then = Then::Close(CloseReason::RefusedByPeer(kind.0));
         return Ok(response);
     }
+    session.asked_to_skip(ctx, payloads)?;
     let mut deleted = [
         (ProtocolId::ESP, IpsecProtocol::Esp, alloc::vec::Vec::new()),
         (ProtocolId::AH, IpsecProtocol::Ah, alloc::vec::Vec::new()),

@@ -118,6 +118,19 @@ impl Sealer {
         Self { key, shape, next }
     }
 
+    /// Goes on with numbers that no earlier epoch of this key uses: 2^48 to each.
+    ///
+    /// # Errors
+    /// [`SealError::Exhausted`]: the epoch has begun already, or is over. Nothing has changed.
+    pub fn begin_epoch(&mut self, epoch: u16) -> Result<(), SealError> {
+        let first = u64::from(epoch) << 48;
+        if first <= self.next {
+            return Err(SealError::Exhausted);
+        }
+        self.next = first;
+        Ok(())
+    }
+
     /// Messages and fragments protected so far: what the next IV is made from.
     #[must_use]
     pub fn next(&self) -> u64 {

@@ -48,7 +48,7 @@ pub(crate) struct Session {
     pub(super) window: Window,
     pub(super) crypt: Option<Box<Crypt>>,
     pub(super) stage: Stage,
-    question: Option<(Ticket, Duration, QuestionKind)>,
+    pub(super) question: Option<(Ticket, Duration, QuestionKind)>,
     /// When a negotiation that the peer started is forgotten.
     half_open_until: Option<Duration>,
     /// Why the peer was turned away, while the answer that says so is kept.
@@ -282,7 +282,17 @@ impl Session {
     ) -> Result<Outcome, DropReason> {
         let id = header.message_id;
         let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
-        match self.window.classify(id, &fingerprint) {
+        let incoming = self.window.classify(id, &fingerprint);
+        if !matches!(incoming, Incoming::Repeated(_))
+            && let Some(outcome) = self.asked_to_synchronize(ctx, path, header, raw, &fingerprint)
+        {
+            return outcome;
+        }
+        match incoming {
+            // RFC 6311 §8.1: what it is cannot be told before the counters agree.
+            Incoming::Fresh if self.is_synchronizing() => {
+                return Err(DropReason::OutsideWindow(id));
+            }
             Incoming::Fresh => {}
             Incoming::Repeated(answer) => {
                 if let Some(answer) = answer {
@@ -334,6 +344,9 @@ impl Session {
         raw: &[u8],
     ) -> Result<Outcome, DropReason> {
         let id = header.message_id;
+        if id == 0 && self.is_synchronizing() {
+            return self.synchronized(ctx, header, raw);
+        }
         if !self.window.awaits(id) {
             return Err(DropReason::Stale);
         }
@@ -539,7 +552,7 @@ impl Session {
     }
 
     /// A request of ours was repeated often enough.
-    fn silent(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn silent(&mut self, ctx: &mut Context<'_>) {
         match &mut self.stage {
             Stage::Init(task, _) => {
                 // RFC 7296 §2.21.1: an error that nothing authenticated counts now.

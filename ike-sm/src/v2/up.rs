@@ -229,6 +229,7 @@ impl Session {
                     self.probed(ctx, payloads);
                 }
             }
+            Task::Skip(_) => {}
             Task::Update(cookie) => {
                 if let Ok(payloads) = &payloads {
                     self.update_answered(ctx, &frame, &cookie, payloads);
@@ -246,7 +247,7 @@ impl Session {
     }
 
     /// RFC 7296 §2.2: message IDs do not wrap.
-    fn exhaustion(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn exhaustion(&mut self, ctx: &mut Context<'_>) {
         if self.window.is_exhausted() {
             return self.end(ctx, CloseReason::Expired);
         }
@@ -290,7 +291,7 @@ impl Session {
     /// Starts what waits, as far as the window has room.
     pub(super) fn pump(&mut self, ctx: &mut Context<'_>) {
         loop {
-            let room = self.window.has_room();
+            let room = self.window.has_room() && !self.is_synchronizing();
             let Some(up) = self.up_mut().filter(|_| room) else {
                 return;
             };
@@ -330,6 +331,7 @@ impl Session {
                 informational::delete_ike().map(|inner| (Task::DeleteIke(reason), inner))
             }
             Want::Update => mobike::update(ctx, &frame),
+            Want::Skip(delta) => delta.request().map(|inner| (Task::Skip(delta), inner)),
             Want::Liveness => {
                 if let Some(up) = self.up() {
                     patience = up.live.patience(&patience);
@@ -405,6 +407,7 @@ impl Session {
     pub(super) fn up_deadline(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now;
         let (id, path) = (self.id, self.path);
+        self.synchronize_again(ctx);
         let Some(up) = self.up_mut() else { return };
         if let Some(keepalive) = &mut up.keepalive
             && keepalive.handle(now)
@@ -549,7 +552,12 @@ impl Session {
         let Some(up) = self.up_mut() else {
             return Vec::new();
         };
-        let moves = |want: &Want| matches!(want, Want::Child(_) | Want::Delete(_) | Want::Update);
+        let moves = |want: &Want| {
+            matches!(
+                want,
+                Want::Child(_) | Want::Delete(_) | Want::Update | Want::Skip(_)
+            )
+        };
         let mut moved = Vec::new();
         for want in core::mem::take(&mut up.queue) {
             if moves(&want) {

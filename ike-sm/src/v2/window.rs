@@ -104,6 +104,10 @@ struct Theirs {
     next: u32,
     /// How many we take at once.
     size: u32,
+    /// The highest message ID that has come.
+    highest: Option<u32>,
+    /// The highest message ID that the peer has said it goes on with after a takeover.
+    announced: Option<u32>,
     seen: Vec<Seen>,
 }
 
@@ -126,6 +130,8 @@ impl Window {
             theirs: Theirs {
                 next: 0,
                 size: 1,
+                highest: None,
+                announced: None,
                 seen: Vec::new(),
             },
         }
@@ -165,6 +171,7 @@ impl Window {
     /// Takes a request in. Answers that left the window are forgotten.
     pub(crate) fn accept(&mut self, id: u32, fingerprint: Digest) {
         let theirs = &mut self.theirs;
+        theirs.highest = theirs.highest.max(Some(id));
         let came = |theirs: &Theirs| {
             let next = theirs.next;
             next == id || theirs.seen.iter().any(|seen| seen.id == next)
@@ -284,6 +291,40 @@ impl Window {
             }
         }
         all
+    }
+
+    /// The highest message ID that has come from the peer, or that it has said it goes on with.
+    pub(crate) fn highest(&self) -> Option<u32> {
+        self.theirs.highest.max(self.theirs.announced)
+    }
+
+    /// The message ID that the peer's next request is expected to have.
+    pub(crate) const fn expected(&self) -> u32 {
+        self.theirs.next
+    }
+
+    /// Our next request skips `count` message IDs; gives its own.
+    pub(crate) const fn skip(&mut self, count: u32) -> u32 {
+        self.ours.next = self.ours.next.saturating_add(count);
+        self.ours.next
+    }
+
+    /// Our next request has at least the message ID `send`, the peer's at least `receive` and one
+    /// more than any that has come; nothing goes back. What waits on either side waits no longer
+    /// (RFC 6311 §9). Gives both.
+    pub(crate) fn go_on_from(&mut self, send: u32, receive: u32) -> (u32, u32) {
+        self.ours.waiting = VecDeque::new();
+        self.ours.next = self.ours.next.max(send);
+        let theirs = &mut self.theirs;
+        let unused = theirs.highest.map_or(0, |id| id.saturating_add(1));
+        theirs.next = theirs.next.max(receive).max(unused);
+        theirs.seen = Vec::new();
+        (self.ours.next, self.theirs.next)
+    }
+
+    /// The peer goes on with this message ID.
+    pub(crate) fn announced(&mut self, id: u32) {
+        self.theirs.announced = self.theirs.announced.max(Some(id));
     }
 
     /// Whether the message IDs of one side are nearly used up.

@@ -18,6 +18,8 @@ mod closing;
 mod common;
 mod cookie;
 mod credentials;
+mod failover;
+mod forge;
 mod fragments;
 mod handshake;
 mod nat;

@@ -34,6 +34,8 @@ pub struct V2Options {
     pub one_ts_per_child: bool,
     /// The SA may move to other addresses (RFC 4555).
     pub mobike: bool,
+    /// A member of a cluster may take the SA over and synchronise its counters (RFC 6311).
+    pub counter_sync: bool,
     /// As initiator, go where the peer sends us (RFC 5685), if the peer may be there by its
     /// addresses and networks.
     pub follow_redirects: bool,
@@ -43,7 +45,8 @@ pub struct V2Options {
 
 impl Default for V2Options {
     /// The proposals of [`IkeProposal::defaults`], one day, a window of 1, messages of up to 1,232
-    /// octets (what fits into an IPv6 packet of 1,280), childless SAs, MOBIKE and redirects allowed.
+    /// octets (what fits into an IPv6 packet of 1,280), childless SAs, MOBIKE, counter
+    /// synchronisation and redirects allowed.
     fn default() -> Self {
         Self {
             proposals: IkeProposal::defaults(),
@@ -54,6 +57,7 @@ impl Default for V2Options {
             fragment: Some(1232),
             one_ts_per_child: false,
             mobike: true,
+            counter_sync: true,
             follow_redirects: true,
             redirect_to: None,
         }

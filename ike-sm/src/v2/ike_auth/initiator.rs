@@ -17,6 +17,7 @@ use crate::policy::v2::ChildKeyExchange;
 use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
 use crate::v2::child::Offered;
 use crate::v2::configuration;
+use crate::v2::counters::Counters;
 use crate::v2::payloads::Payloads;
 use crate::v2::protect::Inner;
 use crate::v2::session::Frame;
@@ -168,7 +169,8 @@ impl Initiator {
                 offered.write_sa(w)?;
                 offered.write_ts(w)?;
             }
-            write_announcements(w, frame.peer, frame.peer.v2.mobike)
+            let counters = Counters::of(frame.peer);
+            write_announcements(w, frame.peer, frame.peer.v2.mobike, counters)
         });
         inner.map_err(too_long)
     }

@@ -250,7 +250,7 @@ impl Responder {
                     }
                 }
             }
-            write_announcements(w, frame.peer, proved.mobike)?;
+            write_announcements(w, frame.peer, proved.mobike, proved.counters)?;
             if let Some(lifetime) = options.authentication_lifetime {
                 let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
                 w.notify(NotifyType::AUTH_LIFETIME, &seconds.to_be_bytes())?;
