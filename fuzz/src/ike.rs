@@ -104,6 +104,7 @@ impl End {
         if deadline {
             assert!(after.is_none_or(|at| at > now), "progress");
         }
+        assert!(self.endpoint.is_consistent(), "an index lags");
         let dropped = matches!(outcome, Outcome::Dropped(_));
         if dropped {
             let state = format!("{:?}", self.endpoint.state());

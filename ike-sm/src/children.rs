@@ -8,6 +8,7 @@ mod life;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::config::{Identity, Schedule};
 use crate::context::Context;
 use crate::event::Traffic;
 use crate::id::{ChildId, IkeId};
+use crate::multimap::{Multimap, Owner};
 use crate::outcome::DropReason;
 use crate::path::Path;
 use crate::selector::Selectors;
@@ -40,8 +42,8 @@ pub(crate) struct Child {
     /// The child's place in its peer's configuration.
     pub(crate) config: usize,
     /// Who the peer has proved to be: peers with one configuration are told apart by it.
-    pub(crate) remote_id: Identity,
-    /// The IKE SA that looks after it.
+    pub(crate) remote_id: Arc<Identity>,
+    /// The IKE SA that looks after it; [`Children::hand_over`] changes it.
     pub(crate) ike: IkeId,
     /// Whether we started its negotiation.
     pub(crate) initiator: bool,
@@ -142,12 +144,16 @@ impl Child {
         let successor = self.replaces == Some(other.id) || other.replaces == Some(self.id);
         let names = self.names_replaced && other.names_replaced && successor;
         self.id != other.id
-            && self.same_owner(other.peer, &other.remote_id)
+            && self.is_of(other.peer, &other.remote_id)
             && (names || self.covers_same(&other.local, &other.remote, other.suite, other.mode))
     }
 
-    pub(crate) fn same_owner(&self, peer: usize, remote_id: &Identity) -> bool {
-        self.peer == peer && self.remote_id == *remote_id
+    fn is_of(&self, peer: usize, remote_id: &Identity) -> bool {
+        self.peer == peer && *self.remote_id == *remote_id
+    }
+
+    fn owner(&self) -> Owner {
+        (self.peer, Some(Arc::clone(&self.remote_id)))
     }
 
     fn covers_same(
@@ -172,8 +178,11 @@ impl Child {
 /// All children.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
-    /// Boxed: the nodes of the tree are half empty.
+    /// Boxed: the nodes of the tree are half empty. The indexes follow it.
     table: BTreeMap<ChildId, Box<Child>>,
+    by_owner: Multimap<Owner, ChildId>,
+    by_ike: Multimap<IkeId, ChildId>,
+    by_spi_out: Multimap<u32, ChildId>,
     /// Inbound SPIs that are taken, negotiations under way included.
     spis: BTreeMap<u32, ChildId>,
     /// How many children want each route.
@@ -193,26 +202,85 @@ impl Children {
         self.table.values().map(|child| &**child)
     }
 
+    fn insert(&mut self, child: Box<Child>) {
+        self.by_owner.insert(child.owner(), child.id);
+        self.by_ike.insert(child.ike, child.id);
+        self.by_spi_out.insert(child.spi_out, child.id);
+        self.table.insert(child.id, child);
+    }
+
+    fn remove(&mut self, id: ChildId) -> Option<Child> {
+        let child = *self.table.remove(&id)?;
+        self.by_owner.remove(child.owner(), id);
+        self.by_ike.remove(child.ike, id);
+        self.by_spi_out.remove(child.spi_out, id);
+        Some(child)
+    }
+
+    /// Another IKE SA looks after a child.
+    pub(crate) fn hand_over(&mut self, id: ChildId, ike: IkeId) {
+        if let Some(child) = self.table.get_mut(&id) {
+            self.by_ike.remove(child.ike, id);
+            child.ike = ike;
+            self.by_ike.insert(ike, id);
+        }
+    }
+
+    /// Whether the indexes say the same as the table.
+    pub(crate) fn is_consistent(&self) -> bool {
+        self.by_owner == self.iter().map(|c| (c.owner(), c.id)).collect()
+            && self.by_ike == self.iter().map(|c| (c.ike, c.id)).collect()
+            && self.by_spi_out == self.iter().map(|c| (c.spi_out, c.id)).collect()
+    }
+
     /// The children of a peer, whatever IKE SA looks after them.
     pub(crate) fn of<'a>(
         &'a self,
         peer: usize,
-        remote_id: &'a Identity,
-    ) -> impl Iterator<Item = &'a Child> + 'a {
-        self.iter()
-            .filter(move |child| child.same_owner(peer, remote_id))
+        remote_id: &Arc<Identity>,
+    ) -> impl Iterator<Item = &'a Child> + use<'a> {
+        let owner = (peer, Some(Arc::clone(remote_id)));
+        self.by_owner.of(owner).filter_map(|id| self.get(id))
+    }
+
+    /// The children of all peers with this place in the configuration.
+    pub(crate) fn of_peer(&self, peer: usize) -> impl Iterator<Item = &Child> + '_ {
+        self.by_owner.of_peer(peer).filter_map(|id| self.get(id))
+    }
+
+    /// The children that an IKE SA looks after.
+    pub(crate) fn under(&self, ike: IkeId) -> impl Iterator<Item = &Child> + '_ {
+        self.by_ike.of(ike).filter_map(|id| self.get(id))
+    }
+
+    /// The children whose peers expect packets with this SPI.
+    pub(crate) fn with_spi_out(&self, spi: u32) -> impl Iterator<Item = &Child> + '_ {
+        self.by_spi_out.of(spi).filter_map(|id| self.get(id))
+    }
+
+    /// The child that takes in packets with this SPI.
+    pub(crate) fn by_spi_in(&self, spi: u32) -> Option<&Child> {
+        self.spis.get(&spi).and_then(|id| self.get(*id))
+    }
+
+    /// Whether there is one of this peer: of any of its identities, or of one.
+    pub(crate) fn knows(&self, peer: usize, remote_id: Option<&Arc<Identity>>) -> bool {
+        match remote_id {
+            Some(remote_id) => self.of(peer, remote_id).next().is_some(),
+            None => self.of_peer(peer).next().is_some(),
+        }
     }
 
     /// How many children an IKE SA looks after.
     pub(crate) fn count(&self, ike: IkeId) -> usize {
-        self.iter().filter(|child| child.ike == ike).count()
+        self.by_ike.of(ike).count()
     }
 
     /// The child of a peer that carries this traffic now.
     pub(crate) fn active_for(
         &self,
         peer: usize,
-        remote_id: &Identity,
+        remote_id: &Arc<Identity>,
         local: &Selectors,
         remote: &Selectors,
     ) -> Option<ChildId> {
@@ -229,8 +297,7 @@ impl Children {
         remote_id: &Identity,
         spi: u32,
     ) -> Option<&Child> {
-        self.iter()
-            .find(|c| c.same_owner(peer, remote_id) && c.spi_out == spi)
+        self.with_spi_out(spi).find(|c| c.is_of(peer, remote_id))
     }
 
     /// Other children for the same traffic of the same peer.
@@ -238,10 +305,8 @@ impl Children {
         let Some(child) = self.table.get(&id) else {
             return Vec::new();
         };
-        self.iter()
-            .filter(|c| child.rivals(c))
-            .map(|c| c.id)
-            .collect()
+        let others = self.of(child.peer, &child.remote_id);
+        others.filter(|c| child.rivals(c)).map(|c| c.id).collect()
     }
 
     /// Whether a child, or a negotiation, owns this inbound SPI.

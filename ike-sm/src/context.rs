@@ -1,7 +1,8 @@
 //! What a session works with besides itself: the call's inputs and outputs, and what all sessions
 //! share.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -14,8 +15,10 @@ use crate::children::Children;
 use crate::config::{Config, Identity, PeerConfig};
 use crate::explain::{Record, What};
 use crate::id::{ChildId, Counter, IkeId, Ticket};
+use crate::multimap::Multimap;
 use crate::outcome::DropReason;
 use crate::path::Path;
+use crate::standing::Standings;
 use crate::v2;
 
 /// One call of the endpoint, as its sessions see it.
@@ -35,32 +38,13 @@ pub(crate) struct World {
     pub(crate) questions: Questions,
     pub(crate) children: Children,
     /// The IKE SAs after phase 1.
-    pub(crate) standing: BTreeMap<IkeId, Standing>,
+    pub(crate) standing: Standings,
     /// IKE SAs that rekeys have brought forth in this call.
     pub(crate) newborn: Vec<v2::Session>,
     /// What one session's progress means to the others; worked off before the call returns.
     pub(crate) effects: VecDeque<Effect>,
     /// Objects whose deadline may have changed in this call.
-    pub(crate) touched: Vec<TimerKey>,
-}
-
-/// An IKE SA after phase 1, as the others see it.
-#[derive(Debug, Clone)]
-pub(crate) struct Standing {
-    /// The peer's place in the configuration.
-    pub(crate) peer: usize,
-    pub(crate) remote_id: Identity,
-    /// When its first message was sent or came.
-    pub(crate) created: Duration,
-    pub(crate) since: Duration,
-    /// Whether we started it.
-    pub(crate) initiator: bool,
-    /// What both ends compare when two SAs were started from both ends at once.
-    pub(crate) rank: Vec<u8>,
-    /// Another one has taken over.
-    pub(crate) replaced: bool,
-    /// When the peer was last told of an SPI that nobody has.
-    pub(crate) told_spi: Option<Duration>,
+    pub(crate) touched: BTreeSet<TimerKey>,
 }
 
 /// What has a deadline.
@@ -119,7 +103,10 @@ pub(crate) enum Effect {
 
 /// Which questions are open, and who waits for the answer.
 #[derive(Debug, Default)]
-pub(crate) struct Questions(BTreeMap<Ticket, Asker>);
+pub(crate) struct Questions {
+    table: BTreeMap<Ticket, Asker>,
+    by_ike: Multimap<IkeId, Ticket>,
+}
 
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,17 +127,35 @@ pub(crate) enum Place {
 impl Questions {
     /// Who waits for the answer to `ticket`.
     pub(crate) fn asker(&self, ticket: Ticket) -> Option<Asker> {
-        self.0.get(&ticket).copied()
+        self.table.get(&ticket).copied()
     }
 
     /// The question is answered or pointless.
     pub(crate) fn close(&mut self, ticket: Ticket) {
-        self.0.remove(&ticket);
+        if let Some(asker) = self.table.remove(&ticket) {
+            self.by_ike.remove(asker.ike, ticket);
+        }
     }
 
     /// All questions of an SA are pointless.
     pub(crate) fn close_all(&mut self, ike: IkeId) {
-        self.0.retain(|_, asker| asker.ike != ike);
+        for ticket in self.by_ike.of(ike).collect::<Vec<_>>() {
+            self.close(ticket);
+        }
+    }
+
+    fn open(&mut self, ticket: Ticket, asker: Asker) {
+        self.by_ike.insert(asker.ike, ticket);
+        self.table.insert(ticket, asker);
+    }
+
+    /// Whether the index says the same as the table.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let pairs = self
+            .table
+            .iter()
+            .map(|(ticket, asker)| (asker.ike, *ticket));
+        self.by_ike == pairs.collect()
     }
 }
 
@@ -203,25 +208,14 @@ impl Context<'_> {
     }
 
     /// Whether there is an SA with this peer: any of its identities, or one.
-    pub(crate) fn knows_peer(&self, peer: usize, remote_id: Option<&Identity>) -> bool {
-        let same = |index: usize, id: &Identity| {
-            index == peer && remote_id.is_none_or(|wanted| wanted == id)
-        };
-        self.world
-            .standing
-            .values()
-            .any(|s| same(s.peer, &s.remote_id))
-            || self
-                .world
-                .children
-                .iter()
-                .any(|c| same(c.peer, &c.remote_id))
+    pub(crate) fn knows_peer(&self, peer: usize, remote_id: Option<&Arc<Identity>>) -> bool {
+        self.world.standing.knows(peer, remote_id) || self.world.children.knows(peer, remote_id)
     }
 
     /// Asks a question on behalf of an exchange.
     pub(crate) fn ask(&mut self, ike: IkeId, place: Place, question: Question) -> Ticket {
         let ticket = Ticket(self.world.handles.next());
-        self.world.questions.0.insert(ticket, Asker { ike, place });
+        self.world.questions.open(ticket, Asker { ike, place });
         self.actions.push(Action::Ask(ticket, question));
         ticket
     }
@@ -233,9 +227,7 @@ impl Context<'_> {
 
     /// Notes that the deadline of `key` may have changed.
     pub(crate) fn touch(&mut self, key: TimerKey) {
-        if !self.world.touched.contains(&key) {
-            self.world.touched.push(key);
-        }
+        self.world.touched.insert(key);
     }
 
     /// `N` random bytes.

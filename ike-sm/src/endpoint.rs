@@ -26,6 +26,7 @@ use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::peers::PeerState;
 use crate::session::Session;
+use crate::standing::Standing;
 use crate::timer::{Deadline, TimerQueue};
 use crate::v2::cookie::Cookies;
 
@@ -98,6 +99,22 @@ impl Endpoint {
             (&self.half_open, &self.peers, &self.timers, &self.world),
             self.shut_down,
         )
+    }
+
+    /// Whether its indexes say the same as its tables, for tests. No interface.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let world = &self.world;
+        let stands = |(ike, standing): (IkeId, &Standing)| {
+            let session = self.sessions.get(&ike);
+            let address = session.map(|s| s.head().path.remote.ip());
+            address.is_some_and(|now| standing.healed_at.is_none_or(|known| known == now))
+        };
+        world.standing.is_consistent()
+            && world.standing.iter().all(stands)
+            && world.children.is_consistent()
+            && world.questions.is_consistent()
     }
 
     /// Takes in one event at the time `now` and appends what follows from it to `actions`.

@@ -1,6 +1,7 @@
 //! An IKE SA of either version, as the endpoint sees it.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -108,7 +109,7 @@ impl Session {
     }
 
     /// Who the peer has proved to be, once it has.
-    pub(crate) fn remote_id(&self) -> Option<&Identity> {
+    pub(crate) fn remote_id(&self) -> Option<&Arc<Identity>> {
         match self {
             Self::V1(s) => s.up().map(|up| &up.agreed.remote_id),
             Self::V2(s) => s.up().map(|up| &up.remote_id),

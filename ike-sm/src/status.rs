@@ -220,7 +220,7 @@ fn ike_status(config: &Config, session: &Session) -> IkeStatus {
 fn established(session: &Session, path: Path) -> Option<EstablishedStatus> {
     match session {
         Session::V1(session) => session.up().map(|up| EstablishedStatus {
-            remote_id: up.agreed.remote_id.clone(),
+            remote_id: (*up.agreed.remote_id).clone(),
             policy: AgreedPolicy::V1(up.agreed.suite.policy),
             since: up.since,
             schedule: up.schedule,
@@ -233,7 +233,7 @@ fn established(session: &Session, path: Path) -> Option<EstablishedStatus> {
             replaced: up.replaced,
         }),
         Session::V2(session) => session.up().map(|up| EstablishedStatus {
-            remote_id: up.remote_id.clone(),
+            remote_id: (*up.remote_id).clone(),
             policy: AgreedPolicy::V2(up.suite),
             since: up.since,
             schedule: up.schedule,

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) struct NewChild {
     pub(crate) ike: IkeId,
     pub(crate) peer: usize,
     pub(crate) config: usize,
-    pub(crate) remote_id: Identity,
+    pub(crate) remote_id: Arc<Identity>,
     pub(crate) initiator: bool,
     pub(crate) suite: ChildSuite,
     pub(crate) mode: crate::action::Mode,
@@ -144,7 +145,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         idle_at: None,
     };
     child.expire_at = Some(now.saturating_add(new.schedule.hard));
-    ctx.world.children.table.insert(new.id, Box::new(child));
+    ctx.world.children.insert(Box::new(child));
     ctx.touch(TimerKey::Child(new.id));
 }
 
@@ -205,7 +206,7 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
     let rivals: Vec<&Child> = ctx
         .world
         .children
-        .iter()
+        .of(new.peer, &new.remote_id)
         .filter(|c| c.state == ChildState::Active && new.rivals(c))
         .collect();
     // Of a negotiation of ours it is known what it replaces. One of the peer may have started
@@ -307,16 +308,15 @@ pub(crate) fn linger(ctx: &mut Context<'_>, id: ChildId, answered: bool) {
 /// Removes a pair at our side. When the peer, or its age, has ended the active one of two, the
 /// retiring one takes over again: the two ends may have judged a collision differently.
 pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
-    let Some(child) = ctx.world.children.table.remove(&id) else {
+    let Some(child) = ctx.world.children.remove(id) else {
         return;
     };
-    let child = *child;
     ctx.touch(TimerKey::Child(id));
     // A new pair that waited for its peer to show itself waits no longer.
     let waiting: Vec<ChildId> = ctx
         .world
         .children
-        .iter()
+        .of(child.peer, &child.remote_id)
         .filter(|c| c.names_replaced || reason == CloseReason::DeletedByPeer)
         .filter(|c| c.state == ChildState::Inbound && child.rivals(c))
         .map(|c| c.id)
@@ -330,11 +330,11 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         let heir = ctx
             .world
             .children
-            .table
-            .values_mut()
+            .of(child.peer, &child.remote_id)
             .filter(|c| c.state == ChildState::Retiring && child.rivals(c))
-            .max_by_key(|c| c.started);
-        if let Some(heir) = heir {
+            .max_by_key(|c| c.started)
+            .map(|c| c.id);
+        if let Some(heir) = heir.and_then(|heir| ctx.world.children.get_mut(heir)) {
             heir.state = ChildState::Active;
             heir.drain_at = None;
             heir.rekey_at = Some(

@@ -152,12 +152,11 @@ impl Call<'_> {
 
     fn is_under_way(&self, index: usize, config: usize) -> bool {
         let state = self.endpoint.peers.get(index);
+        let standing = &self.endpoint.world.standing;
+        let serving = standing.current(index, None);
+        let serving = serving.and_then(|ike| standing.get(ike));
         state.is_some_and(|s| s.attempt.is_some() && s.wanted.contains(&config))
-            || self
-                .endpoint
-                .sessions
-                .values()
-                .any(|s| s.head().peer == index && s.negotiates(config))
+            || serving.is_some_and(|s| self.is_coming(index, &s.remote_id, config))
     }
 
     /// Brings up a child of a peer, an IKE SA first if there is none.
@@ -290,15 +289,7 @@ impl Call<'_> {
 
     /// Deletes an IKE SA, and its children first while there is an SA to tell it on.
     fn delete_ike(&mut self, ike: IkeId) {
-        let children: Vec<_> = self
-            .endpoint
-            .world
-            .children
-            .iter()
-            .filter(|c| c.ike == ike)
-            .map(|c| c.id)
-            .collect();
-        for child in children {
+        for child in self.children_of(ike) {
             let effect = self.end_of_child(child);
             self.context().effect(effect);
         }
@@ -319,8 +310,7 @@ impl Call<'_> {
             .endpoint
             .world
             .children
-            .iter()
-            .filter(|c| c.peer == index)
+            .of_peer(index)
             .map(|c| c.id)
             .collect();
         for child in children {

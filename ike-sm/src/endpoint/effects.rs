@@ -2,6 +2,7 @@
 
 mod v2;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -10,11 +11,12 @@ use super::Call;
 use crate::action::{Action, ChildUpdate, CloseReason, IpsecProtocol};
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::config::{Identity, IkeVersion};
-use crate::context::{Effect, Standing, TimerKey};
+use crate::context::{Effect, TimerKey};
 use crate::explain::{Role, What};
 use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
 use crate::session::{Head, Session};
+use crate::standing::Standing;
 
 /// Two IKE SAs that both ends have started within this time have crossed on the way.
 const CROSSING: Duration = Duration::from_secs(30);
@@ -56,18 +58,22 @@ impl Call<'_> {
     }
 
     /// The SA that serves a peer now: of one identity, or of any.
-    pub(super) fn current_ike(&self, index: usize, remote_id: Option<&Identity>) -> Option<IkeId> {
-        self.endpoint
-            .world
-            .standing
-            .iter()
-            .filter(|(_, s)| {
-                s.peer == index
-                    && !s.replaced
-                    && remote_id.is_none_or(|wanted| *wanted == s.remote_id)
-            })
-            .max_by_key(|(id, s)| (s.since, **id))
-            .map(|(id, _)| *id)
+    pub(super) fn current_ike(
+        &self,
+        index: usize,
+        remote_id: Option<&Arc<Identity>>,
+    ) -> Option<IkeId> {
+        self.endpoint.world.standing.current(index, remote_id)
+    }
+
+    /// The IKE SAs that may negotiate a child with a peer: its own, and the one that we start.
+    pub(super) fn negotiators(&self, index: usize, remote_id: &Arc<Identity>) -> Vec<IkeId> {
+        let standing = self.endpoint.world.standing.of(index, remote_id);
+        let mut all: Vec<IkeId> = standing.map(|(ike, _)| ike).collect();
+        all.extend(self.endpoint.peers.get(index).and_then(|peer| peer.attempt));
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     fn cookies_known(&mut self, ike: IkeId) {
@@ -84,6 +90,7 @@ impl Call<'_> {
         let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.head().path) else {
             return;
         };
+        self.endpoint.world.standing.moved(ike, path.remote.ip());
         self.redirect(ike, path);
     }
 
@@ -92,8 +99,8 @@ impl Call<'_> {
             .endpoint
             .world
             .children
-            .iter()
-            .filter(|c| c.ike == ike && c.path != path)
+            .under(ike)
+            .filter(|c| c.path != path)
             .map(|c| c.id)
             .collect();
         for child in children {
@@ -121,13 +128,13 @@ impl Call<'_> {
         let new = Standing {
             peer: head.peer,
             remote_id,
-            created: head.created,
             since: self.now,
             initiator: head.role == Role::Initiator,
-            rank: session.rank(),
             replaced: false,
+            healed_at: (version == IkeVersion::V1).then(|| head.path.remote.ip()),
             told_spi: None,
         };
+        let rank = session.rank();
         let (path, asked_to_replace) = (head.path, head.replaces);
         let index = new.peer;
         let name = self.peer_name(index);
@@ -135,12 +142,12 @@ impl Call<'_> {
             .endpoint
             .world
             .standing
-            .iter()
-            .filter(|(_, s)| s.peer == index && s.remote_id == new.remote_id && !s.replaced)
-            .map(|(id, s)| (*id, s.clone()))
+            .of(index, &new.remote_id)
+            .filter(|(_, s)| !s.replaced)
+            .map(|(id, s)| (id, s.clone()))
             .collect();
         let replaces = asked_to_replace
-            .filter(|old| self.endpoint.world.standing.contains_key(old))
+            .filter(|old| self.endpoint.world.standing.contains(*old))
             .or_else(|| rivals.last().map(|(id, _)| *id));
         self.endpoint.world.standing.insert(ike, new.clone());
         self.actions.push(Action::IkeEstablished {
@@ -152,13 +159,15 @@ impl Call<'_> {
 
         let mut winner = ike;
         for (old, standing) in rivals {
-            if crossed(&standing, &new) && standing.rank > new.rank {
+            let crossed = crossed(&standing, &new, head.created);
+            let old_rank = self.endpoint.sessions.get(&old).map(Session::rank);
+            if crossed && old_rank.is_some_and(|old| old > rank) {
                 // Both ends have started at once: both keep the same SA, and the end that started
                 // the other one deletes it.
                 self.retire_ike(ike, new.initiator);
                 winner = old;
             } else {
-                let ours = if crossed(&standing, &new) {
+                let ours = if crossed {
                     standing.initiator
                 } else {
                     new.initiator
@@ -181,14 +190,12 @@ impl Call<'_> {
 
     fn retire_ike(&mut self, ike: IkeId, ours: bool) {
         let now = self.now;
-        if let Some(standing) = self.endpoint.world.standing.get_mut(&ike) {
-            standing.replaced = true;
-        }
+        self.endpoint.world.standing.set_replaced(ike, true);
         self.with(ike, |session, _| session.retire(now, ours));
     }
 
     /// All children of a peer are looked after by one SA.
-    fn adopt(&mut self, index: usize, remote_id: &Identity, ike: IkeId) {
+    fn adopt(&mut self, index: usize, remote_id: &Arc<Identity>, ike: IkeId) {
         let children: Vec<ChildId> = self
             .endpoint
             .world
@@ -197,9 +204,7 @@ impl Call<'_> {
             .map(|c| c.id)
             .collect();
         for child in children {
-            if let Some(child) = self.endpoint.world.children.get_mut(child) {
-                child.ike = ike;
-            }
+            self.endpoint.world.children.hand_over(child, ike);
         }
         if let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.head().path)
             && path.natt
@@ -210,10 +215,10 @@ impl Call<'_> {
 
     /// Starts the children that are wanted of a peer and neither stand nor come up.
     pub(super) fn start_wanted(&mut self, index: usize, ike: IkeId) {
-        let Some(standing) = self.endpoint.world.standing.get(&ike) else {
+        let Some(standing) = self.endpoint.world.standing.get(ike) else {
             return;
         };
-        let remote_id = standing.remote_id.clone();
+        let remote_id = Arc::clone(&standing.remote_id);
         let Some(state) = self.endpoint.peers.get(index) else {
             return;
         };
@@ -241,11 +246,7 @@ impl Call<'_> {
                 .children
                 .of(index, &remote_id)
                 .any(|c| c.config == config && c.is_current() && (c.ike == ike || !own));
-            let coming = self
-                .endpoint
-                .sessions
-                .values()
-                .any(|s| s.head().peer == index && s.negotiates(config));
+            let coming = self.is_coming(index, &remote_id, config);
             if stands {
                 self.no_longer_wanted(index, config);
             } else if !coming {
@@ -256,6 +257,13 @@ impl Call<'_> {
                 self.with(ike, |session, ctx| session.start_child(ctx, &wanted));
             }
         }
+    }
+
+    /// Whether a child of a peer is being negotiated.
+    pub(super) fn is_coming(&self, index: usize, remote_id: &Arc<Identity>, config: usize) -> bool {
+        let sessions = &self.endpoint.sessions;
+        let negotiates = |ike| sessions.get(ike).is_some_and(|s| s.negotiates(config));
+        self.negotiators(index, remote_id).iter().any(negotiates)
     }
 
     fn no_longer_wanted(&mut self, index: usize, config: usize) {
@@ -271,7 +279,7 @@ impl Call<'_> {
         let Some(session) = self.endpoint.sessions.get(&ike) else {
             return;
         };
-        let Some(new) = self.endpoint.world.standing.get(&ike) else {
+        let Some(new) = self.endpoint.world.standing.get(ike) else {
             return;
         };
         let (created, index, remote_id) = (session.head().created, new.peer, new.remote_id.clone());
@@ -291,11 +299,9 @@ impl Call<'_> {
             .endpoint
             .world
             .standing
-            .iter()
-            .filter(|(id, s)| {
-                **id != ike && s.peer == index && s.remote_id == remote_id && s.since < created
-            })
-            .map(|(id, _)| *id)
+            .of(index, &remote_id)
+            .filter(|(id, s)| *id != ike && s.since < created)
+            .map(|(id, _)| id)
             .collect();
         for old in sessions {
             self.with(old, |session, ctx| session.close(ctx, reason, false));
@@ -316,7 +322,7 @@ impl Call<'_> {
         if self.endpoint.by_own_cookie.get(&cookies.0) == Some(&ike) {
             self.endpoint.by_own_cookie.remove(&cookies.0);
         }
-        let standing = self.endpoint.world.standing.remove(&ike);
+        let standing = self.endpoint.world.standing.remove(ike);
         self.context().touch(TimerKey::Ike(ike));
         if session.v2_mut().is_some_and(|s| s.is_buried()) {
             return;
@@ -345,20 +351,15 @@ impl Call<'_> {
         let (index, now) = (gone.peer, self.now);
         let heir = self.current_ike(index, Some(&gone.remote_id)).or_else(|| {
             let standing = &self.endpoint.world.standing;
-            let same = |s: &Standing| s.peer == index && s.remote_id == gone.remote_id;
-            standing
-                .iter()
-                .filter(|(_, s)| same(s))
-                .map(|(id, _)| *id)
-                .next_back()
+            let mut rest = standing.of(index, &gone.remote_id).map(|(id, _)| id);
+            rest.next_back()
         });
         let Some(heir) = heir else {
             return self.orphans(index, &gone.remote_id);
         };
-        if let Some(standing) = self.endpoint.world.standing.get_mut(&heir)
-            && standing.replaced
-        {
-            standing.replaced = false;
+        let standing = &mut self.endpoint.world.standing;
+        if standing.get(heir).is_some_and(|s| s.replaced) {
+            standing.set_replaced(heir, false);
             self.with(heir, |session, _| session.reinstate(now));
         }
         self.adopt(index, &gone.remote_id, heir);
@@ -366,7 +367,7 @@ impl Call<'_> {
 
     /// No IKE SA is left to look after these children: nothing would tell their end, and nobody
     /// would notice the peer's death. They end with it.
-    fn orphans(&mut self, index: usize, remote_id: &Identity) {
+    fn orphans(&mut self, index: usize, remote_id: &Arc<Identity>) {
         let children: Vec<ChildId> = self
             .endpoint
             .world
@@ -436,12 +437,11 @@ impl Call<'_> {
             .endpoint
             .world
             .children
-            .iter()
+            .of_peer(index)
             .filter(|c| {
-                c.peer == index
-                    && c.path.remote.ip() == attempt.path.remote.ip()
+                c.path.remote.ip() == attempt.path.remote.ip()
                     && c.last_inbound.unwrap_or(c.started) < attempt.created
-                    && !self.endpoint.world.standing.contains_key(&c.ike)
+                    && !self.endpoint.world.standing.contains(c.ike)
             })
             .map(|c| c.id)
             .collect();
@@ -451,7 +451,7 @@ impl Call<'_> {
     }
 
     fn rekey_ike(&mut self, ike: IkeId) {
-        let Some(standing) = self.endpoint.world.standing.get(&ike) else {
+        let Some(standing) = self.endpoint.world.standing.get(ike) else {
             return;
         };
         if standing.replaced {
@@ -471,15 +471,8 @@ impl Call<'_> {
             return;
         };
         let (index, config) = (active.peer, active.config);
+        let sessions = self.negotiators(index, &active.remote_id);
         self.no_longer_wanted(index, config);
-        let sessions: Vec<IkeId> = self
-            .endpoint
-            .sessions
-            .values()
-            .map(Session::head)
-            .filter(|head| head.peer == index)
-            .map(|head| head.id)
-            .collect();
         for ike in sessions {
             let Some(session) = self.endpoint.sessions.get_mut(&ike) else {
                 continue;
@@ -518,12 +511,13 @@ impl Call<'_> {
             self.want_again(index, config);
             return;
         };
-        let under_way = self
-            .endpoint
-            .sessions
-            .values()
-            .any(|s| s.head().peer == index && s.negotiates_traffic(&traffic));
-        if !under_way {
+        let sessions = &self.endpoint.sessions;
+        let negotiates = |ike| {
+            let session = sessions.get(ike);
+            session.is_some_and(|s| s.negotiates_traffic(&traffic))
+        };
+        let under_way = self.negotiators(index, &child.remote_id);
+        if !under_way.iter().any(negotiates) {
             self.with(ike, |session, ctx| session.start_child(ctx, &wanted));
         }
     }
@@ -545,7 +539,7 @@ impl Call<'_> {
             spi_in: child.spi_in,
             spi_out: child.spi_out,
         };
-        let by = if self.endpoint.world.standing.contains_key(&child.ike) {
+        let by = if self.endpoint.world.standing.contains(child.ike) {
             Some(child.ike)
         } else {
             self.current_ike(child.peer, Some(&child.remote_id))
@@ -590,37 +584,18 @@ impl Call<'_> {
             return Err(DropReason::WrongState);
         }
         // Our own packet came back.
-        if self
-            .endpoint
-            .world
-            .children
-            .iter()
-            .any(|c| c.spi_out == spi)
-        {
+        let children = &self.endpoint.world.children;
+        if children.with_spi_out(spi).next().is_some() {
             return Err(DropReason::Reflected);
         }
         let now = self.now;
-        let sessions = &self.endpoint.sessions;
-        let fits = |id: &IkeId, s: &Standing| {
-            !s.replaced
-                && sessions.get(id).is_some_and(|x| {
-                    // Deletions of IKEv2 are acknowledged: there is nothing to heal.
-                    x.version() == IkeVersion::V1 && x.head().path.remote.ip() == remote
-                })
-        };
-        let standing = self.endpoint.world.standing.iter_mut();
-        let (ike, standing) = standing
-            .filter(|(id, s)| fits(id, s))
-            .max_by_key(|(id, s)| (s.since, **id))
-            .ok_or(DropReason::NoSuchObject)?;
-        if standing
-            .told_spi
-            .is_some_and(|at| now < at.saturating_add(TELL_SPI))
-        {
+        let standing = &mut self.endpoint.world.standing;
+        let ike = standing.healing(remote).ok_or(DropReason::NoSuchObject)?;
+        let told = standing.get(ike).and_then(|s| s.told_spi);
+        if told.is_some_and(|at| now < at.saturating_add(TELL_SPI)) {
             return Err(DropReason::Limit("messages about unknown SPIs"));
         }
-        standing.told_spi = Some(now);
-        let ike = *ike;
+        standing.told_spi(ike, now);
         let told = DeletedChild {
             protocol,
             spi_in: spi,
@@ -666,7 +641,7 @@ impl Call<'_> {
 
     /// The peer answers no more: all that stands with it goes, and the next address is tried.
     fn peer_dead(&mut self, ike: IkeId) {
-        let Some(dead) = self.endpoint.world.standing.get(&ike).cloned() else {
+        let Some(dead) = self.endpoint.world.standing.get(ike).cloned() else {
             return;
         };
         let index = dead.peer;
@@ -688,9 +663,8 @@ impl Call<'_> {
             .endpoint
             .world
             .standing
-            .iter()
-            .filter(|(_, s)| s.peer == index && s.remote_id == dead.remote_id)
-            .map(|(id, _)| *id)
+            .of(index, &dead.remote_id)
+            .map(|(id, _)| id)
             .collect();
         for (child, _, _) in &children {
             self.remove_child(*child, reason);
@@ -734,9 +708,10 @@ impl Call<'_> {
     }
 }
 
-/// Whether two SAs of one peer were started from both ends at about the same time.
-fn crossed(old: &Standing, new: &Standing) -> bool {
+/// Whether two SAs of one peer were started from both ends at about the same time; the second one's
+/// negotiation began at `created`.
+fn crossed(old: &Standing, new: &Standing, created: Duration) -> bool {
     old.initiator != new.initiator
-        && new.created <= old.since
+        && created <= old.since
         && new.since.saturating_sub(old.since) < CROSSING
 }

@@ -4,6 +4,7 @@ mod exchanges;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -42,7 +43,7 @@ pub(crate) struct Agreed {
     pub(crate) cipher: MessageCipher,
     /// The last cipher block of phase 1, from which the IVs of later exchanges come.
     pub(crate) last_block: Iv,
-    pub(crate) remote_id: Identity,
+    pub(crate) remote_id: Arc<Identity>,
 }
 
 /// An ISAKMP SA after phase 1.

@@ -4,6 +4,7 @@
 mod keyed;
 mod suite;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::Secret;
@@ -280,7 +281,7 @@ pub(crate) fn peer_id(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     id: &Identification<'_>,
-) -> Result<Identity, DropReason> {
+) -> Result<Arc<Identity>, DropReason> {
     let identity = Identity::from_wire(id.id_type.0, id.data)
         .ok_or(DropReason::BadPayload(PayloadType::IDENTIFICATION.into()))?;
     ctx.note(
@@ -298,7 +299,7 @@ pub(crate) fn peer_id(
         return Err(DropReason::BadPayload(PayloadType::IDENTIFICATION.into()));
     }
     if frame.peer.may_be(&identity, frame.path.remote.ip()) {
-        Ok(identity)
+        Ok(Arc::new(identity))
     } else {
         Err(DropReason::WrongIdentity)
     }

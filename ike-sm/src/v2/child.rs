@@ -2,6 +2,7 @@
 //! choice, the installation (RFC 7296 §2.9, §2.17).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -54,7 +55,7 @@ pub(crate) struct Settled {
 pub(crate) struct Under<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) keys: &'a Keys,
-    pub(crate) remote_id: &'a Identity,
+    pub(crate) remote_id: &'a Arc<Identity>,
     pub(crate) verdict: Option<Verdict>,
 }
 

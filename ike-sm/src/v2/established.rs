@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -44,7 +45,7 @@ const MAX_STILLBORN: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Established {
     pub(crate) suite: IkeSuite,
-    pub(crate) remote_id: Identity,
+    pub(crate) remote_id: Arc<Identity>,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) fragmentation: bool,
     pub(crate) mobike: bool,
@@ -202,7 +203,7 @@ impl Established {
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         suite: IkeSuite,
-        remote_id: Identity,
+        remote_id: Arc<Identity>,
     ) -> Self {
         let now = ctx.now;
         let random = u32::from_be_bytes(ctx.random());

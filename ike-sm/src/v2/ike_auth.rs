@@ -7,6 +7,7 @@ mod initiator;
 mod responder;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -52,7 +53,7 @@ pub(crate) enum Progress {
 pub(crate) struct Proved {
     /// The peer's place in the configuration.
     pub(crate) index: usize,
-    pub(crate) remote_id: Identity,
+    pub(crate) remote_id: Arc<Identity>,
     /// To mix into the keys before anything is derived from them (RFC 8784 §3).
     pub(crate) ppk: Option<Secret>,
     /// The first child, ready to install.
@@ -82,7 +83,7 @@ impl Proved {
         let lifetime = number(NotifyType::AUTH_LIFETIME);
         Self {
             index: frame.index,
-            remote_id,
+            remote_id: Arc::new(remote_id),
             ppk: None,
             child: None,
             refused: None,

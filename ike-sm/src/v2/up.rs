@@ -90,7 +90,7 @@ impl Session {
         up.heard(now);
         // RFC 7296 §2.25.2: of two rekeys at once this is the one that the peer keeps, unless it
         // deletes it now.
-        let (old, known) = (self.replaces, ctx.world.standing.contains_key(&self.id));
+        let (old, known) = (self.replaces, ctx.world.standing.contains(self.id));
         if let Some(old) = old.filter(|_| !known && !informational::deletes_ike(&inner, ctx)) {
             ctx.effect(Effect::Adopt(old, self.id));
         }
@@ -212,11 +212,8 @@ impl Session {
             Task::Ike(task) => create_child::finish_ike(self, ctx, &frame, *task, payloads),
             Task::Delete(list) => {
                 for deleted in list {
-                    let children = &ctx.world.children;
-                    let gone = children
-                        .iter()
-                        .find(|c| c.told && c.spi_in == deleted.spi_in);
-                    if let Some(gone) = gone.map(|c| c.id) {
+                    let gone = ctx.world.children.by_spi_in(deleted.spi_in);
+                    if let Some(gone) = gone.filter(|c| c.told).map(|c| c.id) {
                         ctx.effect(Effect::RemoveChild(gone, CloseReason::Replaced));
                     }
                 }
@@ -386,9 +383,7 @@ impl Session {
             up.closing();
             up.queue.push_front(Want::DeleteIke(reason));
         }
-        if let Some(standing) = ctx.world.standing.get_mut(&self.id) {
-            standing.replaced = true;
-        }
+        ctx.world.standing.set_replaced(self.id, true);
         self.transition(ctx, Input::Delete, IkeState::Up, IkeState::Deleting);
         self.pump(ctx);
     }
@@ -436,7 +431,7 @@ impl Session {
             Some(LifetimeDue::Reauthenticate) => ctx.effect(Effect::Reauthenticate(id)),
             Some(LifetimeDue::Expire) => {
                 // Nothing passes any more, whether the peer answers or not.
-                let children = ctx.world.children.iter().filter(|c| c.ike == id);
+                let children = ctx.world.children.under(id);
                 for child in children.map(|c| c.id).collect::<Vec<_>>() {
                     ctx.effect(Effect::RemoveChild(child, CloseReason::Expired));
                 }
@@ -626,8 +621,8 @@ pub(super) fn remove_deleted(
         let found = ctx
             .world
             .children
-            .iter()
-            .find(|c| session.owns(c) && c.spi_out == spi && c.suite.protocol() == protocol);
+            .with_spi_out(spi)
+            .find(|c| session.owns(c) && c.suite.protocol() == protocol);
         let Some(child) = found else {
             if let Some(up) = session.up_mut() {
                 up.deleted_unknown(spi);
@@ -642,7 +637,7 @@ pub(super) fn remove_deleted(
         let successor = ctx
             .world
             .children
-            .iter()
+            .of(child.peer, &child.remote_id)
             .find(|c| c.replaces == Some(id) && c.state == ChildState::Inbound)
             .map(|c| c.id);
         if let Some(successor) = successor {

@@ -296,6 +296,9 @@ impl Host {
         if is_deadline && after.is_some_and(|d| d.at <= now) {
             return fail("no progress after a deadline");
         }
+        if compare && !self.endpoint.is_consistent() {
+            return fail("an index does not say the same as its table");
+        }
         // The law of atomicity.
         if let Outcome::Dropped(_) = &outcome {
             if compare && held != self.state {

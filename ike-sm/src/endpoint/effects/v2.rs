@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use super::Call;
 use crate::action::{Action, CloseReason};
 use crate::config::IkeVersion;
-use crate::context::{Standing, TimerKey};
+use crate::context::TimerKey;
 use crate::explain::{IkeState, Input, Role, Transition, What};
 use crate::id::{ChildId, IkeId};
 use crate::session::Session;
+use crate::standing::Standing;
 
 impl Call<'_> {
     pub(super) fn version_of(&self, ike: IkeId) -> Option<IkeVersion> {
@@ -43,28 +44,25 @@ impl Call<'_> {
         let Some(session) = self.endpoint.sessions.get(&new) else {
             return;
         };
-        if self.endpoint.world.standing.contains_key(&new) {
+        if self.endpoint.world.standing.contains(new) {
             return;
         }
-        let (head, rank) = (session.head(), session.rank());
-        let Some(before) = self.endpoint.world.standing.get_mut(&old) else {
+        let head = session.head();
+        let table = &mut self.endpoint.world.standing;
+        let Some(before) = table.get(old) else {
             return;
         };
-        before.replaced = true;
         let standing = Standing {
             since: self.now,
-            created: self.now,
             initiator: head.role == Role::Initiator,
-            rank,
             replaced: false,
             ..before.clone()
         };
-        self.endpoint.world.standing.insert(new, standing);
+        table.set_replaced(old, true);
+        table.insert(new, standing);
         let children: Vec<ChildId> = self.children_of(old);
         for child in children {
-            if let Some(child) = self.endpoint.world.children.get_mut(child) {
-                child.ike = new;
-            }
+            self.endpoint.world.children.hand_over(child, new);
         }
         let peer = self.peer_name(head.peer);
         self.actions.push(Action::IkeEstablished {
@@ -88,9 +86,9 @@ impl Call<'_> {
         }
     }
 
-    fn children_of(&self, ike: IkeId) -> Vec<ChildId> {
-        let children = self.endpoint.world.children.iter();
-        children.filter(|c| c.ike == ike).map(|c| c.id).collect()
+    pub(in crate::endpoint) fn children_of(&self, ike: IkeId) -> Vec<ChildId> {
+        let children = self.endpoint.world.children.under(ike);
+        children.map(|c| c.id).collect()
     }
 
     /// RFC 7296 §1.4.1: all children end with their IKE SA.
@@ -125,15 +123,15 @@ impl Call<'_> {
     /// The peers have to authenticate anew: a new IKE SA with new children, then the end of the old
     /// one (RFC 4478 §2, RFC 7296 §2.8.3).
     pub(super) fn reauthenticate(&mut self, ike: IkeId) {
-        let Some(standing) = self.endpoint.world.standing.get(&ike) else {
+        let Some(standing) = self.endpoint.world.standing.get(ike) else {
             return;
         };
         if standing.replaced {
             return;
         }
         let index = standing.peer;
-        let children = self.endpoint.world.children.iter();
-        let current = children.filter(|c| c.ike == ike && c.is_current());
+        let children = self.endpoint.world.children.under(ike);
+        let current = children.filter(|c| c.is_current());
         let configs: Vec<usize> = current.map(|c| c.config).collect();
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.wanted.extend(configs);

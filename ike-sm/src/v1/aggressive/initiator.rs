@@ -1,6 +1,7 @@
 //! The initiator's side of aggressive mode.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::{ActiveKeyExchange, Secret};
@@ -93,7 +94,7 @@ struct Answer {
     nat: Nat,
     g_xr: Vec<u8>,
     nr_b: Vec<u8>,
-    remote_id: Identity,
+    remote_id: Arc<Identity>,
 }
 
 impl Sent {

@@ -6,6 +6,7 @@
 //! [`EndpointLimits`]: crate::config::EndpointLimits::half_open_aggressive
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::Secret;
@@ -83,7 +84,7 @@ pub(crate) fn receive_first(
     Ok(match psk {
         Some(psk) => asked.answer(ctx, frame, &psk),
         None => Progress::Ask {
-            identity: Some(asked.remote_id.clone()),
+            identity: Some((*asked.remote_id).clone()),
             next: Negotiation::AmKeyAsked(asked),
             stage: PskStage::KeyExchange,
         },
@@ -101,7 +102,7 @@ pub(crate) struct KeyAsked {
     g_xi: Vec<u8>,
     ni_b: Vec<u8>,
     idii_b: Vec<u8>,
-    remote_id: Identity,
+    remote_id: Arc<Identity>,
 }
 
 impl KeyAsked {
@@ -161,7 +162,7 @@ impl KeyAsked {
 pub(crate) struct Answered {
     keyed: Keyed,
     idii_b: Vec<u8>,
-    remote_id: Identity,
+    remote_id: Arc<Identity>,
 }
 
 impl Answered {

@@ -1,6 +1,7 @@
 //! Phase 1 once it has keys: HASH_I, HASH_R and what they prove.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::{CryptoError, Digest, Secret};
@@ -50,7 +51,7 @@ pub(crate) struct Keyed {
 pub(crate) struct Proof {
     /// The IV of what follows it.
     pub(crate) iv: Iv,
-    pub(crate) remote_id: Identity,
+    pub(crate) remote_id: Arc<Identity>,
     pub(crate) initial_contact: bool,
 }
 
@@ -141,7 +142,7 @@ impl Keyed {
     }
 
     /// Phase 1 is done; `last_block` is the last that was encrypted in it.
-    pub(crate) fn agreed(self, last_block: Iv, remote_id: Identity) -> Box<Agreed> {
+    pub(crate) fn agreed(self, last_block: Iv, remote_id: Arc<Identity>) -> Box<Agreed> {
         Box::new(Agreed {
             suite: self.suite,
             vendor: self.vendor,

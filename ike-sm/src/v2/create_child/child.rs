@@ -308,9 +308,9 @@ fn rekeyed(
     if session.up().is_some_and(|up| up.is_deleting(spi)) {
         return Err(DropReason::TemporaryFailure);
     }
-    let found = ctx.world.children.iter().find(|c| {
-        session.owns(c) && c.spi_out == spi && protocol_id(c.suite.protocol()) == notify.protocol_id
-    });
+    let mut same_spi = ctx.world.children.with_spi_out(spi);
+    let found =
+        same_spi.find(|c| session.owns(c) && protocol_id(c.suite.protocol()) == notify.protocol_id);
     let child = found.ok_or(DropReason::ChildNotFound(spi))?;
     Ok(Some((child.id, child.config)))
 }

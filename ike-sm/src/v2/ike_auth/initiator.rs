@@ -1,6 +1,7 @@
 //! `HDR, SK {IDi, …, AUTH, [CP(CFG_REQUEST),] SAi2, TSi, TSr} -->` and the answers to it.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use isakmp_wire::v2::NotifyType;
 
@@ -157,7 +158,8 @@ impl Initiator {
             self.offered = Some(Offered::new(ctx, frame, wanted, ChildKeyExchange::Never)?);
         }
         // RFC 7296 §2.4: only with the first SA to this identity.
-        let known = ctx.knows_peer(frame.index, expected_id(frame));
+        let expected = expected_id(frame);
+        let known = ctx.knows_peer(frame.index, expected.as_ref());
         let initial_contact = frame.peer.initial_contact && !known && !round.replaces;
         let inner = Inner::build(|w| {
             out.write(w)?;
@@ -215,9 +217,9 @@ impl Initiator {
 }
 
 /// The identity that this peer must have, where only one will do.
-const fn expected_id<'a>(frame: &Frame<'a>) -> Option<&'a Identity> {
+fn expected_id(frame: &Frame<'_>) -> Option<Arc<Identity>> {
     match &frame.peer.remote_id {
-        RemoteIdentity::Is(identity) => Some(identity),
+        RemoteIdentity::Is(identity) => Some(Arc::new(identity.clone())),
         _ => None,
     }
 }

@@ -1,0 +1,96 @@
+//! The indexes follow the table, and give what a search of it would give.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+
+use super::{Arc, Identity, IkeId, Standing, Standings};
+
+fn address(last: u8) -> IpAddr {
+    Ipv4Addr::new(192, 0, 2, last).into()
+}
+
+fn owner(last: u8) -> Arc<Identity> {
+    Arc::new(Identity::Address(address(last)))
+}
+
+fn standing(peer: usize, owner: &Arc<Identity>, since: u64) -> Standing {
+    Standing {
+        peer,
+        remote_id: Arc::clone(owner),
+        since: Duration::from_secs(since),
+        initiator: false,
+        replaced: false,
+        healed_at: Some(address(9)),
+        told_spi: None,
+    }
+}
+
+/// SAs 1 and 3 of one peer, 2 of another identity of the same entry, 4 of the next entry.
+fn four() -> (Standings, Arc<Identity>, Arc<Identity>) {
+    let (one, two) = (owner(1), owner(2));
+    let mut all = Standings::default();
+    all.insert(IkeId(1), standing(0, &one, 5));
+    all.insert(IkeId(2), standing(0, &two, 7));
+    all.insert(IkeId(3), standing(0, &one, 6));
+    all.insert(IkeId(4), standing(1, &one, 1));
+    assert!(all.is_consistent());
+    (all, one, two)
+}
+
+#[test]
+fn a_peer_finds_its_own() {
+    let (all, one, two) = four();
+    let of = |peer, id| all.of(peer, id).map(|(ike, _)| ike).collect::<Vec<_>>();
+    assert_eq!(of(0, &one), vec![IkeId(1), IkeId(3)]);
+    assert_eq!(of(0, &two), vec![IkeId(2)]);
+    assert_eq!(of(1, &one), vec![IkeId(4)]);
+    assert_eq!(of(1, &two), vec![]);
+    assert!(all.knows(0, None) && all.knows(1, None) && !all.knows(2, None));
+    assert!(all.knows(0, Some(&two)) && !all.knows(1, Some(&two)));
+}
+
+#[test]
+fn the_newest_serves_until_it_is_replaced() {
+    let (mut all, one, two) = four();
+    assert_eq!(all.current(0, Some(&one)), Some(IkeId(3)));
+    assert_eq!(all.current(0, None), Some(IkeId(2)));
+    assert_eq!(all.healing(address(9)), Some(IkeId(2)));
+    all.set_replaced(IkeId(2), true);
+    assert!(all.is_consistent());
+    assert_eq!(all.current(0, Some(&two)), None);
+    assert_eq!(all.current(0, None), Some(IkeId(3)));
+    assert_eq!(all.healing(address(9)), Some(IkeId(3)));
+    all.set_replaced(IkeId(2), false);
+    assert!(all.is_consistent());
+    assert_eq!(all.current(0, None), Some(IkeId(2)));
+    // Among equals in time the newest handle.
+    all.insert(IkeId(5), standing(0, &one, 7));
+    assert_eq!(all.current(0, None), Some(IkeId(5)));
+}
+
+#[test]
+fn a_move_and_an_end_are_followed() {
+    let (mut all, ..) = four();
+    all.moved(IkeId(2), address(8));
+    assert!(all.is_consistent());
+    assert_eq!(all.healing(address(8)), Some(IkeId(2)));
+    assert_eq!(all.healing(address(9)), Some(IkeId(3)));
+    for ike in 1..=4 {
+        assert!(all.remove(IkeId(ike)).is_some());
+        assert!(all.is_consistent());
+    }
+    assert!(!all.knows(0, None));
+    assert_eq!(all.healing(address(8)), None);
+    assert_eq!(all.len(), 0);
+}
+
+#[test]
+fn an_index_that_lags_is_noticed() {
+    let (mut all, ..) = four();
+    if let Some(standing) = all.table.get_mut(&IkeId(3)) {
+        standing.replaced = true;
+    }
+    assert!(!all.is_consistent());
+}
