@@ -23,7 +23,7 @@ use crypto_suite::{Provider, WeakAlgorithms};
 
 pub use child::{ChildConfig, Pfs, ReverseRoute, SelectorMatch};
 pub use error::{ConfigError, ConfigFault, Place};
-pub use identity::{IdPort, Identity, MAX_IDENTITY, RemoteIdentity};
+pub use identity::{DnError, IdPort, Identity, MAX_IDENTITY, RemoteIdentity};
 pub use lifetime::{Lifetime, RekeyMargin, Schedule};
 pub use limits::EndpointLimits;
 pub use peer::{Dpd, DpdTimes, IkeVersion, NatTraversal, PeerConfig, Phase1Mode, Retransmit};

@@ -1,9 +1,13 @@
 //! Phase 1 identities (RFC 2407 §4.6.2).
 
+mod dn;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub use dn::DnError;
 
 /// Who an end claims to be: the body of an Identification payload without protocol and port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +82,29 @@ impl Identity {
         }
     }
 
+    /// The distinguished name that a text such as `C=CH, O=lab, CN=a.lab` stands for, in the order
+    /// of the certificate. A comma within a value has a backslash before it.
+    ///
+    /// # Errors
+    /// The text is no distinguished name.
+    pub fn distinguished_name(text: &str) -> Result<Self, DnError> {
+        dn::from_text(text).map(Self::DistinguishedName)
+    }
+
+    /// Whether both name the same: host names and e-mail addresses regardless of case (RFC 4945
+    /// §3.1.2, §3.1.3), distinguished names regardless of their string types and, in a
+    /// PrintableString, of case (RFC 5280 §7.1).
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fqdn(a), Self::Fqdn(b)) | (Self::UserFqdn(a), Self::UserFqdn(b)) => {
+                a.eq_ignore_ascii_case(b)
+            }
+            (Self::DistinguishedName(a), Self::DistinguishedName(b)) => dn::same(a, b),
+            (a, b) => a == b,
+        }
+    }
+
     /// The type's name in the registry.
     pub fn type_name(&self) -> &'static str {
         id_type_name(self.id_type())
@@ -107,11 +134,17 @@ impl fmt::Display for Identity {
         match self {
             Self::Address(a) => write!(f, "{a}"),
             Self::Fqdn(s) | Self::UserFqdn(s) => f.write_str(s),
-            Self::DistinguishedName(b) | Self::KeyId(b) | Self::Other { data: b, .. } => {
-                b.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
+            Self::DistinguishedName(b) => match dn::text(b) {
+                Some(text) => f.write_str(&text),
+                None => octets(f, b),
+            },
+            Self::KeyId(b) | Self::Other { data: b, .. } => octets(f, b),
         }
     }
+}
+
+fn octets(f: &mut fmt::Formatter<'_>, octets: &[u8]) -> fmt::Result {
+    octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
 }
 
 fn name(data: &[u8]) -> Option<String> {
@@ -180,6 +213,18 @@ mod tests {
             let id = Identity::from_wire(id_type, data).unwrap();
             assert_eq!((id.id_type(), &id.to_wire()[..]), (id_type, data));
         }
+    }
+
+    #[test]
+    fn rfc4945_s3_1_names_are_the_same_regardless_of_case() {
+        let fqdn = |s: &str| Identity::Fqdn(s.into());
+        let user = |s: &str| Identity::UserFqdn(s.into());
+        assert!(fqdn("A.lab").is(&fqdn("a.LAB")) && user("x@A.lab").is(&user("X@a.lab")));
+        assert!(!fqdn("a.lab").is(&fqdn("b.lab")) && !fqdn("a.lab").is(&user("a.lab")));
+        assert!(!Identity::KeyId(b"a".to_vec()).is(&Identity::KeyId(b"A".to_vec())));
+        let dn = Identity::distinguished_name("O=lab, CN=a").unwrap();
+        assert!(dn.is(&Identity::distinguished_name("O=LAB,CN=A").unwrap()));
+        assert_eq!(alloc::format!("{dn}"), "O=lab, CN=a");
     }
 
     #[test]

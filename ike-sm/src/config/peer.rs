@@ -112,7 +112,7 @@ impl PeerConfig {
     pub fn may_be(&self, identity: &Identity, address: IpAddr) -> bool {
         match &self.remote_id {
             RemoteIdentity::Any => true,
-            RemoteIdentity::Is(wanted) => wanted == identity,
+            RemoteIdentity::Is(wanted) => wanted.is(identity),
             RemoteIdentity::Address => match identity {
                 Identity::Address(said) => *said == address || self.addresses.contains(said),
                 _ => false,

@@ -64,7 +64,7 @@ impl PskTable {
         let by_identity = self
             .entries
             .iter()
-            .find(|e| matches!(&e.whose, PskOwner::Identity(i) if Some(i) == identity));
+            .find(|e| matches!(&e.whose, PskOwner::Identity(i) if identity.is_some_and(|id| i.is(id))));
         let by_prefix = || {
             let fits =
                 |e: &&PskEntry| matches!(&e.whose, PskOwner::Prefix(p) if p.contains(address));

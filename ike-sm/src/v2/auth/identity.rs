@@ -20,14 +20,7 @@ pub(super) fn claimed(env: &mut Env<'_>, received: &Received<'_>) -> Result<Clai
         .identity
         .ok_or(AuthFault::Missing("the identity"))?;
     let identity = Identity::from_wire(id.id_type.0, id.data).ok_or(AuthFault::Identity)?;
-    let accepted = match &env.peer.remote_id {
-        RemoteIdentity::Any => true,
-        RemoteIdentity::Is(wanted) => *wanted == identity,
-        RemoteIdentity::Address => match &identity {
-            Identity::Address(a) => *a == env.remote || env.peer.addresses.contains(a),
-            _ => false,
-        },
-    };
+    let accepted = env.peer.may_be(&identity, env.remote);
     env.note(AuthRecord::Identity {
         identity: identity.clone(),
         accepted,

@@ -308,7 +308,7 @@ fn select(
     let here = Identity::Address(frame.path.local.ip());
     let exact = |index: &usize| {
         let ours = fits(*index).map(|peer| peer.local_id.as_ref().unwrap_or(&here));
-        ours.is_some_and(|ours| wanted_id.as_ref().is_none_or(|wanted| wanted == ours))
+        ours.is_some_and(|ours| wanted_id.as_ref().is_none_or(|wanted| wanted.is(ours)))
     };
     let found = all().find(exact);
     let found = found.or_else(|| all().find(|index| fits(*index).is_some()));
