@@ -205,6 +205,9 @@ pub enum Question {
         /// What the peer sent, X.509 in DER, its own first; empty when it sent none: then the key
         /// may be known by the identity.
         chain: Vec<Vec<u8>>,
+        /// The raw public key that the peer sent, a DER `SubjectPublicKeyInfo` (RFC 7670). Nothing
+        /// vouches for it: it has to be the one that is known of this identity.
+        raw_key: Option<Vec<u8>>,
         /// Whom the peer claims to be.
         identity: Identity,
     },

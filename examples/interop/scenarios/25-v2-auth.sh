@@ -8,21 +8,30 @@ pki_make() { # rsa|ecdsa|ed25519: an authority and the certificates of both side
   pki --self --ca --in "$d/ca.key" --dn "O=lab, CN=lab CA" --outform pem >"$d/ca.pem"
   for n in a b; do
     pki --gen --type "$type" "${size[@]}" --outform pem >"$d/$n.key"
-    pki --issue --type priv --in "$d/$n.key" --cacert "$d/ca.pem" --cakey "$d/ca.key" --dn "O=lab, CN=$n.lab" --san "$n.lab" --outform pem >"$d/$n.pem"
-    mkdir -p "$DIR/swan-$n/swanctl"/{x509,x509ca,private}
+    pki --issue --type priv --in "$d/$n.key" --cacert "$d/ca.pem" --cakey "$d/ca.key" --dn "O=lab, CN=$n.lab" --san "$n.lab" --san "$n@lab" --outform pem >"$d/$n.pem"
+    pki --pub --in "$d/$n.key" --type priv --outform pem >"$d/$n.pub"
+    mkdir -p "$DIR/swan-$n/swanctl"/{x509,x509ca,private,pubkey}
     cp "$d/ca.pem" "$DIR/swan-$n/swanctl/x509ca/"; cp "$d/$n.pem" "$DIR/swan-$n/swanctl/x509/"; cp "$d/$n.key" "$DIR/swan-$n/swanctl/private/"
   done
 }
-# What each side says: names, and how it proves itself and the other.
+# What each side says: names, and how it proves itself and the other. WHO is what names look like; ? is the side.
+WHO='?.lab'
+who() { echo "${WHO/\?/$1}"; }
 gw_auth() { # SIDE LOCAL REMOTE MORE
   local s=$1 o d=$DIR/pki; o=$(other "$1")
-  printf 'local-id = "%s.lab"\nremote-id = "%s.lab"\n[peer.auth]\nlocal = "%s"\nremote = "%s"\n' "$s" "$o" "$2" "$3"
-  [ "$2" != signature ] || printf 'certificate = "%s"\nprivate-key = "%s"\n' "$d/$s.pem" "$d/$s.key"
-  [ "$3" != signature ] || printf 'authority = "%s"\n' "$d/ca.pem"
+  printf 'local-id = "%s"\nremote-id = "%s"\n[peer.auth]\nlocal = "%s"\nremote = "%s"\n' "$(who "$s")" "$(who "$o")" "$2" "$3"
+  case $2 in
+    signature) printf 'certificate = "%s"\nprivate-key = "%s"\n' "$d/$s.pem" "$d/$s.key";;
+    raw-key) printf 'private-key = "%s"\n' "$d/$s.key";;
+  esac
+  case $3 in
+    signature) printf 'authority = "%s"\n' "$d/ca.pem";;
+    raw-key) printf 'public-key = "%s"\n' "$d/$o.pub";;
+  esac
   echo "${4:-}"
 }
-swan_pubkey() { printf 'auth = pubkey\ncerts = %s.pem\nid = %s.lab\n' "$1" "$1"; }
-swan_trusts() { printf 'auth = pubkey\ncacerts = ca.pem\nid = %s.lab\n' "$1"; }
+swan_pubkey() { printf 'auth = pubkey\ncerts = %s.pem\nid = "%s"\n' "$1" "$(who "$1")"; }
+swan_trusts() { printf 'auth = pubkey\ncacerts = ca.pem\nid = "%s"\n' "$(who "$1")"; }
 
 certificates() { # a|b (our side); a initiates
   local type=$2 s; pair "$1"; shift 2
@@ -44,6 +53,40 @@ stranger() { # a certificate of another authority: refused, and the reason stays
   ! try_initiate a || fail "a certificate of a stranger was accepted"
   log_has b 'certificates of the peer refused: ' || fail "we do not say why"
   log_has a 'AUTHENTICATION_FAILED|AUTH_FAILED' || fail "the peer was not told"
+}
+names() { # a|b (our side), what names look like; certificates only when they are asked for
+  local s; pair "$1"; WHO=$2
+  settings VERSION=2 ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256 SWANLOAD="$PLUGINS"
+  topology direct; pki_make ecdsa
+  for s in b a; do
+    start $s GWPEER="$(gw_auth $s signature signature 'send-certificate = "if-asked"')" SWANLOCAL="$(swan_pubkey $s)" SWANREMOTE="$(swan_trusts "$(other $s)")"
+  done
+  initiate a; both_up; ping_through a 2
+  log_has "$OURS" "$(who "$PEER"): accepted" || fail "we do not name the peer"
+}
+revoked() { # a|b (our side), who is on the CRL: the peer or nobody
+  local s d=$DIR/pki o; pair "$1"; o=$(other "$1")
+  settings VERSION=2 ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256 SWANLOAD="$PLUGINS"
+  topology direct; pki_make ecdsa
+  pki --signcrl --cacert "$d/ca.pem" --cakey "$d/ca.key" --lifetime 10 $([ "$2" = nobody ] || echo "--reason key-compromise --cert $d/$o.pem") --outform pem >"$d/ca.crl"
+  for s in b a; do
+    start $s GWPEER="$(gw_auth $s signature signature "crl = \"$d/ca.crl\"")" SWANLOCAL="$(swan_pubkey $s)" SWANREMOTE="$(swan_trusts "$(other $s)")"
+  done
+  if [ "$2" = nobody ]; then initiate a; both_up; ping_through a 2; return; fi
+  ! try_initiate a || fail "a revoked certificate was accepted"
+  log_has "$1" 'certificates of the peer refused: it is revoked' || fail "we do not say why"
+  log_has "$o" 'AUTHENTICATION_FAILED|AUTH_FAILED' || fail "the peer was not told"
+}
+raw_keys() { # a|b (our side), type of key
+  local s o d=$DIR/pki; pair "$1"
+  settings VERSION=2 ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256 SWANLOAD="$PLUGINS"
+  topology direct; pki_make "$2"
+  for s in b a; do
+    o=$(other $s); cp "$d"/{a,b}.pub "$DIR/swan-$s/swanctl/pubkey/"; rm "$DIR/swan-$s/swanctl"/x509{,ca}/*
+    start $s GWPEER="$(gw_auth $s raw-key raw-key)" SWANLOCAL="$(printf 'auth = pubkey\npubkeys = %s.pub\nid = %s.lab' $s $s)" \
+      SWANREMOTE="$(printf 'auth = pubkey\npubkeys = %s.pub\nid = %s.lab' "$o" "$o")"
+  done
+  initiate a; both_up; ping_through a 2; ping_through b 2
 }
 eap() { # a|b (our side); a is the user, b the gateway with a certificate; `wrong`: another password
   local password=labsecret; pair "$1"
@@ -108,6 +151,15 @@ scenario v2-ppk-missing 60 'IKEv2, a required post-quantum key that they do not 
 for type in ecdsa rsa ed25519; do
   scenario v2-cert-$type-init 60 "IKEv2, $type certificates, we initiate" certificates a $type
   scenario v2-cert-$type-resp 60 "IKEv2, $type certificates, they initiate" certificates b $type
+done
+for s in a-init b-resp; do
+  scenario v2-cert-mail-${s#?-} 60 "IKEv2, identities are e-mail addresses, certificates as asked for, we are ${s%-*}" names ${s%-*} '?@lab'
+  scenario v2-cert-dn-${s#?-} 60 "IKEv2, identities are distinguished names, we are ${s%-*}" names ${s%-*} 'O=lab, CN=?.lab'
+  scenario v2-cert-revoked-${s#?-} 60 "IKEv2, a revoked certificate is refused, we are ${s%-*}" revoked ${s%-*} peer
+  scenario v2-cert-crl-${s#?-} 60 "IKEv2, a CRL that revokes nobody, we are ${s%-*}" revoked ${s%-*} nobody
+  for type in rsa ecdsa ed25519; do
+    scenario v2-raw-key-$type-${s#?-} 60 "IKEv2, raw public keys ($type), we are ${s%-*}" raw_keys ${s%-*} $type
+  done
 done
 scenario v2-cert-stranger 60 'IKEv2, a certificate of another authority is refused' stranger
 scenario v2-eap-client 60 'IKEv2, EAP-MSCHAPv2, we are the user' eap a

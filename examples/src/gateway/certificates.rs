@@ -1,17 +1,25 @@
 //! X.509: PEM files, and whether a chain proves an identity. Paths are built and checked by `rustls-webpki`; the
 //! signatures in them by `crypto-suite`, like all others.
 
-use crypto_suite::{EcdsaCurve, EcdsaForm, HashId, SignatureId};
+mod crl;
+mod facts;
+mod refusal;
+mod signatures;
+
+use crl::Crls;
+pub use facts::Facts;
+pub use refusal::Refusal;
+
+use super::config::UnknownStatus;
+use crypto_suite::HashId;
 use ike_sm::config::Identity;
 use rustls_pki_types::{
-    AlgorithmIdentifier, CertificateDer, InvalidSignature, PrivateKeyDer, ServerName,
-    SignatureVerificationAlgorithm, TrustAnchor, UnixTime, alg_id, pem::PemObject,
+    CertificateDer, PrivateKeyDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer,
+    TrustAnchor, UnixTime, pem::PemObject,
 };
+use signatures::{ALGORITHMS, IpsecUsage};
 use std::{fmt, path::Path};
-use webpki::{
-    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage,
-    RequiredEkuNotFoundContext,
-};
+use webpki::{EndEntityCert, RevocationOptions};
 
 /// The certificates of a PEM file, in DER.
 ///
@@ -38,51 +46,97 @@ pub fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_file(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
+/// The public key of a PEM file, a DER `SubjectPublicKeyInfo`: of `PUBLIC KEY`, or of a certificate.
+///
+/// # Errors
+/// The file cannot be read or has no public key.
+pub fn load_public_key(path: &Path) -> Result<Vec<u8>, String> {
+    match SubjectPublicKeyInfoDer::from_pem_file(path) {
+        Ok(key) => Ok(key.to_vec()),
+        Err(error) => match load_chain(path) {
+            Ok(chain) => chain.first().map_or_else(
+                || Err(format!("{}: no certificate", path.display())),
+                |first| public_key(first).map_err(|e| format!("{}: {e}", path.display())),
+            ),
+            Err(_) => Err(format!("{}: {error}", path.display())),
+        },
+    }
+}
+
 /// The public key of a certificate, a DER `SubjectPublicKeyInfo`.
 ///
 /// # Errors
 /// It is no X.509 certificate of version 3.
-pub fn public_key(certificate: &[u8]) -> Result<Vec<u8>, String> {
+pub fn public_key(certificate: &[u8]) -> Result<Vec<u8>, Refusal> {
     let certificate = CertificateDer::from(certificate);
-    let parsed = EndEntityCert::try_from(&certificate).map_err(|e| e.to_string())?;
+    let parsed = EndEntityCert::try_from(&certificate)?;
     Ok(parsed.subject_public_key_info().to_vec())
+}
+
+/// SHA-1, which names keys (RFC 7296 §3.7; RFC 5280 §4.2.1.2).
+fn sha1(octets: &[u8]) -> Option<[u8; 20]> {
+    let sha1 = crypto_suite::DEFAULT.hash(HashId::Sha1)?;
+    sha1.digest(&[octets]).as_ref().try_into().ok()
 }
 
 /// Whom we trust to vouch for a peer.
 #[derive(Default)]
 pub struct Authorities {
     anchors: Vec<TrustAnchor<'static>>,
+    crls: Crls,
     /// SHA-1 of each public key, for certificate requests (RFC 7296 §3.7).
     pub key_hashes: Vec<[u8; 20]>,
 }
 
 impl Authorities {
-    /// Adds the certificates of a PEM file.
+    /// Adds the certificates of a PEM file; what is odd about them.
     ///
     /// # Errors
     /// The file cannot be read, or holds something that cannot be an authority.
-    pub fn load(&mut self, path: &Path) -> Result<(), String> {
+    pub fn load(&mut self, path: &Path, now: UnixTime) -> Result<Vec<String>, String> {
+        let mut odd = Vec::new();
         for certificate in load_chain(path)? {
-            self.add(certificate)
-                .map_err(|e| format!("{}: {e}", path.display()))?;
+            let told = |what: &dyn fmt::Display| format!("{}: {what}", path.display());
+            let facts = Facts::read(&certificate).map_err(|e| told(&e))?;
+            if !facts.is_authority {
+                let what = format!("{} is no authority (basicConstraints)", facts.subject());
+                return Err(told(&what));
+            }
+            odd.extend(facts.outside_its_time(now).map(|refusal| told(&refusal)));
+            self.add(certificate).map_err(|e| told(&e))?;
         }
-        Ok(())
+        Ok(odd)
     }
 
     /// Adds a certificate in DER.
     ///
     /// # Errors
     /// It cannot be an authority.
-    pub fn add(&mut self, certificate: Vec<u8>) -> Result<(), String> {
+    pub fn add(&mut self, certificate: Vec<u8>) -> Result<(), Refusal> {
         let certificate = CertificateDer::from(certificate);
-        let anchor = webpki::anchor_from_trusted_cert(&certificate).map_err(|e| e.to_string())?;
+        let anchor = webpki::anchor_from_trusted_cert(&certificate)?;
         let spki = der(0x30, &[&anchor.subject_public_key_info]);
-        let sha1 = crypto_suite::DEFAULT.hash(HashId::Sha1);
-        let digest = sha1.map(|hash| hash.digest(&[&spki]));
-        let hash: Option<[u8; 20]> = digest.and_then(|d| d.as_ref().try_into().ok());
-        self.key_hashes.extend(hash);
+        self.key_hashes.extend(sha1(&spki));
         self.anchors.push(anchor.to_owned());
         Ok(())
+    }
+
+    /// Adds the CRLs of a file; what is odd about them. The file is read again when it changes.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds something else.
+    pub fn load_crl(&mut self, path: &Path, now: UnixTime) -> Result<Vec<String>, String> {
+        self.crls.load(path, now)
+    }
+
+    /// What to think of certificates that no CRL speaks of.
+    pub fn unknown_status(&mut self, verdict: UnknownStatus) {
+        self.crls.unknown = verdict;
+    }
+
+    /// Reads the files of CRLs again that have changed.
+    pub fn refresh(&mut self) {
+        self.crls.refresh();
     }
 
     /// Whether the first certificate of `chain` leads to one of the authorities and belongs to `identity`; its public
@@ -95,12 +149,25 @@ impl Authorities {
         chain: &[Vec<u8>],
         identity: &Identity,
         now: UnixTime,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, Refusal> {
+        self.lead(chain, now)?;
+        let first = chain.first().ok_or(Refusal::Nothing)?;
+        Facts::read(first)?.must_name(identity)?;
+        public_key(first)
+    }
+
+    /// Whether the first certificate of `chain` leads to one of the authorities.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn lead(&self, chain: &[Vec<u8>], now: UnixTime) -> Result<(), Refusal> {
         let mut chain = chain.iter().map(|der| CertificateDer::from(der.as_slice()));
-        let first = chain.next().ok_or("no certificate came")?;
+        let first = chain.next().ok_or(Refusal::Nothing)?;
         let intermediates: Vec<CertificateDer<'_>> = chain.collect();
-        let certificate = EndEntityCert::try_from(&first).map_err(|e| e.to_string())?;
-        let path = certificate.verify_for_usage(
+        let certificate = EndEntityCert::try_from(&first)?;
+        let lists = self.crls.lists();
+        let revocation: Option<RevocationOptions<'_>> = self.crls.options(&lists);
+        certificate.verify_for_usage(
             &ALGORITHMS
                 .each_ref()
                 .map(|a| a as &dyn SignatureVerificationAlgorithm),
@@ -108,165 +175,16 @@ impl Authorities {
             &intermediates,
             now,
             IpsecUsage,
+            revocation,
             None,
-            None,
-        );
-        path.map_err(|e| e.to_string())?;
-        belongs(&certificate, identity)?;
-        Ok(certificate.subject_public_key_info().to_vec())
+        )?;
+        Ok(())
     }
 }
 
 impl fmt::Debug for Authorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Authorities({})", self.anchors.len())
-    }
-}
-
-/// RFC 4945 §3.1, §5.1.3: a name or address is among the subjectAltNames, a distinguished name is the subject.
-fn belongs(certificate: &EndEntityCert<'_>, identity: &Identity) -> Result<(), String> {
-    let name = match identity {
-        Identity::Address(address) => ServerName::IpAddress((*address).into()),
-        Identity::Fqdn(name) => {
-            ServerName::try_from(name.as_str()).map_err(|e| format!("{name}: {e}"))?
-        }
-        Identity::DistinguishedName(dn) => {
-            let subject = der(0x30, &[certificate.subject()]);
-            return if *dn == subject {
-                Ok(())
-            } else {
-                Err("the subject is another one".into())
-            };
-        }
-        other => {
-            let kind = other.type_name();
-            return Err(format!("a certificate is not checked against {kind}"));
-        }
-    };
-    certificate
-        .verify_is_valid_for_subject_name(&name)
-        .map_err(|e| e.to_string())
-}
-
-/// RFC 4945 §5.1.3.12: IKE itself, any use, or what certificates of servers and clients have. None at all is any.
-struct IpsecUsage;
-
-impl ExtendedKeyUsageValidator for IpsecUsage {
-    fn validate(&self, iter: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        const ID_KP: [usize; 8] = [1, 3, 6, 1, 5, 5, 7, 3];
-        /// serverAuth, clientAuth, ipsecEndSystem, ipsecTunnel, ipsecUser, ipsecIKE.
-        const USES: [usize; 6] = [1, 2, 5, 6, 7, 17];
-        const ANY: [usize; 5] = [2, 5, 29, 37, 0];
-        let mut present = Vec::new();
-        for purpose in iter {
-            let oid = purpose?.to_decoded_oid();
-            let suits = match oid.strip_prefix(&ID_KP[..]) {
-                Some([last]) => USES.contains(last),
-                // 1.3.6.1.5.5.8.2.2 is iKEIntermediate, which older devices ask for.
-                _ => oid == ANY || oid == [1, 3, 6, 1, 5, 5, 8, 2, 2],
-            };
-            if suits {
-                return Ok(());
-            }
-            present.push(oid);
-        }
-        if present.is_empty() {
-            return Ok(());
-        }
-        /// id-kp-ipsecIKE.
-        const IPSEC_IKE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 17];
-        let context = RequiredEkuNotFoundContext {
-            required: KeyUsage::required(IPSEC_IKE),
-            present,
-        };
-        Err(webpki::Error::RequiredEkuNotFoundContext(context))
-    }
-}
-
-/// A scheme of `crypto-suite` as `webpki` wants it.
-#[derive(Debug)]
-struct Algorithm {
-    scheme: SignatureId,
-    key: AlgorithmIdentifier,
-    signature: AlgorithmIdentifier,
-}
-
-const fn algorithm(
-    scheme: SignatureId,
-    key: AlgorithmIdentifier,
-    signature: AlgorithmIdentifier,
-) -> Algorithm {
-    Algorithm {
-        scheme,
-        key,
-        signature,
-    }
-}
-
-const fn ecdsa(curve: EcdsaCurve, hash: HashId) -> SignatureId {
-    SignatureId::Ecdsa(curve, hash, EcdsaForm::Der)
-}
-
-use EcdsaCurve::{P256, P384, P521};
-use HashId::{Sha256, Sha384, Sha512};
-use alg_id::{
-    ECDSA_P256, ECDSA_P384, ECDSA_P521, ECDSA_SHA256, ECDSA_SHA384, ECDSA_SHA512, ED25519,
-    RSA_ENCRYPTION, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
-    RSA_PSS_SHA384, RSA_PSS_SHA512,
-};
-
-/// Signatures over SHA-1 are none of them (RFC 8247 §3.2).
-static ALGORITHMS: [Algorithm; 12] = [
-    algorithm(ecdsa(P256, Sha256), ECDSA_P256, ECDSA_SHA256),
-    algorithm(ecdsa(P256, Sha384), ECDSA_P256, ECDSA_SHA384),
-    algorithm(ecdsa(P384, Sha256), ECDSA_P384, ECDSA_SHA256),
-    algorithm(ecdsa(P384, Sha384), ECDSA_P384, ECDSA_SHA384),
-    algorithm(ecdsa(P521, Sha512), ECDSA_P521, ECDSA_SHA512),
-    algorithm(SignatureId::Ed25519, ED25519, ED25519),
-    algorithm(
-        SignatureId::RsaPkcs1(Sha256),
-        RSA_ENCRYPTION,
-        RSA_PKCS1_SHA256,
-    ),
-    algorithm(
-        SignatureId::RsaPkcs1(Sha384),
-        RSA_ENCRYPTION,
-        RSA_PKCS1_SHA384,
-    ),
-    algorithm(
-        SignatureId::RsaPkcs1(Sha512),
-        RSA_ENCRYPTION,
-        RSA_PKCS1_SHA512,
-    ),
-    algorithm(SignatureId::RsaPss(Sha256), RSA_ENCRYPTION, RSA_PSS_SHA256),
-    algorithm(SignatureId::RsaPss(Sha384), RSA_ENCRYPTION, RSA_PSS_SHA384),
-    algorithm(SignatureId::RsaPss(Sha512), RSA_ENCRYPTION, RSA_PSS_SHA512),
-];
-
-impl SignatureVerificationAlgorithm for Algorithm {
-    fn verify_signature(
-        &self,
-        public_key: &[u8],
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), InvalidSignature> {
-        // SubjectPublicKeyInfo ::= SEQUENCE { algorithm, subjectPublicKey BIT STRING }
-        let algorithm = der(0x30, &[&self.key]);
-        let spki = der(0x30, &[&algorithm, &der(3, &[&[0], public_key])]);
-        let scheme = crypto_suite::DEFAULT
-            .signature(self.scheme)
-            .ok_or(InvalidSignature)?;
-        scheme
-            .verify(&spki, &[message], signature)
-            .map_err(|_| InvalidSignature)
-    }
-
-    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
-        self.key
-    }
-
-    fn signature_alg_id(&self) -> AlgorithmIdentifier {
-        self.signature
     }
 }
 

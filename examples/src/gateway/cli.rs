@@ -3,6 +3,7 @@
 use super::{
     config::{Config, LogStyle, Version},
     control::{self, Reply, Request},
+    credentials::Credentials,
     demo,
     inside::Inside,
     run::{self, Options},
@@ -195,6 +196,8 @@ fn serve(run: Run) -> Result<(), Box<dyn Error>> {
 
 fn check(path: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config::load(path)?;
+    // What the file names is looked at too.
+    let credentials = Credentials::load(&config)?;
     for peer in &config.peer {
         let policies: Vec<String> = match peer.version {
             Version::Ikev1 => config
@@ -221,6 +224,9 @@ fn check(path: &Path) -> Result<(), Box<dyn Error>> {
                 tunnel.start(),
             );
         }
+    }
+    for warning in credentials.warnings() {
+        println!("warning: {warning}");
     }
     println!("{}: no mistakes found", path.display());
     Ok(())

@@ -20,7 +20,8 @@ pub use ikev2::{Ikev2Policy, Quirks};
 pub use model::*;
 pub use words::*;
 
-use std::{fs, path::Path};
+use model::Source;
+use std::{fs, ops::Range, path::Path};
 
 impl Config {
     /// Reads and checks the file at `path`.
@@ -40,9 +41,18 @@ impl Config {
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
         let mut config: Self =
             toml::from_str(text).map_err(|e| ConfigError::at(name, text, e.span(), e.message()))?;
-        config
-            .resolve()
-            .map_err(|(span, what)| ConfigError::at(name, text, Some(span), &what))?;
+        config.source = Source {
+            name: name.into(),
+            text: text.to_owned().into(),
+        };
+        let resolved = config.resolve();
+        resolved.map_err(|(span, what)| config.mistake(span, &what))?;
         Ok(config)
+    }
+
+    /// A mistake at this place of the file.
+    pub(super) fn mistake(&self, span: Range<usize>, what: &str) -> ConfigError {
+        let Source { name, text } = &self.source;
+        ConfigError::at(name, text, Some(span), what)
     }
 }

@@ -2,11 +2,15 @@
 //! the endpoint's questions about them.
 
 use super::{
-    certificates::{Authorities, load_chain, load_key, public_key},
-    config::{self, Config, Proof, Scheme},
+    certificates::{
+        Authorities, Facts, Refusal, load_chain, load_key, load_public_key, public_key,
+    },
+    config::{self, Config, ConfigError, Proof, Scheme},
+    glue,
     pool::Pool,
 };
 use crypto_suite::{HashId, Secret, SignatureId, WeakAlgorithm, WeakAlgorithms};
+use ike_sm::config::Identity;
 use ike_sm::config::v2::{
     AddressOptions, AddressRequest, Assign, AuthOptions, Credential, EapMethod, LocalAuth, Ppk,
     RemoteAuth, SendCertificate, Wanted,
@@ -15,7 +19,11 @@ use ike_sm::v2::proof::schemes_of_key;
 use ike_sm::{Answer, IkeId, Question};
 use rand_core::CryptoRng;
 use rustls_pki_types::{PrivateKeyDer, UnixTime};
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+use toml::Spanned;
 
 /// Passwords that a user may try beyond the first.
 const RETRIES: u8 = 2;
@@ -26,11 +34,17 @@ pub struct Credentials {
     peers: BTreeMap<String, OfPeer>,
     passwords: BTreeMap<String, Secret>,
     pools: Vec<Pool>,
+    /// What works, and will surprise.
+    warnings: Vec<ConfigError>,
 }
 
 #[derive(Debug, Default)]
 struct OfPeer {
     chain: Vec<Vec<u8>>,
+    /// Our public key, where it goes out as it is (RFC 7670).
+    raw_key: Option<Vec<u8>>,
+    /// The peer's public key, where it is known.
+    peers_key: Option<Vec<u8>>,
     schemes: Vec<SignatureId>,
     key: Option<PrivateKeyDer<'static>>,
     authorities: Authorities,
@@ -42,8 +56,12 @@ impl Credentials {
     /// Loads what `config` names.
     ///
     /// # Errors
-    /// A file cannot be read, or is not what it should be.
-    pub fn load(config: &Config) -> Result<Self, String> {
+    /// A file cannot be read, or is not what it should be: where the file names it.
+    pub fn load(config: &Config) -> Result<Self, ConfigError> {
+        Self::load_at(config, UnixTime::now())
+    }
+
+    fn load_at(config: &Config, now: UnixTime) -> Result<Self, ConfigError> {
         let mut all = Self {
             pools: config.pool.iter().map(Pool::new).collect(),
             ..Self::default()
@@ -54,11 +72,24 @@ impl Credentials {
         }
         for peer in &config.peer {
             if let Some(auth) = &peer.auth {
-                all.peers
-                    .insert(peer.name.get_ref().clone(), OfPeer::load(auth)?);
+                let mut loading = Loading {
+                    config,
+                    peer,
+                    now,
+                    own: OfPeer::default(),
+                    warnings: &mut all.warnings,
+                };
+                loading.load(auth)?;
+                all.peers.insert(peer.name.get_ref().clone(), loading.own);
             }
         }
         Ok(all)
+    }
+
+    /// What works, and will surprise: certificates that have ended, chains that lead nowhere.
+    #[must_use]
+    pub fn warnings(&self) -> &[ConfigError] {
+        &self.warnings
     }
 
     /// Tells the endpoint's configuration what the file says of its peers.
@@ -86,10 +117,15 @@ impl Credentials {
         };
         options.local = match auth.local.get_ref() {
             Proof::PreShare => LocalAuth::Psk,
-            Proof::Signature => LocalAuth::Signature(Credential {
+            Proof::Signature | Proof::RawKey => LocalAuth::Signature(Credential {
                 chain: own.chain.clone(),
+                raw_key: own.raw_key.clone(),
                 schemes: own.schemes.clone(),
-                send: SendCertificate::Always,
+                send: match auth.send_certificate {
+                    config::SendCertificate::Never => SendCertificate::Never,
+                    config::SendCertificate::IfAsked => SendCertificate::IfAsked,
+                    config::SendCertificate::Always => SendCertificate::Always,
+                },
             }),
             Proof::Eap => LocalAuth::Eap {
                 user: auth.user.clone().unwrap_or_default(),
@@ -98,9 +134,10 @@ impl Credentials {
         };
         options.remote = match auth.remote.get_ref() {
             Proof::PreShare => RemoteAuth::Psk,
-            Proof::Signature => RemoteAuth::Signature {
+            proof @ (Proof::Signature | Proof::RawKey) => RemoteAuth::Signature {
                 schemes: Vec::new(),
                 authorities: own.authorities.key_hashes.clone(),
+                raw_key: *proof == Proof::RawKey,
             },
             Proof::Eap => RemoteAuth::Eap {
                 method: EapMethod::MsChapV2 {
@@ -147,9 +184,12 @@ impl Credentials {
             Question::VerifyCertificate {
                 peer,
                 chain,
+                raw_key,
                 identity,
-            } => Answer::PublicKey(match self.peers.get(peer) {
-                Some(own) => own.authorities.verify(chain, identity, UnixTime::now()),
+            } => Answer::PublicKey(match self.peers.get_mut(peer) {
+                Some(own) => own
+                    .key_of(chain, raw_key.as_deref(), identity)
+                    .map_err(|refusal| refusal.to_string()),
                 None => Err("no authority is configured for this peer".into()),
             }),
             Question::EapPassword { user, .. } => {
@@ -220,54 +260,175 @@ impl Credentials {
 }
 
 impl OfPeer {
-    fn load(auth: &config::Auth) -> Result<Self, String> {
-        let mut own = Self {
-            ppk: auth
-                .ppk
-                .as_ref()
-                .map(|p| (p.id.clone().into_bytes(), secret(&p.secret))),
-            pool: auth.pool.as_ref().map(|name| name.get_ref().clone()),
-            ..Self::default()
-        };
-        for path in &auth.authority.0 {
-            own.authorities.load(path)?;
+    /// The key that the peer must have, if what it shows is what it should be.
+    fn key_of(
+        &mut self,
+        chain: &[Vec<u8>],
+        raw_key: Option<&[u8]>,
+        identity: &Identity,
+    ) -> Result<Vec<u8>, Refusal> {
+        match &self.peers_key {
+            // The configuration vouches for it, and for whom it belongs to: the endpoint has compared the identity.
+            Some(known) if raw_key.is_none_or(|shown| shown == known) => Ok(known.clone()),
+            Some(_) => Err(Refusal::OtherKey),
+            None => {
+                self.authorities.refresh();
+                self.authorities.verify(chain, identity, UnixTime::now())
+            }
         }
-        if let (Some(certificate), Some(key)) = (&auth.certificate, &auth.private_key) {
-            own.load_pair(certificate, key, auth.scheme)?;
-        }
-        Ok(own)
+    }
+}
+
+/// The files of one peer, being loaded.
+struct Loading<'l> {
+    config: &'l Config,
+    peer: &'l config::Peer,
+    now: UnixTime,
+    own: OfPeer,
+    warnings: &'l mut Vec<ConfigError>,
+}
+
+impl Loading<'_> {
+    fn fault<T>(&self, place: &Spanned<T>) -> impl Fn(String) -> ConfigError + use<'_, T> {
+        let span = place.span();
+        move |what| self.config.mistake(span.clone(), &what)
     }
 
-    fn load_pair(
+    fn warn<T>(&mut self, place: &Spanned<T>, what: &str) {
+        self.warnings.push(self.config.mistake(place.span(), what));
+    }
+
+    fn load(&mut self, auth: &config::Auth) -> Result<(), ConfigError> {
+        let ppk = auth.ppk.as_ref();
+        self.own.ppk = ppk.map(|p| (p.id.clone().into_bytes(), secret(&p.secret)));
+        self.own.pool = auth.pool.as_ref().map(|name| name.get_ref().clone());
+        self.own.authorities.unknown_status(auth.unknown_status);
+        for path in &auth.authority.get_ref().0 {
+            let odd = self.own.authorities.load(path, self.now);
+            for odd in odd.map_err(self.fault(&auth.authority))? {
+                self.warn(&auth.authority, &odd);
+            }
+        }
+        for path in &auth.crl.get_ref().0 {
+            let odd = self.own.authorities.load_crl(path, self.now);
+            for odd in odd.map_err(self.fault(&auth.crl))? {
+                self.warn(&auth.crl, &odd);
+            }
+        }
+        if let Some(path) = &auth.public_key {
+            let key = load_public_key(path.get_ref()).map_err(self.fault(path))?;
+            if schemes_of_key(&key).is_empty() {
+                let what = format!("{}: a key that is not known here", path.get_ref().display());
+                return Err(self.fault(path)(what));
+            }
+            self.own.peers_key = Some(key);
+        }
+        let Some(key) = &auth.private_key else {
+            return Ok(());
+        };
+        match &auth.certificate {
+            Some(certificate) => {
+                let chain = load_chain(certificate.get_ref()).map_err(self.fault(certificate))?;
+                let public = chain.first().map(|der| public_key(der));
+                let public = public.unwrap_or(Err(Refusal::Nothing));
+                let public = public.map_err(|e| {
+                    self.fault(certificate)(format!("{}: {e}", certificate.get_ref().display()))
+                })?;
+                self.load_key(key, Some((certificate.get_ref(), public)), auth.scheme)?;
+                self.own.chain = chain;
+                self.look_at_chain(auth, certificate)
+            }
+            None => {
+                let public = self.load_key(key, None, auth.scheme)?;
+                self.own.raw_key = Some(public);
+                Ok(())
+            }
+        }
+    }
+
+    /// Loads our private key; its public key.
+    fn load_key(
         &mut self,
-        certificate: &Path,
-        key: &Path,
+        path: &Spanned<PathBuf>,
+        certificate: Option<(&Path, Vec<u8>)>,
         scheme: Option<Scheme>,
-    ) -> Result<(), String> {
-        self.chain = load_chain(certificate)?;
-        let public = self.chain.first().map(|der| public_key(der));
-        let public = public.unwrap_or_else(|| Err("no certificate".into()))?;
-        self.schemes = schemes_of_key(&public);
+    ) -> Result<Vec<u8>, ConfigError> {
+        let loaded = load_key(path.get_ref()).map_err(self.fault(path))?;
+        let public = public_of(&loaded).ok_or_else(|| {
+            self.fault(path)(format!(
+                "{}: a key that is not known here: RSA of 2048 to 8192 bits, P-256, P-384, P-521 and Ed25519 are",
+                path.get_ref().display()
+            ))
+        })?;
+        if let Some((file, wanted)) = certificate
+            && wanted != public
+        {
+            let (key, certificate) = (path.get_ref().display(), file.display());
+            return Err(self.fault(path)(format!(
+                "{key} is not the key of {certificate}"
+            )));
+        }
+        let mut schemes = schemes_of_key(&public);
         if scheme == Some(Scheme::RsaPkcs1) {
-            self.schemes
-                .retain(|s| !matches!(s, SignatureId::RsaPss(_)));
+            schemes.retain(|s| !matches!(s, SignatureId::RsaPss(_)));
         }
-        self.schemes
-            .retain(|s| *s != SignatureId::RsaPkcs1(HashId::Sha1));
-        let loaded = load_key(key)?;
-        let first = self.schemes.first().copied();
-        let first = first.and_then(|id| crypto_suite::DEFAULT.signature(id));
-        let signer = first.and_then(|s| s.signing_key(loaded.secret_der()).ok());
-        let fits = signer.is_some_and(|signer| signer.public_key() == public);
-        if !fits {
-            let (key, certificate) = (key.display(), certificate.display());
-            return Err(format!("{key} is not the key of {certificate}"));
+        schemes.retain(|s| *s != SignatureId::RsaPkcs1(HashId::Sha1));
+        self.own.schemes = schemes;
+        self.own.key = Some(loaded);
+        Ok(public)
+    }
+
+    /// Tells what a peer may dislike about our certificates.
+    fn look_at_chain(
+        &mut self,
+        auth: &config::Auth,
+        place: &Spanned<PathBuf>,
+    ) -> Result<(), ConfigError> {
+        let chain = self.own.chain.clone();
+        let file = place.get_ref().display();
+        let mut above = Authorities::default();
+        for (number, der) in chain.iter().enumerate() {
+            let facts = Facts::read(der);
+            let facts = facts.map_err(|e| self.fault(place)(format!("{file}: {e}")))?;
+            if let Some(refusal) = facts.outside_its_time(self.now) {
+                self.warn(place, &format!("{file}: {refusal}"));
+            }
+            if number > 0 {
+                above
+                    .add(der.clone())
+                    .map_err(|e| self.fault(place)(format!("{file}: {e}")))?;
+            } else if let Some(id) = &self.peer.local_id
+                && let Err(refusal) = facts.must_name(&glue::identity(id))
+            {
+                self.warn(place, &format!("{file}: local-id {refusal}"));
+            }
         }
-        self.key = Some(loaded);
+        // Its time is told already.
+        let stranger =
+            |all: &Authorities| all.lead(&chain, self.now) == Err(Refusal::UnknownIssuer);
+        if chain.len() > 1 && stranger(&above) {
+            let what = format!("{file}: none of the certificates behind the first has issued it");
+            self.warn(place, &what);
+        } else if !auth.authority.get_ref().0.is_empty() && stranger(&self.own.authorities) {
+            let what = format!(
+                "{file}: none of `authority` has issued it: a peer that trusts the same ones will refuse us"
+            );
+            self.warn(place, &what);
+        }
         Ok(())
     }
+}
+
+/// The public key of a private one, a DER `SubjectPublicKeyInfo`.
+fn public_of(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
+    let schemes = crypto_suite::DEFAULT.signatures.iter();
+    let mut signers = schemes.filter_map(|scheme| scheme.signing_key(key.secret_der()).ok());
+    signers.next().map(|signer| signer.public_key().to_vec())
 }
 
 fn secret(psk: &config::Psk) -> Secret {
     Secret::new(psk.octets().to_vec())
 }
+
+#[cfg(test)]
+mod tests;

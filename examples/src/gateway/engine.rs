@@ -127,6 +127,9 @@ impl Engine {
         let mut ike =
             super::glue::ike_config(&config, parts.keys.is_some()).map_err(io::Error::other)?;
         let credentials = Credentials::load(&config).map_err(io::Error::other)?;
+        for warning in credentials.warnings() {
+            parts.log.note(&format!("warning: {warning}"));
+        }
         credentials.configure(&config, &mut ike);
         let mut tunnels = Vec::new();
         for (peer, child) in ike

@@ -46,7 +46,7 @@ pub fn ike_config(config: &Config, keylog: bool) -> Result<IkeConfig, Unsupporte
         .map(policy)
         .collect::<Result<_, _>>()?;
     for entry in &config.psk {
-        let key = || Secret::new(entry.secret.octets().to_vec());
+        let key = || Secret::new(entry.key().to_vec());
         match PskOwner::parse(entry.peer.get_ref()).map_err(Unsupported)? {
             PskOwner::Identity(id) => ike.psks.insert(IkePskOwner::Identity(identity(&id)), key()),
             PskOwner::Network(net) => {
@@ -235,11 +235,13 @@ fn selector(network: &config::Network, protocol: u8) -> Result<Selector, Unsuppo
         .ok_or_else(|| Unsupported(format!("{network} is no selector")))
 }
 
-fn identity(id: &config::Identity) -> Identity {
+/// An identity of the file, for the endpoint.
+pub(super) fn identity(id: &config::Identity) -> Identity {
     match id {
         config::Identity::Address(a) => Identity::Address(*a),
         config::Identity::Fqdn(s) => Identity::Fqdn(s.clone()),
         config::Identity::UserFqdn(s) => Identity::UserFqdn(s.clone()),
+        config::Identity::DistinguishedName(_, der) => Identity::DistinguishedName(der.clone()),
         config::Identity::KeyId(octets) => Identity::KeyId(octets.clone()),
     }
 }
@@ -318,6 +320,9 @@ pub fn written_identity(id: &Identity) -> Option<config::Identity> {
         Identity::Address(a) => config::Identity::Address(*a),
         Identity::Fqdn(s) => config::Identity::Fqdn(s.clone()),
         Identity::UserFqdn(s) => config::Identity::UserFqdn(s.clone()),
+        Identity::DistinguishedName(der) => {
+            config::Identity::DistinguishedName(id.to_string(), der.clone())
+        }
         Identity::KeyId(octets) => config::Identity::KeyId(octets.clone()),
         _ => return None,
     })

@@ -61,10 +61,9 @@ impl PskTable {
 
     /// The key for a peer: by identity when one is known and listed, else by longest prefix.
     pub fn find(&self, address: IpAddr, identity: Option<&Identity>) -> Option<PskMatch<'_>> {
-        let by_identity = self
-            .entries
-            .iter()
-            .find(|e| matches!(&e.whose, PskOwner::Identity(i) if identity.is_some_and(|id| i.is(id))));
+        let by_identity = self.entries.iter().find(
+            |e| matches!(&e.whose, PskOwner::Identity(i) if identity.is_some_and(|id| i.is(id))),
+        );
         let by_prefix = || {
             let fits =
                 |e: &&PskEntry| matches!(&e.whose, PskOwner::Prefix(p) if p.contains(address));

@@ -28,7 +28,7 @@ use crate::config::{Config, Identity, PeerConfig};
 use crate::explain::What;
 
 pub(crate) use initiator::Initiator;
-pub(crate) use payloads::{Outgoing, Received, write_certificate_request};
+pub(crate) use payloads::{Asked, Outgoing, Received, write_certificate_request};
 pub use record::AuthRecord;
 pub(crate) use responder::Responder;
 
@@ -46,6 +46,8 @@ pub(crate) struct Env<'e> {
     pub(crate) hashes: NegotiatedHashes,
     /// Whether both sides have sent USE_PPK.
     pub(crate) use_ppk: bool,
+    /// What a responder's IKE_SA_INIT has asked of us.
+    pub(crate) asked: Asked,
     pub(crate) int_auth: Option<&'e IntAuth>,
     pub(crate) rng: &'e mut dyn CryptoRng,
     /// What is to be reported.

@@ -133,6 +133,7 @@ fn with_env<R>(
         },
         hashes: init.hashes,
         use_ppk: init.use_ppk,
+        asked: init.peer.asked,
         int_auth: init.int_auth.as_ref(),
         rng: ctx.rng,
         notes: &mut notes,

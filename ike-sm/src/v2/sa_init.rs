@@ -18,6 +18,7 @@ pub(crate) use initiator::{Initiator, Reply};
 pub(crate) use responder::{challenge, presented, redirect, refuse, respond};
 
 use super::additional::Additional;
+use super::auth::Asked;
 use super::crypt::Crypt;
 use super::keys::{Keys, Nonces, skeyseed};
 use super::payloads::Payloads;
@@ -90,6 +91,8 @@ pub(crate) struct Abilities {
     pub(crate) redirect: bool,
     /// RFC 8784.
     pub(crate) ppk: bool,
+    /// Certificates that a responder asks for (RFC 7296 §1.2).
+    pub(crate) asked: Asked,
     /// Hash algorithms of its signatures (RFC 7427 §4); none when it has announced nothing.
     pub(crate) hashes: Option<HashAlgorithms>,
 }
@@ -105,6 +108,7 @@ impl Abilities {
             intermediate: payloads.has(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED),
             redirect: payloads.has(NotifyType::REDIRECT_SUPPORTED),
             ppk: payloads.has(NotifyType::USE_PPK),
+            asked: Asked::read(&payloads.certificate_requests),
             hashes,
         }
     }

@@ -66,6 +66,7 @@ fn run(pair: &mut Pair, password: &[u8]) {
 fn signature(len: usize) -> LocalAuth {
     let credential = Credential {
         chain: vec![vec![0x30; len], vec![0x31; len]],
+        raw_key: None,
         schemes: vec![P256],
         send: SendCertificate::Always,
     };
@@ -76,6 +77,7 @@ fn any_signature() -> RemoteAuth {
     RemoteAuth::Signature {
         schemes: Vec::new(),
         authorities: vec![[7; 20]],
+        raw_key: false,
     }
 }
 

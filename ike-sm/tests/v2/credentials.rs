@@ -23,6 +23,9 @@ fn key(seed: u8) -> Box<dyn SigningKey> {
     DEFAULT.signature(P256).unwrap().signing_key(&der).unwrap()
 }
 
+/// A certificate chain and a raw key.
+type Shown = (Vec<Vec<u8>>, Option<Vec<u8>>);
+
 /// What both embedders know.
 struct World {
     pair: Pair,
@@ -34,6 +37,8 @@ struct World {
     outside: Option<Server>,
     /// Kinds of questions asked by a and b.
     asked: Vec<(bool, &'static str)>,
+    /// The chain and the raw key that each side was shown to have.
+    shown: [Option<Shown>; 2],
 }
 
 fn assignment(address: &str) -> Assignment {
@@ -63,6 +68,7 @@ fn world(change: impl Fn(&mut Config, bool)) -> World {
         address: Some(assignment("10.1.9.1")),
         outside: None,
         asked: Vec::new(),
+        shown: [None, None],
     }
 }
 
@@ -105,9 +111,12 @@ impl World {
                 ("sign", Answer::Signature(Some(signature)))
             }
             Question::VerifyCertificate {
-                chain, identity, ..
+                chain,
+                raw_key,
+                identity,
+                ..
             } => {
-                assert_eq!(chain, [format!("certificate {other}").into_bytes()]);
+                self.shown[other] = Some((chain, raw_key));
                 assert_eq!(identity, Identity::Fqdn(["a.lab", "b.lab"][other].into()));
                 let key = self.keys[other].public_key().to_vec();
                 let answer = self.certificates.clone().map(|()| key);
@@ -175,6 +184,7 @@ impl World {
 fn signature(side_b: bool) -> LocalAuth {
     LocalAuth::Signature(Credential {
         chain: vec![format!("certificate {}", u8::from(side_b)).into_bytes()],
+        raw_key: None,
         schemes: vec![P256],
         send: SendCertificate::Always,
     })
@@ -184,6 +194,7 @@ fn any_signature() -> RemoteAuth {
     RemoteAuth::Signature {
         schemes: Vec::new(),
         authorities: vec![[3; 20]],
+        raw_key: false,
     }
 }
 
@@ -225,11 +236,81 @@ fn rfc7427_certificates_on_both_sides() {
         (false, "verify"),
     ];
     assert_eq!(world.asked, asked);
+    for (side, shown) in world.shown.iter().enumerate() {
+        let chain = vec![format!("certificate {side}").into_bytes()];
+        assert_eq!(*shown, Some((chain, None)));
+    }
     let log = world.pair.b.log.join("");
     assert!(
         log.contains("peer authenticated by Digital Signature"),
         "{log}"
     );
+}
+
+/// The credential of one side with another word on when it is sent.
+fn send(config: &mut Config, when: SendCertificate) -> &mut Credential {
+    match &mut config.peers[0].auth.local {
+        LocalAuth::Signature(credential) => {
+            credential.send = when;
+            credential
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rfc7296_s3_7_certificates_are_sent_as_policy_and_requests_say() {
+    let chain = |side: u8| Some((vec![format!("certificate {side}").into_bytes()], None));
+    let nothing = Some((Vec::new(), None));
+    for (when, raw_wanted, shown) in [
+        (SendCertificate::Always, false, [chain(0), chain(1)]),
+        (SendCertificate::IfAsked, false, [chain(0), chain(1)]),
+        (
+            SendCertificate::Never,
+            false,
+            [nothing.clone(), nothing.clone()],
+        ),
+        // Both ask for raw keys, and have certificates.
+        (SendCertificate::Always, true, [chain(0), chain(1)]),
+        (
+            SendCertificate::IfAsked,
+            true,
+            [nothing.clone(), nothing.clone()],
+        ),
+    ] {
+        let mut world = world(|config, side_b| {
+            certificates(config, side_b);
+            send(config, when);
+            if let RemoteAuth::Signature { raw_key, .. } = &mut config.peers[0].auth.remote {
+                *raw_key = raw_wanted;
+            }
+        });
+        world.run();
+        world.pair.assert_tunnel();
+        assert_eq!(world.shown, shown, "{when:?}, {raw_wanted}");
+    }
+}
+
+#[test]
+fn rfc7670_raw_public_keys_are_sent_when_asked_for() {
+    for when in [SendCertificate::Always, SendCertificate::IfAsked] {
+        let mut world = world(|config, side_b| {
+            certificates(config, side_b);
+            let public = key(1 + u8::from(side_b)).public_key().to_vec();
+            let credential = send(config, when);
+            credential.chain.clear();
+            credential.raw_key = Some(public);
+            if let RemoteAuth::Signature { raw_key, .. } = &mut config.peers[0].auth.remote {
+                *raw_key = true;
+            }
+        });
+        world.run();
+        world.pair.assert_tunnel();
+        for (side, shown) in world.shown.iter().enumerate() {
+            let public = world.keys[side].public_key().to_vec();
+            assert_eq!(*shown, Some((Vec::new(), Some(public))));
+        }
+    }
 }
 
 #[test]

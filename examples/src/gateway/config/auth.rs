@@ -1,6 +1,6 @@
 //! What the file says of authentication in IKEv2: certificates, EAP users, address pools, post-quantum keys.
 
-use super::model::{Config, Fault, Peer};
+use super::model::{Config, Fault, Peer, none};
 use super::words::*;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -18,14 +18,25 @@ pub struct Auth {
     #[serde(default = "pre_share")]
     pub remote: Spanned<Proof>,
     /// PEM file of our certificate, and of what leads to the authority.
-    pub certificate: Option<PathBuf>,
+    pub certificate: Option<Spanned<PathBuf>>,
     /// PEM file of the private key.
-    pub private_key: Option<PathBuf>,
+    pub private_key: Option<Spanned<PathBuf>>,
+    /// When the certificate, or the raw key, is sent.
+    #[serde(default = "always")]
+    pub send_certificate: SendCertificate,
+    /// PEM file of the peer's public key, with `raw-key`.
+    pub public_key: Option<Spanned<PathBuf>>,
     /// How an RSA key signs; absent, with PSS.
     pub scheme: Option<Scheme>,
     /// PEM files of authorities that the peer's certificate may lead to.
+    #[serde(default = "none")]
+    pub authority: Spanned<Several<PathBuf>>,
+    /// Files of certificate revocation lists, PEM or DER. They are read again when they change, and never fetched.
+    #[serde(default = "none")]
+    pub crl: Spanned<Several<PathBuf>>,
+    /// With `crl`: what to think of certificates that none speaks of.
     #[serde(default)]
-    pub authority: Several<PathBuf>,
+    pub unknown_status: UnknownStatus,
     /// Our user name towards an EAP server.
     pub user: Option<String>,
     /// EAP alone proves both ends (RFC 5998).
@@ -79,6 +90,10 @@ pub struct Pool {
     pub domain: Several<String>,
 }
 
+fn always() -> SendCertificate {
+    SendCertificate::Always
+}
+
 fn pre_share() -> Spanned<Proof> {
     Spanned::new(0..0, Proof::PreShare)
 }
@@ -95,7 +110,16 @@ impl Config {
         let wrong = match (local, remote) {
             (Proof::Eap, Proof::Eap) => Some("one end only can be the EAP client"),
             // RFC 7296 §2.16: in conjunction with a signature of the responder.
-            (Proof::PreShare, Proof::Eap) => Some("an EAP server proves itself by a signature"),
+            (Proof::PreShare, Proof::Eap) => Some(
+                "an EAP server proves itself by a signature (RFC 7296 §2.16): whoever knows the pre-shared key, and that \
+                 is each user, could take its place",
+            ),
+            (Proof::RawKey, _) if auth.private_key.is_none() => {
+                Some("a raw key needs `private-key`")
+            }
+            (Proof::RawKey, _) if auth.certificate.is_some() => {
+                Some("a raw key goes without `certificate`")
+            }
             (Proof::Signature, _) if auth.certificate.is_none() || auth.private_key.is_none() => {
                 Some("a signature needs `certificate` and `private-key`")
             }
@@ -105,8 +129,23 @@ impl Config {
         if let Some(what) = wrong {
             return Err((auth.local.span(), what.into()));
         }
-        if *remote == Proof::Signature && auth.authority.0.is_empty() {
-            let what = "a certificate is accepted from an `authority` only";
+        let authorities = !auth.authority.get_ref().0.is_empty();
+        let wrong = match remote {
+            Proof::Signature if !authorities => {
+                Some("a certificate is accepted from an `authority` only")
+            }
+            Proof::RawKey if auth.public_key.is_none() => {
+                Some("a raw key of the peer is known by its `public-key`")
+            }
+            _ if auth.public_key.is_some() && *remote != Proof::RawKey => {
+                Some("`public-key` goes with remote = \"raw-key\"")
+            }
+            _ if !auth.crl.get_ref().0.is_empty() && *remote != Proof::Signature => {
+                Some("`crl` goes with remote = \"signature\"")
+            }
+            _ => None,
+        };
+        if let Some(what) = wrong {
             return Err((auth.remote.span(), what.into()));
         }
         if let Some(pool) = &auth.pool

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use std::{collections::BTreeSet, net::IpAddr, ops::Range, path::PathBuf};
 use toml::Spanned;
+use zeroize::Zeroizing;
 
 pub(super) type Fault = (Range<usize>, String);
 
@@ -45,6 +46,22 @@ pub struct Config {
     /// GRE tunnels.
     #[serde(default)]
     pub gre: Vec<GreTunnel>,
+    /// What was parsed: mistakes that are found later have their place in it.
+    #[serde(skip)]
+    pub(super) source: Source,
+}
+
+/// A file as it was read. It holds secrets.
+#[derive(Clone, Default)]
+pub(super) struct Source {
+    pub(super) name: String,
+    pub(super) text: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 /// What concerns the gateway itself.
@@ -149,7 +166,9 @@ pub struct PskEntry {
     /// An address, a network, `any`, or an identity.
     pub peer: Spanned<String>,
     /// The key.
-    pub secret: Psk,
+    pub secret: Option<Psk>,
+    /// A file with the key on its first line, in its place.
+    pub secret_file: Option<Spanned<PathBuf>>,
 }
 
 /// A peer and the tunnels to it.
@@ -173,7 +192,7 @@ pub struct Peer {
     /// Who it has to be; absent, its address.
     pub remote_id: Option<Identity>,
     /// Priorities of the policies that apply; empty is all.
-    #[serde(default = "all_policies")]
+    #[serde(default = "none")]
     pub policy: Spanned<Several<u16>>,
     /// Dead peer detection; absent is none of our own.
     pub dpd: Option<Dpd>,
@@ -282,7 +301,7 @@ fn ikev1() -> Version {
 fn main_mode() -> Phase1Mode {
     Phase1Mode::Main
 }
-fn all_policies() -> Spanned<Several<u16>> {
+pub(super) fn none<T>() -> Spanned<Several<T>> {
     Spanned::new(0..0, Several::default())
 }
 fn auto() -> NatTraversal {
@@ -357,8 +376,9 @@ impl Config {
         self.check_ikev2_policies()?;
         self.check_transform_sets()?;
         self.check_pools()?;
-        for entry in &self.psk {
+        for entry in &mut self.psk {
             PskOwner::parse(entry.peer.get_ref()).map_err(|e| (entry.peer.span(), e))?;
+            entry.read()?;
         }
         let mut names = BTreeSet::new();
         for peer in &self.peer {
@@ -560,6 +580,33 @@ pub enum PskOwner {
     Identity(Identity),
 }
 
+impl PskEntry {
+    /// The key; empty before the file is checked.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.secret.as_ref().map_or(&[], Psk::octets)
+    }
+
+    fn read(&mut self) -> Result<(), Fault> {
+        match (&self.secret, &self.secret_file) {
+            (Some(_), None) => Ok(()),
+            (None, Some(file)) => {
+                let path = file.get_ref().display();
+                let told = |what: &dyn std::fmt::Display| (file.span(), format!("{path}: {what}"));
+                let text = std::fs::read_to_string(file.get_ref()).map_err(|e| told(&e))?;
+                let text = Zeroizing::new(text);
+                let line = text.lines().next().unwrap_or("").trim_end();
+                self.secret = Some(Psk::parse(line).map_err(|e| told(&e))?);
+                Ok(())
+            }
+            _ => {
+                let what = "one of `secret` and `secret-file`".into();
+                Err((self.peer.span(), what))
+            }
+        }
+    }
+}
+
 impl PskOwner {
     /// Parses `peer` of a `[[psk]]` table.
     ///
@@ -570,7 +617,7 @@ impl PskOwner {
             Ok(PeerAddress::Any) => Ok(Self::Network(None)),
             Ok(PeerAddress::Within(net)) => Ok(Self::Network(Some(net))),
             Ok(PeerAddress::Host(address)) => Ok(Self::Network(Some(address.into()))),
-            Err(_) if s.contains('/') => Err(format!("`{s}` is no network")),
+            Err(_) if s.contains('/') && !s.contains('=') => Err(format!("`{s}` is no network")),
             Err(_) => s.parse().map(Self::Identity),
         }
     }
@@ -580,7 +627,7 @@ impl Config {
     /// The key for a peer at `address` (or with `identity`, which is asked first): the longest prefix wins.
     #[must_use]
     pub fn psk_for(&self, address: IpAddr, identity: Option<&Identity>) -> Option<&Psk> {
-        let mut best: Option<(u8, &Psk)> = None;
+        let mut best: Option<(u8, Option<&Psk>)> = None;
         for entry in &self.psk {
             let rank = match PskOwner::parse(entry.peer.get_ref()) {
                 Ok(PskOwner::Identity(owner)) if Some(&owner) == identity => 255,
@@ -589,9 +636,9 @@ impl Config {
                 _ => continue,
             };
             if best.is_none_or(|(r, _)| rank > r) {
-                best = Some((rank, &entry.secret));
+                best = Some((rank, entry.secret.as_ref()));
             }
         }
-        best.map(|(_, psk)| psk)
+        best.and_then(|(_, psk)| psk)
     }
 }

@@ -105,6 +105,8 @@ words! {
         PreShare = "pre-share" | "psk",
         /// A signature, with a certificate.
         Signature = "signature" | "certificate",
+        /// A signature with a key that the other end knows from elsewhere (RFC 7670).
+        RawKey = "raw-key",
         /// A user name and a password: EAP-MSCHAPv2, of the initiator.
         Eap = "eap-mschapv2" | "eap",
     }
@@ -117,6 +119,30 @@ words! {
         RsaPss = "rsa-pss",
         /// RSASSA-PKCS1-v1_5 with SHA-256.
         RsaPkcs1 = "rsa-pkcs1",
+    }
+}
+
+words! {
+    /// When our certificate, or our raw key, is sent.
+    SendCertificate, "choice of when to send certificates" {
+        /// Never: the peer has it.
+        Never = "never",
+        /// When the peer asks for one.
+        IfAsked = "if-asked" | "ifasked",
+        /// Always.
+        Always = "always",
+    }
+}
+
+words! {
+    /// What to think of a certificate that no CRL speaks of, or an old one.
+    #[derive(Default)]
+    UnknownStatus, "verdict on an unknown status" {
+        /// It is refused.
+        #[default]
+        Refuse = "refuse" | "strict",
+        /// It is good as long as no CRL lists it.
+        Accept = "accept" | "relaxed",
     }
 }
 
@@ -388,7 +414,8 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-/// Who somebody is: an address, `host.name`, `user@host.name`, or `#` and the hex octets of a key ID.
+/// Who somebody is: an address, `host.name`, `user@host.name`, a distinguished name such as `O=lab, CN=a.lab` in the
+/// order of the certificate, or `#` and the hex octets of a key ID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// ID_IPV4_ADDR or ID_IPV6_ADDR.
@@ -397,6 +424,8 @@ pub enum Identity {
     Fqdn(String),
     /// ID_USER_FQDN.
     UserFqdn(String),
+    /// ID_DER_ASN1_DN: the text, and the name in DER.
+    DistinguishedName(String, Vec<u8>),
     /// ID_KEY_ID.
     KeyId(Vec<u8>),
 }
@@ -415,6 +444,11 @@ impl FromStr for Identity {
         if let Ok(address) = s.parse() {
             return Ok(Self::Address(address));
         }
+        if s.contains('=') {
+            let name = ike_sm::config::Identity::distinguished_name(s);
+            let name = name.map_err(|e| format!("`{s}`: {e}"))?;
+            return Ok(Self::DistinguishedName(s.into(), name.to_wire()));
+        }
         Ok(if s.contains('@') {
             Self::UserFqdn(s.into())
         } else {
@@ -427,7 +461,7 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(a) => a.fmt(f),
-            Self::Fqdn(s) | Self::UserFqdn(s) => f.write_str(s),
+            Self::Fqdn(s) | Self::UserFqdn(s) | Self::DistinguishedName(s, _) => f.write_str(s),
             Self::KeyId(octets) => write!(f, "#{}", hex::encode(octets)),
         }
     }
@@ -512,6 +546,18 @@ impl<'de> Deserialize<'de> for PeerAddress {
 pub struct Psk(Zeroizing<Vec<u8>>);
 
 impl Psk {
+    /// Text, or `0x` and hex octets. The error names no octet of the key.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let octets = match text.strip_prefix("0x") {
+            Some(octets) => hex::decode(octets).map_err(|_| "not hex octets after 0x")?,
+            None => text.as_bytes().to_vec(),
+        };
+        if octets.is_empty() {
+            return Err("an empty key protects nothing");
+        }
+        Ok(Self(Zeroizing::new(octets)))
+    }
+
     /// The octets of the key.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
@@ -528,17 +574,7 @@ impl fmt::Debug for Psk {
 impl<'de> Deserialize<'de> for Psk {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(d)?);
-        let octets = match text.strip_prefix("0x") {
-            // The error names no octet of the key.
-            Some(octets) => {
-                hex::decode(octets).map_err(|_| de::Error::custom("not hex octets after 0x"))?
-            }
-            None => text.as_bytes().to_vec(),
-        };
-        if octets.is_empty() {
-            return Err(de::Error::custom("an empty key protects nothing"));
-        }
-        Ok(Self(Zeroizing::new(octets)))
+        Self::parse(&text).map_err(de::Error::custom)
     }
 }
 

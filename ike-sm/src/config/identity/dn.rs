@@ -316,7 +316,10 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_told() {
-        assert_eq!(from_text("a.lab"), Err(DnError::NoAttribute("a.lab".into())));
+        assert_eq!(
+            from_text("a.lab"),
+            Err(DnError::NoAttribute("a.lab".into()))
+        );
         assert_eq!(from_text("XY=1"), Err(DnError::Unknown("XY".into())));
         assert_eq!(from_text("CN="), Err(DnError::Empty("CN".into())));
         let endless = alloc::format!("CN={}", "x".repeat(MAX));

@@ -16,6 +16,7 @@ fn fault_of(change: impl FnOnce(&mut v2::AuthOptions)) -> (&'static str, ConfigF
 fn credential(chain: usize, schemes: &[SignatureId]) -> LocalAuth {
     LocalAuth::Signature(Credential {
         chain: alloc::vec![Vec::new(); chain],
+        raw_key: None,
         schemes: schemes.into(),
         send: v2::SendCertificate::Always,
     })

@@ -47,10 +47,13 @@ pub struct Credential {
     /// X.509 certificates in DER, ours first, then what leads to the authority; at most
     /// [`MAX_CHAIN`]. Empty where the peer knows the key already.
     pub chain: Vec<Vec<u8>>,
+    /// The public key, a DER `SubjectPublicKeyInfo`, to be sent as it is in place of a chain (RFC
+    /// 7670): the peer knows it already, and from elsewhere.
+    pub raw_key: Option<Vec<u8>>,
     /// Schemes that the key can sign with, the best first;
     /// [`schemes_of_key`](crate::v2::proof::schemes_of_key) lists them for a public key.
     pub schemes: Vec<SignatureId>,
-    /// When the chain is sent.
+    /// When the chain, or the raw key, is sent.
     pub send: SendCertificate,
 }
 
@@ -61,7 +64,9 @@ pub enum SendCertificate {
     /// Always.
     #[default]
     Always,
-    /// As responder when the peer has sent a certificate request; as initiator always.
+    /// When the peer has sent a certificate request for this encoding: in its IKE_SA_INIT response,
+    /// or in its IKE_AUTH request (RFC 7296 §3.7). Which authorities it names does not matter, for
+    /// that is a suggestion.
     IfAsked,
     /// Never: the peer knows the key.
     Never,
@@ -82,6 +87,9 @@ pub enum RemoteAuth {
         /// SHA-1 hashes of the public keys of our authorities, for the certificate request (RFC
         /// 7296 §3.7); empty asks for a certificate of any.
         authorities: Vec<[u8; 20]>,
+        /// Ask for a raw public key (RFC 7670) and not for a certificate. Whether it is the peer's
+        /// is answered from what is known of the peer, for nothing vouches for a raw key.
+        raw_key: bool,
     },
     /// EAP, the peer being the initiator.
     Eap {

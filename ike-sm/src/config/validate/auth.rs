@@ -26,6 +26,7 @@ pub(super) fn auth(config: &Config, provider: &Provider, p: &PeerConfig, place: 
         RemoteAuth::Signature {
             schemes,
             authorities,
+            raw_key: _,
         } => {
             listed(config, provider, schemes, place, "auth.remote.schemes")?;
             if authorities.len() > MAX_LIST {
@@ -65,6 +66,10 @@ fn own(config: &Config, provider: &Provider, own: &Credential, place: &Place) ->
     if own.chain.len() > MAX_CHAIN {
         let count = len(&own.chain);
         return Err(range(place, "auth.local.chain", count, "at most 8"));
+    }
+    if own.raw_key.is_some() && !own.chain.is_empty() {
+        let text = "a credential is a certificate chain or a raw key";
+        return Err(fault(place, "auth.local", ConfigFault::Unsupported(text)));
     }
     if own.schemes.is_empty() {
         return Err(fault(place, "auth.local.schemes", ConfigFault::Missing));

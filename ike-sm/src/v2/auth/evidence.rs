@@ -172,29 +172,54 @@ pub(super) fn shared_key(
     })
 }
 
-/// The X.509 certificates of a message; other encodings are left out.
-pub(super) fn chain(certificates: &[Certificate<'_>]) -> Result<Vec<Vec<u8>>, AuthFault> {
-    let x509 = certificates
-        .iter()
-        .filter(|c| c.encoding == CertEncoding::X509_SIGNATURE);
-    let mut chain = Vec::new();
-    let mut octets = 0_usize;
-    for certificate in x509 {
-        octets = octets.saturating_add(certificate.data.len());
-        if chain.len() >= MAX_CHAIN || octets > MAX_CHAIN_OCTETS {
-            return Err(AuthFault::ChainTooLong);
-        }
-        chain.push(certificate.data.to_vec());
-    }
-    Ok(chain)
+/// What a peer shows of its key: X.509 certificates, a raw key, both or nothing. Other encodings
+/// are left out.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    chain: Vec<Vec<u8>>,
+    raw_key: Option<Vec<u8>>,
 }
 
-/// Asks whether the chain belongs to the identity.
-pub(super) fn vouch(env: &Env<'_>, chain: &[Vec<u8>], claimed: &Claimed) -> Question {
-    Question::VerifyCertificate {
-        peer: env.peer.name.clone(),
-        chain: chain.to_vec(),
-        identity: claimed.identity.clone(),
+impl Shown {
+    /// Reads the certificate payloads of a message.
+    pub(super) fn read(certificates: &[Certificate<'_>]) -> Result<Self, AuthFault> {
+        let mut shown = Self::default();
+        let mut octets = 0_usize;
+        for certificate in certificates {
+            match certificate.encoding {
+                CertEncoding::X509_SIGNATURE if shown.chain.len() < MAX_CHAIN => {
+                    shown.chain.push(certificate.data.to_vec());
+                }
+                CertEncoding::RAW_PUBLIC_KEY if shown.raw_key.is_none() => {
+                    shown.raw_key = Some(certificate.data.to_vec());
+                }
+                CertEncoding::X509_SIGNATURE | CertEncoding::RAW_PUBLIC_KEY => {
+                    return Err(AuthFault::ChainTooLong);
+                }
+                _ => continue,
+            }
+            octets = octets.saturating_add(certificate.data.len());
+            if octets > MAX_CHAIN_OCTETS {
+                return Err(AuthFault::ChainTooLong);
+            }
+        }
+        Ok(shown)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.chain
+            .len()
+            .saturating_add(usize::from(self.raw_key.is_some()))
+    }
+
+    /// Asks whether it belongs to the identity.
+    pub(super) fn vouch(&self, env: &Env<'_>, claimed: &Claimed) -> Question {
+        Question::VerifyCertificate {
+            peer: env.peer.name.clone(),
+            chain: self.chain.clone(),
+            raw_key: self.raw_key.clone(),
+            identity: claimed.identity.clone(),
+        }
     }
 }
 

@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 use crypto_suite::Secret;
 use isakmp_wire::v2::{AuthMethod, NotifyType, PpkIdType};
 
-use super::evidence::{Auth, Evidence, Signing, chain, check, mic, shared_key, vouch, vouched};
+use super::evidence::{Auth, Evidence, Shown, Signing, check, mic, shared_key, vouched};
 use super::identity::{Claimed, body_of, claimed, expected, own_body};
 use super::payloads::{Outgoing, Received};
 use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
 use crate::action::Question;
 use crate::config::RemoteIdentity;
-use crate::config::v2::{LocalAuth, RemoteAuth, SendCertificate};
+use crate::config::v2::{LocalAuth, RemoteAuth};
 use crate::event::Answer;
 use crate::v2::eap::{Client, ClientStep};
 use crate::v2::keys::Sender;
@@ -217,11 +217,8 @@ impl Initiator {
     fn first_request(&mut self, env: &Env<'_>) -> Outgoing {
         let mut out = Outgoing::default();
         out.id_initiator(&self.id_body);
-        if let LocalAuth::Signature(credential) = &env.peer.auth.local
-            && credential.send != SendCertificate::Never
-        {
-            // The request would have come in IKE_SA_INIT, where many responders leave it out.
-            out.chain(&credential.chain);
+        if let LocalAuth::Signature(credential) = &env.peer.auth.local {
+            out.credential(credential, env.asked);
         }
         out.certificate_request(&env.peer.auth.remote);
         if let RemoteIdentity::Is(identity) = &env.peer.remote_id {
@@ -289,9 +286,9 @@ impl Initiator {
                 self.judge(env, &auth, &Evidence::Secret(&key), next)
             }
             RemoteAuth::Signature { .. } => {
-                let chain = chain(received.certificates)?;
-                let question = vouch(env, &chain, peer);
-                let count = chain.len();
+                let shown = Shown::read(received.certificates)?;
+                let question = shown.vouch(env, peer);
+                let count = shown.count();
                 Ok(self.ask(Asked::Certificate { count, auth, next }, question))
             }
             RemoteAuth::Eap { .. } => Err(AuthFault::Config.into()),

@@ -8,7 +8,7 @@ use isakmp_wire::v2::{
     Identification, Identity as WireIdentity, Notify, NotifyType, Writer,
 };
 
-use crate::config::v2::RemoteAuth;
+use crate::config::v2::{Credential, RemoteAuth, SendCertificate};
 
 /// The payloads of one message that concern authentication.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ pub(crate) struct Outgoing(Vec<Payload>);
 enum Payload {
     IdInitiator(Vec<u8>),
     IdResponder(Vec<u8>),
-    Certificate(Vec<u8>),
-    CertificateRequest(Vec<u8>),
+    Certificate(CertEncoding, Vec<u8>),
+    CertificateRequest(CertEncoding, Vec<u8>),
     Authentication(AuthMethod, Vec<u8>),
     Eap(Vec<u8>),
     Notify(NotifyType, Vec<u8>),
@@ -55,15 +55,35 @@ impl Outgoing {
         self.0.push(Payload::IdResponder(body.to_vec()));
     }
 
-    pub(super) fn chain(&mut self, chain: &[Vec<u8>]) {
-        self.0
-            .extend(chain.iter().cloned().map(Payload::Certificate));
+    /// Our certificates or our raw key, if they are to be sent.
+    pub(super) fn credential(&mut self, credential: &Credential, asked: Asked) {
+        let (encoding, data, wanted) = match &credential.raw_key {
+            Some(key) => {
+                let key = core::slice::from_ref(key);
+                (CertEncoding::RAW_PUBLIC_KEY, key, asked.raw_key)
+            }
+            None => {
+                let chain = &credential.chain[..];
+                (CertEncoding::X509_SIGNATURE, chain, asked.x509)
+            }
+        };
+        let send = match credential.send {
+            SendCertificate::Always => true,
+            SendCertificate::IfAsked => wanted,
+            SendCertificate::Never => false,
+        };
+        if send {
+            let payloads = data.iter().cloned();
+            self.0
+                .extend(payloads.map(|data| Payload::Certificate(encoding, data)));
+        }
     }
 
     /// A certificate request, if the peer has to prove itself with one.
     pub(super) fn certificate_request(&mut self, remote: &RemoteAuth) {
-        let request = authorities(remote).map(Payload::CertificateRequest);
-        self.0.extend(request);
+        let request = request(remote);
+        self.0
+            .extend(request.map(|(encoding, data)| Payload::CertificateRequest(encoding, data)));
     }
 
     pub(super) fn authentication(&mut self, method: AuthMethod, data: Vec<u8>) {
@@ -88,11 +108,9 @@ impl Outgoing {
             match payload {
                 Payload::IdInitiator(body) => writer.id_initiator(&wire(body))?,
                 Payload::IdResponder(body) => writer.id_responder(&wire(body))?,
-                Payload::Certificate(der) => {
-                    writer.certificate(CertEncoding::X509_SIGNATURE, der)?
-                }
-                Payload::CertificateRequest(hashes) => {
-                    writer.certificate_request(CertEncoding::X509_SIGNATURE, hashes)?
+                Payload::Certificate(encoding, data) => writer.certificate(*encoding, data)?,
+                Payload::CertificateRequest(encoding, hashes) => {
+                    writer.certificate_request(*encoding, hashes)?
                 }
                 Payload::Authentication(method, data) => writer.authentication(*method, data)?,
                 Payload::Eap(message) => writer.eap(message)?,
@@ -109,10 +127,34 @@ fn wire(body: &[u8]) -> WireIdentity<'_> {
     WireIdentity::Other(id_type, body.get(4..).unwrap_or(&[]))
 }
 
-fn authorities(remote: &RemoteAuth) -> Option<Vec<u8>> {
+/// Encoding and authorities of a certificate request.
+fn request(remote: &RemoteAuth) -> Option<(CertEncoding, Vec<u8>)> {
     match remote {
-        RemoteAuth::Signature { authorities, .. } => Some(authorities.concat()),
+        // RFC 7670 §3: the authorities MUST be empty.
+        RemoteAuth::Signature { raw_key: true, .. } => {
+            Some((CertEncoding::RAW_PUBLIC_KEY, Vec::new()))
+        }
+        RemoteAuth::Signature { authorities, .. } => {
+            Some((CertEncoding::X509_SIGNATURE, authorities.concat()))
+        }
         _ => None,
+    }
+}
+
+/// What the peer's certificate requests ask for, of what there is here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    x509: bool,
+    raw_key: bool,
+}
+
+impl Asked {
+    pub(crate) fn read(requests: &[CertificateRequest<'_>]) -> Self {
+        let has = |encoding| requests.iter().any(|r| r.encoding == encoding);
+        Self {
+            x509: has(CertEncoding::X509_SIGNATURE),
+            raw_key: has(CertEncoding::RAW_PUBLIC_KEY),
+        }
     }
 }
 
@@ -122,8 +164,8 @@ pub(crate) fn write_certificate_request(
     writer: &mut Writer<'_>,
     remote: &RemoteAuth,
 ) -> Result<(), BuildError> {
-    if let Some(hashes) = authorities(remote) {
-        writer.certificate_request(CertEncoding::X509_SIGNATURE, &hashes)?;
+    if let Some((encoding, hashes)) = request(remote) {
+        writer.certificate_request(encoding, &hashes)?;
     }
     Ok(())
 }

@@ -9,12 +9,12 @@ use alloc::vec::Vec;
 use crypto_suite::Secret;
 use isakmp_wire::v2::{AuthMethod, NotifyType};
 
-use super::evidence::{Auth, Evidence, Signing, chain, check, mic, shared_key, vouch, vouched};
+use super::evidence::{Auth, Evidence, Shown, Signing, check, mic, shared_key, vouched};
 use super::identity::{Claimed, claimed, own_body};
-use super::payloads::{Outgoing, Received};
+use super::payloads::{Asked as CertificatesAsked, Outgoing, Received};
 use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
 use crate::action::{EapAnswer, Question};
-use crate::config::v2::{EapMethod, LocalAuth, RemoteAuth, SendCertificate};
+use crate::config::v2::{EapMethod, LocalAuth, RemoteAuth};
 use crate::event::Answer;
 use crate::v2::eap::{EapError, MAX_ROUNDS, Server, ServerStep};
 use crate::v2::keys::Sender;
@@ -32,10 +32,10 @@ pub(crate) struct Responder {
     /// AUTH of the message in hand, until it is checked.
     auth: Option<Auth>,
     ppk: PpkState,
-    chain: Vec<Vec<u8>>,
+    shown: Shown,
     shared_key: Option<Secret>,
-    /// The initiator has sent a certificate request.
-    wants_certificate: bool,
+    /// The certificates that the initiator asks for.
+    certificates: CertificatesAsked,
     /// It takes EAP alone as our proof.
     eap_only: bool,
     signing: Option<Signing>,
@@ -102,9 +102,9 @@ impl Responder {
             asked: None,
             auth: received.authentication.map(Auth::from),
             ppk: PpkState::Open,
-            chain: chain(received.certificates)?,
+            shown: Shown::read(received.certificates)?,
             shared_key: None,
-            wants_certificate: !received.certificate_requests.is_empty(),
+            certificates: CertificatesAsked::read(received.certificate_requests),
             eap_only: received
                 .notify(NotifyType::EAP_ONLY_AUTHENTICATION)
                 .is_some(),
@@ -130,7 +130,7 @@ impl Responder {
                 self.shared_key = Some(key.ok_or(AuthFault::NoPsk)?);
             }
             (Asked::Certificate, Answer::PublicKey(answer)) => {
-                let key = vouched(env, self.chain.len(), answer)?;
+                let key = vouched(env, self.shown.count(), answer)?;
                 self.check(env, &Evidence::PublicKey(&key))?;
             }
             (Asked::Signature, Answer::Signature(signature)) => {
@@ -209,7 +209,7 @@ impl Responder {
         }
         if self.auth.is_some() {
             if !remote_psk {
-                let question = vouch(env, &self.chain, &self.peer);
+                let question = self.shown.vouch(env, &self.peer);
                 return Ok(self.ask(Asked::Certificate, question));
             }
             let key = self.shared_key.clone().ok_or(AuthFault::NoPsk)?;
@@ -271,14 +271,7 @@ impl Responder {
         let mut out = Outgoing::default();
         out.id_responder(&self.id_body);
         if let (LocalAuth::Signature(credential), Some(_)) = (&env.peer.auth.local, &self.ours) {
-            let send = match credential.send {
-                SendCertificate::Always => true,
-                SendCertificate::IfAsked => self.wants_certificate,
-                SendCertificate::Never => false,
-            };
-            if send {
-                out.chain(&credential.chain);
-            }
+            out.credential(credential, self.certificates);
         }
         if let Some((method, data)) = self.ours.take() {
             out.authentication(method, data);

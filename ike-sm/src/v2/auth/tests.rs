@@ -76,8 +76,9 @@ fn side(seed: u8, local: &str, remote: &str, auth: AuthOptions) -> Side {
 fn signature() -> LocalAuth {
     LocalAuth::Signature(Credential {
         chain: alloc::vec![b"end entity".to_vec(), b"intermediate".to_vec()],
+        raw_key: None,
         schemes: alloc::vec![P256],
-        send: SendCertificate::IfAsked,
+        send: SendCertificate::Always,
     })
 }
 
@@ -85,6 +86,7 @@ fn any_signature() -> RemoteAuth {
     RemoteAuth::Signature {
         schemes: Vec::new(),
         authorities: alloc::vec![[7; 20]],
+        raw_key: false,
     }
 }
 
@@ -173,6 +175,7 @@ impl Side {
                 peers: hashes,
             },
             use_ppk: run.use_ppk,
+            asked: Asked::default(),
             int_auth: None,
             rng: &mut self.rng,
             notes: &mut self.notes,
