@@ -15,7 +15,7 @@ use core::time::Duration;
 use crypto_suite::GroupId;
 
 pub(crate) use life::{
-    NewChild, activate, activate_first, install, linger, on_deadline, on_traffic, remove,
+    NewChild, activate, activate_first, give_way, install, linger, on_deadline, on_traffic, remove,
     retry_soon, shorten, skip,
 };
 
@@ -142,7 +142,8 @@ impl Child {
     /// Whether both stand for the same traffic of the same peer.
     fn rivals(&self, other: &Self) -> bool {
         let successor = self.replaces == Some(other.id) || other.replaces == Some(self.id);
-        let names = self.names_replaced && other.names_replaced && successor;
+        let crossed = self.replaces.is_some() && self.replaces == other.replaces;
+        let names = self.names_replaced && other.names_replaced && (successor || crossed);
         self.id != other.id
             && self.is_of(other.peer, &other.remote_id)
             && (names || self.covers_same(&other.local, &other.remote, other.suite, other.mode))
@@ -300,6 +301,19 @@ impl Children {
         self.with_spi_out(spi).find(|c| c.is_of(peer, remote_id))
     }
 
+    /// Whether a rekey of this child has led to another one that still stands, at least at our
+    /// side. Of IKEv2 only: both ends name what they replace.
+    pub(crate) fn has_successor(
+        &self,
+        id: ChildId,
+        peer: usize,
+        remote_id: &Arc<Identity>,
+    ) -> bool {
+        let replaces = |c: &Child| c.names_replaced && c.replaces == Some(id);
+        let mut children = self.of(peer, remote_id);
+        children.any(|c| replaces(c) && c.is_current())
+    }
+
     /// Other children for the same traffic of the same peer.
     pub(crate) fn rivals_of(&self, id: ChildId) -> Vec<ChildId> {
         let Some(child) = self.table.get(&id) else {
@@ -321,6 +335,13 @@ impl Children {
         }
         self.spis.insert(spi, child);
         Ok(())
+    }
+
+    /// Whether each SPI that is taken is the one of its child.
+    pub(crate) fn spis_match(&self) -> bool {
+        let spi_of = |id: &ChildId| self.table.get(id).map(|c| c.spi_in);
+        let mut spis = self.spis.iter();
+        self.spis.len() == self.table.len() && spis.all(|(spi, id)| spi_of(id) == Some(*spi))
     }
 
     /// Gives an SPI back.

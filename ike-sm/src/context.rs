@@ -95,6 +95,8 @@ pub(crate) enum Effect {
     Adopt(IkeId, IkeId),
     /// An IKE SA ends: tell the peer, then remove it.
     DeleteIke(IkeId, CloseReason),
+    /// An IKE SA is over at the peer already; what was noted before comes first.
+    EndIke(IkeId, CloseReason),
     /// A child of a peer is not wanted any more: the peer does not grant it.
     Unwanted(usize, usize),
     /// What is wanted of a peer is tried again later.
@@ -128,6 +130,11 @@ impl Questions {
     /// Who waits for the answer to `ticket`.
     pub(crate) fn asker(&self, ticket: Ticket) -> Option<Asker> {
         self.table.get(&ticket).copied()
+    }
+
+    /// Whether none is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
     }
 
     /// The question is answered or pointless.

@@ -117,6 +117,45 @@ impl Endpoint {
             && world.questions.is_consistent()
     }
 
+    /// What one table holds and no SA accounts for, while nothing is under way: for tests that look
+    /// for leaks. The words are no interface.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<&'static str> {
+        let world = &self.world;
+        let known = |id: &IkeId| self.sessions.contains_key(id);
+        let up = |id: &IkeId| self.sessions.get(id).is_some_and(|s| !s.is_gone());
+        let timed = |key: &TimerKey| match key {
+            TimerKey::Ike(id) => known(id),
+            TimerKey::Child(id) => world.children.get(*id).is_some(),
+            TimerKey::Peer(_) => true,
+        };
+        let mut all = Vec::new();
+        let mut expect = |holds: bool, what| {
+            if !holds {
+                all.push(what);
+            }
+        };
+        expect(world.children.spis_match(), "SPIs");
+        expect(
+            world.children.iter().all(|c| up(&c.ike)),
+            "children without an IKE SA",
+        );
+        expect(self.by_cookies.values().all(known), "cookies");
+        expect(self.by_own_cookie.values().all(up), "own cookies");
+        let mut standing = world.standing.iter();
+        expect(standing.all(|(id, _)| up(&id)), "standing IKE SAs");
+        let live = self.sessions.values().filter(|s| !s.is_gone());
+        expect(
+            live.count() == world.standing.len(),
+            "IKE SAs that do not stand",
+        );
+        expect(self.timers.keys().all(timed), "timers");
+        expect(world.questions.is_empty(), "questions");
+        expect(world.newborn.is_empty(), "IKE SAs that nobody took in");
+        all
+    }
+
     /// Takes in one event at the time `now` and appends what follows from it to `actions`.
     pub fn handle(
         &mut self,

@@ -126,6 +126,11 @@ impl<K: Copy + Ord> TimerQueue<K> {
         self.current.get(key).copied()
     }
 
+    /// The objects that have a deadline.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> + '_ {
+        self.current.keys()
+    }
+
     /// The objects whose deadline has come, earliest first.
     pub(crate) fn due(&self, now: Duration) -> impl Iterator<Item = K> + '_ {
         self.order

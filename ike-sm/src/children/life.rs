@@ -203,12 +203,6 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
     else {
         return;
     };
-    let rivals: Vec<&Child> = ctx
-        .world
-        .children
-        .of(new.peer, &new.remote_id)
-        .filter(|c| c.state == ChildState::Active && new.rivals(c))
-        .collect();
     // Of a negotiation of ours it is known what it replaces. One of the peer may have started
     // before it knew of ours, although its first message arrived when ours was up.
     let collides = |old: &Child| {
@@ -220,48 +214,42 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
         let unaware = old.initiator && apart < CROSSING;
         old.initiator != new.initiator && (new.replaces != Some(old.id) || unaware)
     };
+    // What waits for its peer gives way to what comes after it, and to what has won against it.
+    let passed = |old: &Child| {
+        let rekeys = new.names_replaced && new.replaces.is_some();
+        rekeys && (new.replaces == Some(old.id) || collides(old))
+    };
+    let stands = |c: &&Child| match c.state {
+        ChildState::Active => true,
+        ChildState::Inbound => passed(c),
+        ChildState::Retiring => false,
+    };
+    let children = ctx.world.children.of(new.peer, &new.remote_id);
+    let rivals: Vec<&Child> = children.filter(|c| new.rivals(c)).filter(stands).collect();
     // The last message of an older negotiation may come behind that of a newer one.
     let overtaken = |old: &Child| old.initiator == new.initiator && old.id > new.id;
     let loses = rivals
         .iter()
         .any(|old| overtaken(old) || (collides(old) && old.rank > new.rank));
-    let old: Vec<(ChildId, bool)> = rivals.iter().map(|c| (c.id, collides(c))).collect();
-    let (initiator, soft, idle, routes) = (
-        new.initiator,
-        new.schedule.soft,
-        new.idle_timeout,
-        new.routes.clone(),
-    );
-
-    if let Some(child) = ctx.world.children.get_mut(id) {
-        child.state = ChildState::Active;
-        child.activated = Some(now);
-        if !loses {
-            child.rekey_at = Some(child.started.saturating_add(soft).max(now));
-            child.idle_at = idle.map(|idle| now.saturating_add(idle));
-        }
-    }
-    for route in routes {
-        let users = ctx.world.children.routes.entry(route).or_insert(0);
-        *users = users.saturating_add(1);
-        if *users == 1 {
-            ctx.actions.push(Action::AddRoute(route));
-        }
-    }
+    let initiator = new.initiator;
     if loses {
-        retire(ctx, id, initiator);
-    } else {
-        let replaces = old.last().map(|(old, _)| *old);
-        ctx.actions
-            .push(Action::UpdateChild(id, ChildUpdate::Activate { replaces }));
-        for (old, collided) in old {
-            // The loser of a collision is deleted by the end that started it; any other old one by
-            // the end that started its replacement.
-            retire(ctx, old, if collided { !initiator } else { initiator });
-        }
-        ctx.effect(Effect::ChildActive(id));
+        return retire(ctx, id, initiator);
     }
-    ctx.touch(TimerKey::Child(id));
+    let old: Vec<(ChildId, bool)> = rivals.iter().map(|c| (c.id, collides(c))).collect();
+    let mut carried = rivals.iter().filter(|c| c.state == ChildState::Active);
+    let replaces = carried.next_back().map(|c| c.id);
+    if let Some(child) = ctx.world.children.get_mut(id) {
+        let rekey_at = child.started.saturating_add(child.schedule.soft);
+        child.rekey_at = Some(rekey_at.max(now));
+        child.idle_at = child.idle_timeout.map(|idle| now.saturating_add(idle));
+    }
+    let_out(ctx, id, replaces);
+    for (old, collided) in old {
+        // The loser of a collision is deleted by the end that started it; any other old one by
+        // the end that started its replacement.
+        retire(ctx, old, if collided { !initiator } else { initiator });
+    }
+    ctx.effect(Effect::ChildActive(id));
 }
 
 /// The same, unless another pair carries the traffic: then the peer has to show that it has this
@@ -275,6 +263,41 @@ pub(crate) fn activate_first(ctx: &mut Context<'_>, id: ChildId) {
     if !rivals.iter().any(carries) {
         activate(ctx, id);
     }
+}
+
+/// A rekey of ours has come through, but the peer's of the same pair has won: ours goes (RFC 7296
+/// §2.8.1), while there is another one to carry the traffic.
+pub(crate) fn give_way(ctx: &mut Context<'_>, id: ChildId) {
+    let rivals = ctx.world.children.rivals_of(id);
+    let stands = |id: &ChildId| ctx.world.children.get(*id).is_some_and(Child::is_current);
+    if rivals.iter().any(stands) {
+        retire(ctx, id, true);
+    } else {
+        activate(ctx, id);
+    }
+}
+
+/// Packets go out on a pair from here on.
+fn let_out(ctx: &mut Context<'_>, id: ChildId, replaces: Option<ChildId>) {
+    let Some(child) = ctx.world.children.get_mut(id) else {
+        return;
+    };
+    child.state = ChildState::Active;
+    let routes = match child.activated {
+        Some(_) => Vec::new(),
+        None => child.routes.clone(),
+    };
+    child.activated = child.activated.or(Some(ctx.now));
+    for route in routes {
+        let users = ctx.world.children.routes.entry(route).or_insert(0);
+        *users = users.saturating_add(1);
+        if *users == 1 {
+            ctx.actions.push(Action::AddRoute(route));
+        }
+    }
+    let update = ChildUpdate::Activate { replaces };
+    ctx.actions.push(Action::UpdateChild(id, update));
+    ctx.touch(TimerKey::Child(id));
 }
 
 /// Another pair has its place: takes packets in for a while, then goes. `ours` says that it is on
@@ -312,13 +335,19 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         return;
     };
     ctx.touch(TimerKey::Child(id));
-    // A new pair that waited for its peer to show itself waits no longer.
-    let waiting: Vec<ChildId> = ctx
-        .world
-        .children
-        .of(child.peer, &child.remote_id)
-        .filter(|c| c.names_replaced || reason == CloseReason::DeletedByPeer)
-        .filter(|c| c.state == ChildState::Inbound && child.rivals(c))
+    // A new pair that waited for its peer to show itself waits no longer: RFC 7296 §2.8 says so of
+    // the one that replaces what goes.
+    let rivals = || {
+        let children = ctx.world.children.of(child.peer, &child.remote_id);
+        children.filter(|c| child.rivals(c))
+    };
+    let carried = rivals().any(|c| c.state == ChildState::Active);
+    let waiting: Vec<ChildId> = rivals()
+        .filter(|c| c.state == ChildState::Inbound)
+        .filter(|c| match c.names_replaced {
+            true => c.replaces == Some(id) || !carried,
+            false => reason == CloseReason::DeletedByPeer,
+        })
         .map(|c| c.id)
         .collect();
     for successor in waiting {
@@ -335,7 +364,6 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
             .max_by_key(|c| c.started)
             .map(|c| c.id);
         if let Some(heir) = heir.and_then(|heir| ctx.world.children.get_mut(heir)) {
-            heir.state = ChildState::Active;
             heir.drain_at = None;
             heir.rekey_at = Some(
                 heir.started
@@ -343,11 +371,7 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
                     .max(now.saturating_add(DRAIN)),
             );
             let heir = heir.id;
-            ctx.actions.push(Action::UpdateChild(
-                heir,
-                ChildUpdate::Activate { replaces: Some(id) },
-            ));
-            ctx.touch(TimerKey::Child(heir));
+            let_out(ctx, heir, Some(id));
         }
     }
     ctx.world.children.release_spi(child.spi_in);
@@ -356,7 +380,7 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         spi_in: child.spi_in,
         reason,
     });
-    if child.state != ChildState::Inbound {
+    if child.activated.is_some() {
         for route in child.routes {
             let Some(users) = ctx.world.children.routes.get_mut(&route) else {
                 continue;

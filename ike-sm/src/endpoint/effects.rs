@@ -44,8 +44,9 @@ impl Call<'_> {
                 Effect::Reauthenticate(ike) => self.reauthenticate(ike),
                 Effect::Born => self.born(),
                 Effect::Adopt(old, new) => self.succeed(old, new),
-                Effect::DeleteIke(ike, reason) => {
-                    self.with(ike, |session, ctx| session.close(ctx, reason, true));
+                Effect::DeleteIke(ike, reason) => self.delete_ike_sa(ike, reason),
+                Effect::EndIke(ike, reason) => {
+                    self.with(ike, |session, ctx| session.close(ctx, reason, false));
                 }
                 Effect::Retire(ike) => {
                     let now = self.now;
@@ -323,6 +324,9 @@ impl Call<'_> {
             self.endpoint.by_own_cookie.remove(&cookies.0);
         }
         let standing = self.endpoint.world.standing.remove(ike);
+        if standing.is_none() {
+            self.forget_rival(ike, head.replaces);
+        }
         self.context().touch(TimerKey::Ike(ike));
         if session.v2_mut().is_some_and(|s| s.is_buried()) {
             return;
@@ -498,7 +502,10 @@ impl Call<'_> {
         let Some(child) = self.endpoint.world.children.get(id) else {
             return;
         };
-        if child.state != ChildState::Active {
+        let children = &self.endpoint.world.children;
+        // Of two rekeys the second would be one of a pair that the first has replaced.
+        let replaced = children.has_successor(id, child.peer, &child.remote_id);
+        if child.state != ChildState::Active || replaced {
             return;
         }
         let (index, config) = (child.peer, child.config);

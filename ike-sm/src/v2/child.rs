@@ -379,7 +379,7 @@ pub(crate) fn install(
             replaces: settled.replaces,
             pfs: settled.transforms.group,
             names_replaced: true,
-            rank: nonces.initiator.min(nonces.responder).to_vec(),
+            rank: nonces.lowest().to_vec(),
             schedule,
         },
     );

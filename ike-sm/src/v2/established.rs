@@ -24,7 +24,7 @@ use crate::config::v2::Assignment;
 use crate::config::{Dpd, DpdTimes, Identity, Retransmit, Schedule};
 use crate::context::Context;
 use crate::explain::Role;
-use crate::id::IkeId;
+use crate::id::{ChildId, IkeId};
 use crate::path::Path;
 use crate::policy::v2::IkeSuite;
 use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
@@ -372,7 +372,7 @@ impl Established {
     }
 
     /// Why we are deleting it.
-    pub(super) fn closing_reason(&self) -> Option<CloseReason> {
+    pub(crate) fn closing_reason(&self) -> Option<CloseReason> {
         let task = self.tasks.values().find_map(|t| match t {
             Task::DeleteIke(reason) => Some(*reason),
             _ => None,
@@ -393,6 +393,18 @@ impl Established {
     pub(super) fn is_changing_children(&self) -> bool {
         let changes = |t: &Task| matches!(t, Task::Child(_) | Task::Delete(_));
         self.tasks.values().any(changes)
+    }
+
+    /// The peer has rekeyed a child that we may be rekeying: decided when the response to ours is
+    /// here (RFC 7296 §2.8.1).
+    pub(super) fn crossed(&mut self, old: ChildId, rank: &[u8]) {
+        for task in self.tasks.values_mut() {
+            if let Task::Child(task) = task
+                && task.offered.wanted.replaces == Some(old)
+            {
+                task.crossed(rank);
+            }
+        }
     }
 
     /// The peer deletes a child that we do not know.

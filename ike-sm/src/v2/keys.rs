@@ -28,6 +28,15 @@ pub struct Nonces<'a> {
     pub responder: &'a [u8],
 }
 
+impl<'a> Nonces<'a> {
+    /// The lower one, octet by octet: of two SAs at once the one with the lowest of all four goes
+    /// (RFC 7296 §2.8.1).
+    #[must_use]
+    pub fn lowest(&self) -> &'a [u8] {
+        self.initiator.min(self.responder)
+    }
+}
+
 /// Whose messages a key protects (RFC 7296 §2.14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sender {

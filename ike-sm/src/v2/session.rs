@@ -571,6 +571,7 @@ impl Session {
 
     /// Ends the SA without a word.
     pub(super) fn end(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
+        self.drop_exchanges(ctx, reason);
         let stage = core::mem::replace(&mut self.stage, Stage::Gone);
         if let (Stage::Initiator(_, mut task), Ok(frame)) = (stage, self.frame(ctx)) {
             self.give_up_child(ctx, &frame, &mut task, reason);

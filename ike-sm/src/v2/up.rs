@@ -20,7 +20,7 @@ use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::context::{Context, Effect};
 use crate::event::Traffic;
 use crate::explain::{DpdStep, IkeState, Input, Step, What};
-use crate::id::ChildId;
+use crate::id::{ChildId, IkeId};
 use crate::outcome::DropReason;
 use crate::path::Path;
 
@@ -141,7 +141,8 @@ impl Session {
                 self.exhaustion(ctx);
                 self.pump(ctx);
             }
-            Then::Close(reason) => self.end(ctx, reason),
+            // A successor takes over what waits here before.
+            Then::Close(reason) => ctx.effect(Effect::EndIke(self.id, reason)),
         }
     }
 
@@ -364,7 +365,6 @@ impl Session {
     /// Ends the SA, towards the peer too where there are keys for it.
     pub(crate) fn close(&mut self, ctx: &mut Context<'_>, reason: CloseReason, tell: bool) {
         if !tell || self.up().is_none() {
-            self.drop_exchanges(ctx, reason);
             return self.end(ctx, reason);
         }
         if self
@@ -393,8 +393,13 @@ impl Session {
         let index = self.peer;
         let Some(up) = self.up_mut() else { return };
         up.queue.clear();
-        for (_, task) in core::mem::take(&mut up.tasks) {
+        let (rival, tasks) = (up.rival.take(), core::mem::take(&mut up.tasks));
+        for (_, task) in tasks {
             abandon(ctx, index, task, reason);
+        }
+        if let Some((rival, _)) = rival {
+            // Nobody else would end it.
+            ctx.effect(Effect::DeleteIke(rival, reason));
         }
     }
 
@@ -501,6 +506,13 @@ impl Session {
             up.heard(now);
             // RFC 7296 §2.8: the initiator has the new pair, so packets may go out on it.
             children::activate(ctx, child);
+        }
+    }
+
+    /// What becomes of the SA of the peer's rekey is settled before ours has come through.
+    pub(crate) fn forget_rival(&mut self, gone: IkeId) {
+        if let Some(up) = self.up_mut() {
+            up.rival.take_if(|(rival, _)| *rival == gone);
         }
     }
 

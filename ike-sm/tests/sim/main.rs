@@ -52,36 +52,35 @@ mod rng;
 mod world;
 
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Runs `one` for each seed, on `SIM_THREADS` threads or one per core; all failures are collected
-/// before the test fails. Gives how many there were.
-pub fn seeds(default: u64, one: impl Fn(u64) -> Result<(), String> + Sync) -> u64 {
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|v: String| v.parse::<u64>().ok())
-    };
-    let list = match number("SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SIM_SEEDS").unwrap_or(default),
-    };
+pub fn number(name: &str) -> Option<u64> {
+    let set = std::env::var(name).ok();
+    set.and_then(|v: String| v.parse().ok())
+}
+
+/// Runs `one` for each number, on `SIM_THREADS` threads or one per core. Gives those that failed,
+/// in order.
+pub fn on_all_cores(
+    list: Range<u64>,
+    one: impl Fn(u64) -> Result<(), String> + Sync,
+) -> Vec<(u64, String)> {
     let cores = || std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let threads = number("SIM_THREADS").unwrap_or_else(cores);
-    let count = list.end - list.start;
     let (next, failed) = (AtomicU64::new(list.start), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(count) {
+        for _ in 0..threads.min(list.end - list.start) {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= list.end {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= list.end {
                         return;
                     }
-                    if let Err(what) = one(seed) {
-                        failed.lock().unwrap().push((seed, what));
+                    if let Err(what) = one(n) {
+                        failed.lock().unwrap().push((n, what));
                     }
                 }
             });
@@ -89,6 +88,18 @@ pub fn seeds(default: u64, one: impl Fn(u64) -> Result<(), String> + Sync) -> u6
     });
     let mut failed = failed.into_inner().unwrap();
     failed.sort_unstable();
+    failed
+}
+
+/// Runs `one` for each seed; all failures are collected before the test fails. Gives how many there
+/// were.
+pub fn seeds(default: u64, one: impl Fn(u64) -> Result<(), String> + Sync) -> u64 {
+    let list = match number("SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SIM_SEEDS").unwrap_or(default),
+    };
+    let count = list.end - list.start;
+    let failed = on_all_cores(list, one);
     if let Some((seed, what)) = failed.first() {
         let all: Vec<u64> = failed.iter().map(|(seed, _)| *seed).take(100).collect();
         panic!(

@@ -14,6 +14,7 @@ mod additional;
 mod auth;
 
 mod closing;
+mod collisions;
 #[path = "../v1/common.rs"]
 mod common;
 mod cookie;

@@ -41,7 +41,8 @@ impl Call<'_> {
 
     /// An IKE SA takes the place of another, children and all (RFC 7296 §2.8).
     pub(super) fn succeed(&mut self, old: IkeId, new: IkeId) {
-        let Some(session) = self.endpoint.sessions.get(&new) else {
+        let session = self.endpoint.sessions.get(&new);
+        let Some(session) = session.filter(|session| !session.is_gone()) else {
             return;
         };
         if self.endpoint.world.standing.contains(new) {
@@ -49,8 +50,12 @@ impl Call<'_> {
         }
         let head = session.head();
         let table = &mut self.endpoint.world.standing;
-        let Some(before) = table.get(old) else {
-            return;
+        let Some(before) = table.get(old).filter(|before| !before.replaced) else {
+            // The end was ordered while this was under way, or another one has its place.
+            let session = self.endpoint.sessions.get_mut(&old);
+            let session = session.and_then(Session::v2_mut);
+            let reason = session.and_then(|session| session.up()?.closing_reason());
+            return self.delete_ike_sa(new, reason.unwrap_or(CloseReason::Replaced));
         };
         let standing = Standing {
             since: self.now,
@@ -60,6 +65,7 @@ impl Call<'_> {
         };
         table.set_replaced(old, true);
         table.insert(new, standing);
+        self.forget_rival(new, Some(old));
         let children: Vec<ChildId> = self.children_of(old);
         for child in children {
             self.endpoint.world.children.hand_over(child, new);
@@ -83,6 +89,19 @@ impl Call<'_> {
         } else {
             let now = self.now;
             self.with(old, |session, _| session.retire(now, false));
+        }
+    }
+
+    /// Ends an IKE SA towards its peer.
+    pub(super) fn delete_ike_sa(&mut self, ike: IkeId, reason: CloseReason) {
+        self.with(ike, |session, ctx| session.close(ctx, reason, true));
+    }
+
+    /// An SA that was perhaps to take the place of another has done so, or has ended.
+    pub(super) fn forget_rival(&mut self, gone: IkeId, old: Option<IkeId>) {
+        let old = old.and_then(|old| self.endpoint.sessions.get_mut(&old));
+        if let Some(session) = old.and_then(Session::v2_mut) {
+            session.forget_rival(gone);
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct ChildTask {
     pub(crate) offered: Offered,
     ni: Vec<u8>,
     exchange: Option<Box<dyn ActiveKeyExchange>>,
+    /// The peer has rekeyed the same child meanwhile: the highest rank of what it made.
+    crossed: Option<Vec<u8>>,
 }
 
 const fn protocol_id(protocol: IpsecProtocol) -> ProtocolId {
@@ -56,9 +58,10 @@ impl ChildTask {
         let rekeyed = match wanted.replaces {
             None => None,
             Some(old) => {
-                // It may have gone while this waited.
-                let old = ctx.world.children.get(old);
-                let old = old.filter(|c| session.owns(c));
+                // It may have gone, or been replaced, while this waited.
+                let children = &ctx.world.children;
+                let old = children.get(old).filter(|c| session.owns(c));
+                let old = old.filter(|c| !children.has_successor(c.id, c.peer, &c.remote_id));
                 let old = old.ok_or(DropReason::NoSuchObject)?;
                 Some((protocol_id(old.suite.protocol()), old.spi_in))
             }
@@ -93,6 +96,7 @@ impl ChildTask {
                     offered,
                     ni,
                     exchange,
+                    crossed: None,
                 },
                 inner,
             )),
@@ -100,6 +104,15 @@ impl ChildTask {
                 offered.withdraw(ctx);
                 Err(DropReason::Limit("message size"))
             }
+        }
+    }
+}
+
+impl ChildTask {
+    /// The peer has rekeyed the same child.
+    pub(in crate::v2) fn crossed(&mut self, rank: &[u8]) {
+        if self.crossed.as_deref().is_none_or(|known| known < rank) {
+            self.crossed = Some(rank.to_vec());
         }
     }
 }
@@ -145,12 +158,19 @@ pub(in crate::v2) fn finish(
         // RFC 7296 §2.25: the peer has no such child any more. It goes here too, and a new one
         // comes.
         (Some(NotifyType::CHILD_SA_NOT_FOUND), Some(old)) => {
+            // RFC 7296 §2.8.1: nothing is missing when the peer's rekey has come before ours.
+            let children = &ctx.world.children;
+            let replaced = session
+                .up()
+                .is_some_and(|up| children.has_successor(old, frame.index, &up.remote_id));
             ctx.effect(Effect::RemoveChild(old, CloseReason::DeletedByPeer));
             let again = Wanted {
                 replaces: None,
                 ..wanted
             };
-            let _closing = session.want(ctx, Want::Child(again));
+            if !replaced {
+                let _closing = session.want(ctx, Want::Child(again));
+            }
         }
         (Some(NotifyType::TEMPORARY_FAILURE), Some(old)) => children::retry_soon(ctx, old),
         // A rekey tries again on its own.
@@ -207,8 +227,13 @@ fn accept(
     under(session, frame, |under| {
         install(ctx, under, settled, g_ir.as_ref(), &nonces, true)
     })?;
-    // RFC 7296 §2.8: the responder takes packets in on it already.
-    children::activate(ctx, child);
+    let theirs = task.crossed.as_deref();
+    if theirs.is_some_and(|theirs| nonces.lowest() < theirs) {
+        children::give_way(ctx, child);
+    } else {
+        // RFC 7296 §2.8: the responder takes packets in on it already.
+        children::activate(ctx, child);
+    }
     Ok(())
 }
 
@@ -229,7 +254,7 @@ fn under(
 
 /// Answers a request of the peer.
 pub(super) fn respond(
-    session: &Session,
+    session: &mut Session,
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
@@ -281,8 +306,9 @@ pub(super) fn respond(
     });
     match installed {
         Ok(response) => {
-            if rekeyed.is_none() {
-                children::activate_first(ctx, child);
+            match (rekeyed, session.up_mut()) {
+                (Some((old, _)), Some(up)) => up.crossed(old, nonces.lowest()),
+                _ => children::activate_first(ctx, child),
             }
             Ok(response)
         }
@@ -312,5 +338,9 @@ fn rekeyed(
     let found =
         same_spi.find(|c| session.owns(c) && protocol_id(c.suite.protocol()) == notify.protocol_id);
     let child = found.ok_or(DropReason::ChildNotFound(spi))?;
+    if !child.is_current() {
+        // RFC 7296 §2.25.1: its end is decided, told or not.
+        return Err(DropReason::TemporaryFailure);
+    }
     Ok(Some((child.id, child.config)))
 }

@@ -138,15 +138,16 @@ fn ours_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Session) {
     let late = core::mem::replace(&mut up.replaced, true);
     ctx.world.newborn.push(next);
     ctx.effect(Effect::Born);
-    if late && closing.is_none() {
-        // The peer uses its own already.
-        return ctx.effect(Effect::DeleteIke(new, CloseReason::Replaced));
-    }
     if let Some(reason) = closing {
-        // The end was ordered while this was under way. At the peer all has moved already.
-        return ctx.effect(Effect::DeleteIke(new, reason));
+        // The end was ordered while this was under way. Whichever the peer takes: it goes.
+        for next in rival.map(|(rival, _)| rival).into_iter().chain([new]) {
+            ctx.effect(Effect::DeleteIke(next, reason));
+        }
+        return;
     }
     match rival {
+        // The peer uses its own already.
+        _ if late => ctx.effect(Effect::DeleteIke(new, CloseReason::Replaced)),
         Some((rival, rank)) if ours < rank => {
             ctx.effect(Effect::Adopt(old, rival));
             ctx.effect(Effect::DeleteIke(new, CloseReason::Replaced));
@@ -280,7 +281,7 @@ fn succeed(
     let mut next = Session::new(ctx, id, session.peer, role, session.path, spis);
     next.replaces = Some(session.id);
     let frame = next.frame(ctx)?;
-    let rank = nonces.initiator.min(nonces.responder).to_vec();
+    let rank = nonces.lowest().to_vec();
     let established = up.successor(ctx, &frame, suite, rank);
     ctx.note(Some(id), What::KeysDerived);
     crypt.log(ctx);
