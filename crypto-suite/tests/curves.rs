@@ -151,7 +151,7 @@ fn c2_points_off_the_curve_are_refused() {
 }
 
 #[test]
-fn wycheproof_x25519_and_c2_zero_secrets_are_refused() {
+fn c2_wycheproof_x25519_zero_secrets_are_refused() {
     let group = group(GroupId::X25519);
     let mut zeros = 0;
     let run = wycheproof("x25519_test.json", |_, case| {
@@ -220,7 +220,7 @@ fn wycheproof_ml_kem_512_and_768() {
 }
 
 #[test]
-fn fips203_s7_2_encapsulation_keys_beyond_the_modulus_are_refused() {
+fn c24_fips203_s7_2_encapsulation_keys_beyond_the_modulus_are_refused() {
     for id in [GroupId::MlKem512, GroupId::MlKem768, GroupId::MlKem1024] {
         let mut public = group(id).start(&mut rng(1)).unwrap().public().to_vec();
         // The first coefficient, 12 bits little-endian: 3329 = q is one too many.
@@ -236,7 +236,7 @@ fn fips203_s7_2_encapsulation_keys_beyond_the_modulus_are_refused() {
 }
 
 #[test]
-fn fips203_s6_3_a_damaged_ciphertext_gives_another_secret() {
+fn c24_fips203_s6_3_a_damaged_ciphertext_gives_another_secret() {
     for id in [GroupId::MlKem512, GroupId::MlKem768, GroupId::MlKem1024] {
         let active = group(id).start(&mut rng(1)).unwrap();
         let (mut ciphertext, secret) = group(id).respond(&mut rng(2), active.public()).unwrap();

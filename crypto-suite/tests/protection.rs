@@ -126,7 +126,7 @@ fn dpdk_esp_packets_open_to_their_inner_packets() {
 }
 
 #[test]
-fn every_truncation_is_refused_and_changes_nothing() {
+fn a1_every_truncation_is_refused_and_changes_nothing() {
     for protection in DEFAULT.protections {
         let key = key(*protection);
         let mut packet = blank(&*key, &[1, 2, 3, 4, 5, 6, 7, 8], &[0x33; 32]);
@@ -243,7 +243,7 @@ fn rfc4106_s5_an_esn_needs_the_eight_bytes_of_an_esp_header() {
 }
 
 #[test]
-fn aead_ivs_are_the_sequence_number() {
+fn c18_aead_ivs_are_the_sequence_number() {
     for protection in DEFAULT.protections {
         let ProtectionId::Aead(_) = protection.id() else {
             continue;

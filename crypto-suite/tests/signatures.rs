@@ -194,7 +194,7 @@ fn keys_of_other_schemes_and_broken_keys_are_refused() {
 }
 
 #[test]
-fn empty_and_zero_ecdsa_signatures_are_refused() {
+fn c5_empty_and_zero_ecdsa_signatures_are_refused() {
     let file = json("openssl/signatures.json");
     for case in file.as_array().unwrap() {
         let Some(SignatureId::Ecdsa(curve, hash, _)) = id_named(case.text("scheme")) else {

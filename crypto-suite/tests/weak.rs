@@ -6,7 +6,7 @@ use crypto_suite::{
 };
 
 #[test]
-fn the_default_policy_refuses_each_weak_algorithm_by_name() {
+fn c21_the_default_policy_refuses_each_weak_algorithm_by_name() {
     let none = WeakAlgorithms::default();
     assert_eq!(none, WeakAlgorithms::NONE);
     assert_eq!(none.check(HashId::Md5), Err(WeakAlgorithm::Md5));

@@ -90,7 +90,7 @@ fn the_search_finds_what_is_left_behind() {
 }
 
 #[test]
-fn secrets_and_digests() {
+fn c19_secrets_and_digests() {
     let secret = pattern(64);
     let own = Secret::new(secret.clone());
     let boxed = Box::new(Digest::new(&secret));
@@ -104,7 +104,7 @@ fn secrets_and_digests() {
 }
 
 #[test]
-fn packet_and_cipher_and_integrity_keys() {
+fn c19_packet_and_cipher_and_integrity_keys() {
     for protection in DEFAULT.protections {
         let keymat = pattern(protection.key_material_len());
         let mut packet = [0; 8 + 16 + 64 + 32];
@@ -153,7 +153,7 @@ fn private_len(id: GroupId) -> usize {
 }
 
 #[test]
-fn private_keys_and_shared_secrets_of_key_exchanges() {
+fn c19_private_keys_and_shared_secrets_of_key_exchanges() {
     for group in DEFAULT.groups {
         let mut private = pattern(private_len(group.id()));
         // A scalar of P-521 has 521 bits.

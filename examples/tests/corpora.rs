@@ -14,7 +14,7 @@ mod targets;
 use std::path::Path;
 
 #[test]
-fn every_seed_of_every_target_passes() {
+fn a18_every_seed_of_every_target_passes() {
     let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     let mut replayed = 0;
     for (name, target) in targets::ALL {

@@ -54,7 +54,7 @@ fn rfc2784_s2_5_wrong_checksum_is_refused_with_both_values() {
 }
 
 #[test]
-fn rfc1701_bits_are_named_and_refused() {
+fn a15_rfc1701_bits_are_named_and_refused() {
     assert_eq!(kind(&hex!("40000800")), ParseErrorKind::RoutingPresent);
     assert_eq!(
         kind(&hex!("c0000800 00000000 00000000")),
@@ -289,7 +289,7 @@ fn nested(depth: usize) -> Vec<u8> {
 }
 
 #[test]
-fn nesting_is_bounded() {
+fn a15_nesting_is_bounded() {
     for depth in 1..=4 {
         let packet = nested(depth);
         let (layer, found) = innermost(&packet, 4).unwrap();

@@ -490,7 +490,7 @@ fn a11_attributes_of_any_order_and_size_are_read_and_never_wrapped() {
 }
 
 #[test]
-fn crash_reproducers_of_tcpdump_are_decoded_or_refused() {
+fn a17_crash_reproducers_of_tcpdump_are_decoded_or_refused() {
     let mut looked = 0;
     for name in [
         "isakmp-identification-segfault",
@@ -557,7 +557,7 @@ fn a_shortened_message_with_a_header_that_agrees_never_panics() {
 }
 
 #[test]
-fn no_single_octet_of_a_recorded_message_panics_when_changed() {
+fn a18_no_single_octet_of_a_recorded_message_panics_when_changed() {
     for name in CAPTURES {
         let mut kinds = messages(name);
         kinds.truncate(4);

@@ -76,7 +76,7 @@ fn rfc9568_s5_1_fields_and_ignored_reserve() {
 }
 
 #[test]
-fn every_fault_has_its_reason() {
+fn a14_every_fault_has_its_reason() {
     let with = |base: &[u8], changes: &[(usize, u8)]| {
         let mut message = base.to_vec();
         for (at, value) in changes {
@@ -486,7 +486,7 @@ fn rfc3768_s5_1_a_packet_without_authentication_data_is_not_complete() {
 }
 
 #[test]
-fn packets_that_crashed_another_reader_are_refused_with_a_reason() {
+fn a14_packets_that_crashed_another_reader_are_refused_with_a_reason() {
     let reasons: Vec<String> = packets("vrrp-vrrp_print-oobr-2")
         .iter()
         .map(|packet| Received::from_packet(packet).unwrap_err().to_string())

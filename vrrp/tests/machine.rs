@@ -212,7 +212,7 @@ fn rfc9568_s6_4_3_a_master_yields_to_the_better() {
 }
 
 #[test]
-fn a_flood_of_lower_priority_is_answered_three_times_per_interval() {
+fn d10_a_flood_of_lower_priority_is_answered_three_times_per_interval() {
     let (mut bench, start) = Bench::master(config(Version::V3, 100));
     let mut answers = 0;
     for step in 0..50 {

@@ -42,7 +42,7 @@ fn rfc9568_s7_1_the_owner_takes_no_advertisements() {
 }
 
 #[test]
-fn wrong_packets_are_counted_under_their_reason_and_change_nothing() {
+fn d10_wrong_packets_are_counted_under_their_reason_and_change_nothing() {
     let mut bench = Bench::backup(config(Version::V3, 100));
     let good = advertisement(Version::V3, PEER.into(), 200, Interval::DEFAULT);
     let received = Received {

@@ -80,7 +80,7 @@ fn every_altered_octet_fails_authentication_and_changes_nothing() {
 }
 
 #[test]
-fn every_truncation_has_its_error() {
+fn a1_every_truncation_has_its_error() {
     for id in suites() {
         let (mut outbound, mut inbound) = tunnel(id);
         let packet = sealed(&mut outbound, &ip_packet(true, 20)).unwrap();
@@ -109,7 +109,7 @@ fn another_spi_is_named() {
 }
 
 #[test]
-fn rfc4303_s3_4_3_replays_are_refused_before_any_cryptography() {
+fn c11_rfc4303_s3_4_3_replays_are_refused_before_any_cryptography() {
     let (mut outbound, mut inbound) = tunnel(AES_SHA1);
     let packets: Vec<_> = (0..3)
         .map(|_| sealed(&mut outbound, &ip_packet(false, 1)).unwrap())
@@ -336,7 +336,7 @@ fn selectors(local: &str, remote: &str) -> SelectorSet {
 
 /// D7: what comes out of a tunnel must be what was negotiated.
 #[test]
-fn rfc4301_s5_2_selectors_are_checked_after_decryption() {
+fn d7_rfc4301_s5_2_selectors_are_checked_after_decryption() {
     // Packets come from 10.0.68.5 to 10.1.1.10.
     let matching = selectors("10.1.1.0", "10.0.68.0");
     let spoofed = selectors("10.1.1.0", "10.0.69.0");

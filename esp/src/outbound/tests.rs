@@ -30,7 +30,7 @@ impl PacketKey for NoIcv {
 
 /// C16: encryption without integrity cannot be constructed.
 #[test]
-fn a_key_without_integrity_is_refused() {
+fn c16_a_key_without_integrity_is_refused() {
     let config = OutboundConfig::new(spi(), Mode::TUNNEL);
     let error = Outbound::new(Box::new(NoIcv), config, T0).unwrap_err();
     assert_eq!(error, BuildError::NoIntegrity);
@@ -42,7 +42,7 @@ fn a_key_without_integrity_is_refused() {
 }
 
 #[test]
-fn rfc4303_s2_1_reserved_spis_do_not_exist() {
+fn c20_rfc4303_s2_1_reserved_spis_do_not_exist() {
     assert!((0..=255).all(|value| Spi::new(value).is_none()));
     assert_eq!(Spi::new(256).map(Spi::value), Some(256));
 }
@@ -75,7 +75,7 @@ fn rfc4303_s2_4_padding_counts_and_aligns() {
 }
 
 #[test]
-fn rfc4303_s3_3_3_sequence_numbers_never_cycle() {
+fn c18_rfc4303_s3_3_3_sequence_numbers_never_cycle() {
     let inner = ip_packet(false, 1);
     let (mut outbound, _) = tunnel(AES_SHA1);
     outbound.sequence = u64::from(u32::MAX) - 1;

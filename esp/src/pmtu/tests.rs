@@ -109,7 +109,7 @@ fn p3_udp_encapsulation_leaves_only_the_ports_of_a_short_quote() {
 
 /// P11, D5: a forged message must know SPI and a recent sequence number.
 #[test]
-fn p11_quotes_that_are_not_ours_are_told_apart() {
+fn d5_p11_quotes_that_are_not_ours_are_told_apart() {
     let mut outbound = outbound(false, false);
     let packet = sealed(&mut outbound, &ip_packet(false, 1400)).unwrap();
     let claim = |packet: &[u8]| TooBig::parse(&router(packet, 1400, 8)).unwrap();

@@ -60,7 +60,7 @@ fn a_restored_pair_goes_on_where_it_stood() {
 
 /// F4: on a takeover no number is used twice and no packet accepted twice.
 #[test]
-fn f4_a_takeover_jumps_in_both_directions() {
+fn d12_f4_a_takeover_jumps_in_both_directions() {
     let (mut outbound, mut inbound) =
         pair(AES_SHA1, outbound_config(), InboundConfig::new(spi(), true));
     let inner = ip_packet(false, 30);
@@ -90,7 +90,7 @@ fn f4_a_takeover_jumps_in_both_directions() {
 }
 
 #[test]
-fn foreign_states_are_refused() {
+fn d13_foreign_states_are_refused() {
     let (outbound, inbound) = tunnel(AES_SHA1);
     let state = inbound.export(T0);
     let restore = |config: InboundConfig, state: &[u8]| {
@@ -129,7 +129,7 @@ fn foreign_states_are_refused() {
 proptest! {
     /// A damaged state is refused or gives an SA whose own export is stable.
     #[test]
-    fn damaged_states_are_refused_or_sound(
+    fn d13_damaged_states_are_refused_or_sound(
         seen in prop::collection::vec(1u64..3000, 0..50),
         damage in prop::collection::vec((0usize..170, any::<u8>()), 0..4),
     ) {

@@ -193,7 +193,7 @@ fn a_late_deadline_sends_one_keepalive() {
 }
 
 #[test]
-fn answers_are_checked_before_they_count() {
+fn d9_answers_are_checked_before_they_count() {
     let mut tunnel = Tunnel::new(config());
     let back = from_peer(EtherType::RESERVED_0, &[]);
     let dropped = |reason| Outcome::Dropped(reason);
@@ -312,7 +312,7 @@ fn the_peers_keepalive_is_forwarded_unchanged_but_for_the_ttl() {
 }
 
 #[test]
-fn nobody_makes_us_send_what_is_no_keepalive() {
+fn d9_nobody_makes_us_send_what_is_no_keepalive() {
     let mut tunnel = Tunnel::new(config());
     let bad = Outcome::Dropped(DropReason::BadRequest);
     let local: IpAddr = LOCAL.into();
@@ -389,7 +389,7 @@ fn replies_are_limited_by_the_second() {
 }
 
 #[test]
-fn a_reply_cannot_be_made_to_go_round() {
+fn d9_a_reply_cannot_be_made_to_go_round() {
     // What we answer, sent to us again by an attacker as if it came back: not outstanding. What
     // the peer answers goes to the peer's counter alone.
     let mut a = Tunnel::new(config());

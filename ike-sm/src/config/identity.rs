@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_nul_or_wrong_lengths_are_refused() {
+    fn a6_names_with_nul_or_wrong_lengths_are_refused() {
         assert_eq!(Identity::from_wire(2, b"good.example\0.evil"), None);
         assert_eq!(Identity::from_wire(2, b""), None);
         assert_eq!(Identity::from_wire(1, &[1, 2, 3]), None);

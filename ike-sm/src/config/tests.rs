@@ -42,7 +42,7 @@ fn the_defaults_with_a_peer_and_a_key_are_valid() {
 }
 
 #[test]
-fn weak_algorithms_have_to_be_permitted_by_name() {
+fn c21_weak_algorithms_have_to_be_permitted_by_name() {
     for (policy, weak) in [
         (
             Phase1Policy {

@@ -368,12 +368,12 @@ impl Bench {
 }
 
 #[test]
-fn every_state_refuses_every_wrong_message_and_goes_on() {
+fn d1_every_state_refuses_every_wrong_message_and_goes_on() {
     every_state(Phase1Mode::Main, MAIN, 2000);
 }
 
 #[test]
-fn every_state_of_aggressive_mode_refuses_every_wrong_message_and_goes_on() {
+fn d1_every_state_of_aggressive_mode_refuses_every_wrong_message_and_goes_on() {
     every_state(Phase1Mode::AggressiveExposingPskHash, AGGRESSIVE, 1500);
 }
 

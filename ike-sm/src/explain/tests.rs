@@ -433,7 +433,7 @@ fn every_kind_of_record_has_text_and_json() {
 }
 
 #[test]
-fn payload_lists_are_bounded() {
+fn b8_payload_lists_are_bounded() {
     let list: PayloadList = core::iter::repeat_n(PayloadType::VENDOR_ID, 100).collect();
     assert_eq!(list.as_slice().len(), PayloadList::MAX);
     assert!(list.is_cut());

@@ -47,7 +47,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn a_mirror_on_the_path_gains_nothing(version: IkeVersion) {
+fn c10_a_mirror_on_the_path_gains_nothing(version: IkeVersion) {
     // C10: every datagram comes back to its sender.
     seeds(60, |seed| {
         let link = if seed % 2 == 0 {
@@ -76,7 +76,7 @@ fn a_mirror_on_the_path_gains_nothing(version: IkeVersion) {
     });
 }
 
-fn everything_twice_changes_nothing(version: IkeVersion) {
+fn c11_everything_twice_changes_nothing(version: IkeVersion) {
     // C11: each datagram comes again at once, and a third time much later.
     seeds(60, |seed| {
         let mut world = World::pair(
@@ -127,7 +127,7 @@ fn spoofed(message: &[u8], n: u32, rng: &mut SimRng) -> InFlight {
     }
 }
 
-fn a_hundred_thousand_spoofed_first_messages_leave_memory_flat(version: IkeVersion) {
+fn b3_a_hundred_thousand_spoofed_first_messages_leave_memory_flat(version: IkeVersion) {
     let message = first_message(version);
     let mut rng = SimRng::new(1, 2);
     let mut world = World::pair(version, 5, Link::CLEAN, |host, config| {
@@ -175,7 +175,7 @@ fn a_hundred_thousand_spoofed_first_messages_leave_memory_flat(version: IkeVersi
 }
 
 both_versions! {
-    a_mirror_on_the_path_gains_nothing,
-    everything_twice_changes_nothing,
-    a_hundred_thousand_spoofed_first_messages_leave_memory_flat,
+    c10_a_mirror_on_the_path_gains_nothing,
+    c11_everything_twice_changes_nothing,
+    b3_a_hundred_thousand_spoofed_first_messages_leave_memory_flat,
 }

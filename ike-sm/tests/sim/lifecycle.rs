@@ -96,7 +96,7 @@ fn lives_shorter_than_a_drain_lose_no_packet(version: IkeVersion) {
     });
 }
 
-fn rekeys_from_both_sides_at_once_lose_no_packet(version: IkeVersion) {
+fn d3_rekeys_from_both_sides_at_once_lose_no_packet(version: IkeVersion) {
     seeds(100, |seed| {
         let mut world = up(World::pair(version, seed, SHAKY, |_, _| {}), A)?;
         world.traffic = Some(Duration::from_millis(50));
@@ -408,7 +408,7 @@ fn d16_a_clock_that_goes_back_breaks_nothing(version: IkeVersion) {
 both_versions! {
     rekeys_of_both_phases_lose_no_packet,
     lives_shorter_than_a_drain_lose_no_packet,
-    rekeys_from_both_sides_at_once_lose_no_packet,
+    d3_rekeys_from_both_sides_at_once_lose_no_packet,
     rekeys_over_a_lossy_link_end_consistent,
     deletes_from_either_side_and_from_both_leave_nothing,
     shutdown_tells_the_peer,

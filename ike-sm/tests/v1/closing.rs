@@ -92,7 +92,7 @@ fn a_wrong_key_ends_in_a_timeout_and_is_explained_at_the_responder() {
 }
 
 #[test]
-fn no_common_proposal_is_a_hint_to_the_initiator_and_no_end() {
+fn c13_no_common_proposal_is_a_hint_to_the_initiator_and_no_end() {
     let mut other = config(B, A, b"secret");
     other.policies = vec![Phase1Policy {
         hash: crypto_suite::HashId::Sha512,

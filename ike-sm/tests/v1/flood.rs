@@ -27,7 +27,7 @@ fn ike_sas(pair: &Pair) -> usize {
 }
 
 #[test]
-fn a_hundred_thousand_spoofed_first_messages_and_an_honest_peer() {
+fn b3_a_hundred_thousand_spoofed_first_messages_and_an_honest_peer() {
     let mut pair = open_to_all();
     assert_eq!(pair.initiate(false), Outcome::Handled);
     let first = pair.flights.remove(0);
@@ -89,7 +89,7 @@ fn one_address_gets_only_its_share_of_half_open_negotiations() {
 }
 
 #[test]
-fn exchanges_and_children_of_one_ike_sa_are_bounded() {
+fn b6_exchanges_and_children_of_one_ike_sa_are_bounded() {
     let mut pair = Pair::established();
     for _ in 0..300 {
         let child = *pair.a.active.last().unwrap();

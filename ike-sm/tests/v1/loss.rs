@@ -36,7 +36,7 @@ fn any_single_message_may_be_lost() {
 }
 
 #[test]
-fn every_message_twice_changes_nothing() {
+fn c11_every_message_twice_changes_nothing() {
     let mut pair = Pair::default();
     assert_eq!(pair.initiate(false), Outcome::Handled);
     for _ in 0..200 {
@@ -117,7 +117,7 @@ fn an_initiator_repeats_with_growing_waits_and_gives_up() {
 }
 
 #[test]
-fn a_responder_sends_only_answers_before_the_peer_has_proved_itself() {
+fn b5_a_responder_sends_only_answers_before_the_peer_has_proved_itself() {
     // RFC 2409 §5 leaves retransmission to either side; here an unproved address gets one packet
     // for each one that came from it, and never more bytes.
     for heard in 1..3 {
@@ -146,7 +146,7 @@ fn a_responder_sends_only_answers_before_the_peer_has_proved_itself() {
 }
 
 #[test]
-fn corrupted_messages_are_dropped_and_the_next_good_one_goes_on() {
+fn c17_corrupted_messages_are_dropped_and_the_next_good_one_goes_on() {
     for seed in 0..12 {
         let mut pair = Pair::default();
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -170,7 +170,7 @@ fn corrupted_messages_are_dropped_and_the_next_good_one_goes_on() {
 }
 
 #[test]
-fn our_own_messages_sent_back_to_us_are_recognised() {
+fn c10_our_own_messages_sent_back_to_us_are_recognised() {
     let mut pair = Pair::default();
     pair.fate = Box::new(|flight| {
         flight.to_b = !flight.to_b;

@@ -67,7 +67,7 @@ fn an_initiator_asks_for_its_key_too() {
 }
 
 #[test]
-fn an_unanswered_question_ends_the_exchange_and_a_late_answer_changes_nothing() {
+fn d15_an_unanswered_question_ends_the_exchange_and_a_late_answer_changes_nothing() {
     let mut other = config(B, A, b"secret");
     other.psks = PskTable::default();
     let mut pair = Pair::new(config(A, B, b"secret"), other);

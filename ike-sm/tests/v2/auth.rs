@@ -241,7 +241,7 @@ fn an_address_that_must_be_asked_for_and_is_not_gives_no_child() {
 }
 
 #[test]
-fn an_answer_of_another_kind_changes_nothing() {
+fn d15_an_answer_of_another_kind_changes_nothing() {
     let mut pair = signatures(100, |_| {});
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(1));

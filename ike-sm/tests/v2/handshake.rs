@@ -51,7 +51,7 @@ fn rfc7296_s1_2_another_group_is_asked_for_once_and_the_negotiation_goes_on() {
 }
 
 #[test]
-fn no_common_proposal_is_told_explained_and_believed_only_when_nobody_answers() {
+fn c13_no_common_proposal_is_told_explained_and_believed_only_when_nobody_answers() {
     let (a, mut b) = configs(|_| {});
     b.peers[0].v2.proposals = vec![IkeProposal {
         encryption: vec![Encryption::Aead(crypto_suite::AeadId::Aes192Gcm8)],
@@ -220,7 +220,7 @@ fn rfc7296_s1_3_1_transport_mode_and_extended_sequence_numbers_are_agreed_on() {
 }
 
 #[test]
-fn rfc5685_s3_an_initiator_goes_where_it_is_sent_and_b10_not_in_circles() {
+fn b10_rfc5685_s3_an_initiator_goes_where_it_is_sent_and_not_in_circles() {
     let gateways = |to: &str| {
         let (mut a, mut b) = configs(|_| {});
         a.peers[0].addresses.push("192.0.2.3".parse().unwrap());

@@ -23,6 +23,8 @@ mod failover;
 mod forge;
 mod fragments;
 mod handshake;
+mod hostile;
+mod insider;
 mod nat;
 mod questions;
 mod rekey;

@@ -56,7 +56,7 @@ fn the_initiator_asks_too() {
 }
 
 #[test]
-fn no_key_fails_like_a_wrong_key_and_no_answer_fails_in_time() {
+fn c23_no_key_fails_like_a_wrong_key_and_no_answer_fails_in_time() {
     let mut pair = asking(true);
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(1));

@@ -28,7 +28,7 @@ fn rfc3948_s2_3_a_keepalive_is_one_octet_of_ff() {
 }
 
 #[test]
-fn every_malformed_kind_is_named() {
+fn d8_every_malformed_kind_is_named() {
     let kind = |payload: &[u8]| match classify(payload) {
         Datagram::Malformed(kind) => kind,
         other => panic!("{other:?}"),
@@ -62,7 +62,7 @@ fn a_doubled_marker_is_refused() {
 }
 
 #[test]
-fn every_prefix_of_a_message_has_a_defined_class() {
+fn d8_every_prefix_of_a_message_has_a_defined_class() {
     let datagram = ike(3);
     for len in 0..datagram.len() {
         assert!(

@@ -642,7 +642,7 @@ fn records_render_in_all_three_ways() {
 }
 
 #[test]
-fn a_long_list_of_values_is_cut_in_records_only() {
+fn b8_a_long_list_of_values_is_cut_in_records_only() {
     let ours = offer(cbc(&[GroupId::X25519]));
     let mut theirs = ours.clone();
     let crowd = (100u16..200).map(|id| Transform::new(TransformType::KEY_EXCHANGE, id, None));

@@ -671,7 +671,7 @@ fn answers_that_fit_no_question_are_refused() {
 }
 
 #[test]
-fn chains_are_bounded() {
+fn a6_chains_are_bounded() {
     let (mut i, mut r) = signature_pair();
     if let LocalAuth::Signature(credential) = &mut i.config.peers[0].auth.local {
         credential.chain = alloc::vec![b"x".to_vec(); crate::config::v2::MAX_CHAIN + 1];

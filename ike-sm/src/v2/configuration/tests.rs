@@ -134,7 +134,7 @@ fn values_of_a_peer_are_judged_one_by_one() {
 }
 
 #[test]
-fn lists_are_bounded_and_domains_need_servers() {
+fn a13_lists_are_bounded_and_domains_need_servers() {
     let servers: Vec<[u8; 4]> = (0..40).map(|n| [10, 0, 0, n]).collect();
     let attributes: Vec<(ConfigAttribute, &[u8])> = servers
         .iter()

@@ -101,7 +101,7 @@ fn the_right_password_gives_both_sides_one_msk() {
 }
 
 #[test]
-fn a_wrong_password_and_an_unknown_user_look_alike() {
+fn c23_a_wrong_password_and_an_unknown_user_look_alike() {
     for known in [Some("other"), None] {
         for retries in [0, 2] {
             let (pair, first) = pair("guess", retries);
@@ -154,7 +154,7 @@ fn a_server_that_does_not_know_the_password_is_refused() {
 }
 
 #[test]
-fn rounds_are_bounded_on_both_sides() {
+fn a13_rounds_are_bounded_on_both_sides() {
     let (mut pair, first) = pair("pw", 255);
     let notification = message(Code::Request, 9, Some((EapType::NOTIFICATION, b"hello")));
     for _ in 0..MAX_ROUNDS {

@@ -70,7 +70,7 @@ fn an_empty_sk_payload_is_a_message_too() {
 
 /// RFC 5282 §5.1, RFC 7296 §3.14: from the first octet of the header to the ICV.
 #[test]
-fn every_changed_bit_is_noticed_before_decryption() {
+fn c17_every_changed_bit_is_noticed_before_decryption() {
     for id in ALL {
         let (mut sealer, opener) = pair(id);
         let message = sealer.seal(&header(), &inner(9)).unwrap();
@@ -112,7 +112,7 @@ fn every_truncation_is_refused_without_a_panic() {
 }
 
 #[test]
-fn no_iv_is_used_twice() {
+fn c18_no_iv_is_used_twice() {
     for id in ALL {
         let (mut sealer, _) = pair(id);
         let first = sealer.seal(&header(), &inner(9)).unwrap();

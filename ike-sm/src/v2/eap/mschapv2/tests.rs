@@ -56,7 +56,7 @@ fn rfc3079_s3_5_3_send_key_of_the_server() {
 }
 
 #[test]
-fn packets_of_wrong_sizes_are_refused() {
+fn c6_packets_of_wrong_sizes_are_refused() {
     let challenges = example().1;
     let written = write::response(7, &challenges, &[9; 24]);
     let parsed = Packet::Response {
