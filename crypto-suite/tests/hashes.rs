@@ -125,7 +125,7 @@ fn wycheproof_hmac() {
 }
 
 #[test]
-fn integrity_is_the_truncated_prf_and_checks_every_byte() {
+fn c15_integrity_is_the_truncated_prf_and_checks_every_byte() {
     for &id in IntegrityId::ALL {
         let integrity = DEFAULT.integrity(id).unwrap();
         let prf = match id {

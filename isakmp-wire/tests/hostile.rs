@@ -594,3 +594,43 @@ fn an_encrypted_message_without_ciphertext_is_refused() {
     .to_bytes();
     assert_eq!(refused(&bytes), ErrorKind::Truncated);
 }
+
+/// strongSwan CVE-2015-3991: payloads of one version in a message of the other.
+#[test]
+fn a12_payloads_of_the_other_version_are_no_payloads_of_this_one() {
+    for kind in 0..=255u8 {
+        let (v1, v2) = (v1::PayloadType(kind), v2::PayloadType(kind));
+        let body = [[kind, 0, 0, 4].as_slice(), &[0; 32]].concat();
+        for version in [Version::V1, Version::V2] {
+            let bytes = message(version, kind, &[&[0, 0, 0, 36][..], &body[..32]].concat());
+            match Message::parse(&bytes, &LIMITS) {
+                Ok(Message::V1(message)) => {
+                    assert_eq!(version, Version::V1);
+                    let payloads: Vec<_> = message.payloads().iter().collect();
+                    let view = payloads
+                        .first()
+                        .map(|p| p.view(v1::Dialect::STANDARD, &LIMITS));
+                    // 33 to 48 and 53 are IKEv2's.
+                    if v2.is_supported() {
+                        assert!(
+                            matches!(view, Some(Ok(v1::View::Unknown))),
+                            "{kind}: {view:?}"
+                        );
+                    }
+                }
+                Ok(Message::V2(message)) => {
+                    assert_eq!(version, Version::V2);
+                    let payloads: Vec<_> = message.payloads().iter().collect();
+                    let view = payloads.first().map(|p| p.view(&LIMITS));
+                    if !v2.is_supported() && kind != 0 {
+                        assert!(
+                            matches!(view, Some(Ok(v2::View::Unknown))),
+                            "{v1}: {view:?}"
+                        );
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}

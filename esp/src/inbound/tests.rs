@@ -57,7 +57,7 @@ fn every_suite_mode_family_and_framing_comes_back() {
 }
 
 #[test]
-fn every_altered_octet_fails_authentication_and_changes_nothing() {
+fn c15_every_altered_octet_fails_authentication_and_changes_nothing() {
     for id in suites() {
         let (mut outbound, mut inbound) = tunnel(id);
         let packet = sealed(&mut outbound, &ip_packet(false, 20)).unwrap();

@@ -123,3 +123,20 @@ fn unknown_numbers_are_named() {
     };
     assert_eq!(suite_from_wire(&ah), Err(SuiteFault::Transform(2)));
 }
+
+/// Cisco CVE-2018-0131, CVE-2018-9129: what decrypts nonces with RSA tells who asks about padding.
+#[test]
+fn c4_encryption_with_rsa_is_no_way_to_authenticate() {
+    use AuthenticationMethod as M;
+    let methods = [
+        M::RSA_ENCRYPTION,
+        M::RSA_REVISED_ENCRYPTION,
+        M::XAUTH_INIT_RSA_ENCRYPTION,
+        M::XAUTH_RESP_RSA_ENCRYPTION,
+        M::XAUTH_INIT_RSA_REVISED_ENCRYPTION,
+        M::XAUTH_RESP_RSA_REVISED_ENCRYPTION,
+    ];
+    for method in methods {
+        assert_eq!(authentication_from_wire(method), None, "{method}");
+    }
+}

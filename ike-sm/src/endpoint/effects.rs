@@ -93,6 +93,16 @@ impl Call<'_> {
         };
         self.endpoint.world.standing.moved(ike, path.remote.ip());
         self.redirect(ike, path);
+        // The SA that replaced this one inherits its children, and serves the same peer. (In IKEv2
+        // it had them from the start.)
+        let standing = self.endpoint.world.standing.get(&ike);
+        let heir = standing
+            .filter(|s| s.replaced)
+            .and_then(|s| self.current_ike(s.peer, Some(&s.remote_id)))
+            .filter(|_| self.version_of(ike) == Some(IkeVersion::V1));
+        if let Some(heir) = heir {
+            self.with(heir, |session, ctx| session.moved(ctx, path.remote));
+        }
     }
 
     fn redirect(&mut self, ike: IkeId, path: crate::path::Path) {

@@ -124,6 +124,14 @@ impl Nat {
     }
 }
 
+/// A message of IKEv1 in the clear. Nothing authenticates the vendor IDs in it (RFC 3947 §3.1): one
+/// changed bit there makes both ends do without NAT traversal, and raw ESP does not pass the NAT.
+/// That is the protocol's own, and UDP's checksum is all that prevents it.
+fn is_open_ikev1(bytes: &[u8]) -> bool {
+    let message = bytes.strip_prefix(&[0; 4]).unwrap_or(bytes);
+    matches!(message.get(17..20), Some([0x10, _, flags]) if flags & 1 == 0)
+}
+
 /// All links and NATs, and what is under way.
 pub struct Network {
     pub link: Link,
@@ -192,6 +200,7 @@ impl Network {
             if let Payload::Udp(bytes) = &mut packet.payload
                 && self.rng.chance(self.link.corrupt)
                 && !bytes.is_empty()
+                && (self.nats.is_empty() || !is_open_ikev1(bytes))
             {
                 let at = self.rng.below(bytes.len() as u64) as usize;
                 bytes[at] ^= 1 << self.rng.below(8);

@@ -124,6 +124,41 @@ fn a_new_mapping_is_followed_on_an_authenticated_esp_packet_but_not_behind_the_n
     );
 }
 
+/// A quick mode that ends on a phase 1 SA which was replaced meanwhile: what moves its child moves
+/// the SA that inherits it (found by the simulator).
+#[test]
+fn the_heir_of_a_child_knows_where_the_peer_has_moved() {
+    let (mut pair, base) = up();
+    let (old, child) = (pair.a.ikes[0], pair.b.active[0]);
+    let _ = pair.command(false, Command::RekeyIke(old));
+    // Until the last message that B waits for is on its way.
+    while pair.flights.iter().all(|f| !f.to_b) || pair.b.ikes.len() < 2 {
+        let last = pair.b.ikes.len();
+        assert!(pair.step(pair.now + secs(1)));
+        if last == 1
+            && pair
+                .flights
+                .iter()
+                .any(|f| f.to_b && f.datagram[4 + 19] & 1 == 1)
+        {
+            break;
+        }
+    }
+    let _ = pair.command(true, Command::RekeyChild(child));
+    pair.run_for(secs(1));
+    assert_eq!(pair.b.children.len(), 2);
+    base.set(30_000);
+    let moved = SocketAddr::new(ip(PUBLIC), 34_500);
+    let new = *pair.b.active.last().unwrap();
+    assert_ne!(new, child);
+    let _ = pair.feed(true, Event::Moved(new, moved));
+    assert_eq!(pair.b.children[&new].path.remote, moved);
+    // The old SA ends, and the new one takes the child over.
+    pair.run_for(secs(30));
+    assert_eq!(pair.b.ikes.len(), 1);
+    assert_eq!(pair.b.children[&new].path.remote, moved);
+}
+
 #[test]
 fn phase_1_is_rekeyed_from_either_end_on_port_4500() {
     for from_b in [false, true] {

@@ -501,7 +501,7 @@ fn rfc7296_s3_15_4_without_an_address_there_is_an_ike_sa_and_no_child() {
     assert_eq!(required.pair.a.failed, [CloseReason::RefusedByPeer(37)]);
 }
 
-/// FEATURES B3: what the peer repeats while a question is open is absorbed.
+/// B3: what the peer repeats while a question is open is absorbed.
 #[test]
 fn repeated_requests_during_eap_change_nothing() {
     let mut world = world(eap);

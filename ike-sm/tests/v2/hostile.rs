@@ -536,3 +536,70 @@ fn d4_a_replayed_request_from_elsewhere_moves_nothing() {
     assert_eq!(pair.b.children.values().next().unwrap().path, before);
     pair.assert_tunnel();
 }
+
+/// A source of randomness that has failed.
+struct Stuck(u8);
+
+impl rand_core::TryRng for Stuck {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Ok(u32::from_ne_bytes([self.0; 4]))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Ok(u64::from_ne_bytes([self.0; 8]))
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Self::Error> {
+        dst.fill(self.0);
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Stuck {}
+
+/// C20: no SPI of zeros, none of the reserved ones, none twice.
+#[test]
+fn c20_a_broken_source_of_randomness_sets_nothing_up() {
+    let initiate = || Command::Initiate {
+        peer: "peer".into(),
+        children: Vec::new(),
+    };
+    let mut pair = pair();
+    let mut actions = ike_sm::Actions::new();
+    let event = Event::Command(initiate());
+    let endpoint = &mut pair.a.endpoint;
+    let outcome = endpoint.handle(event, secs(1), &mut Stuck(0), &mut actions);
+    // It is tried again later.
+    assert_eq!(outcome, Outcome::Handled);
+    assert!(actions.pop().is_none());
+    assert_eq!(endpoint.ike_sas().count(), 0);
+
+    // What a stuck source draws is taken from the second time on.
+    let mut pair = established(|_| {});
+    for replaced in [true, false] {
+        let child = *pair.a.active.last().unwrap();
+        let event = Event::Command(Command::RekeyChild(child));
+        let (now, mut actions) = (pair.now, ike_sm::Actions::new());
+        let endpoint = &mut pair.a.endpoint;
+        let outcome = endpoint.handle(event, now, &mut Stuck(0x55), &mut actions);
+        assert_eq!(outcome, Outcome::Handled);
+        while let Some(action) = actions.pop() {
+            if let ike_sm::Action::Send { path, datagram } = action {
+                pair.deliver(Flight {
+                    at: now,
+                    to_b: true,
+                    path,
+                    datagram: datagram.to_vec(),
+                });
+            }
+        }
+        pair.run_for(secs(15));
+        pair.assert_tunnel();
+        assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+        assert_eq!(!pair.a.children.contains_key(&child), replaced);
+        let spi = pair.a.children.values().next().unwrap().spi_in;
+        assert_eq!(spi, 0x5555_5555);
+    }
+}

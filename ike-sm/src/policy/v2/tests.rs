@@ -521,7 +521,7 @@ fn rfc9370_s2_2_1_without_ike_intermediate_the_types_are_unknown() {
 }
 
 #[test]
-fn a_mandatory_additional_key_exchange_is_not_left_out() {
+fn c14_a_mandatory_additional_key_exchange_is_not_left_out() {
     let ours = offer(additional(&[(&[K7], false)]));
     let theirs = offer(additional(&[]));
     assert_eq!(choose(&ours, &theirs, &INIT, &mut quiet), None);

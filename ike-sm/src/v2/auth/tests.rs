@@ -527,7 +527,7 @@ fn a_peer_without_auth_gets_no_eap_where_none_is_configured() {
     assert_eq!(end.responder.unwrap_err(), AuthFault::Unexpected("AUTH"));
 }
 
-/// FEATURES C7: a server that lets the client off.
+/// C7: a server that lets the client off.
 #[test]
 fn c7_success_of_a_server_outside_needs_a_request_and_an_msk() {
     let sides = || {

@@ -120,7 +120,7 @@ fn a_user_without_password_cannot_be_had_with_the_dummy() {
     assert!(matches!(pair.run(first, None), End::Failure { .. }));
 }
 
-/// FEATURES C7, CVE-2021-45079.
+/// C7, CVE-2021-45079.
 #[test]
 fn c7_premature_success_is_refused_at_every_step() {
     let success = message(Code::Success, 1, None);
