@@ -95,7 +95,7 @@ impl Call<'_> {
         self.redirect(ike, path);
         // The SA that replaced this one inherits its children, and serves the same peer. (In IKEv2
         // it had them from the start.)
-        let standing = self.endpoint.world.standing.get(&ike);
+        let standing = self.endpoint.world.standing.get(ike);
         let heir = standing
             .filter(|s| s.replaced)
             .and_then(|s| self.current_ike(s.peer, Some(&s.remote_id)))
