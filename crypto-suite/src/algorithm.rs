@@ -261,7 +261,7 @@ pub trait KeyExchange: Sync {
     }
 }
 
-fn check_len(expected: usize, public: &[u8]) -> Result<(), CryptoError> {
+pub(crate) fn check_len(expected: usize, public: &[u8]) -> Result<(), CryptoError> {
     match public.len() {
         actual if actual == expected => Ok(()),
         actual => Err(CryptoError::PublicValueLength { expected, actual }),

@@ -158,12 +158,18 @@ fn c2_wycheproof_x25519_zero_secrets_are_refused() {
         let active = group
             .start(&mut Script::new(&case.bytes("private")))
             .unwrap();
-        let shared = case.bytes("shared");
-        match active.finish(&case.bytes("public")) {
+        let (public, shared) = (case.bytes("public"), case.bytes("shared"));
+        // It is seen before a private key is spent on it, in both roles.
+        let refused = Err(CryptoError::PublicValueInvalid);
+        let seen = if shared == [0; 32] { refused } else { Ok(()) };
+        assert_eq!(group.check_initiator(&public), seen, "{case}");
+        assert_eq!(group.check_responder(&public), seen, "{case}");
+        match active.finish(&public) {
             Ok(secret) => assert_eq!(secret.expose(), shared, "{case}"),
             Err(error) => {
-                assert_eq!(error, CryptoError::SharedSecretInvalid, "{case}");
-                assert_eq!(shared, [0; 32], "{case}");
+                assert_eq!(Err(error), seen, "{case}");
+                let answered = group.respond(&mut rng(4), &public);
+                assert_eq!(answered.map(drop), seen, "{case}");
                 zeros += 1;
             }
         }
