@@ -148,6 +148,9 @@ pub enum DropReason {
     /// The Child SA to rekey is not there: its SPI.
     #[error("there is no Child SA with SPI {0:08x}")]
     ChildNotFound(u32),
+    /// An IKE_FOLLOWUP_KE that goes on with nothing (RFC 9370 §2.2.4).
+    #[error("no key exchanges are under way that this goes on with")]
+    StateNotFound,
     /// The peer has to ask for an address inside the tunnel (RFC 7296 §3.15.4).
     #[error("an address inside the tunnel has to be asked for")]
     AddressRequired,

@@ -27,6 +27,7 @@ mod payloads;
 pub mod proof;
 pub mod protect;
 mod sa_init;
+mod series;
 mod session;
 mod up;
 mod window;

@@ -7,6 +7,7 @@ use core::time::Duration;
 use crypto_suite::{CipherId, GroupId, IntegrityId, ProtectionId};
 
 use super::lifetime::{Lifetime, RekeyMargin};
+use super::v2::AdditionalKeyExchange;
 use crate::action::{ChildSuite, Mode};
 use crate::selector::Selectors;
 
@@ -67,6 +68,9 @@ pub struct ChildConfig {
     pub suites: Vec<ChildSuite>,
     /// Perfect forward secrecy.
     pub pfs: Pfs,
+    /// IKEv2: key exchanges that follow that of PFS, at most 7, in order (RFC 9370 §2.2.4). Offered
+    /// with a required group; where PFS is as the peer likes, these are too.
+    pub additional: Vec<AdditionalKeyExchange>,
     /// Offered, and the most that is granted.
     pub lifetime: Lifetime,
     /// When to rekey.
@@ -99,6 +103,7 @@ impl ChildConfig {
                 IntegrityId::HmacSha256_128,
             ))],
             pfs: Pfs::AcceptIfOffered,
+            additional: Vec::new(),
             lifetime: Lifetime::PHASE2,
             margin: RekeyMargin::default(),
             idle_timeout: None,

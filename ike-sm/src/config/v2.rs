@@ -10,4 +10,5 @@ pub use credential::{
     AuthOptions, Credential, EapMethod, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth, SendCertificate,
 };
 pub use options::V2Options;
+pub(in crate::config) use proposal::additional;
 pub use proposal::{AdditionalKeyExchange, Encryption, IkeProposal};

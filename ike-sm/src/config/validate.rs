@@ -229,6 +229,8 @@ fn child(config: &Config, provider: &Provider, p: &PeerConfig, c: &ChildConfig) 
             group_of_v1(id, &place, "pfs")?;
         }
     }
+    super::v2::additional(provider, config.weak, &c.additional)
+        .map_err(|(field, what)| fault(&place, field, what))?;
     if let Some(idle) = c.idle_timeout {
         positive(idle, &place, "idle_timeout")?;
     }

@@ -240,6 +240,10 @@ named! {
         CreateChildI = "CREATE_CHILD_SA_I",
         /// CREATE_CHILD_SA, response.
         CreateChildR = "CREATE_CHILD_SA_R",
+        /// IKE_FOLLOWUP_KE, request.
+        FollowupI = "IKE_FOLLOWUP_KE_I",
+        /// IKE_FOLLOWUP_KE, response.
+        FollowupR = "IKE_FOLLOWUP_KE_R",
         /// INFORMATIONAL of IKEv2, request.
         InformationalI = "INFORMATIONAL_I",
         /// INFORMATIONAL of IKEv2, response.

@@ -13,7 +13,7 @@ mod suite;
 pub use choose::{
     Choice, ProposalFault, ProposalRecord, SpiRule, Terms, TypeRecord, check_answer, choose,
 };
-pub use configured::{ChildKeyExchange, child_offer, child_policy, ike_offer, ike_rekey_offer};
+pub use configured::{ChildKeyExchange, child_offer, child_policy, ike_offer};
 pub use nearest::{Change, WhatWouldMatch, what_would_match};
 pub use proposal::{Proposal, Transform, read_sa, write_sa};
 pub use suite::{ChildTransforms, IkeSuite};

@@ -5,13 +5,11 @@
 //! each one, for both directions at once: requests and responses of one exchange have the same.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use core::fmt;
 
-use crypto_suite::{ActiveKeyExchange, GroupId};
+use crypto_suite::Secret;
+use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{KeyExchange, Message, PayloadType};
-use isakmp_wire::{BuildError, Header};
 
 use super::crypt::{Crypt, Whole, other, sender};
 use super::error::told;
@@ -21,9 +19,9 @@ use super::keys::{Keys, Nonces, Sender};
 use super::payloads::{Payloads, required};
 use super::proof::IntAuth;
 use super::protect::Inner;
+use super::series::{Public, Series};
 use super::session::{Session, Stage, send};
 use crate::action::CloseReason;
-use crate::alg::v2 as alg;
 use crate::context::{Context, Effect};
 use crate::explain::{IkeState, Step, What};
 use crate::outcome::{DropReason, Outcome};
@@ -31,11 +29,9 @@ use crate::path::Path;
 use crate::policy::v2::IkeSuite;
 
 /// The key exchanges that follow IKE_SA_INIT.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Additional {
-    left: VecDeque<GroupId>,
-    /// Ours, while its request is out.
-    exchange: Option<Box<dyn ActiveKeyExchange>>,
+    series: Series,
     chain: IntAuthChain,
     /// Exchanges that are over.
     done: u32,
@@ -45,14 +41,14 @@ impl Additional {
     /// Those that IKE_SA_INIT has agreed on, in their order.
     pub(crate) fn new(suite: &IkeSuite) -> Self {
         Self {
-            left: suite.additional.iter().flatten().copied().collect(),
+            series: Series::new(&suite.additional),
             ..Self::default()
         }
     }
 
     /// Whether there is none left, and IKE_AUTH is next.
     pub(crate) fn is_done(&self) -> bool {
-        self.left.is_empty()
+        self.series.is_over()
     }
 
     /// The type of the next exchange.
@@ -72,29 +68,19 @@ impl Additional {
 
     /// `KEi(n)`
     fn request(&mut self, ctx: &mut Context<'_>) -> Result<Inner, DropReason> {
-        let id = *self.left.front().ok_or(DropReason::WrongState)?;
-        let group = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
-        let exchange = group.start(ctx.rng).map_err(|_| DropReason::Crypto)?;
-        let inner = key_exchange(id, exchange.public())?;
-        self.exchange = Some(exchange);
-        Ok(inner)
+        key_exchange(&self.series.begin(ctx)?)
     }
 
     /// Takes `KEr(n)` in and gives the keys that hold from now on.
     fn finish(
         &mut self,
+        ctx: &Context<'_>,
         ke: &KeyExchange<'_>,
         nonces: &Nonces<'_>,
         keys: &Keys,
     ) -> Result<Keys, DropReason> {
-        self.expected(ke)?;
-        let exchange = self.exchange.take().ok_or(DropReason::WrongState)?;
-        let secret = exchange
-            .finish(ke.data)
-            .map_err(|_| DropReason::BadKeyExchange)?;
-        let keys = keys.after_key_exchange(&secret, nonces);
-        self.over();
-        keys.map_err(|_| DropReason::Crypto)
+        let secret = self.series.finish(ctx, ke)?;
+        self.over(&secret, nonces, keys)
     }
 
     /// Answers `KEi(n)` with `KEr(n)`, and gives the keys that hold after that.
@@ -105,28 +91,19 @@ impl Additional {
         nonces: &Nonces<'_>,
         keys: &Keys,
     ) -> Result<(Inner, Keys), DropReason> {
-        let id = self.expected(ke)?;
-        let group = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
-        let (public, secret) = group
-            .respond(ctx.rng, ke.data)
-            .map_err(|_| DropReason::BadKeyExchange)?;
-        let inner = key_exchange(id, &public)?;
-        let keys = keys.after_key_exchange(&secret, nonces);
-        let keys = keys.map_err(|_| DropReason::Crypto)?;
-        self.over();
-        Ok((inner, keys))
+        let (public, secret) = self.series.respond(ctx, ke)?;
+        Ok((key_exchange(&public)?, self.over(&secret, nonces, keys)?))
     }
 
-    /// RFC 9370 §2.2.2: the method field matches the n-th that was negotiated.
-    fn expected(&self, ke: &KeyExchange<'_>) -> Result<GroupId, DropReason> {
-        let next = self.left.front().copied();
-        next.filter(|id| alg::group_to_wire(*id) == Some(ke.method))
-            .ok_or(DropReason::BadPayload(PayloadType::KEY_EXCHANGE.into()))
-    }
-
-    fn over(&mut self) {
-        self.left.pop_front();
+    fn over(
+        &mut self,
+        secret: &Secret,
+        nonces: &Nonces<'_>,
+        keys: &Keys,
+    ) -> Result<Keys, DropReason> {
         self.done = self.done.saturating_add(1);
+        let keys = keys.after_key_exchange(secret, nonces);
+        keys.map_err(|_| DropReason::Crypto)
     }
 
     /// Notes a message for AUTH; `keys` protect it.
@@ -135,23 +112,8 @@ impl Additional {
     }
 }
 
-impl fmt::Debug for Additional {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Additional")
-            .field("left", &self.left)
-            .field("exchange", &self.exchange.as_ref().map(|e| e.group()))
-            .field("chain", &self.chain)
-            .field("done", &self.done)
-            .finish()
-    }
-}
-
-fn key_exchange(id: GroupId, public: &[u8]) -> Result<Inner, DropReason> {
-    let method = alg::group_to_wire(id).ok_or(DropReason::Crypto)?;
-    let fill = |w: &mut isakmp_wire::v2::Writer<'_>| -> Result<(), BuildError> {
-        w.key_exchange(method, public).map(drop)
-    };
-    Inner::build(fill).map_err(|_| DropReason::Limit("message size"))
+fn key_exchange(public: &Public) -> Result<Inner, DropReason> {
+    Inner::build(|w| public.write(w)).map_err(|_| DropReason::Limit("message size"))
 }
 
 impl Session {
@@ -249,7 +211,7 @@ impl Session {
             initiator: &init.ni,
             responder: &init.nr,
         };
-        let keys = init.additional.finish(&ke, &nonces, &crypt.keys)?;
+        let keys = init.additional.finish(ctx, &ke, &nonces, &crypt.keys)?;
         self.change_keys(ctx, keys)
     }
 

@@ -6,12 +6,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use crypto_suite::{GroupId, Secret};
+use crypto_suite::GroupId;
 use isakmp_wire::BuildError;
 use isakmp_wire::v2::{NotifyType, PayloadType, Writer};
 use nat_t::Verdict;
 
-use super::keys::{Keys, Nonces};
+use super::keys::{Fresh, Keys};
 use super::narrow::{NarrowPolicy, from_wire, narrow, to_wire};
 use super::payloads::{Payloads, required};
 use super::session::Frame;
@@ -40,7 +40,7 @@ pub(crate) struct Offered {
 }
 
 /// A child that both ends have agreed on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settled {
     pub(crate) child: ChildId,
     pub(crate) traffic: TrafficOf,
@@ -323,14 +323,13 @@ pub(crate) fn install(
     ctx: &mut Context<'_>,
     under: &Under<'_>,
     settled: Settled,
-    g_ir: Option<&Secret>,
-    nonces: &Nonces<'_>,
+    fresh: &Fresh<'_>,
     initiator: bool,
 ) -> Result<(), DropReason> {
-    let frame = &under.frame;
+    let (frame, nonces) = (&under.frame, &fresh.nonces);
     let config = child_config(frame, settled.traffic.config)?;
     let len = settled.transforms.suite.key_material_len();
-    let keys = under.keys.child(g_ir, nonces, &[], len);
+    let keys = under.keys.child(fresh.g_ir, nonces, fresh.additional, len);
     let keys = keys.ok().filter(|_| len > 0).ok_or(DropReason::Crypto)?;
     let (keys_in, keys_out) = if initiator {
         (keys.from_responder, keys.from_initiator)
@@ -392,7 +391,7 @@ fn terms(config: &ChildConfig, key_exchange: Option<GroupId>) -> Terms<'_> {
         subject: &config.name,
         spi: SpiRule::Child,
         key_exchange,
-        additional: false,
+        additional: true,
     }
 }
 

@@ -435,6 +435,13 @@ impl Session {
         }
         let Some(up) = self.up_mut() else { return };
         up.parked = None;
+        // A series cannot be taken up in its middle.
+        up.unfollow(ctx, |_| true);
+        for want in &mut up.queue {
+            if let Want::FollowUp(task) = want {
+                *want = task.anew(ctx);
+            }
+        }
         for (_, task) in core::mem::take(&mut up.tasks).into_iter().rev() {
             up.queue.push_front(match task {
                 Task::Child(task) => {
@@ -442,6 +449,7 @@ impl Session {
                     Want::Child(task.offered.wanted)
                 }
                 Task::Ike(_) => Want::RekeyIke,
+                Task::FollowUp(task) => task.anew(ctx),
                 Task::Delete(list) => Want::Delete(list),
                 Task::DeleteIke(reason) => Want::DeleteIke(reason),
                 Task::Liveness => Want::Liveness,

@@ -2,6 +2,7 @@
 //! §2.8, §2.25).
 
 mod child;
+mod followup;
 mod ike;
 
 use alloc::vec::Vec;
@@ -11,12 +12,14 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v2::{KeyExchangeMethod, PayloadType};
 
 pub(super) use child::{ChildTask, finish as finish_child};
+pub(super) use followup::{FollowUp, Followed, finish as finish_follow_up, respond as follow};
 pub(super) use ike::{IkeTask, finish as finish_ike};
 
 use super::keys::shortest_nonce;
 use super::payloads::{Payloads, required};
 use super::session::{Frame, Session};
 use super::up::{Response, Stop};
+use crate::action::CloseReason;
 use crate::alg::v2 as alg;
 use crate::context::Context;
 use crate::outcome::DropReason;
@@ -77,6 +80,13 @@ fn answer_exchange(
         .respond(ctx.rng, ke.data)
         .map_err(|_| DropReason::BadKeyExchange)?;
     Ok(Some((ke.method, public, secret)))
+}
+
+/// RFC 6989 §2.5: who answers with an invalid value loses the IKE SA.
+fn delete_if_invalid(session: &mut Session, ctx: &mut Context<'_>, reason: &DropReason) {
+    if *reason == DropReason::BadKeyExchange {
+        session.close(ctx, CloseReason::Refused, true);
+    }
 }
 
 /// The group that an INVALID_KE_PAYLOAD names.

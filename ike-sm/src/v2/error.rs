@@ -67,6 +67,7 @@ const fn simple(reason: &DropReason) -> Option<NotifyType> {
         DropReason::AddressRequired => NotifyType::FAILED_CP_REQUIRED,
         DropReason::NoAddress => NotifyType::INTERNAL_ADDRESS_FAILURE,
         DropReason::TemporaryFailure => NotifyType::TEMPORARY_FAILURE,
+        DropReason::StateNotFound => NotifyType::STATE_NOT_FOUND,
         DropReason::ChildNotFound(_) => NotifyType::CHILD_SA_NOT_FOUND,
         _ => return None,
     })

@@ -12,7 +12,7 @@ use isakmp_wire::registry::ExchangeType;
 use nat_t::Verdict;
 
 use super::counters::{Counters, Delta, Syncing};
-use super::create_child::{ChildTask, IkeTask};
+use super::create_child::{ChildTask, FollowUp, Followed, IkeTask};
 use super::ike_auth::Proved;
 use super::sa_init::Init;
 use super::session::Frame;
@@ -82,6 +82,10 @@ pub(crate) struct Established {
     /// SPIs of the peer that it has deleted before we had heard of them, while a negotiation of
     /// ours is under way: its answer comes late.
     pub(super) stillborn: VecDeque<u32>,
+    /// Series of key exchanges that the peer has begun.
+    pub(super) followed: Vec<Followed>,
+    /// STATE_NOT_FOUND in a row.
+    pub(super) states_lost: u8,
     pub(super) rekey_at: Option<Duration>,
     expire_at: Option<Duration>,
     drain_at: Option<Duration>,
@@ -97,6 +101,8 @@ pub(crate) enum Want {
     Child(Wanted),
     /// New keys for the IKE SA.
     RekeyIke,
+    /// The next key exchange of a series.
+    FollowUp(Box<FollowUp>),
     /// The end of children.
     Delete(Vec<DeletedChild>),
     /// The end of the IKE SA.
@@ -114,6 +120,7 @@ pub(crate) enum Want {
 pub(crate) enum Task {
     Child(Box<ChildTask>),
     Ike(Box<IkeTask>),
+    FollowUp(Box<FollowUp>),
     Delete(Vec<DeletedChild>),
     DeleteIke(CloseReason),
     Liveness,
@@ -123,10 +130,21 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    const fn exchange(&self) -> ExchangeType {
+    pub(super) const fn exchange(&self) -> ExchangeType {
         match self {
+            Self::FollowUp(_) => ExchangeType::IKE_FOLLOWUP_KE,
             Self::Child(_) | Self::Ike(_) => ExchangeType::CREATE_CHILD_SA,
             _ => ExchangeType::INFORMATIONAL_V2,
+        }
+    }
+}
+
+impl Task {
+    /// The series that it belongs to.
+    pub(super) fn follow_up(&self) -> Option<&FollowUp> {
+        match self {
+            Self::FollowUp(task) => Some(task),
+            _ => None,
         }
     }
 }
@@ -236,6 +254,8 @@ impl Established {
             parked: None,
             rival: None,
             stillborn: VecDeque::new(),
+            followed: Vec::new(),
+            states_lost: 0,
             drain_at: None,
             reauthenticate_at: None,
             authenticated_until: None,
@@ -269,6 +289,7 @@ impl Established {
                 self.syncing.as_ref().map(|syncing| syncing.due()),
                 DeadlineReason::Retransmit,
             ),
+            (self.followed_until(), DeadlineReason::HalfOpen),
             (self.live.deadline(), DeadlineReason::Dpd),
             (
                 keepalive.and_then(nat_t::Keepalive::next_deadline),
@@ -386,13 +407,29 @@ impl Established {
 
     /// Whether a rekey of the IKE SA of ours is under way.
     pub(super) fn is_rekeying(&self) -> bool {
-        self.tasks.values().any(|t| matches!(t, Task::Ike(_)))
+        self.tasks.values().any(|t| matches!(t, Task::Ike(_))) || self.is_rekeyed_by_series()
+    }
+
+    /// The same, with all but additional key exchanges over.
+    pub(super) fn is_rekeyed_by_series(&self) -> bool {
+        self.follow_ups().any(|task| task.child().is_none())
+    }
+
+    /// Whether the peer has begun what this has to wait for.
+    pub(super) fn waits_for_peer(&self, want: &Want) -> bool {
+        let rekeys = self.followed.iter().any(Followed::is_ike);
+        rekeys && matches!(want, Want::Child(_))
     }
 
     /// Whether a negotiation or deletion of children of ours is under way.
     pub(super) fn is_changing_children(&self) -> bool {
-        let changes = |t: &Task| matches!(t, Task::Child(_) | Task::Delete(_));
-        self.tasks.values().any(changes)
+        self.makes_children() || self.tasks.values().any(|t| matches!(t, Task::Delete(_)))
+    }
+
+    /// Whether a negotiation of a child of ours is under way.
+    pub(super) fn makes_children(&self) -> bool {
+        self.tasks.values().any(|t| matches!(t, Task::Child(_)))
+            || self.follow_ups().any(|task| task.child().is_some())
     }
 
     /// The peer has rekeyed a child that we may be rekeying: decided when the response to ours is
@@ -409,7 +446,7 @@ impl Established {
 
     /// The peer deletes a child that we do not know.
     pub(super) fn deleted_unknown(&mut self, spi_out: u32) {
-        if self.tasks.values().any(|t| matches!(t, Task::Child(_))) {
+        if self.makes_children() {
             self.stillborn.truncate(MAX_STILLBORN.saturating_sub(1));
             self.stillborn.push_front(spi_out);
         }
@@ -433,7 +470,8 @@ impl Established {
             Want::Child(wanted) => Some(wanted),
             _ => None,
         });
-        tasks.chain(queue)
+        let series = self.follow_ups().filter_map(FollowUp::child);
+        tasks.chain(queue).chain(series.map(|o| &o.wanted))
     }
 
     /// Whether a negotiation of ours for this child of the configuration is under way.

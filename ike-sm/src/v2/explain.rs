@@ -82,6 +82,8 @@ pub(super) fn sent(
         (ExchangeType::IKE_AUTH, true) => Step::AuthR,
         (ExchangeType::CREATE_CHILD_SA, false) => Step::CreateChildI,
         (ExchangeType::CREATE_CHILD_SA, true) => Step::CreateChildR,
+        (ExchangeType::IKE_FOLLOWUP_KE, false) => Step::FollowupI,
+        (ExchangeType::IKE_FOLLOWUP_KE, true) => Step::FollowupR,
         (_, false) => Step::InformationalI,
         (_, true) => Step::InformationalR,
     };

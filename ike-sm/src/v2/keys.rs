@@ -37,6 +37,14 @@ impl<'a> Nonces<'a> {
     }
 }
 
+/// What an exchange brings for keys: SK(0), Ni and Nr, SK(1) and so on (RFC 9370 §2.2.4).
+#[derive(Clone, Copy)]
+pub(crate) struct Fresh<'a> {
+    pub(crate) g_ir: Option<&'a Secret>,
+    pub(crate) nonces: Nonces<'a>,
+    pub(crate) additional: &'a [Secret],
+}
+
 /// Whose messages a key protects (RFC 7296 §2.14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sender {

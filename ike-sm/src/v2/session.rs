@@ -313,7 +313,9 @@ impl Session {
             Stage::Responder(init, _) => header.exchange_type == init.additional.exchange(),
             Stage::Up(_) => matches!(
                 header.exchange_type,
-                ExchangeType::CREATE_CHILD_SA | ExchangeType::INFORMATIONAL_V2
+                ExchangeType::CREATE_CHILD_SA
+                    | ExchangeType::IKE_FOLLOWUP_KE
+                    | ExchangeType::INFORMATIONAL_V2
             ),
             _ => false,
         };

@@ -162,6 +162,7 @@ impl Session {
         let chain = inner.payloads(&limits).map_err(DropReason::Malformed)?;
         let step = match header.exchange_type {
             ExchangeType::CREATE_CHILD_SA => Step::CreateChildI,
+            ExchangeType::IKE_FOLLOWUP_KE => Step::FollowupI,
             _ => Step::InformationalI,
         };
         let len = usize::try_from(header.length).unwrap_or(0);
@@ -171,6 +172,9 @@ impl Session {
         let payloads = Payloads::read(&chain, &limits)?;
         if header.exchange_type == ExchangeType::CREATE_CHILD_SA {
             return create_child::respond(self, ctx, &frame, &payloads, authorized);
+        }
+        if header.exchange_type == ExchangeType::IKE_FOLLOWUP_KE {
+            return Ok(create_child::follow(self, ctx, &frame, &payloads)?);
         }
         let id = header.message_id;
         Ok(informational::respond(self, ctx, &frame, id, &payloads)?)
@@ -197,6 +201,7 @@ impl Session {
         if let Ok(chain) = &chain {
             let step = match task {
                 Task::Child(_) | Task::Ike(_) => Step::CreateChildR,
+                Task::FollowUp(_) => Step::FollowupR,
                 _ => Step::InformationalR,
             };
             let len = usize::try_from(header.length).unwrap_or(0);
@@ -211,6 +216,9 @@ impl Session {
         match task {
             Task::Child(task) => create_child::finish_child(self, ctx, &frame, *task, payloads),
             Task::Ike(task) => create_child::finish_ike(self, ctx, &frame, *task, payloads),
+            Task::FollowUp(task) => {
+                create_child::finish_follow_up(self, ctx, &frame, *task, payloads);
+            }
             Task::Delete(list) => {
                 for deleted in list {
                     let gone = ctx.world.children.by_spi_in(deleted.spi_in);
@@ -300,7 +308,10 @@ impl Session {
             let next = up.queue.front();
             // What waits goes to the SA that has taken the place of this one.
             let busy = busy || up.replaced && !next.is_some_and(alone);
-            if next.is_none() || busy || (next.is_some_and(alone) && !up.tasks.is_empty()) {
+            let busy = busy || next.is_some_and(|want| up.waits_for_peer(want));
+            let busy = busy || next.is_some_and(alone) && !up.tasks.is_empty();
+            let goes_on = matches!(next, Some(Want::FollowUp(_)));
+            if next.is_none() || busy && !goes_on {
                 return;
             }
             let Some(want) = up.queue.pop_front() else {
@@ -322,6 +333,14 @@ impl Session {
             }
             Want::RekeyIke => IkeTask::start(ctx, &frame, None)
                 .map(|(task, inner)| (Task::Ike(Box::new(task)), inner)),
+            Want::FollowUp(mut task) => match task.request(ctx) {
+                Ok(inner) => Ok((Task::FollowUp(task), inner)),
+                Err(reason) => {
+                    let task = Task::FollowUp(task);
+                    abandon(ctx, frame.index, task, CloseReason::Crypto);
+                    Err(reason)
+                }
+            },
             Want::Delete(list) => {
                 informational::delete(&list).map(|inner| (Task::Delete(list), inner))
             }
@@ -344,10 +363,7 @@ impl Session {
             }
         };
         let Ok((task, inner)) = started else { return };
-        let exchange = match task {
-            Task::Child(_) | Task::Ike(_) => ExchangeType::CREATE_CHILD_SA,
-            _ => ExchangeType::INFORMATIONAL_V2,
-        };
+        let exchange = task.exchange();
         match self.request(ctx, exchange, &inner, &patience) {
             Ok(id) => {
                 if let Some(up) = self.up_mut() {
@@ -376,10 +392,12 @@ impl Session {
         let index = self.peer;
         if let Some(up) = self.up_mut() {
             for want in core::mem::take(&mut up.queue) {
-                if let Want::Child(wanted) = want {
+                if let Want::Child(wanted) = &want {
                     ctx.effect(Effect::Unwanted(index, wanted.traffic.config));
                 }
+                want.give_up(ctx, index, reason);
             }
+            up.unfollow(ctx, |_| true);
             up.closing();
             up.queue.push_front(Want::DeleteIke(reason));
         }
@@ -392,7 +410,10 @@ impl Session {
     pub(crate) fn drop_exchanges(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
         let index = self.peer;
         let Some(up) = self.up_mut() else { return };
-        up.queue.clear();
+        up.unfollow(ctx, |_| true);
+        for want in core::mem::take(&mut up.queue) {
+            want.give_up(ctx, index, reason);
+        }
         let (rival, tasks) = (up.rival.take(), core::mem::take(&mut up.tasks));
         for (_, task) in tasks {
             abandon(ctx, index, task, reason);
@@ -428,6 +449,10 @@ impl Session {
                 );
                 let _refused = self.want(ctx, Want::Liveness);
             }
+        }
+        let Some(up) = self.up_mut() else { return };
+        if up.forget_followed(ctx) {
+            self.pump(ctx);
         }
         let Some(up) = self.up_mut() else { return };
         match up.lifetime_due(now) {
@@ -472,7 +497,7 @@ impl Session {
             return false;
         };
         let deleted = spi.is_some_and(|spi| up.stillborn.contains(&spi));
-        if !up.tasks.values().any(|t| matches!(t, Task::Child(_))) {
+        if !up.makes_children() {
             up.stillborn.clear();
         }
         deleted
@@ -569,7 +594,7 @@ impl Session {
         for want in core::mem::take(&mut up.queue) {
             if moves(&want) {
                 moved.push(want);
-            } else {
+            } else if !matches!(want, Want::RekeyIke) {
                 up.queue.push_back(want);
             }
         }
@@ -614,10 +639,24 @@ fn refusal(reason: &DropReason) -> Option<Response> {
 
 /// Gives back what an exchange has taken.
 fn abandon(ctx: &mut Context<'_>, index: usize, task: Task, reason: CloseReason) {
-    if let Task::Child(task) = task {
-        task.offered.withdraw(ctx);
-        let wanted = &task.offered.wanted;
-        ctx.child_failed(index, wanted.traffic.config, task.offered.child, reason);
+    let offered = match &task {
+        Task::Child(task) => Some(&task.offered),
+        Task::FollowUp(task) => task.child(),
+        _ => None,
+    };
+    if let Some(offered) = offered {
+        offered.withdraw(ctx);
+        let config = offered.wanted.traffic.config;
+        ctx.child_failed(index, config, offered.child, reason);
+    }
+}
+
+impl Want {
+    /// Gives back what it has taken before it came to wait.
+    pub(super) fn give_up(self, ctx: &mut Context<'_>, index: usize, reason: CloseReason) {
+        if let Self::FollowUp(task) = self {
+            abandon(ctx, index, Task::FollowUp(task), reason);
+        }
     }
 }
 

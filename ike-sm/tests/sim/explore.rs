@@ -26,7 +26,7 @@ use ike_sm::config::{Config, Dpd, DpdTimes, IkeVersion, Retransmit};
 
 use crate::host::{Handled, Host, Installed};
 use crate::network::{InFlight, Link};
-use crate::world::{A, B, World, inside_host};
+use crate::world::{A, B, World, inside_host, with_additional};
 use crate::{number, on_all_cores, s, say};
 
 /// What an end is told to do.
@@ -53,6 +53,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 struct Scenario {
     version: IkeVersion,
+    /// Rekeys take IKE_FOLLOWUP_KE.
+    additional: bool,
     ops: Vec<Op>,
     /// Messages that may be lost or doubled.
     faults: u8,
@@ -156,7 +158,12 @@ fn config(ops: &[Op], host: usize, config: &mut Config) {
 
 impl Pair {
     fn up(scenario: &Scenario) -> Result<Self, String> {
-        let change = |host, c: &mut Config| config(&scenario.ops, host, c);
+        let change = |host, c: &mut Config| {
+            config(&scenario.ops, host, c);
+            if scenario.additional {
+                with_additional(c);
+            }
+        };
         let world = World::pair(scenario.version, scenario.seed, Link::CLEAN, change);
         let mut pair = Self {
             hosts: world.hosts,
@@ -531,7 +538,7 @@ fn several(all: &[Op], n: usize) -> Vec<Vec<Op>> {
 }
 
 /// All choices of `number_of` operations, each on either end.
-fn operations(version: IkeVersion, number_of: usize, depth: usize) {
+fn operations(version: IkeVersion, additional: bool, number_of: usize, depth: usize) {
     let kinds = [
         Op::RekeyChild,
         Op::RekeyIke,
@@ -543,6 +550,7 @@ fn operations(version: IkeVersion, number_of: usize, depth: usize) {
     let faults = number("EXPLORE_FAULTS").unwrap_or(1);
     let scenario = |(ops, seed)| Scenario {
         version,
+        additional,
         ops,
         faults: u8::try_from(faults).unwrap(),
         depth,
@@ -585,14 +593,14 @@ fn operations(version: IkeVersion, number_of: usize, depth: usize) {
 }
 
 /// So many operations to this depth, or what is set.
-fn explored(version: IkeVersion, usual: &[(usize, usize)]) {
+fn explored(version: IkeVersion, additional: bool, usual: &[(usize, usize)]) {
     let set = |name| number(name).map(|n| n as usize);
     let depth = set("EXPLORE_DEPTH");
     match set("EXPLORE_OPS") {
-        Some(ops) => operations(version, ops, depth.unwrap_or(3)),
+        Some(ops) => operations(version, additional, ops, depth.unwrap_or(3)),
         None => {
             for (ops, usual) in usual {
-                operations(version, *ops, depth.unwrap_or(*usual));
+                operations(version, additional, *ops, depth.unwrap_or(*usual));
             }
         }
     }
@@ -600,10 +608,15 @@ fn explored(version: IkeVersion, usual: &[(usize, usize)]) {
 
 #[test]
 fn ikev1_operations_in_every_order() {
-    explored(IkeVersion::V1, &[(2, 3)]);
+    explored(IkeVersion::V1, false, &[(2, 3)]);
 }
 
 #[test]
 fn ikev2_operations_in_every_order() {
-    explored(IkeVersion::V2, &[(2, 3), (3, 3)]);
+    explored(IkeVersion::V2, false, &[(2, 3), (3, 3)]);
+}
+
+#[test]
+fn ikev2_operations_with_additional_key_exchanges_in_every_order() {
+    explored(IkeVersion::V2, true, &[(2, 3)]);
 }

@@ -8,7 +8,7 @@ use ike_sm::config::{Config, IkeVersion, Lifetime, Phase1Mode, RekeyMargin, Remo
 
 use crate::network::{Link, Nat};
 use crate::rng::SimRng;
-use crate::world::{A, B, World, address, config};
+use crate::world::{A, B, World, address, config, with_additional};
 use crate::{s, say, seeds};
 
 /// The two addresses that A's NAT has outside, now or later.
@@ -34,6 +34,8 @@ struct Plan {
     aggressive: bool,
     /// Lifetimes so short that there are rekeys on the bad link.
     short: bool,
+    /// Additional key exchanges, so that rekeys take IKE_FOLLOWUP_KE.
+    additional: bool,
     /// Who begins, and how much later the other one does.
     first: usize,
     second: Option<Duration>,
@@ -61,19 +63,24 @@ impl Plan {
         let all = [(); 3].map(|()| rebinding(s(0), BAD_FOR));
         let mut rebindings = all[..rng.below(4) as usize].to_vec();
         rebindings.sort_by_key(|r| r.at);
+        let traffic = [s(1), s(5), s(25)][rng.below(3) as usize];
         Self {
             nat,
             aggressive,
             short,
+            additional: version == IkeVersion::V2 && rng.chance(300),
             first,
             second: both.then_some(later),
-            traffic: [s(1), s(5), s(25)][rng.below(3) as usize],
+            traffic,
             rebindings: if nat { rebindings } else { Vec::new() },
             last,
         }
     }
 
     fn configure(&self, host: usize, config: &mut Config) {
+        if self.additional {
+            with_additional(config);
+        }
         let peer = &mut config.peers[0];
         if self.nat && host == B {
             // Known by no address of its own.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crypto_suite::insecure;
-use ike_sm::config::{ChildConfig, Config, IkeVersion, PeerConfig, Prefix, PskOwner};
+use crypto_suite::{GroupId, insecure};
+use ike_sm::config::v2::IkeProposal;
+use ike_sm::config::{ChildConfig, Config, IkeVersion, PeerConfig, Pfs, Prefix, PskOwner};
 use ike_sm::{Command, Endpoint, Outcome, Selector};
 
 use crate::host::{Handled, Host, Installed};
@@ -56,6 +57,15 @@ pub fn config(host: usize) -> Config {
         .insert(PskOwner::Prefix(everyone), b"simulated"[..].into());
     config.explain = false;
     config
+}
+
+/// An additional key exchange in IKE SAs and in children, which have one of their own too.
+pub fn with_additional(config: &mut Config) {
+    let peer = &mut config.peers[0];
+    peer.v2.proposals = vec![IkeProposal::aead().with_ml_kem(false)];
+    let additional = &peer.v2.proposals[0].additional;
+    peer.children[0].additional.clone_from(additional);
+    peer.children[0].pfs = Pfs::Required(GroupId::X25519);
 }
 
 impl World {

@@ -3,7 +3,7 @@ use crypto_suite::{ProtectionId, Secret};
 use ike_sm::v2::protect::{Inner, Opener, Sealer};
 use ike_sm::{Event, KeyLog, Outcome, Path};
 use isakmp_wire::registry::ExchangeType;
-use isakmp_wire::v2::{Message, NotifyType, View, Writer};
+use isakmp_wire::v2::{Message, NotifyType, PayloadType, View, Writer};
 use isakmp_wire::{BuildError, Flags, Header, Limits};
 
 use crate::common::{End, Pair};
@@ -69,6 +69,22 @@ impl Forge {
             .message_id(id);
         let inner = Inner::build(fill).unwrap();
         self.sealer.seal(&header, &inner).unwrap().to_vec()
+    }
+
+    /// A message that this end has sent, with other payloads in it.
+    pub fn reseal(
+        &mut self,
+        datagram: &[u8],
+        change: impl FnOnce(PayloadType, &mut [u8]),
+    ) -> Vec<u8> {
+        let message = Message::parse(datagram, &Limits::DEFAULT).unwrap();
+        let inner = self.opener.open(&message).unwrap().inner;
+        let first = inner.first();
+        let mut octets = inner.into_octets();
+        change(first, &mut octets);
+        let inner = Inner::from_octets(first, octets);
+        let sealed = self.sealer.seal(&message.header, &inner);
+        sealed.unwrap().to_vec()
     }
 
     /// The notifications in a message that this end has sent.

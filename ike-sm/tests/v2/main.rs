@@ -21,6 +21,7 @@ mod common;
 mod cookie;
 mod credentials;
 mod failover;
+mod followup;
 mod forge;
 mod fragments;
 mod handshake;
@@ -29,6 +30,7 @@ mod insider;
 mod nat;
 mod questions;
 mod rekey;
+mod rewrite;
 
 use common::{A, B, Pair, config, secs};
 use ike_sm::config::{Config, IkeVersion};

@@ -9,17 +9,17 @@ use ike_sm::{ChildId, Command, Outcome};
 use crate::common::{A, Pair, net, secs};
 use crate::{configs, established, settle};
 
-fn one_of_each(pair: &Pair) {
+pub fn one_of_each(pair: &Pair) {
     assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
 }
 
-fn rekey_child(pair: &mut Pair, b: bool) -> Outcome {
+pub fn rekey_child(pair: &mut Pair, b: bool) -> Outcome {
     let child = *pair.end(b).active.last().unwrap();
     pair.command(b, Command::RekeyChild(child))
 }
 
-fn rekey_ike(pair: &mut Pair, b: bool) -> Outcome {
+pub fn rekey_ike(pair: &mut Pair, b: bool) -> Outcome {
     let ike = *pair.end(b).ikes.last().unwrap();
     pair.command(b, Command::RekeyIke(ike))
 }
@@ -140,6 +140,11 @@ fn rfc7296_s2_8_1_both_rekey_the_ike_sa_and_the_lowest_nonce_goes() {
 
 #[test]
 fn rfc7296_s2_25_rekeys_and_deletions_that_cross_leave_both_ends_agreed() {
+    cross(established, &[0, 10, 20, 30, 40, 60]);
+}
+
+/// Two orders, one to each end, the second so many milliseconds after the first.
+pub fn cross(established: impl Fn() -> Pair, gaps: &[u64]) {
     type Act = fn(&mut Pair, bool, ChildId);
     let acts: [(&str, Act); 4] = [
         ("rekey child", |p, b, _| drop(rekey_child(p, b))),
@@ -154,11 +159,11 @@ fn rfc7296_s2_25_rekeys_and_deletions_that_cross_leave_both_ends_agreed() {
     ];
     for (x, first) in acts {
         for (y, second) in acts {
-            for gap in [0, 10, 20, 30, 40, 60] {
+            for gap in gaps {
                 let mut pair = established();
                 let (a, b) = (pair.a.active[0], pair.b.active[0]);
                 first(&mut pair, false, a);
-                pair.run_for(Duration::from_millis(gap));
+                pair.run_for(Duration::from_millis(*gap));
                 if pair.b.children.contains_key(&b) && !pair.b.ikes.is_empty() {
                     second(&mut pair, true, b);
                 }

@@ -141,10 +141,6 @@ impl IkeProposal {
         weak: WeakAlgorithms,
     ) -> Result<(), (&'static str, ConfigFault)> {
         self.check_lists()?;
-        let have = |there: bool, id: &dyn ToString, field| {
-            let fault = || (field, ConfigFault::Unavailable(id.to_string()));
-            if there { Ok(()) } else { Err(fault()) }
-        };
         for encryption in &self.encryption {
             let mut pairs: Vec<Option<IntegrityId>> =
                 self.integrity.iter().copied().map(Some).collect();
@@ -164,27 +160,48 @@ impl IkeProposal {
             have(provider.prf(*id).is_some(), id, "prf")?;
             permitted(weak, *id, "prf")?;
         }
-        let more = self.additional.iter().flat_map(|a| &a.methods);
-        let groups = self.groups.iter().map(|id| ("groups", id));
-        for (field, id) in groups.chain(more.map(|id| ("additional", id))) {
-            have(provider.group(*id).is_some(), id, field)?;
-            permitted(weak, *id, field)?;
+        for id in &self.groups {
+            have(provider.group(*id).is_some(), id, "groups")?;
+            permitted(weak, *id, "groups")?;
         }
-        Ok(())
+        additional(provider, weak, &self.additional)
     }
 
     fn check_lists(&self) -> Result<(), (&'static str, ConfigFault)> {
         list("encryption", &self.encryption, 1)?;
         list("integrity", &self.integrity, 0)?;
         list("prf", &self.prf, 1)?;
-        list("groups", &self.groups, 1)?;
-        if self.additional.len() > MAX_ADDITIONAL {
-            return Err(range("additional", self.additional.len(), "at most 7"));
-        }
-        self.additional
-            .iter()
-            .try_for_each(|a| list("additional", &a.methods, 1))
+        list("groups", &self.groups, 1)
     }
+}
+
+/// Checks additional key exchanges: of an IKE SA or of a child.
+pub(in crate::config) fn additional(
+    provider: &Provider,
+    weak: WeakAlgorithms,
+    all: &[AdditionalKeyExchange],
+) -> Result<(), (&'static str, ConfigFault)> {
+    let field = "additional";
+    if all.len() > MAX_ADDITIONAL {
+        return Err(range(field, all.len(), "at most 7"));
+    }
+    for one in all {
+        list(field, &one.methods, 1)?;
+        for id in &one.methods {
+            have(provider.group(*id).is_some(), id, field)?;
+            permitted(weak, *id, field)?;
+        }
+    }
+    Ok(())
+}
+
+fn have(
+    there: bool,
+    id: &dyn ToString,
+    field: &'static str,
+) -> Result<(), (&'static str, ConfigFault)> {
+    let fault = || (field, ConfigFault::Unavailable(id.to_string()));
+    if there { Ok(()) } else { Err(fault()) }
 }
 
 fn list<T: PartialEq + ToString>(

@@ -230,6 +230,11 @@ pub(super) fn compare(ours: &Proposal, theirs: &Proposal, terms: &Terms<'_>) -> 
         if kind == TransformType::KEY_EXCHANGE {
             prefer_key_exchange(&mut common, terms.key_exchange);
         }
+        let alone = terms.spi == SpiRule::Child && terms.key_exchange.is_none();
+        if alone && kind.is_additional_key_exchange() {
+            // RFC 9370 §2.2.4: along with transform type 4 only.
+            common.retain(Transform::is_none);
+        }
         let here = ours.of_type(kind).next().is_some();
         let there = theirs.of_type(kind).next().is_some();
         let found = if there && !terms.additional && kind.is_additional_key_exchange() {

@@ -9,7 +9,7 @@ use isakmp_wire::registry::v2::{SequenceNumbers, TransformType};
 use super::proposal::{Proposal, Transform};
 use crate::action::ChildSuite;
 use crate::alg::v2 as alg;
-use crate::config::v2::{Encryption, IkeProposal};
+use crate::config::v2::{AdditionalKeyExchange, Encryption, IkeProposal};
 use crate::config::{ChildConfig, Pfs};
 
 /// The proposals of an IKE SA, as they are offered and as a responder compares them. `spi` is
@@ -25,30 +25,41 @@ pub fn ike_offer(configured: &[IkeProposal], spi: &[u8]) -> Vec<Proposal> {
         spi: spi.into(),
         transforms,
     };
-    let mut list = Vec::with_capacity(configured.len());
-    for p in configured {
-        let all = ike_transforms(p);
-        let mut plain = all.clone();
-        plain.retain(|t| !t.kind.is_additional_key_exchange());
-        let more = !p.additional.is_empty() && p.additional.iter().all(|a| a.optional);
-        list.push(proposal(all));
-        if more {
-            list.push(proposal(plain));
-        }
-    }
-    numbered(list)
+    let all = configured.iter();
+    let all = all.map(|p| (proposal(ike_transforms(p)), p.additional.as_slice()));
+    numbered(with_plain(all))
 }
 
-/// The proposals of an IKE SA that takes the place of another one, with one key exchange and no
-/// more: what the additional ones of the first SA have brought lives on in SK_d (RFC 7296 §2.18).
-#[must_use]
-pub fn ike_rekey_offer(configured: &[IkeProposal], spi: &[u8]) -> Vec<Proposal> {
-    let plain = |p: &IkeProposal| IkeProposal {
-        additional: Vec::new(),
-        ..p.clone()
-    };
-    let plain: Vec<IkeProposal> = configured.iter().map(plain).collect();
-    ike_offer(&plain, spi)
+/// Behind each proposal whose additional key exchanges are all optional the same without them.
+fn with_plain<'a>(
+    all: impl Iterator<Item = (Proposal, &'a [AdditionalKeyExchange])>,
+) -> Vec<Proposal> {
+    let mut list = Vec::with_capacity(all.size_hint().0);
+    for (proposal, additional) in all {
+        let optional = !additional.is_empty() && additional.iter().all(|a| a.optional);
+        let plain = optional.then(|| {
+            let mut plain = proposal.clone();
+            plain
+                .transforms
+                .retain(|t| !t.kind.is_additional_key_exchange());
+            plain
+        });
+        list.push(proposal);
+        list.extend(plain);
+    }
+    list
+}
+
+/// RFC 9370 §2.2.1: types 6 to 12, ADDKE1 to ADDKE7.
+fn additional_transforms(all: &[AdditionalKeyExchange]) -> Vec<Transform> {
+    let mut out = Vec::new();
+    for (kind, additional) in (6u8..=12).map(TransformType).zip(all) {
+        out.extend(key_exchanges(kind, &additional.methods));
+        if additional.optional {
+            out.extend(Transform::none(kind));
+        }
+    }
+    out
 }
 
 fn ike_transforms(p: &IkeProposal) -> Vec<Transform> {
@@ -72,13 +83,7 @@ fn ike_transforms(p: &IkeProposal) -> Vec<Transform> {
         out.push(Transform::new(TransformType::PRF, id, None));
     }
     out.extend(key_exchanges(TransformType::KEY_EXCHANGE, &p.groups));
-    // RFC 9370 §2.2.1: types 6 to 12, ADDKE1 to ADDKE7.
-    for (kind, additional) in (6u8..=12).map(TransformType).zip(&p.additional) {
-        out.extend(key_exchanges(kind, &additional.methods));
-        if additional.optional {
-            out.extend(Transform::none(kind));
-        }
-    }
+    out.extend(additional_transforms(&p.additional));
     out
 }
 
@@ -95,11 +100,31 @@ pub enum ChildKeyExchange {
 /// neighbouring AEADs in one.
 #[must_use]
 pub fn child_offer(child: &ChildConfig, spi: u32, ke: ChildKeyExchange) -> Vec<Proposal> {
-    let groups: &[GroupId] = match (ke, &child.pfs) {
-        (ChildKeyExchange::AsConfigured, Pfs::Required(group)) => core::slice::from_ref(group),
-        _ => &[],
+    let exchanges = match (ke, &child.pfs) {
+        (ChildKeyExchange::AsConfigured, Pfs::Required(group)) => Exchanges {
+            groups: core::slice::from_ref(group),
+            none: false,
+            additional: &child.additional,
+        },
+        _ => Exchanges::NONE,
     };
-    child_proposals(child, spi, groups, false)
+    child_proposals(child, spi, &exchanges)
+}
+
+/// The key exchanges of a child's proposals.
+struct Exchanges<'a> {
+    groups: &'a [GroupId],
+    /// Or without any.
+    none: bool,
+    additional: &'a [AdditionalKeyExchange],
+}
+
+impl Exchanges<'_> {
+    const NONE: Self = Exchanges {
+        groups: &[],
+        none: true,
+        additional: &[],
+    };
 }
 
 /// The proposals of a child, as a responder compares them: where PFS is as the peer likes, every
@@ -112,19 +137,29 @@ pub fn child_policy(
     weak: WeakAlgorithms,
 ) -> Vec<Proposal> {
     let all: Vec<GroupId>;
-    let (groups, none): (&[GroupId], bool) = match (ke, &child.pfs) {
-        (ChildKeyExchange::Never, _) | (_, Pfs::Off) => (&[], true),
-        (_, Pfs::Required(group)) => (core::slice::from_ref(group), false),
+    let mut additional = child.additional.clone();
+    let exchanges = match (ke, &child.pfs) {
+        (ChildKeyExchange::Never, _) | (_, Pfs::Off) => Exchanges::NONE,
+        (_, Pfs::Required(group)) => Exchanges {
+            groups: core::slice::from_ref(group),
+            none: false,
+            additional: &additional,
+        },
         (_, Pfs::AcceptIfOffered) => {
             let ids = provider.groups.iter().map(|g| g.id());
             all = ids.filter(|id| weak.check(*id).is_ok()).collect();
-            (&all, true)
+            additional.iter_mut().for_each(|a| a.optional = true);
+            Exchanges {
+                groups: &all,
+                none: true,
+                additional: &additional,
+            }
         }
     };
-    child_proposals(child, 0, groups, none)
+    child_proposals(child, 0, &exchanges)
 }
 
-fn child_proposals(child: &ChildConfig, spi: u32, groups: &[GroupId], none: bool) -> Vec<Proposal> {
+fn child_proposals(child: &ChildConfig, spi: u32, exchanges: &Exchanges<'_>) -> Vec<Proposal> {
     let mut list: Vec<Proposal> = Vec::new();
     let mut open_aead = false;
     for suite in &child.suites {
@@ -145,8 +180,8 @@ fn child_proposals(child: &ChildConfig, spi: u32, groups: &[GroupId], none: bool
     }
     for proposal in &mut list {
         let transforms = &mut proposal.transforms;
-        transforms.extend(key_exchanges(TransformType::KEY_EXCHANGE, groups));
-        if none && !groups.is_empty() {
+        transforms.extend(key_exchanges(TransformType::KEY_EXCHANGE, exchanges.groups));
+        if exchanges.none && !exchanges.groups.is_empty() {
             transforms.extend(Transform::none(TransformType::KEY_EXCHANGE));
         }
         let numbers: &[SequenceNumbers] = if child.esn {
@@ -157,8 +192,10 @@ fn child_proposals(child: &ChildConfig, spi: u32, groups: &[GroupId], none: bool
         let transform =
             |n: &SequenceNumbers| Transform::new(TransformType::SEQUENCE_NUMBERS, *n, None);
         transforms.extend(numbers.iter().map(transform));
+        transforms.extend(additional_transforms(exchanges.additional));
     }
-    numbered(list)
+    let list = list.into_iter().map(|p| (p, exchanges.additional));
+    numbered(with_plain(list))
 }
 
 /// Protocol, encryption and integrity of a protection.

@@ -29,6 +29,8 @@ pub struct ChildTransforms {
     pub suite: ChildSuite,
     /// The key exchange of its own.
     pub group: Option<GroupId>,
+    /// Additional key exchanges after it, as of an [`IkeSuite`].
+    pub additional: [Option<GroupId>; 7],
     /// Extended sequence numbers.
     pub esn: bool,
     /// The peer's SPI.
@@ -40,17 +42,11 @@ impl Choice {
     #[must_use]
     pub fn ike_suite(&self) -> Option<IkeSuite> {
         let prf = self.of_type(TransformType::PRF)?;
-        let mut additional = [None; 7];
-        for (slot, number) in additional.iter_mut().zip(6u8..) {
-            if let Some(t) = self.of_type(TransformType(number)) {
-                *slot = Some(alg::group_from_wire(wire::KeyExchangeMethod(t.id))?);
-            }
-        }
         Some(IkeSuite {
             protection: self.protection()?,
             prf: alg::prf_from_wire(wire::PrfId(prf.id))?,
             group: self.group()?,
-            additional,
+            additional: self.additional()?,
         })
     }
 
@@ -67,6 +63,7 @@ impl Choice {
         Some(ChildTransforms {
             suite,
             group: self.group(),
+            additional: self.additional()?,
             esn: numbers.id == SequenceNumbers::ESN.0,
             peer_spi: u32::from_be_bytes(spi),
         })
@@ -75,6 +72,17 @@ impl Choice {
     fn group(&self) -> Option<GroupId> {
         let t = self.of_type(TransformType::KEY_EXCHANGE)?;
         alg::group_from_wire(wire::KeyExchangeMethod(t.id))
+    }
+
+    /// `None` when one of the methods is not known here.
+    fn additional(&self) -> Option<[Option<GroupId>; 7]> {
+        let mut additional = [None; 7];
+        for (slot, number) in additional.iter_mut().zip(6u8..) {
+            if let Some(t) = self.of_type(TransformType(number)) {
+                *slot = Some(alg::group_from_wire(wire::KeyExchangeMethod(t.id))?);
+            }
+        }
+        Some(additional)
     }
 
     fn integrity(&self) -> Option<crypto_suite::IntegrityId> {

@@ -7,7 +7,8 @@ use crypto_suite::ActiveKeyExchange;
 use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
-use super::{answer_exchange, group_of, nonce};
+use super::followup::{Coming, Goal, Material, link_of};
+use super::{FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, nonce};
 use crate::action::{CloseReason, IpsecProtocol};
 use crate::alg::v2 as alg;
 use crate::children::{self, DeletedChild, Wanted};
@@ -17,11 +18,12 @@ use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::v2::ChildKeyExchange;
 use crate::v2::child::{Grant, Offered, Settled, Under, child_config, grant, install};
-use crate::v2::established::Want;
-use crate::v2::keys::Nonces;
+use crate::v2::established::{Established, Want};
+use crate::v2::keys::Fresh;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::sa_init;
+use crate::v2::series::Series;
 use crate::v2::session::{Frame, Session};
 use crate::v2::up::{Response, Stop};
 
@@ -126,34 +128,85 @@ pub(in crate::v2) fn finish(
     payloads: Result<Payloads<'_>, DropReason>,
 ) {
     let exchange = task.exchange.take();
-    let spi = payloads.as_ref().ok().and_then(peer_spi);
-    let stillborn = session.stillborn(spi.map(|(_, spi)| spi));
+    let half = payloads.as_ref().ok().and_then(peer_spi);
+    let stillborn = session.stillborn(half.map(|(_, spi)| spi));
     let agreed = match &payloads {
         _ if stillborn => Err(DropReason::Stale),
         Ok(payloads) => accept(session, ctx, frame, &task, exchange, payloads),
         Err(reason) => Err(reason.clone()),
     };
-    if agreed.is_ok() {
-        return;
-    }
-    task.offered.withdraw(ctx);
-    let (child, wanted) = (task.offered.child, task.offered.wanted);
-    let config = wanted.traffic.config;
     let error = payloads.as_ref().ok().and_then(|p| p.error());
     let error = error.map(|n| n.notify_type);
-    if error.is_none() && !stillborn {
-        // The peer holds its half of what we do not take: it need not wait for us.
-        if let Some((protocol, spi_out)) = spi {
-            let deleted = DeletedChild {
-                protocol,
-                spi_in: task.offered.spi,
-                spi_out,
-            };
-            session.tell_deleted(ctx, &deleted);
+    let done = agreed.and_then(|(settled, material, series, link)| {
+        if series.is_over() {
+            let crossed = task.crossed.as_deref();
+            comes_up(session, ctx, frame, settled, &material.fresh(), crossed).map(|()| None)
+        } else {
+            Ok(Some((settled, material, series, link)))
         }
+    });
+    match done {
+        Ok(None) => {}
+        Ok(Some((settled, material, series, link))) => {
+            let crossed = task.crossed;
+            let goal = Goal::Child(Box::new(task.offered), Box::new(settled));
+            let task = FollowUp {
+                series,
+                material,
+                link,
+                goal,
+            };
+            go_on(session, ctx, task, crossed.as_deref());
+        }
+        Err(reason) => {
+            let half = half.filter(|_| error.is_none() && !stillborn);
+            failed(session, ctx, frame, &task.offered, error, half);
+            delete_if_invalid(session, ctx, &reason);
+        }
+    }
+}
+
+/// Begins with the additional key exchanges, unless a rekey of the same child by the peer, which is
+/// over or has key exchanges to come, has the higher nonces.
+fn go_on(session: &mut Session, ctx: &mut Context<'_>, task: FollowUp, crossed: Option<&[u8]>) {
+    let Some(offered) = task.child() else { return };
+    let replaces = offered.wanted.replaces;
+    let fresh = task.material.fresh();
+    let rank = fresh.nonces.lowest();
+    let yields = |up: &mut Established| up.yields(ctx, replaces, rank);
+    let yields = replaces.is_some() && session.up_mut().is_some_and(yields);
+    if yields || crossed.is_some_and(|theirs| rank < theirs) {
+        offered.withdraw(ctx);
+        session.note_yielded(ctx);
+    } else {
+        session.follow_up(ctx, task);
+    }
+}
+
+/// No child comes of an offer. `half` is what the peer holds of it.
+pub(super) fn failed(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    offered: &Offered,
+    error: Option<NotifyType>,
+    half: Option<(IpsecProtocol, u32)>,
+) {
+    offered.withdraw(ctx);
+    let (child, wanted) = (offered.child, offered.wanted.clone());
+    let config = wanted.traffic.config;
+    // The peer holds its half of what we do not take: it need not wait for us.
+    if let Some((protocol, spi_out)) = half {
+        let deleted = DeletedChild {
+            protocol,
+            spi_in: offered.spi,
+            spi_out,
+        };
+        session.tell_deleted(ctx, &deleted);
     }
     let reason = error.map_or(CloseReason::Refused, |e| CloseReason::RefusedByPeer(e.0));
     ctx.child_failed(frame.index, config, child, reason);
+    let busy = [NotifyType::TEMPORARY_FAILURE, NotifyType::STATE_NOT_FOUND];
     match (error, wanted.replaces) {
         // RFC 7296 §2.25: the peer has no such child any more. It goes here too, and a new one
         // comes.
@@ -172,10 +225,10 @@ pub(in crate::v2) fn finish(
                 let _closing = session.want(ctx, Want::Child(again));
             }
         }
-        (Some(NotifyType::TEMPORARY_FAILURE), Some(old)) => children::retry_soon(ctx, old),
+        (Some(error), Some(old)) if busy.contains(&error) => children::retry_soon(ctx, old),
         // A rekey tries again on its own.
         (_, Some(_)) => {}
-        (Some(NotifyType::TEMPORARY_FAILURE), None) => {
+        (Some(error), None) if busy.contains(&error) => {
             ctx.effect(Effect::WantLater(frame.index));
         }
         (_, None) => ctx.effect(Effect::Unwanted(frame.index, config)),
@@ -193,6 +246,9 @@ fn peer_spi(payloads: &Payloads<'_>) -> Option<(IpsecProtocol, u32)> {
     Some((protocol, proposal.spi_u32()?))
 }
 
+/// What was agreed on, and the key exchanges that are to come.
+type Agreed = (Settled, Material, Series, Vec<u8>);
+
 fn accept(
     session: &Session,
     ctx: &mut Context<'_>,
@@ -200,41 +256,82 @@ fn accept(
     task: &ChildTask,
     exchange: Option<Box<dyn ActiveKeyExchange>>,
     payloads: &Payloads<'_>,
-) -> Result<(), DropReason> {
+) -> Result<Agreed, DropReason> {
     if payloads.sa.is_none() {
         return Err(DropReason::NoProposalChosen);
     }
     let group = exchange.as_ref().map(|e| e.group());
     let settled = task.offered.check(ctx, frame, payloads, group)?;
     let nr = nonce(session, payloads)?;
-    let g_ir = match (exchange, settled.transforms.group) {
+    let mut sk = Vec::new();
+    match (exchange, settled.transforms.group) {
         (Some(exchange), Some(chosen)) if exchange.group() == chosen => {
             let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
             if alg::group_from_wire(ke.method) != Some(chosen) {
                 return Err(DropReason::NotOffered);
             }
             let secret = exchange.finish(ke.data);
-            Some(secret.map_err(|_| DropReason::BadKeyExchange)?)
+            sk.push(secret.map_err(|_| DropReason::BadKeyExchange)?);
         }
-        (None, None) => None,
+        (None, None) => {}
         _ => return Err(DropReason::NotOffered),
+    }
+    let material = Material {
+        ni: task.ni.clone(),
+        nr: nr.to_vec(),
+        sk,
     };
-    let nonces = Nonces {
-        initiator: &task.ni,
-        responder: nr,
+    let series = Series::new(&settled.transforms.additional);
+    let link = if series.is_over() {
+        Vec::new()
+    } else {
+        link_of(payloads)?
     };
+    Ok((settled, material, series, link))
+}
+
+/// Initiator: installs what was agreed on.
+pub(super) fn comes_up(
+    session: &Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    settled: Settled,
+    fresh: &Fresh<'_>,
+    crossed: Option<&[u8]>,
+) -> Result<(), DropReason> {
     let child = settled.child;
     under(session, frame, |under| {
-        install(ctx, under, settled, g_ir.as_ref(), &nonces, true)
+        install(ctx, under, settled, fresh, true)
     })?;
-    let theirs = task.crossed.as_deref();
-    if theirs.is_some_and(|theirs| nonces.lowest() < theirs) {
+    if crossed.is_some_and(|theirs| fresh.nonces.lowest() < theirs) {
         children::give_way(ctx, child);
     } else {
         // RFC 7296 §2.8: the responder takes packets in on it already.
         children::activate(ctx, child);
     }
     Ok(())
+}
+
+/// Responder: the same.
+pub(super) fn peer_comes_up(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    settled: Settled,
+    fresh: &Fresh<'_>,
+) -> Result<(), DropReason> {
+    let (child, spi, replaces) = (settled.child, settled.spi, settled.replaces);
+    let installed = under(session, frame, |under| {
+        install(ctx, under, settled, fresh, false)
+    });
+    if installed.is_err() {
+        ctx.world.children.release_spi(spi);
+    } else if let (Some(old), Some(up)) = (replaces, session.up_mut()) {
+        up.crossed(old, fresh.nonces.lowest());
+    } else {
+        children::activate_first(ctx, child);
+    }
+    installed
 }
 
 fn under(
@@ -281,42 +378,54 @@ pub(super) fn respond(
         }
         return Err(Stop::Ask(Box::new(question)));
     }
+    let series = Series::new(&granted.transforms.additional);
+    if !series.is_over() {
+        session.up().map_or(Ok(()), Established::may_follow)?;
+    }
     let exchange = answer_exchange(ctx, payloads, granted.transforms.group)?;
     let settled: Settled = granted.settle(ctx, rekeyed.map(|(old, _)| old))?;
-    let (child, spi) = (settled.child, settled.spi);
+    let spi = settled.spi;
     let nr = sa_init::nonce(ctx);
+    let (public, sk) = match exchange {
+        Some((method, public, secret)) => (Some((method, public)), alloc::vec![secret]),
+        None => (None, Vec::new()),
+    };
+    let material = Material {
+        ni: ni.to_vec(),
+        nr,
+        sk,
+    };
+    let nr = material.nr.clone();
+    let (material, followed) = if series.is_over() {
+        (Some((material, settled)), None)
+    } else {
+        let coming = Coming::Child(Box::new(settled));
+        (None, Some(Followed::new(ctx, series, material, coming)))
+    };
     let response = Response::build(|w| {
         granted.write_sa(w, spi)?;
         w.nonce(&nr)?;
-        if let Some((method, public, _)) = &exchange {
+        if let Some((method, public)) = &public {
             w.key_exchange(*method, public)?;
         }
-        granted.write_ts(w)
-    });
-    let nonces = Nonces {
-        initiator: ni,
-        responder: &nr,
-    };
-    let g_ir = exchange.as_ref().map(|(_, _, secret)| secret);
-    let installed = response.and_then(|response| {
-        under(session, frame, |under| {
-            install(ctx, under, settled, g_ir, &nonces, false)
-        })
-        .map(|()| response)
-    });
-    match installed {
-        Ok(response) => {
-            match (rekeyed, session.up_mut()) {
-                (Some((old, _)), Some(up)) => up.crossed(old, nonces.lowest()),
-                _ => children::activate_first(ctx, child),
-            }
-            Ok(response)
+        granted.write_ts(w)?;
+        if let Some(followed) = &followed {
+            w.notify(NotifyType::ADDITIONAL_KEY_EXCHANGE, followed.link())?;
         }
-        Err(reason) => {
-            ctx.world.children.release_spi(spi);
-            Err(reason.into())
+        Ok(())
+    });
+    let response = response.inspect_err(|_| ctx.world.children.release_spi(spi))?;
+    if let Some((material, settled)) = material {
+        peer_comes_up(session, ctx, frame, settled, &material.fresh())?;
+    }
+    if let Some(up) = session.up_mut() {
+        // RFC 7296 §2.25.2: never beside a rekey of the IKE SA, so the peer has given that up.
+        up.unfollow(ctx, Followed::is_ike);
+        if let Some(followed) = followed {
+            up.follow(ctx, followed);
         }
     }
+    Ok(response)
 }
 
 /// The child that REKEY_SA names, and its place in the configuration (RFC 7296 §2.25.1).
@@ -338,8 +447,10 @@ fn rekeyed(
     let found =
         same_spi.find(|c| session.owns(c) && protocol_id(c.suite.protocol()) == notify.protocol_id);
     let child = found.ok_or(DropReason::ChildNotFound(spi))?;
-    if !child.is_current() {
-        // RFC 7296 §2.25.1: its end is decided, told or not.
+    let replacing = session.up().is_some_and(|up| up.is_replacing(child.id));
+    if replacing || !child.is_current() {
+        // RFC 7296 §2.25.1: its end is decided, told or not. RFC 9370 §2.2.4: only the key
+        // exchanges of our rekey are left.
         return Err(DropReason::TemporaryFailure);
     }
     Ok(Some((child.id, child.config)))

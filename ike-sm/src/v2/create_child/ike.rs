@@ -4,10 +4,13 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crypto_suite::{ActiveKeyExchange, GroupId, Secret};
+use crypto_suite::{ActiveKeyExchange, GroupId};
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
-use super::{answer_exchange, group_of, nonce, wanted_group};
+use super::followup::{Coming, Goal, Material, link_of};
+use super::{
+    FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, nonce, wanted_group,
+};
 use crate::action::CloseReason;
 use crate::alg::v2 as alg;
 use crate::context::{Context, Effect};
@@ -15,15 +18,16 @@ use crate::explain::{Role, What};
 use crate::id::IkeId;
 use crate::outcome::DropReason;
 use crate::policy::v2::{
-    IkeSuite, Proposal, SpiRule, Terms, check_answer, choose, ike_rekey_offer, read_sa,
-    what_would_match, write_sa,
+    IkeSuite, Proposal, SpiRule, Terms, check_answer, choose, ike_offer, read_sa, what_would_match,
+    write_sa,
 };
 use crate::v2::crypt::Crypt;
 use crate::v2::established::Task;
-use crate::v2::keys::{Keys, Nonces, Spis};
+use crate::v2::keys::{Fresh, Keys, Spis};
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::sa_init;
+use crate::v2::series::Series;
 use crate::v2::session::{Frame, Session, Stage};
 use crate::v2::up::Response;
 
@@ -43,7 +47,7 @@ fn terms<'a>(key_exchange: Option<GroupId>) -> Terms<'a> {
         subject: "IKE SA",
         spi: SpiRule::Ike,
         key_exchange,
-        additional: false,
+        additional: true,
     }
 }
 
@@ -64,7 +68,7 @@ impl IkeTask {
             .map_err(|_| DropReason::Crypto)?;
         let spi = ctx.cookie()?;
         let ni = sa_init::nonce(ctx);
-        let offer = ike_rekey_offer(proposals, &spi);
+        let offer = ike_offer(proposals, &spi);
         let inner = Inner::build(|w| {
             w.sa(|sa| write_sa(&offer, sa))?;
             w.nonce(&ni)?;
@@ -91,49 +95,94 @@ pub(in crate::v2) fn finish(
     mut task: IkeTask,
     payloads: Result<Payloads<'_>, DropReason>,
 ) {
-    let now = ctx.now;
     let exchange = task.exchange.take();
     let agreed = match (&payloads, exchange) {
         (Ok(payloads), Some(exchange)) => accept(session, ctx, frame, &task, exchange, payloads),
         _ => Err(DropReason::WrongState),
     };
-    match agreed {
-        Ok(next) => ours_is_up(session, ctx, next),
-        Err(_) => {
-            let payloads = payloads.as_ref().ok();
-            let group = payloads.and_then(wanted_group).filter(|group| {
-                let offered = &frame.peer.v2.proposals;
-                !task.corrected && offered.iter().any(|p| p.groups.contains(group))
-            });
-            if group.is_some() && session.up().is_some_and(|up| up.rival.is_none()) {
-                // RFC 7296 §1.3: the same offer with the other group.
-                if let Ok((task, inner)) = IkeTask::start(ctx, frame, group) {
-                    let exchange = isakmp_wire::registry::ExchangeType::CREATE_CHILD_SA;
-                    let patience = frame.peer.retransmit;
-                    let id = session.request(ctx, exchange, &inner, &patience);
-                    if let (Ok(id), Some(up)) = (id, session.up_mut()) {
-                        up.tasks.insert(id, Task::Ike(Box::new(task)));
-                        return;
-                    }
-                }
-            }
-            let busy = payloads.is_some_and(|p| p.has(NotifyType::TEMPORARY_FAILURE));
-            let Some(up) = session.up_mut() else { return };
-            match up.rival.take() {
-                // RFC 7296 §2.25.2: ours came to nothing, the peer's did not.
-                Some((rival, _)) => ctx.effect(Effect::Adopt(session.id, rival)),
-                None => up.retry_rekey(now, busy),
+    let reason = match agreed {
+        Ok(Agreed::Up(next)) => return ours_is_up(session, ctx, *next),
+        Ok(Agreed::GoesOn(task)) => return go_on(session, ctx, *task),
+        Err(reason) => reason,
+    };
+    let payloads = payloads.as_ref().ok();
+    let group = payloads.and_then(wanted_group).filter(|group| {
+        let offered = &frame.peer.v2.proposals;
+        !task.corrected && offered.iter().any(|p| p.groups.contains(group))
+    });
+    if group.is_some() && session.up().is_some_and(|up| up.rival.is_none()) {
+        // RFC 7296 §1.3: the same offer with the other group.
+        if let Ok((task, inner)) = IkeTask::start(ctx, frame, group) {
+            let exchange = isakmp_wire::registry::ExchangeType::CREATE_CHILD_SA;
+            let patience = frame.peer.retransmit;
+            let id = session.request(ctx, exchange, &inner, &patience);
+            if let (Ok(id), Some(up)) = (id, session.up_mut()) {
+                up.tasks.insert(id, Task::Ike(Box::new(task)));
+                return;
             }
         }
     }
+    let error = payloads.and_then(|p| p.error()).map(|n| n.notify_type);
+    came_to_nothing(session, ctx, error);
+    delete_if_invalid(session, ctx, &reason);
+}
+
+/// What the response leads to.
+enum Agreed {
+    Up(Box<Session>),
+    /// There are additional key exchanges to make.
+    GoesOn(Box<FollowUp>),
+}
+
+/// No SA comes of our rekey.
+pub(super) fn came_to_nothing(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    error: Option<NotifyType>,
+) {
+    let (id, now) = (session.id, ctx.now);
+    let busy = matches!(
+        error,
+        Some(NotifyType::TEMPORARY_FAILURE | NotifyType::STATE_NOT_FOUND)
+    );
+    let Some(up) = session.up_mut() else { return };
+    match up.rival.take() {
+        // RFC 7296 §2.25.2: ours came to nothing, the peer's did not.
+        Some((rival, _)) => ctx.effect(Effect::Adopt(id, rival)),
+        None => up.retry_rekey(now, busy),
+    }
+}
+
+/// Begins with the additional key exchanges, unless an SA of the peer's with higher nonces is there
+/// or on its way.
+fn go_on(session: &mut Session, ctx: &mut Context<'_>, task: FollowUp) {
+    let id = session.id;
+    let fresh = task.material.fresh();
+    let rank = fresh.nonces.lowest();
+    let Some(up) = session.up_mut() else { return };
+    if up.replaced {
+        return;
+    }
+    if let Some((rival, _)) = up.rival.take_if(|(_, theirs)| rank < theirs.as_slice()) {
+        ctx.effect(Effect::Adopt(id, rival));
+    } else if !up.yields(ctx, None, rank) {
+        return session.follow_up(ctx, task);
+    }
+    session.note_yielded(ctx);
 }
 
 /// Our rekey has come through. When the peer's has too, the SA with the lowest nonce goes, and the
 /// end that made it deletes it (RFC 7296 §2.8.1).
-fn ours_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Session) {
+pub(super) fn ours_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Session) {
     let (old, new) = (session.id, next.id);
     let ours = next.up().map(|up| up.rank.clone()).unwrap_or_default();
     let Some(up) = session.up_mut() else { return };
+    if !up.replaced && up.yields(ctx, None, &ours) {
+        // RFC 9370 §2.2.4: that of the peer holds, and has key exchanges to come.
+        ctx.world.newborn.push(next);
+        ctx.effect(Effect::Born);
+        return ctx.effect(Effect::DeleteIke(new, CloseReason::Replaced));
+    }
     let (rival, closing) = (up.rival.take(), up.closing_reason());
     let late = core::mem::replace(&mut up.replaced, true);
     ctx.world.newborn.push(next);
@@ -168,7 +217,7 @@ fn accept(
     task: &IkeTask,
     exchange: Box<dyn ActiveKeyExchange>,
     payloads: &Payloads<'_>,
-) -> Result<Session, DropReason> {
+) -> Result<Agreed, DropReason> {
     let sa = required(payloads.sa, PayloadType::SA)?;
     let nr = nonce(session, payloads)?;
     let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
@@ -190,11 +239,24 @@ fn accept(
         initiator: task.spi,
         responder: peer_spi.map_err(|_| DropReason::NotOffered)?,
     };
-    let nonces = Nonces {
-        initiator: &task.ni,
-        responder: nr,
+    let material = Material {
+        ni: task.ni.clone(),
+        nr: nr.to_vec(),
+        sk: alloc::vec![g_ir],
     };
-    succeed(session, ctx, Role::Initiator, spis, suite, &nonces, &g_ir)
+    let series = Series::new(&suite.additional);
+    if !series.is_over() {
+        let task = FollowUp {
+            series,
+            material,
+            link: link_of(payloads)?,
+            goal: Goal::Ike(spis, suite),
+        };
+        return Ok(Agreed::GoesOn(Box::new(task)));
+    }
+    let fresh = material.fresh();
+    let next = succeed(session, ctx, Role::Initiator, spis, suite, &fresh)?;
+    Ok(Agreed::Up(Box::new(next)))
 }
 
 /// Answers a request of the peer.
@@ -209,10 +271,13 @@ pub(super) fn respond(
     if up.is_changing_children() || up.rival.is_some() {
         return Err(DropReason::TemporaryFailure);
     }
-    let rekeying = up.is_rekeying();
+    if up.is_rekeyed_by_series() {
+        // RFC 9370 §2.2.4: only the key exchanges of ours are left.
+        return Err(DropReason::TemporaryFailure);
+    }
     let sa = required(payloads.sa, PayloadType::SA)?;
     let ni = nonce(session, payloads)?;
-    let ours = ike_rekey_offer(&frame.peer.v2.proposals, &[]);
+    let ours = ike_offer(&frame.peer.v2.proposals, &[]);
     let terms = terms(group_of(payloads));
     let theirs = read_sa(&sa);
     let choice = choose(&ours, &theirs, &terms, &mut |what| {
@@ -235,45 +300,70 @@ pub(super) fn respond(
         responder: ctx.cookie()?,
     };
     let nr = sa_init::nonce(ctx);
-    let nonces = Nonces {
-        initiator: ni,
-        responder: &nr,
+    let material = Material {
+        ni: ni.to_vec(),
+        nr: nr.clone(),
+        sk: alloc::vec![g_ir],
     };
-    let next = succeed(session, ctx, Role::Responder, spis, suite, &nonces, &g_ir)?;
+    let series = Series::new(&suite.additional);
+    let (next, followed) = if series.is_over() {
+        let fresh = material.fresh();
+        let next = succeed(session, ctx, Role::Responder, spis, suite, &fresh)?;
+        (Some(next), None)
+    } else {
+        let coming = Coming::Ike(spis, suite);
+        (None, Some(Followed::new(ctx, series, material, coming)))
+    };
     let response = Response::build(|w| {
         w.sa(|sa| write_sa(&[choice.answer(&spis.responder)], sa))?;
         w.nonce(&nr)?;
         w.key_exchange(method, &public)?;
+        if let Some(followed) = &followed {
+            w.notify(NotifyType::ADDITIONAL_KEY_EXCHANGE, followed.link())?;
+        }
         Ok(())
     })?;
-    let (old, new) = (session.id, next.id);
-    let rank = next.up().map(|up| up.rank.clone()).unwrap_or_default();
-    ctx.world.newborn.push(next);
-    ctx.effect(Effect::Born);
-    match session.up_mut().filter(|_| rekeying) {
-        // Both at once: decided when the response to ours is here.
-        Some(up) => up.rival = Some((new, rank)),
-        None => ctx.effect(Effect::Adopt(old, new)),
+    if let Some(next) = next {
+        theirs_is_up(session, ctx, next);
+    }
+    if let Some(up) = session.up_mut() {
+        // RFC 7296 §2.25.2: nothing of the peer's is beside this, so it has given up what was.
+        up.unfollow(ctx, |_| true);
+        up.followed.extend(followed);
     }
     Ok(response)
 }
 
+/// The peer's rekey has come through.
+pub(super) fn theirs_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Session) {
+    let (old, new) = (session.id, next.id);
+    let rank = next.up().map(|up| up.rank.clone()).unwrap_or_default();
+    ctx.world.newborn.push(next);
+    ctx.effect(Effect::Born);
+    match session.up_mut().filter(|up| up.is_rekeying()) {
+        // Both at once: decided when the response to ours is here.
+        Some(up) => up.rival = Some((new, rank)),
+        None => ctx.effect(Effect::Adopt(old, new)),
+    }
+}
+
 /// The IKE SA that takes the place of this one.
-fn succeed(
+pub(super) fn succeed(
     session: &Session,
     ctx: &mut Context<'_>,
     role: Role,
     spis: Spis,
     suite: IkeSuite,
-    nonces: &Nonces<'_>,
-    g_ir: &Secret,
+    fresh: &Fresh<'_>,
 ) -> Result<Session, DropReason> {
     let (up, crypt) = session
         .up()
         .zip(session.crypt.as_ref())
         .ok_or(DropReason::WrongState)?;
     let prf = ctx.provider.prf(suite.prf).ok_or(DropReason::Crypto)?;
-    let seed = crypt.keys.rekey_skeyseed(g_ir, nonces, &[]);
+    let nonces = &fresh.nonces;
+    let g_ir = fresh.g_ir.ok_or(DropReason::WrongState)?;
+    let seed = crypt.keys.rekey_skeyseed(g_ir, nonces, fresh.additional);
     let keys = Keys::derive(prf, suite.protection, &seed, nonces, spis);
     let keys = keys.map_err(|_| DropReason::Crypto)?;
     let crypt = Crypt::new(ctx.provider, keys, role)?;

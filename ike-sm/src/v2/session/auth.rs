@@ -20,6 +20,7 @@ use crate::v2::crypt::Crypt;
 use crate::v2::established::Established;
 use crate::v2::explain;
 use crate::v2::ike_auth::{self, Progress, Proved, Round};
+use crate::v2::keys::Fresh;
 use crate::v2::protect::Inner;
 use crate::v2::sa_init::Init;
 
@@ -204,7 +205,12 @@ impl Session {
             };
             let (id, spi) = (settled.child, settled.spi);
             let initiator = self.role == Role::Initiator;
-            match install(ctx, &under, settled, None, &init.nonces(), initiator) {
+            let fresh = Fresh {
+                g_ir: None,
+                nonces: init.nonces(),
+                additional: &[],
+            };
+            match install(ctx, &under, settled, &fresh, initiator) {
                 Ok(()) => child = Some(id),
                 Err(_) => ctx.world.children.release_spi(spi),
             }

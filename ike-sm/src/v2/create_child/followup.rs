@@ -1,0 +1,446 @@
+//! Additional key exchanges of a CREATE_CHILD_SA: `HDR(IKE_FOLLOWUP_KE), SK {KEi(n),
+//! N(ADDITIONAL_KEY_EXCHANGE)} -->` and the answer to it (RFC 9370 §2.2.4).
+//!
+//! Nothing is installed before the last of them is over. Of two series for the same SA the one with
+//! the lowest nonce stops as soon as its initiator can tell, and the other end drops its half.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crypto_suite::Secret;
+use isakmp_wire::v2::{NotifyType, PayloadType};
+
+use super::{child, ike};
+use crate::action::CloseReason;
+use crate::context::Context;
+use crate::explain::{Role, What};
+use crate::id::ChildId;
+use crate::outcome::DropReason;
+use crate::policy::v2::IkeSuite;
+use crate::v2::child::{Offered, Settled};
+use crate::v2::established::{Established, Want};
+use crate::v2::keys::{Fresh, Nonces, Spis};
+use crate::v2::payloads::{Payloads, required};
+use crate::v2::protect::Inner;
+use crate::v2::series::{Public, Series};
+use crate::v2::session::{Frame, Session};
+use crate::v2::up::Response;
+
+/// Longest link of a peer that is carried back to it, octets.
+const MAX_LINK: usize = 256;
+/// How long the next request of the peer is waited for: 5 to 20 s (RFC 9370 §2.2.4).
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Series of the peer under one IKE SA.
+const MAX_FOLLOWED: usize = 4;
+/// So many STATE_NOT_FOUND without a success between them end the IKE SA.
+const MAX_LOST: u8 = 4;
+
+/// What the exchanges of a series have given so far.
+#[derive(Debug)]
+pub(crate) struct Material {
+    pub(super) ni: Vec<u8>,
+    pub(super) nr: Vec<u8>,
+    /// SK(0), SK(1) and so on.
+    pub(super) sk: Vec<Secret>,
+}
+
+impl Material {
+    pub(super) fn fresh(&self) -> Fresh<'_> {
+        let (g_ir, additional) = match self.sk.split_first() {
+            Some((first, more)) => (Some(first), more),
+            None => (None, &[][..]),
+        };
+        Fresh {
+            g_ir,
+            nonces: Nonces {
+                initiator: &self.ni,
+                responder: &self.nr,
+            },
+            additional,
+        }
+    }
+}
+
+/// A series of ours.
+#[derive(Debug)]
+pub(crate) struct FollowUp {
+    pub(super) series: Series,
+    pub(super) material: Material,
+    /// What the responder wants to see again.
+    pub(super) link: Vec<u8>,
+    pub(super) goal: Goal,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub(super) enum Goal {
+    Child(Box<Offered>, Box<Settled>),
+    Ike(Spis, IkeSuite),
+}
+
+impl FollowUp {
+    /// `KEi(n), N(ADDITIONAL_KEY_EXCHANGE)`
+    pub(in crate::v2) fn request(&mut self, ctx: &mut Context<'_>) -> Result<Inner, DropReason> {
+        let public = self.series.begin(ctx)?;
+        message(&public, Some(&self.link)).map(|response| response.inner)
+    }
+
+    /// The child that is to come; `None` for an IKE SA.
+    pub(in crate::v2) fn child(&self) -> Option<&Offered> {
+        match &self.goal {
+            Goal::Child(offered, _) => Some(offered),
+            Goal::Ike(..) => None,
+        }
+    }
+
+    /// The same from its beginning.
+    pub(in crate::v2) fn anew(&self, ctx: &mut Context<'_>) -> Want {
+        match self.child() {
+            Some(offered) => {
+                offered.withdraw(ctx);
+                Want::Child(offered.wanted.clone())
+            }
+            None => Want::RekeyIke,
+        }
+    }
+
+    /// `KEr(n)`, and the link of the next exchange.
+    fn take(&mut self, ctx: &Context<'_>, payloads: &Payloads<'_>) -> Result<(), DropReason> {
+        if let Some(error) = payloads.error() {
+            return Err(DropReason::Notified(error.notify_type.0));
+        }
+        let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
+        self.material.sk.push(self.series.finish(ctx, &ke)?);
+        if !self.series.is_over() {
+            self.link = link_of(payloads)?;
+        }
+        Ok(())
+    }
+}
+
+/// The link of the next exchange.
+pub(super) fn link_of(payloads: &Payloads<'_>) -> Result<Vec<u8>, DropReason> {
+    let notify = payloads.notify(NotifyType::ADDITIONAL_KEY_EXCHANGE);
+    let link = required(notify, PayloadType::NOTIFY)?.data;
+    if link.len() > MAX_LINK {
+        return Err(DropReason::BadPayload(PayloadType::NOTIFY.into()));
+    }
+    Ok(link.to_vec())
+}
+
+fn message(public: &Public, link: Option<&[u8]>) -> Result<Response, DropReason> {
+    Response::build(|w| {
+        public.write(w)?;
+        if let Some(link) = link {
+            w.notify(NotifyType::ADDITIONAL_KEY_EXCHANGE, link)?;
+        }
+        Ok(())
+    })
+}
+
+/// Whether the child that a series replaces is gone, or about to be: then nothing replaces it.
+fn is_pointless(ctx: &Context<'_>, replaces: Option<ChildId>) -> bool {
+    let stands = |old| ctx.world.children.get(old).is_some_and(|c| !c.told);
+    replaces.is_some_and(|old| !stands(old))
+}
+
+/// Takes in the response to a request of ours.
+pub(in crate::v2) fn finish(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    mut task: FollowUp,
+    payloads: Result<Payloads<'_>, DropReason>,
+) {
+    let taken = payloads.and_then(|payloads| task.take(ctx, &payloads));
+    let over = task.series.is_over();
+    let replaces = task.child().and_then(|offered| offered.wanted.replaces);
+    let done = match taken {
+        Ok(()) if is_pointless(ctx, replaces) => Err(DropReason::NoSuchObject),
+        Ok(()) if !over => return session.follow_up(ctx, task),
+        Ok(()) => complete(session, ctx, frame, &task),
+        Err(reason) => Err(reason),
+    };
+    match done {
+        Ok(()) => {
+            if let Some(up) = session.up_mut() {
+                up.states_lost = 0;
+            }
+        }
+        Err(reason) => failed(session, ctx, frame, task, &reason),
+    }
+}
+
+fn complete(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    task: &FollowUp,
+) -> Result<(), DropReason> {
+    let fresh = task.material.fresh();
+    match &task.goal {
+        Goal::Child(_, settled) => {
+            if session.stillborn(Some(settled.transforms.peer_spi)) {
+                return Err(DropReason::Stale);
+            }
+            // Of a rekey of the peer that has crossed ours was known before the series began.
+            child::comes_up(session, ctx, frame, (**settled).clone(), &fresh, None)
+        }
+        Goal::Ike(spis, suite) => {
+            let next = ike::succeed(session, ctx, Role::Initiator, *spis, *suite, &fresh)?;
+            ike::ours_is_up(session, ctx, next);
+            Ok(())
+        }
+    }
+}
+
+/// The whole series has failed.
+fn failed(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    task: FollowUp,
+    reason: &DropReason,
+) {
+    let error = match reason {
+        DropReason::Notified(error) => Some(NotifyType(*error)),
+        _ => None,
+    };
+    let over = task.series.is_over();
+    match task.goal {
+        Goal::Child(offered, settled) => {
+            let transforms = &settled.transforms;
+            let half = (transforms.suite.protocol(), transforms.peer_spi);
+            let half = Some(half).filter(|_| over && error.is_none());
+            child::failed(session, ctx, frame, &offered, error, half);
+        }
+        Goal::Ike(..) => ike::came_to_nothing(session, ctx, error),
+    }
+    super::delete_if_invalid(session, ctx, reason);
+    if error != Some(NotifyType::STATE_NOT_FOUND) {
+        return;
+    }
+    let Some(up) = session.up_mut() else { return };
+    up.states_lost = up.states_lost.saturating_add(1);
+    if up.states_lost >= MAX_LOST {
+        // RFC 9370 §2.2.4: a fatal error.
+        let reason = CloseReason::RefusedByPeer(NotifyType::STATE_NOT_FOUND.0);
+        session.close(ctx, reason, true);
+    }
+}
+
+/// A series of the peer, between two of its requests.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    link: [u8; 16],
+    /// When it is forgotten.
+    until: Duration,
+    series: Series,
+    material: Material,
+    goal: Coming,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub(super) enum Coming {
+    Child(Box<Settled>),
+    Ike(Spis, IkeSuite),
+}
+
+impl Followed {
+    /// Begins with the CREATE_CHILD_SA.
+    pub(super) fn new(
+        ctx: &mut Context<'_>,
+        series: Series,
+        material: Material,
+        goal: Coming,
+    ) -> Self {
+        Self {
+            link: ctx.random(),
+            until: ctx.now.saturating_add(PATIENCE),
+            series,
+            material,
+            goal,
+        }
+    }
+
+    /// What the next request has to bring.
+    pub(super) const fn link(&self) -> &[u8; 16] {
+        &self.link
+    }
+
+    pub(in crate::v2) const fn is_ike(&self) -> bool {
+        matches!(self.goal, Coming::Ike(..))
+    }
+
+    fn replaces(&self) -> Option<ChildId> {
+        match &self.goal {
+            Coming::Child(settled) => settled.replaces,
+            Coming::Ike(..) => None,
+        }
+    }
+
+    /// Whether both would come in the place of one SA.
+    fn rivals(&self, other: &Self) -> bool {
+        let replaces = self.replaces();
+        self.is_ike() && other.is_ike() || replaces.is_some() && replaces == other.replaces()
+    }
+
+    /// Gives back what it has taken.
+    fn withdraw(self, ctx: &mut Context<'_>) {
+        if let Coming::Child(settled) = self.goal {
+            ctx.world.children.release_spi(settled.spi);
+        }
+    }
+}
+
+impl Established {
+    /// Whether another series of the peer is taken in.
+    pub(super) fn may_follow(&self) -> Result<(), DropReason> {
+        if self.followed.len() < MAX_FOLLOWED {
+            Ok(())
+        } else {
+            Err(DropReason::TemporaryFailure)
+        }
+    }
+
+    /// A series of the peer begins. One of its own for the same SA has come to nothing there.
+    pub(super) fn follow(&mut self, ctx: &mut Context<'_>, followed: Followed) {
+        self.unfollow(ctx, |other| followed.rivals(other));
+        self.followed.push(followed);
+    }
+
+    /// Gives up series of the peer.
+    pub(in crate::v2) fn unfollow(
+        &mut self,
+        ctx: &mut Context<'_>,
+        given_up: impl Fn(&Followed) -> bool,
+    ) {
+        for followed in self.followed.extract_if(.., |f| given_up(f)) {
+            followed.withdraw(ctx);
+        }
+        if self.followed.is_empty() {
+            self.followed = Vec::new();
+        }
+    }
+
+    /// When the first series of the peer is forgotten.
+    pub(in crate::v2) fn followed_until(&self) -> Option<Duration> {
+        self.followed.iter().map(|f| f.until).min()
+    }
+
+    /// Forgets what the peer has not gone on with; whether there was any.
+    pub(in crate::v2) fn forget_followed(&mut self, ctx: &mut Context<'_>) -> bool {
+        let now = ctx.now;
+        let due = self.followed_until().is_some_and(|until| until <= now);
+        if due {
+            self.unfollow(ctx, |followed| followed.until <= now);
+        }
+        due
+    }
+
+    /// Of two series at once, ours with this rank and one of the peer's: whether ours is to stop
+    /// (RFC 9370 §2.2.4). If not, the peer's is.
+    pub(super) fn yields(
+        &mut self,
+        ctx: &mut Context<'_>,
+        replaces: Option<ChildId>,
+        rank: &[u8],
+    ) -> bool {
+        let rival = |f: &Followed| match replaces {
+            Some(_) => f.replaces() == replaces,
+            None => f.is_ike(),
+        };
+        let mut rivals = self.followed.iter().filter(|f| rival(f));
+        if rivals.any(|f| rank < f.material.fresh().nonces.lowest()) {
+            return true;
+        }
+        self.unfollow(ctx, rival);
+        false
+    }
+
+    /// The series of ours.
+    pub(in crate::v2) fn follow_ups(&self) -> impl Iterator<Item = &FollowUp> + '_ {
+        let tasks = self.tasks.values().filter_map(|task| task.follow_up());
+        let queue = self.queue.iter().filter_map(|want| match want {
+            Want::FollowUp(task) => Some(&**task),
+            _ => None,
+        });
+        tasks.chain(queue)
+    }
+
+    /// Whether one of ours is about to replace this child.
+    pub(super) fn is_replacing(&self, old: ChildId) -> bool {
+        let children = self.follow_ups().filter_map(FollowUp::child);
+        children.into_iter().any(|o| o.wanted.replaces == Some(old))
+    }
+}
+
+/// Answers a request of the peer.
+pub(in crate::v2) fn respond(
+    session: &mut Session,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    payloads: &Payloads<'_>,
+) -> Result<Response, DropReason> {
+    let up = session.up_mut().ok_or(DropReason::WrongState)?;
+    if up.is_closing() || up.replaced {
+        return Err(DropReason::TemporaryFailure);
+    }
+    let link = payloads.notify(NotifyType::ADDITIONAL_KEY_EXCHANGE);
+    let link = link.map(|notify| notify.data);
+    let place = up.followed.iter().position(|f| link == Some(&f.link[..]));
+    let place = place.ok_or(DropReason::StateNotFound)?;
+    let followed = up.followed.get_mut(place);
+    let followed = followed.ok_or(DropReason::StateNotFound)?;
+    let replaces = followed.replaces();
+    if is_pointless(ctx, replaces) {
+        up.unfollow(ctx, |f| f.replaces() == replaces);
+        return Err(DropReason::StateNotFound);
+    }
+    let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
+    let (public, secret) = followed.series.respond(ctx, &ke)?;
+    followed.material.sk.push(secret);
+    if !followed.series.is_over() {
+        followed.link = ctx.random();
+        followed.until = ctx.now.saturating_add(PATIENCE);
+        return message(&public, Some(&followed.link));
+    }
+    let response = message(&public, None)?;
+    let Followed { goal, material, .. } = up.followed.remove(place);
+    let fresh = material.fresh();
+    match goal {
+        Coming::Child(settled) => child::peer_comes_up(session, ctx, frame, *settled, &fresh)?,
+        Coming::Ike(spis, suite) => {
+            let next = ike::succeed(session, ctx, Role::Responder, spis, suite, &fresh)?;
+            ike::theirs_is_up(session, ctx, next);
+        }
+    }
+    Ok(response)
+}
+
+impl Session {
+    /// Goes on with a series of ours, before all else.
+    pub(super) fn follow_up(&mut self, ctx: &mut Context<'_>, task: FollowUp) {
+        let index = self.peer;
+        let Some(up) = self.up_mut() else { return };
+        let want = Want::FollowUp(Box::new(task));
+        if up.is_closing() {
+            return want.give_up(ctx, index, CloseReason::Requested);
+        }
+        up.queue.push_front(want);
+    }
+
+    /// The peer's series for the same SA is the one that goes on.
+    pub(super) fn note_yielded(&self, ctx: &mut Context<'_>) {
+        ctx.note(
+            Some(self.id),
+            What::ExchangeEnded {
+                message_id: self.window.next_id().saturating_sub(1),
+                error: false,
+                reason: "the rekey of the peer goes on, with the higher nonces",
+            },
+        );
+    }
+}

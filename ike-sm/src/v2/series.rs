@@ -1,0 +1,110 @@
+//! Additional key exchanges one after another, in the order that was negotiated (RFC 9370 §2.2.1):
+//! those of IKE_INTERMEDIATE and those of IKE_FOLLOWUP_KE.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crypto_suite::{ActiveKeyExchange, GroupId, KeyExchange as Method, Secret};
+use isakmp_wire::BuildError;
+use isakmp_wire::v2::{KeyExchange, KeyExchangeMethod, Writer};
+
+use crate::alg::v2 as alg;
+use crate::context::Context;
+use crate::outcome::DropReason;
+
+/// Key exchanges that are still to come. A message that is refused leaves them as they are.
+#[derive(Debug, Default)]
+pub(crate) struct Series {
+    left: VecDeque<GroupId>,
+    /// Ours, while its request is out.
+    exchange: Option<Box<dyn ActiveKeyExchange>>,
+}
+
+/// What a KE payload holds.
+#[derive(Debug)]
+pub(crate) struct Public {
+    method: KeyExchangeMethod,
+    value: Vec<u8>,
+}
+
+impl Public {
+    fn new(id: GroupId, value: &[u8]) -> Result<Self, DropReason> {
+        let method = alg::group_to_wire(id).ok_or(DropReason::Crypto)?;
+        let value = value.to_vec();
+        Ok(Self { method, value })
+    }
+
+    /// `KE`
+    pub(crate) fn write(&self, w: &mut Writer<'_>) -> Result<(), BuildError> {
+        w.key_exchange(self.method, &self.value).map(drop)
+    }
+}
+
+fn method(ctx: &Context<'_>, id: GroupId) -> Result<&'static dyn Method, DropReason> {
+    ctx.provider.group(id).ok_or(DropReason::Crypto)
+}
+
+impl Series {
+    /// Those that were agreed on, in their order.
+    pub(crate) fn new(agreed: &[Option<GroupId>]) -> Self {
+        Self {
+            left: agreed.iter().flatten().copied().collect(),
+            exchange: None,
+        }
+    }
+
+    /// Whether there is none left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Initiator: begins the next one, with `KEi(n)`.
+    pub(crate) fn begin(&mut self, ctx: &mut Context<'_>) -> Result<Public, DropReason> {
+        let id = *self.left.front().ok_or(DropReason::WrongState)?;
+        let exchange = method(ctx, id)?.start(ctx.rng);
+        let exchange = exchange.map_err(|_| DropReason::Crypto)?;
+        let public = Public::new(id, exchange.public())?;
+        self.exchange = Some(exchange);
+        Ok(public)
+    }
+
+    /// Initiator: takes `KEr(n)` in and gives SK(n).
+    pub(crate) fn finish(
+        &mut self,
+        ctx: &Context<'_>,
+        ke: &KeyExchange<'_>,
+    ) -> Result<Secret, DropReason> {
+        let id = self.expected(ke)?;
+        let check = method(ctx, id)?.check_responder(ke.data);
+        check.map_err(|_| DropReason::BadKeyExchange)?;
+        let exchange = self.exchange.take().ok_or(DropReason::WrongState)?;
+        let secret = exchange.finish(ke.data);
+        let secret = secret.map_err(|_| DropReason::BadKeyExchange)?;
+        self.left.pop_front();
+        Ok(secret)
+    }
+
+    /// Responder: answers `KEi(n)` with `KEr(n)`, and gives SK(n).
+    pub(crate) fn respond(
+        &mut self,
+        ctx: &mut Context<'_>,
+        ke: &KeyExchange<'_>,
+    ) -> Result<(Public, Secret), DropReason> {
+        let id = self.expected(ke)?;
+        let answer = method(ctx, id)?.respond(ctx.rng, ke.data);
+        let (public, secret) = answer.map_err(|_| DropReason::BadKeyExchange)?;
+        let public = Public::new(id, &public)?;
+        self.left.pop_front();
+        Ok((public, secret))
+    }
+
+    /// RFC 9370 §2.2.2, §2.2.4: the method field matches the n-th that was negotiated.
+    fn expected(&self, ke: &KeyExchange<'_>) -> Result<GroupId, DropReason> {
+        let next = *self.left.front().ok_or(DropReason::WrongState)?;
+        if alg::group_to_wire(next) != Some(ke.method) {
+            return Err(DropReason::WrongGroup(next));
+        }
+        Ok(next)
+    }
+}
