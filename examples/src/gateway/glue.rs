@@ -206,6 +206,7 @@ fn child(config: &Config, p: &config::Peer, t: &Tunnel) -> Result<ChildConfig, U
         config::Pfs::Accept => Pfs::AcceptIfOffered,
         config::Pfs::Group(g) => Pfs::Required(group(g)?),
     };
+    child.additional = ikev2::additional_of_children(config, p)?;
     child.lifetime = Lifetime {
         time: t.lifetime.0,
         kilobytes: t.lifetime_kilobytes,

@@ -23,7 +23,7 @@ pub struct Ikev2Policy {
     pub prf: Several<Hash>,
     /// Groups of the key exchange. The first one is tried first.
     pub group: Spanned<Several<Group>>,
-    /// Key exchanges besides (RFC 9370), in order.
+    /// Key exchanges besides (RFC 9370), in order. Children with PFS have them too where the peer does.
     #[serde(default)]
     pub additional: Several<Group>,
     /// The SA may come up without the additional ones.

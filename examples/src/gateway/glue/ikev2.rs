@@ -38,6 +38,32 @@ pub(super) fn options(config: &Config, peer: &config::Peer) -> Result<V2Options,
     Ok(options)
 }
 
+/// The key exchanges besides PFS of the children of `peer`: those of its IKE SAs, for peers that have them in children too.
+///
+/// # Errors
+/// A group is not to be had.
+pub(super) fn additional_of_children(
+    config: &Config,
+    peer: &config::Peer,
+) -> Result<Vec<AdditionalKeyExchange>, Unsupported> {
+    let mut policies = config.ikev2_policies(peer);
+    let policy = policies.find(|p| !p.additional.0.is_empty());
+    policy.map_or(Ok(Vec::new()), |p| additional(p, true))
+}
+
+fn additional(
+    p: &config::Ikev2Policy,
+    optional: bool,
+) -> Result<Vec<AdditionalKeyExchange>, Unsupported> {
+    let one = |g: &config::Group| {
+        Ok(AdditionalKeyExchange {
+            methods: vec![group(*g)?],
+            optional,
+        })
+    };
+    p.additional.0.iter().map(one).collect()
+}
+
 fn proposal(p: &config::Ikev2Policy) -> Result<IkeProposal, Unsupported> {
     let prf = match (&p.prf.0, &p.integrity.0) {
         (prf, integrity) if prf.is_empty() && integrity.is_empty() => &vec![Hash::Sha256],
@@ -45,12 +71,6 @@ fn proposal(p: &config::Ikev2Policy) -> Result<IkeProposal, Unsupported> {
         (prf, _) => prf,
     };
     let groups = p.group.get_ref().0.iter().map(|g| group(*g));
-    let additional = p.additional.0.iter().map(|g| {
-        Ok(AdditionalKeyExchange {
-            methods: vec![group(*g)?],
-            optional: p.additional_optional,
-        })
-    });
     Ok(IkeProposal {
         encryption: p
             .encryption
@@ -62,7 +82,7 @@ fn proposal(p: &config::Ikev2Policy) -> Result<IkeProposal, Unsupported> {
         integrity: p.integrity.0.iter().map(|h| integrity(*h)).collect(),
         prf: prf.iter().map(|h| pseudo_random(*h)).collect(),
         groups: groups.collect::<Result<_, _>>()?,
-        additional: additional.collect::<Result<_, Unsupported>>()?,
+        additional: additional(p, p.additional_optional)?,
     })
 }
 
