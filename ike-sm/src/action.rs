@@ -494,6 +494,8 @@ pub enum CloseReason {
     ParentClosed,
     /// Evicted to keep within a bound.
     Evicted,
+    /// The peer has gone, or was sent, to another gateway (RFC 5685).
+    Redirected,
     /// The peer did not prove who it is, or is not who it must be.
     AuthenticationFailed,
     /// The random source failed, or the provider lacks something it listed.

@@ -4,6 +4,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub(crate) struct World {
     pub(crate) standing: Standings,
     /// IKE SAs that rekeys have brought forth in this call.
     pub(crate) newborn: Vec<v2::Session>,
+    /// Redirects of IKEv2 that were followed.
+    pub(crate) redirects: v2::redirect::Redirects,
     /// What one session's progress means to the others; worked off before the call returns.
     pub(crate) effects: VecDeque<Effect>,
     /// Objects whose deadline may have changed in this call.
@@ -101,6 +104,10 @@ pub(crate) enum Effect {
     Unwanted(usize, usize),
     /// What is wanted of a peer is tried again later.
     WantLater(usize),
+    /// The peer of this SA sends us to another gateway.
+    Redirected(IkeId, IpAddr),
+    /// A responder has authenticated its peer and sent it to another gateway.
+    Passing(IkeId),
 }
 
 /// Which questions are open, and who waits for the answer.

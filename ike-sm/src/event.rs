@@ -192,6 +192,14 @@ pub enum Command {
         /// Our new address, and the port that is bound there.
         local: SocketAddr,
     },
+    /// Send the peer of an IKE SA of IKEv2 to another gateway (RFC 5685). Possible for the end that
+    /// did not start the SA, with a peer that follows.
+    RedirectIke {
+        /// Which.
+        ike: IkeId,
+        /// The other gateway.
+        to: IpAddr,
+    },
     /// This member of a cluster has taken over an IKE SA of IKEv2 whose counters may have gone on
     /// at the member before it. Once per takeover (RFC 6311 §7); possible with a peer that has
     /// agreed to it in IKE_AUTH.

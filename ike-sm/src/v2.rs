@@ -26,6 +26,7 @@ mod nat;
 mod payloads;
 pub mod proof;
 pub mod protect;
+pub(crate) mod redirect;
 mod sa_init;
 mod series;
 mod session;

@@ -9,6 +9,6 @@ pub use addresses::{AddressOptions, AddressRequest, Assign, Assignment, Wanted};
 pub use credential::{
     AuthOptions, Credential, EapMethod, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth, SendCertificate,
 };
-pub use options::V2Options;
+pub use options::{RedirectWhen, V2Options};
 pub(in crate::config) use proposal::additional;
 pub use proposal::{AdditionalKeyExchange, Encryption, IkeProposal};

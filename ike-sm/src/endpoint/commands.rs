@@ -52,6 +52,9 @@ impl Call<'_> {
             Command::MoveIke { ike, local } => {
                 self.of_v2(ike, |session, ctx| session.roam(ctx, local))
             }
+            Command::RedirectIke { ike, to } => {
+                self.of_v2(ike, |session, ctx| session.send_away(ctx, to))
+            }
             Command::SynchronizeIke { ike, takeover } => {
                 self.of_v2(ike, |session, ctx| session.synchronize(ctx, takeover))
             }
@@ -174,14 +177,16 @@ impl Call<'_> {
             self.start_wanted(index, ike);
             return Ok(());
         }
-        self.start_phase1(index, None)
+        self.start_phase1(index, None, None)
     }
 
-    /// Starts a phase 1 with a peer, or instead of an SA of it. One at a time.
+    /// Starts a phase 1 with a peer, or instead of an SA of it, there or where its gateway has sent
+    /// us. One at a time.
     pub(super) fn start_phase1(
         &mut self,
         index: usize,
         replaces: Option<IkeId>,
+        to: Option<IpAddr>,
     ) -> Result<(), DropReason> {
         let endpoint = &*self.endpoint;
         let (Some(state), Some(peer)) =
@@ -204,10 +209,15 @@ impl Call<'_> {
         let old = replaces
             .and_then(|ike| endpoint.sessions.get(&ike))
             .map(|s| s.head().path);
-        let path = match old {
+        let from = old.filter(|_| to.is_some()).map(|path| path.remote.ip());
+        let path = match (old, to) {
+            (Some(path), Some(to)) => Path::plain(
+                SocketAddr::new(path.local.ip(), endpoint.config.ports.ike),
+                SocketAddr::new(to, peer.ports.ike),
+            ),
             // RFC 3947 §4: a rekey starts where the SA runs, on port 4500 too.
-            Some(path) => path,
-            None => {
+            (Some(path), None) => path,
+            (None, _) => {
                 let address = state.address(peer).ok_or(DropReason::UnknownPeer)?;
                 let any: IpAddr = match address {
                     IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -230,7 +240,7 @@ impl Call<'_> {
             IkeVersion::V2 => {
                 let first = self.first_wanted(index);
                 let ctx = &mut self.context();
-                let session = v2::Session::initiate(ctx, id, index, path, replaces, first)?;
+                let session = v2::Session::initiate(ctx, id, index, path, (replaces, from), first)?;
                 Session::V2(Box::new(session))
             }
         };

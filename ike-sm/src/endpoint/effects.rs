@@ -54,6 +54,8 @@ impl Call<'_> {
                 }
                 Effect::Unwanted(index, config) => self.no_longer_wanted(index, config),
                 Effect::WantLater(index) => self.want_later(index),
+                Effect::Redirected(ike, to) => self.redirected(ike, to),
+                Effect::Passing(ike) => self.endpoint.half_open.authenticated(ike),
             }
         }
     }
@@ -188,6 +190,9 @@ impl Call<'_> {
         }
         if version == IkeVersion::V1 {
             self.adopt(index, &new.remote_id, winner);
+        } else if let Some(old) = asked_to_replace.filter(|_| winner == ike) {
+            // Another gateway may have another identity.
+            self.retire_ike(old, true);
         }
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.answered();
@@ -476,7 +481,7 @@ impl Call<'_> {
             self.with(ike, |session, ctx| session.v2_mut().map(|s| s.rekey(ctx)));
             return;
         }
-        let _started = self.start_phase1(index, Some(ike));
+        let _started = self.start_phase1(index, Some(ike), None);
     }
 
     /// A child carries traffic: whatever else of ours would only double it is given up.
@@ -544,7 +549,7 @@ impl Call<'_> {
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.wanted.insert(config);
         }
-        let _started = self.start_phase1(index, None);
+        let _started = self.start_phase1(index, None, None);
     }
 
     fn delete_child(&mut self, id: ChildId, reason: CloseReason) {

@@ -268,6 +268,7 @@ pub(crate) fn close(reason: CloseReason) -> &'static str {
         CloseReason::Refused => "refused on our side",
         CloseReason::RefusedByPeer(_) => "refused by the peer",
         CloseReason::ParentClosed => "its IKE SA has ended",
+        CloseReason::Redirected => "redirected to another gateway",
         CloseReason::Evicted => "a bound was reached",
         CloseReason::AuthenticationFailed => "authentication has failed",
         CloseReason::Crypto => "cryptographic failure",

@@ -455,6 +455,7 @@ impl Session {
                 Task::Liveness => Want::Liveness,
                 Task::Update(_) => Want::Update,
                 Task::Skip(delta) => Want::Skip(delta),
+                Task::Redirect(to) => Want::Redirect(to),
             });
         }
     }

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crypto_suite::Digest;
@@ -57,6 +58,8 @@ pub(crate) struct Established {
     pub(super) synced: Option<Box<(Digest, Datagrams)>>,
     /// We are the end that decides where a MOBIKE SA runs: the original initiator.
     pub(super) mover: bool,
+    /// The peer goes where we send it (RFC 5685).
+    pub(super) peer_follows: bool,
     /// How the peer saw our address and port last (NAT_DETECTION_DESTINATION_IP).
     pub(super) seen_as: Option<Vec<u8>>,
     /// The message ID of the peer's newest UPDATE_SA_ADDRESSES.
@@ -113,6 +116,8 @@ pub(crate) enum Want {
     Update,
     /// The peer is to skip sequence numbers (RFC 6311).
     Skip(Delta),
+    /// The peer is to go to another gateway (RFC 5685).
+    Redirect(IpAddr),
 }
 
 /// An exchange of ours that waits for its response.
@@ -127,6 +132,7 @@ pub(crate) enum Task {
     /// With our COOKIE2.
     Update(Vec<u8>),
     Skip(Delta),
+    Redirect(IpAddr),
 }
 
 impl Task {
@@ -171,6 +177,7 @@ impl Established {
         this.fragmentation = init.peer.fragmentation;
         this.mobike = proved.mobike;
         this.counters = proved.counters;
+        this.peer_follows = init.peer.redirect;
         this.mover = frame.role == Role::Initiator;
         this.assigned.clone_from(&proved.granted);
         this.rank = init.rank();
@@ -207,6 +214,9 @@ impl Established {
         next.fragmentation = self.fragmentation;
         next.mobike = self.mobike;
         next.counters = self.counters;
+        next.peer_follows = self.peer_follows;
+        // Whoever was sent away is so under new keys too.
+        next.drain_at = self.drain_at.filter(|_| !self.replaced);
         next.mover = self.mover;
         next.assigned.clone_from(&self.assigned);
         next.rank = rank;
@@ -238,6 +248,7 @@ impl Established {
             syncing: None,
             synced: None,
             mover: false,
+            peer_follows: false,
             seen_as: None,
             moved_by: None,
             assigned: None,
@@ -363,6 +374,13 @@ impl Established {
             self.rekey_at = None;
             self.reauthenticate_at = None;
             self.drain_at = Some(now.saturating_add(if ours { DRAIN } else { DRAIN_PASSIVE }));
+        }
+    }
+
+    /// It is over at this time, unless the peer deletes it before.
+    pub(super) fn leave_at(&mut self, at: Duration) {
+        if !self.replaced {
+            self.drain_at = Some(at);
         }
     }
 

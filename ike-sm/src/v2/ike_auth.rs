@@ -26,6 +26,7 @@ use super::error::told;
 use super::payloads::Payloads;
 use super::proof::ProofError;
 use super::protect::Inner;
+use super::redirect::Redirected;
 use super::sa_init::Init;
 use super::session::Frame;
 use crate::action::{CloseReason, Question};
@@ -74,6 +75,8 @@ pub(crate) struct Proved {
     pub(crate) mobike: bool,
     /// What both ends synchronise after a takeover (RFC 6311).
     pub(crate) counters: Counters,
+    /// The initiator goes to another gateway (RFC 5685 §6).
+    pub(crate) redirect: Option<Redirected>,
 }
 
 impl Proved {
@@ -96,6 +99,7 @@ impl Proved {
                 .map(|seconds| Duration::from_secs(seconds.into())),
             mobike: frame.peer.v2.mobike && payloads.has(NotifyType::MOBIKE_SUPPORTED),
             counters: Counters::agreed(frame.peer, payloads),
+            redirect: None,
         }
     }
 }

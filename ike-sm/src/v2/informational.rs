@@ -65,6 +65,7 @@ pub(super) fn respond(
         let spis = named.flat_map(isakmp_wire::v2::Delete::spis);
         *ours = remove_deleted(ctx, session, spis, *protocol);
     }
+    session.redirected(ctx, frame, payloads);
     if payloads.has(NotifyType::UPDATE_SA_ADDRESSES) {
         session.updated(ctx, frame, message_id, payloads)?;
     }

@@ -106,7 +106,9 @@ impl Abilities {
             fragmentation: payloads.has(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED),
             childless: payloads.has(NotifyType::CHILDLESS_IKEV2_SUPPORTED),
             intermediate: payloads.has(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED),
-            redirect: payloads.has(NotifyType::REDIRECT_SUPPORTED),
+            // RFC 5685 §3: who comes from another gateway follows to a third.
+            redirect: payloads.has(NotifyType::REDIRECT_SUPPORTED)
+                || payloads.has(NotifyType::REDIRECTED_FROM),
             ppk: payloads.has(NotifyType::USE_PPK),
             asked: Asked::read(&payloads.certificate_requests),
             hashes,

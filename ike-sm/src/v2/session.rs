@@ -4,7 +4,7 @@
 mod auth;
 
 use alloc::boxed::Box;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crypto_suite::Digest;
@@ -83,13 +83,14 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Session {
-    /// Starts an IKE SA with this peer, and `first` as its first child.
+    /// Starts an IKE SA with this peer, and `first` as its first child; instead of another one, and
+    /// after a redirect from another gateway, if so.
     pub(crate) fn initiate(
         ctx: &mut Context<'_>,
         id: IkeId,
         peer: usize,
         path: Path,
-        replaces: Option<IkeId>,
+        (replaces, redirected_from): (Option<IkeId>, Option<IpAddr>),
         first: Option<Wanted>,
     ) -> Result<Self, DropReason> {
         let spis = Spis {
@@ -99,7 +100,7 @@ impl Session {
         let mut session = Self::new(ctx, id, peer, Role::Initiator, path, spis);
         session.replaces = replaces;
         let frame = session.frame(ctx)?;
-        let (task, request) = sa_init::Initiator::start(ctx, &frame)?;
+        let (task, request) = sa_init::Initiator::start(ctx, &frame, redirected_from)?;
         session.transition(ctx, Input::InitSa, IkeState::Idle, IkeState::WaitInit);
         session.stage = Stage::Init(Box::new(task), first);
         explain::sent_clear(ctx, &frame, Step::SaInitI, IkeState::WaitInit, &request);

@@ -14,7 +14,7 @@ use super::established::{LifetimeDue, Task, Want};
 use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Session, Stage};
-use super::{explain, informational, mobike};
+use super::{explain, informational, mobike, redirect};
 use crate::action::{Action, CloseReason, Question};
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::context::{Context, Effect};
@@ -236,6 +236,7 @@ impl Session {
                 }
             }
             Task::Skip(_) => {}
+            Task::Redirect(_) => self.sent_away(ctx),
             Task::Update(cookie) => {
                 if let Ok(payloads) = &payloads {
                     self.update_answered(ctx, &frame, &cookie, payloads);
@@ -348,6 +349,7 @@ impl Session {
                 informational::delete_ike().map(|inner| (Task::DeleteIke(reason), inner))
             }
             Want::Update => mobike::update(ctx, &frame),
+            Want::Redirect(to) => redirect::request(to).map(|inner| (Task::Redirect(to), inner)),
             Want::Skip(delta) => delta.request().map(|inner| (Task::Skip(delta), inner)),
             Want::Liveness => {
                 if let Some(up) = self.up() {
@@ -467,7 +469,15 @@ impl Session {
                 }
                 self.close(ctx, CloseReason::Expired, true);
             }
-            Some(LifetimeDue::Drained) => self.close(ctx, CloseReason::Replaced, true),
+            Some(LifetimeDue::Drained) => {
+                let replaced = self.up().is_some_and(|up| up.replaced);
+                let reason = if replaced {
+                    CloseReason::Replaced
+                } else {
+                    CloseReason::Redirected
+                };
+                self.close(ctx, reason, true);
+            }
         }
     }
 
@@ -587,7 +597,7 @@ impl Session {
         let moves = |want: &Want| {
             matches!(
                 want,
-                Want::Child(_) | Want::Delete(_) | Want::Update | Want::Skip(_)
+                Want::Child(_) | Want::Delete(_) | Want::Update | Want::Skip(_) | Want::Redirect(_)
             )
         };
         let mut moved = Vec::new();

@@ -3,8 +3,8 @@
 use crypto_suite::{DEFAULT, EcdsaCurve, EcdsaForm, HashId, SignatureId, SigningKey};
 use hex_literal::hex;
 use ike_sm::config::v2::{
-    AddressRequest, Assign, Assignment, Credential, EapMethod, LocalAuth, Ppk, RemoteAuth,
-    SendCertificate, Wanted,
+    AddressRequest, Assign, Assignment, Credential, EapMethod, LocalAuth, Ppk, RedirectWhen,
+    RemoteAuth, SendCertificate, Wanted,
 };
 use ike_sm::config::{Config, Identity, RemoteIdentity};
 use ike_sm::{Answer, CloseReason, Event, Outcome, Question};
@@ -147,7 +147,11 @@ fn without_fragmentation_on_one_side_nothing_is_split() {
 }
 
 fn eap() -> Pair {
-    let (mut a, mut b) = configs(|_| {});
+    eap_with(|_| {})
+}
+
+fn eap_with(change: impl Fn(&mut Config)) -> Pair {
+    let (mut a, mut b) = configs(change);
     a.peers[0].auth.local = LocalAuth::Eap {
         user: "alice".into(),
         eap_only: false,
@@ -170,6 +174,28 @@ fn eap_mschapv2_takes_its_rounds_and_ends_in_a_tunnel() {
     run(&mut pair, b"secret");
     pair.assert_tunnel();
     assert!(pair.sent >= 12, "{}", pair.sent);
+}
+
+#[test]
+fn rfc5685_s6_eap_ends_in_a_redirect_and_nobody_is_sent_on_before_it_has_proved_itself() {
+    for password in [&b"secret"[..], b"wrong"] {
+        let mut pair = eap_with(|c| {
+            c.peers[0].addresses.push(ip("192.0.2.3"));
+            c.peers[0].v2.redirect_to = Some(ip("192.0.2.3"));
+            c.peers[0].v2.redirect_when = RedirectWhen::Authenticated;
+        });
+        let elsewhere = std::rc::Rc::new(std::cell::Cell::new(0));
+        let count = elsewhere.clone();
+        pair.fate = Box::new(move |flight| {
+            let there = flight.path.remote.ip() == ip("192.0.2.3");
+            count.set(count.get() + u32::from(there));
+            !there
+        });
+        run(&mut pair, password);
+        assert_eq!(elsewhere.get() > 0, password == b"secret");
+        assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
+        assert!(pair.b.children.is_empty() && pair.a.children.is_empty());
+    }
 }
 
 #[test]

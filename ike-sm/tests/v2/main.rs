@@ -29,6 +29,7 @@ mod hostile;
 mod insider;
 mod nat;
 mod questions;
+mod redirect;
 mod rekey;
 mod rewrite;
 

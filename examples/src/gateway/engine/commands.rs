@@ -290,6 +290,7 @@ fn words(reason: CloseReason, version: Version) -> String {
             Version::Ikev2 => format!("the peer refused: {}", v2::NotifyType(n)),
         },
         CloseReason::AuthenticationFailed => "the peer has not proved who it is".into(),
+        CloseReason::Redirected => "redirected to another gateway".into(),
         CloseReason::ParentClosed => "its IKE SA has ended".into(),
         other => format!("{other:?}"),
     }

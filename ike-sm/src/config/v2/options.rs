@@ -39,8 +39,23 @@ pub struct V2Options {
     /// As initiator, go where the peer sends us (RFC 5685), if the peer may be there by its
     /// addresses and networks.
     pub follow_redirects: bool,
-    /// As responder, send initiators that follow there instead of answering them.
+    /// As responder, send initiators that follow there instead of serving them.
     pub redirect_to: Option<IpAddr>,
+    /// When that is done.
+    pub redirect_when: RedirectWhen,
+    /// How long an initiator that was sent elsewhere has to delete its SA here, before we do.
+    pub redirect_time: Duration,
+}
+
+/// When a responder redirects (RFC 5685).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RedirectWhen {
+    /// Before it has spent anything: in IKE_SA_INIT, whoever asks.
+    #[default]
+    FirstMessage,
+    /// In IKE_AUTH, once the initiator has proved that it is this peer.
+    Authenticated,
 }
 
 impl Default for V2Options {
@@ -60,6 +75,8 @@ impl Default for V2Options {
             counter_sync: true,
             follow_redirects: true,
             redirect_to: None,
+            redirect_when: RedirectWhen::FirstMessage,
+            redirect_time: Duration::from_secs(60),
         }
     }
 }

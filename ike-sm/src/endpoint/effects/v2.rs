@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use super::Call;
 use crate::action::{Action, CloseReason};
@@ -66,6 +67,13 @@ impl Call<'_> {
         table.set_replaced(old, true);
         table.insert(new, standing);
         self.forget_rival(new, Some(old));
+        let attempt = self.endpoint.peers.get(head.peer).and_then(|s| s.attempt);
+        let attempt = attempt.and_then(|id| self.endpoint.sessions.get_mut(&id));
+        if let Some(attempt) = attempt.and_then(Session::v2_mut)
+            && attempt.replaces == Some(old)
+        {
+            attempt.replaces = Some(new);
+        }
         let children: Vec<ChildId> = self.children_of(old);
         for child in children {
             self.endpoint.world.children.hand_over(child, new);
@@ -149,13 +157,30 @@ impl Call<'_> {
             return;
         }
         let index = standing.peer;
+        self.want_again_what(ike, index);
+        let _started = self.start_phase1(index, Some(ike), None);
+    }
+
+    /// The current children of an IKE SA are wanted of the one that takes its place.
+    fn want_again_what(&mut self, ike: IkeId, index: usize) {
         let children = self.endpoint.world.children.under(ike);
         let current = children.filter(|c| c.is_current());
         let configs: Vec<usize> = current.map(|c| c.config).collect();
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.wanted.extend(configs);
         }
-        let _started = self.start_phase1(index, Some(ike));
+    }
+
+    /// The gateway sends us to another one: a new IKE SA with new children there, then the end of the
+    /// old one (RFC 5685 §5, §6).
+    pub(super) fn redirected(&mut self, ike: IkeId, to: IpAddr) {
+        let Some(index) = self.endpoint.sessions.get(&ike).map(|s| s.head().peer) else {
+            return;
+        };
+        self.want_again_what(ike, index);
+        if self.start_phase1(index, Some(ike), Some(to)).is_ok() {
+            self.endpoint.world.redirects.followed(index, self.now);
+        }
     }
 
     /// Tries again later what the peer is too busy for now.

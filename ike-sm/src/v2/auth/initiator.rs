@@ -257,6 +257,11 @@ impl Initiator {
         self.peer = Some(peer.clone());
         let (next, eap_only) = match &env.peer.auth.local {
             // What the EAP client says now goes out once the responder is proven.
+            // RFC 5685 §6: the responder proves itself and wants no proof of us.
+            LocalAuth::Eap { .. } if received.notify(NotifyType::REDIRECT).is_some() => {
+                self.ppk = None;
+                (None, false)
+            }
             LocalAuth::Eap { eap_only, .. } => (Some(self.eap(env, received)?), *eap_only),
             _ if received.eap.is_some() => return Err(AuthFault::Unexpected("EAP").into()),
             _ => {

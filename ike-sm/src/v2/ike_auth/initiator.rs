@@ -21,6 +21,7 @@ use crate::v2::configuration;
 use crate::v2::counters::Counters;
 use crate::v2::payloads::Payloads;
 use crate::v2::protect::Inner;
+use crate::v2::redirect;
 use crate::v2::session::Frame;
 
 /// IKE_AUTH as initiator.
@@ -199,9 +200,15 @@ impl Initiator {
             .as_ref()
             .filter(|_| asked)
             .and_then(configuration::read_reply);
+        proved.redirect = redirect::after_auth(ctx, frame, &payloads);
         let Some(offered) = self.offered.take() else {
             return Progress::Done(Box::new(proved), None);
         };
+        if proved.redirect.is_some() {
+            // Wanted as before, of somebody else.
+            offered.withdraw(ctx);
+            return Progress::Done(Box::new(proved), None);
+        }
         // RFC 7296 §2.21.2: without its child the IKE SA stands all the same.
         match offered.check(ctx, frame, &payloads, None) {
             Ok(settled) => proved.child = Some(settled),

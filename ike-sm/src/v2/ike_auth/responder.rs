@@ -2,11 +2,11 @@
 
 use alloc::boxed::Box;
 
-use isakmp_wire::v2::{NotifyType, PayloadType};
+use isakmp_wire::v2::{Gateway, NotifyType, PayloadType};
 
 use super::{Progress, Proved, Round, broken, failed, received, with_env, write_announcements};
 use crate::action::{CloseReason, Question};
-use crate::config::v2::{AddressRequest, Assign, Assignment};
+use crate::config::v2::{AddressRequest, Assign, Assignment, RedirectWhen};
 use crate::config::{Config, Identity, IkeVersion};
 use crate::context::Context;
 use crate::event::Answer;
@@ -19,6 +19,7 @@ use crate::v2::configuration;
 use crate::v2::error::told;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
+use crate::v2::redirect::Redirected;
 use crate::v2::session::Frame;
 use crate::v2::up::Stop;
 
@@ -163,6 +164,9 @@ impl Responder {
             addresses: None,
             authorized: None,
         };
+        if redirects(round, &frame).is_some() {
+            return self.finish(ctx, round, message_id, pending);
+        }
         match (frame.peer.addresses_inside.assign, self.asked(ctx)) {
             (Assign::IfAsked | Assign::Required, Some(request)) => {
                 let question = Question::AssignAddress {
@@ -214,7 +218,10 @@ impl Responder {
             Err(reason) => return broken(ctx, &frame, &reason),
         };
         let assignment = pending.addresses.as_ref().and_then(|a| a.as_ref().ok());
+        let away = redirects(round, &frame);
         let child = match &pending.addresses {
+            // RFC 5685 §6: no child comes up here.
+            _ if away.is_some() => Ok(None),
             // RFC 7296 §3.15.4: no child without the address that it is for.
             Some(Err(reason)) => Err(Stop::Refuse(reason.clone())),
             _ => first_child(ctx, &frame, &payloads, assignment, pending.authorized),
@@ -231,9 +238,13 @@ impl Responder {
         };
         let mut proved = Proved::read(&frame, pending.proven.identity, &payloads);
         proved.ppk = pending.proven.ppk;
+        proved.redirect = away.map(|_| Redirected::Peer);
         let options = &frame.peer.v2;
         let inner = Inner::build(|w| {
             pending.out.write(w)?;
+            if let Some(to) = &away {
+                w.redirect(NotifyType::REDIRECT, to, &[])?;
+            }
             if let Some(assignment) = assignment {
                 configuration::write_reply(w, &request, assignment)?;
             }
@@ -266,6 +277,13 @@ impl Responder {
             Err(_) => broken(ctx, &frame, &DropReason::Limit("message size")),
         }
     }
+}
+
+/// Where an initiator is sent that has proved itself, if it follows.
+fn redirects(round: &Round<'_>, frame: &Frame<'_>) -> Option<Gateway<'static>> {
+    let options = &frame.peer.v2;
+    let now = options.redirect_when == RedirectWhen::Authenticated && round.init.peer.redirect;
+    options.redirect_to.filter(|_| now).map(Gateway::Address)
 }
 
 /// The frame with another peer of the configuration.

@@ -27,6 +27,7 @@ use crate::v2::crypt::Crypt;
 use crate::v2::keys::{Nonces, Spis};
 use crate::v2::nat;
 use crate::v2::payloads::{Payloads, required};
+use crate::v2::redirect;
 use crate::v2::session::Frame;
 
 /// Times that a responder may make us ask again.
@@ -69,10 +70,11 @@ pub(crate) enum Reply {
 }
 
 impl Initiator {
-    /// Builds the first request.
+    /// Builds the first request, after a redirect of the gateway at `redirected_from`.
     pub(crate) fn start(
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
+        redirected_from: Option<IpAddr>,
     ) -> Result<(Self, Bytes), DropReason> {
         let offer = ike_offer(&frame.peer.v2.proposals, &[]);
         // The group most likely to be taken: the first of the first proposal (RFC 7296 §1.2).
@@ -88,7 +90,7 @@ impl Initiator {
             offer,
             attempts: Vec::new(),
             cookie: Vec::new(),
-            redirected_from: None,
+            redirected_from,
             turns: 0,
             hint: None,
         };
@@ -224,27 +226,17 @@ impl Initiator {
         if nonce != self.ni {
             return Err(DropReason::Unauthenticated);
         }
-        let Gateway::Address(to) = gateway else {
-            // A name: nothing here resolves names.
-            return Err(DropReason::NotOffered);
-        };
+        let to = redirect::target(ctx, frame, gateway)?;
         let here = frame.path.remote.ip();
-        let peer = frame.peer;
-        if !peer.v2.follow_redirects || peer.covers(to).is_none() || to == here {
-            return Err(DropReason::NotOffered);
-        }
-        if to.is_ipv4() != here.is_ipv4() {
-            return Err(DropReason::NotOffered);
-        }
-        // B10: redirects that lead in circles end.
-        self.may_turn()?;
         let (before, cookie) = (self.redirected_from, core::mem::take(&mut self.cookie));
         self.redirected_from = Some(here);
         let mut path = frame.path;
         path.remote.set_ip(to);
         match self.again(ctx, &Frame { path, ..*frame }) {
             Ok(request) => {
-                self.turns = self.turns.saturating_add(1);
+                ctx.world.redirects.followed(frame.index, ctx.now);
+                // Another responder: what the one before has asked for does not count.
+                self.turns = 0;
                 self.hint = None;
                 Ok(Reply::Redirect(to, request))
             }

@@ -8,6 +8,7 @@ use isakmp_wire::{Flags, Header, Limits};
 
 use super::{Abilities, Announced, Init, build, derive, group_of, nonce};
 use crate::alg::v2 as alg;
+use crate::config::v2::RedirectWhen;
 use crate::context::Context;
 use crate::explain::What;
 use crate::outcome::DropReason;
@@ -140,9 +141,11 @@ pub(crate) fn challenge(request: &Header, cookie: &[u8]) -> Option<Bytes> {
 /// `<-- HDR(A,0), N(REDIRECT, New_GW_ID, Ni_data)`: to an initiator that follows, where others are to
 /// answer it (RFC 5685 §3).
 pub(crate) fn redirect(frame: &Frame<'_>, message: &Message<'_>, limits: &Limits) -> Option<Bytes> {
-    let to = Gateway::Address(frame.peer.v2.redirect_to?);
+    let options = &frame.peer.v2;
+    let to = options.redirect_to;
+    let to = Gateway::Address(to.filter(|_| options.redirect_when == RedirectWhen::FirstMessage)?);
     let payloads = Payloads::read(&message.payloads(), limits).ok()?;
-    if !payloads.has(NotifyType::REDIRECT_SUPPORTED) {
+    if !Abilities::read(&payloads).redirect {
         return None;
     }
     let ni = payloads.nonce?;

@@ -22,6 +22,7 @@ use crate::v2::explain;
 use crate::v2::ike_auth::{self, Progress, Proved, Round};
 use crate::v2::keys::Fresh;
 use crate::v2::protect::Inner;
+use crate::v2::redirect::Redirected;
 use crate::v2::sa_init::Init;
 
 impl Session {
@@ -225,7 +226,18 @@ impl Session {
             ctx.child_failed(self.peer, config, child, reason);
             ctx.effect(Effect::Unwanted(self.peer, config));
         }
-        ctx.effect(Effect::Established(self.id));
+        match proved.redirect {
+            None => ctx.effect(Effect::Established(self.id)),
+            Some(Redirected::Peer) => {
+                ctx.effect(Effect::Passing(self.id));
+                return self.sent_away(ctx);
+            }
+            Some(Redirected::To(to)) => {
+                ctx.effect(Effect::Redirected(self.id, to));
+                return self.close(ctx, CloseReason::Redirected, true);
+            }
+            Some(Redirected::Astray) => return self.close(ctx, CloseReason::Refused, true),
+        }
         if proved.initial_contact {
             ctx.effect(Effect::InitialContact(self.id));
         }

@@ -1,0 +1,157 @@
+//! REDIRECT: an initiator goes to another gateway (RFC 5685).
+//!
+//! A responder sends it there instead of answering IKE_SA_INIT, with its last IKE_AUTH message, or at
+//! any time later. Only the original initiator follows, and only where its configuration knows the
+//! peer: nothing but the address changes by it (§3).
+
+use alloc::collections::{BTreeMap, VecDeque};
+use core::net::IpAddr;
+use core::time::Duration;
+
+use isakmp_wire::v2::{Gateway, Notify, NotifyType, PayloadType};
+
+use super::established::Want;
+use super::payloads::Payloads;
+use super::protect::Inner;
+use super::session::{Frame, Session};
+use crate::context::{Context, Effect};
+use crate::outcome::DropReason;
+
+/// MAX_REDIRECTS (RFC 5685 §7).
+const MOST: usize = 5;
+/// REDIRECT_LOOP_DETECT_PERIOD.
+const PERIOD: Duration = Duration::from_secs(300);
+
+/// When redirects were followed, by the peer's place in the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Redirects(BTreeMap<usize, VecDeque<Duration>>);
+
+impl Redirects {
+    /// Whether one more may be followed.
+    fn allows(&self, peer: usize, now: Duration) -> bool {
+        let recent = |at: &&Duration| now.saturating_sub(**at) < PERIOD;
+        let followed = self.0.get(&peer);
+        followed.is_none_or(|times| times.iter().filter(recent).count() < MOST)
+    }
+
+    /// One is followed.
+    pub(crate) fn followed(&mut self, peer: usize, now: Duration) {
+        let times = self.0.entry(peer).or_default();
+        if times.len() >= MOST {
+            times.pop_front();
+        }
+        times.push_back(now);
+    }
+}
+
+/// How IKE_AUTH ends with a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Redirected {
+    /// We are to go there.
+    To(IpAddr),
+    /// We are to go where we do not go.
+    Astray,
+    /// We have sent the peer away.
+    Peer,
+}
+
+/// Where a gateway is, if this end goes there.
+pub(super) fn target(
+    ctx: &Context<'_>,
+    frame: &Frame<'_>,
+    gateway: Gateway<'_>,
+) -> Result<IpAddr, DropReason> {
+    let Gateway::Address(to) = gateway else {
+        // A name: nothing here resolves names.
+        return Err(DropReason::NotOffered);
+    };
+    let here = frame.path.remote.ip();
+    let known = frame.peer.v2.follow_redirects && frame.peer.covers(to).is_some();
+    if !known || to == here || to.is_ipv4() != here.is_ipv4() {
+        return Err(DropReason::NotOffered);
+    }
+    // B10: redirects that lead in circles end.
+    if !ctx.world.redirects.allows(frame.index, ctx.now) {
+        return Err(DropReason::Limit("redirects"));
+    }
+    Ok(to)
+}
+
+/// The same of a notification under the IKE SA's protection.
+fn authentic(
+    ctx: &Context<'_>,
+    frame: &Frame<'_>,
+    notify: &Notify<'_>,
+) -> Result<IpAddr, DropReason> {
+    let bad = DropReason::BadPayload(PayloadType::NOTIFY.into());
+    // RFC 5685 §9.2: the nonce is for IKE_SA_INIT alone.
+    let (gateway, nonce) = notify.redirect().ok_or_else(|| bad.clone())?;
+    if !nonce.is_empty() {
+        return Err(bad);
+    }
+    target(ctx, frame, gateway)
+}
+
+/// What the last response of IKE_AUTH says of it.
+pub(super) fn after_auth(
+    ctx: &Context<'_>,
+    frame: &Frame<'_>,
+    payloads: &Payloads<'_>,
+) -> Option<Redirected> {
+    let notify = payloads.notify(NotifyType::REDIRECT)?;
+    let to = authentic(ctx, frame, notify);
+    Some(to.map_or(Redirected::Astray, Redirected::To))
+}
+
+/// `HDR, SK {N(REDIRECT, New_GW_ID)} -->`
+pub(super) fn request(to: IpAddr) -> Result<Inner, DropReason> {
+    let to = Gateway::Address(to);
+    Inner::build(|w| w.redirect(NotifyType::REDIRECT, &to, &[]).map(|_| ()))
+        .map_err(|_| DropReason::Limit("message size"))
+}
+
+impl Session {
+    /// Sends the peer to another gateway.
+    pub(crate) fn send_away(
+        &mut self,
+        ctx: &mut Context<'_>,
+        to: IpAddr,
+    ) -> Result<(), DropReason> {
+        let up = self.up().ok_or(DropReason::WrongState)?;
+        // RFC 5685 §3, §10: an original initiator that follows.
+        if up.mover || !up.peer_follows || up.replaced {
+            return Err(DropReason::WrongState);
+        }
+        if up.queue.iter().any(|w| matches!(w, Want::Redirect(_))) {
+            return Err(DropReason::AlreadyUnderWay);
+        }
+        self.want(ctx, Want::Redirect(to))
+    }
+
+    /// The peer goes, or has the time that it needs to; then this SA is over.
+    pub(super) fn sent_away(&mut self, ctx: &mut Context<'_>) {
+        let (now, Ok(frame)) = (ctx.now, self.frame(ctx)) else {
+            return;
+        };
+        if let Some(up) = self.up_mut() {
+            up.leave_at(now.saturating_add(frame.peer.v2.redirect_time));
+        }
+    }
+
+    /// The peer sends us to another gateway in the middle of a session. The SAs there come up before
+    /// those here are deleted.
+    pub(super) fn redirected(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        payloads: &Payloads<'_>,
+    ) {
+        let follows = self.up().is_some_and(|up| up.mover && !up.replaced);
+        let notify = payloads.notify(NotifyType::REDIRECT).filter(|_| follows);
+        if let Some(notify) = notify
+            && let Ok(to) = authentic(ctx, frame, notify)
+        {
+            ctx.effect(Effect::Redirected(self.id, to));
+        }
+    }
+}
