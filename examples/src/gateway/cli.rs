@@ -13,6 +13,7 @@ use crate::net::tun::Tun;
 use clap::{Args, Parser, Subcommand};
 use std::{
     error::Error,
+    net::IpAddr,
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -85,6 +86,28 @@ enum Command {
     Delete(Named),
     /// Negotiate a tunnel's SAs anew, or a peer's IKE SA; ends when the new one is up.
     Rekey(Named),
+    /// Send a peer of IKEv2 that has called us to another gateway (RFC 5685).
+    Redirect {
+        #[command(flatten)]
+        named: Named,
+        /// The other gateway.
+        #[arg(long, value_name = "ADDRESS")]
+        to: IpAddr,
+    },
+    /// Agree with a peer of IKEv2 on the counters to go on with, as after a takeover (RFC 6311).
+    Synchronize {
+        #[command(flatten)]
+        named: Named,
+        /// The how manieth takeover it is.
+        #[arg(long, default_value_t = 1)]
+        epoch: u16,
+        /// Sequence numbers to skip in what we send.
+        #[arg(long, default_value_t = 0)]
+        skip: u64,
+        /// Sequence numbers that the peer is asked to skip.
+        #[arg(long, default_value_t = 0)]
+        peer_skip: u64,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +183,18 @@ fn dispatch(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Initiate(named) => command(named, |name| Request::Initiate { name }),
         Command::Delete(named) => command(named, |name| Request::Delete { name }),
         Command::Rekey(named) => command(named, |name| Request::Rekey { name }),
+        Command::Redirect { named, to } => command(named, |name| Request::Redirect { name, to }),
+        Command::Synchronize {
+            named,
+            epoch,
+            skip,
+            peer_skip,
+        } => command(named, |name| Request::Synchronize {
+            name,
+            epoch,
+            skip,
+            peer_skip,
+        }),
     }
 }
 

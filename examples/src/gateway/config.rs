@@ -16,7 +16,7 @@ mod tests;
 pub use auth::*;
 pub use error::ConfigError;
 pub use gre::*;
-pub use ikev2::{Ikev2Policy, Quirks};
+pub use ikev2::{Ikev2Policy, Quirks, RedirectWhen};
 pub use model::*;
 pub use words::*;
 

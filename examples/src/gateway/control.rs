@@ -43,6 +43,24 @@ pub enum Request {
         /// Tunnel or peer.
         name: String,
     },
+    /// Send a peer to another gateway (RFC 5685).
+    Redirect {
+        /// Peer.
+        name: String,
+        /// The other gateway.
+        to: std::net::IpAddr,
+    },
+    /// Agree with a peer on the counters that its SAs go on with (RFC 6311).
+    Synchronize {
+        /// Peer.
+        name: String,
+        /// Which takeover it is.
+        epoch: u16,
+        /// Sequence numbers to skip in what we send.
+        skip: u64,
+        /// Sequence numbers that the peer is asked to skip.
+        peer_skip: u64,
+    },
 }
 
 /// What the gateway answers.

@@ -170,13 +170,8 @@ fn failed(ctx: &mut Context<'_>, frame: &Frame<'_>, failure: Failure) -> Progres
     let record = AuthRecord::Failed(failure.fault);
     ctx.note(Some(frame.ike), What::Auth(Box::new(record)));
     ctx.note(Some(frame.ike), What::Authenticated { peer, ok: false });
-    let auth = &frame.peer.auth;
-    let shared = matches!(
-        (&auth.local, &auth.remote),
-        (LocalAuth::Psk, _) | (_, RemoteAuth::Psk)
-    );
-    if shared && failure.fault == AuthFault::Proof(ProofError::Mismatch) {
-        ctx.note(Some(frame.ike), What::Notice(Notice::PskMayDiffer));
+    if failure.fault == AuthFault::Proof(ProofError::Mismatch) {
+        doubt_key(ctx, frame);
     }
     // RFC 7296 §2.21.2: one error for every way in which authentication can fail.
     let inner = Inner::build(|w| {
@@ -187,6 +182,18 @@ fn failed(ctx: &mut Context<'_>, frame: &Frame<'_>, failure: Failure) -> Progres
         Ok(())
     });
     Progress::Fail(CloseReason::AuthenticationFailed, inner.ok())
+}
+
+/// A proof was refused, on one side or the other: says what that may mean.
+fn doubt_key(ctx: &mut Context<'_>, frame: &Frame<'_>) {
+    let auth = &frame.peer.auth;
+    let shared = matches!(
+        (&auth.local, &auth.remote),
+        (LocalAuth::Psk, _) | (_, RemoteAuth::Psk)
+    );
+    if shared {
+        ctx.note(Some(frame.ike), What::Notice(Notice::PskMayDiffer));
+    }
 }
 
 /// A message makes no sense.

@@ -46,11 +46,7 @@ pub(super) fn respond(
         return Ok(response);
     }
     // RFC 7296 §2.21.2, §2.21.3: the peer has given the SA up.
-    let fatal = [
-        NotifyType::AUTHENTICATION_FAILED,
-        NotifyType::INVALID_SYNTAX,
-    ];
-    if let Some(kind) = fatal.into_iter().find(|kind| payloads.has(*kind)) {
+    if let Some(kind) = gives_up(payloads) {
         let mut response = Response::build(|_| Ok(()))?;
         response.then = Then::Close(CloseReason::RefusedByPeer(kind.0));
         return Ok(response);
@@ -88,11 +84,31 @@ pub(super) fn respond(
 
 /// Whether a request deletes its own IKE SA.
 pub(super) fn deletes_ike(inner: &Inner, ctx: &Context<'_>) -> bool {
-    let limits = ctx.config.wire;
-    let chain = inner.payloads(&limits).ok();
-    let payloads = chain.as_ref().and_then(|c| Payloads::read(c, &limits).ok());
     let of_ike = |p: &Payloads<'_>| p.deletes.iter().any(|d| d.protocol_id == ProtocolId::IKE);
-    payloads.is_some_and(|p| of_ike(&p))
+    look(inner, ctx, |p| of_ike(p).then_some(())).is_some()
+}
+
+/// The error with which a request gives its own IKE SA up, if it does (RFC 7296 §2.21.2, §2.21.3).
+pub(super) fn fatal(inner: &Inner, ctx: &Context<'_>) -> Option<NotifyType> {
+    look(inner, ctx, gives_up)
+}
+
+fn gives_up(payloads: &Payloads<'_>) -> Option<NotifyType> {
+    let fatal = [
+        NotifyType::AUTHENTICATION_FAILED,
+        NotifyType::INVALID_SYNTAX,
+    ];
+    fatal.into_iter().find(|kind| payloads.has(*kind))
+}
+
+fn look<R>(
+    inner: &Inner,
+    ctx: &Context<'_>,
+    at: impl FnOnce(&Payloads<'_>) -> Option<R>,
+) -> Option<R> {
+    let limits = ctx.config.wire;
+    let chain = inner.payloads(&limits).ok()?;
+    at(&Payloads::read(&chain, &limits).ok()?)
 }
 
 fn build(

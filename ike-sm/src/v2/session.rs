@@ -21,7 +21,7 @@ use super::keys::Spis;
 use super::protect::Inner;
 use super::sa_init::{self, Init, Reply};
 use super::window::{Datagrams, Incoming, Overdue, Window};
-use super::{explain, nat};
+use super::{explain, informational, nat};
 use crate::action::{CloseReason, QuestionKind};
 use crate::children::Wanted;
 use crate::config::{IkeVersion, PeerConfig, Retransmit};
@@ -311,7 +311,11 @@ impl Session {
             return Err(DropReason::NoKeyYet);
         }
         let possible = match &self.stage {
-            Stage::Responder(init, _) => header.exchange_type == init.additional.exchange(),
+            // RFC 7296 §2.21.2: an initiator that refuses our AUTH says so in an exchange of its own.
+            Stage::Responder(init, _) => {
+                header.exchange_type == init.additional.exchange()
+                    || header.exchange_type == ExchangeType::INFORMATIONAL_V2
+            }
             Stage::Up(_) => matches!(
                 header.exchange_type,
                 ExchangeType::CREATE_CHILD_SA
@@ -327,9 +331,19 @@ impl Session {
         let Some(whole) = self.open(ctx, &message, fingerprint)? else {
             return Ok(Outcome::Handled);
         };
+        let given_up = match (&self.stage, header.exchange_type) {
+            (Stage::Responder(..), ExchangeType::INFORMATIONAL_V2) => {
+                let unexpected = DropReason::UnexpectedExchange(header.exchange_type);
+                Some(informational::fatal(&whole.inner, ctx).ok_or(unexpected)?)
+            }
+            _ => None,
+        };
         self.follow(ctx, path);
         self.window.accept(id, whole.fingerprint.clone());
         match (&self.stage, header.exchange_type) {
+            (Stage::Responder(..), ExchangeType::INFORMATIONAL_V2) => {
+                self.given_up(ctx, path, id, given_up);
+            }
             (Stage::Responder(..), ExchangeType::IKE_INTERMEDIATE) => {
                 self.intermediate_request(ctx, path, header, &whole);
             }
@@ -360,7 +374,9 @@ impl Session {
         let expected = match &self.stage {
             Stage::Initiator(init, _) => Some(init.additional.exchange()),
             Stage::Up(up) => up.exchange_of(id),
-            _ => None,
+            // The peer has heard that we give up.
+            Stage::Gone => Some(ExchangeType::INFORMATIONAL_V2),
+            Stage::Init(..) | Stage::Responder(..) => None,
         };
         if expected != Some(header.exchange_type) {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
@@ -574,6 +590,12 @@ impl Session {
 
     /// Ends the SA without a word.
     pub(super) fn end(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
+        self.window.stop();
+        self.end_speaking(ctx, reason);
+    }
+
+    /// Ends the SA; a request of ours that is under way is repeated until it is answered.
+    pub(super) fn end_speaking(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
         self.drop_exchanges(ctx, reason);
         let stage = core::mem::replace(&mut self.stage, Stage::Gone);
         if let (Stage::Initiator(_, mut task), Ok(frame)) = (stage, self.frame(ctx)) {
@@ -581,7 +603,6 @@ impl Session {
         }
         self.question = None;
         self.half_open_until = None;
-        self.window.stop();
         ctx.effect(Effect::Closed(self.id, reason));
     }
 
@@ -590,9 +611,10 @@ impl Session {
         self.buried
     }
 
-    /// It is over. Keeps its last answers until then; false when it has none.
-    pub(crate) fn bury(&mut self, until: Duration) -> bool {
-        self.buried = self.window.has_answers();
+    /// It is over. Keeps its last answers until then where it `stood`, and a last request; false when
+    /// it has none.
+    pub(crate) fn bury(&mut self, until: Duration, stood: bool) -> bool {
+        self.buried = self.window.is_waiting() || stood && self.window.has_answers();
         self.half_open_until = Some(until).filter(|_| self.buried);
         self.buried
     }

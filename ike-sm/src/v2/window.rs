@@ -260,6 +260,11 @@ impl Window {
         self.ours.waiting.clear();
     }
 
+    /// Whether a request of ours waits for its response.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.ours.waiting.is_empty()
+    }
+
     /// Whether there are answers to repeat.
     pub(crate) fn has_answers(&self) -> bool {
         self.theirs.seen.iter().any(|seen| seen.answer.is_some())

@@ -30,7 +30,7 @@ type Shown = (Vec<Vec<u8>>, Option<Vec<u8>>);
 struct World {
     pair: Pair,
     keys: [Box<dyn SigningKey>; 2],
-    certificates: Result<(), String>,
+    certificates: [Result<(), String>; 2],
     passwords: [&'static [u8]; 2],
     ppks: [Option<&'static [u8]>; 2],
     address: Option<Assignment>,
@@ -62,7 +62,7 @@ fn world(change: impl Fn(&mut Config, bool)) -> World {
     World {
         pair: Pair::new(a, b),
         keys: [key(1), key(2)],
-        certificates: Ok(()),
+        certificates: [Ok(()), Ok(())],
         passwords: [b"labsecret"; 2],
         ppks: [Some(b"quantum"); 2],
         address: Some(assignment("10.1.9.1")),
@@ -119,7 +119,7 @@ impl World {
                 self.shown[other] = Some((chain, raw_key));
                 assert_eq!(identity, Identity::Fqdn(["a.lab", "b.lab"][other].into()));
                 let key = self.keys[other].public_key().to_vec();
-                let answer = self.certificates.clone().map(|()| key);
+                let answer = self.certificates[own].clone().map(|()| key);
                 ("verify", Answer::PublicKey(answer))
             }
             Question::EapPassword { user, ours, .. } => {
@@ -316,7 +316,10 @@ fn rfc7670_raw_public_keys_are_sent_when_asked_for() {
 #[test]
 fn a_refused_certificate_is_told_as_authentication_failed_and_no_more() {
     let mut world = world(certificates);
-    world.certificates = Err("issued by a stranger".into());
+    world.certificates = [
+        Err("issued by a stranger".into()),
+        Err("issued by a stranger".into()),
+    ];
     world.run();
     world.assert_refused();
     assert_eq!(world.pair.a.closed[0].1, CloseReason::RefusedByPeer(24));
@@ -524,4 +527,39 @@ fn repeated_requests_during_eap_change_nothing() {
     world.pair.run_for(secs(1));
     world.pair.assert_tunnel();
     assert!(world.pair.outcomes.contains(&(true, Outcome::Repeated)));
+}
+
+/// The initiator refuses the responder's AUTH: `lost` of its messages that say so do not arrive.
+fn refused_by_the_initiator(change: impl Fn(&mut Config, bool), lost: usize) -> World {
+    let mut world = world(change);
+    world.certificates[0] = Err("issued by a stranger".into());
+    let mut left = lost;
+    world.pair.fate = Box::new(move |flight| {
+        let informational = flight.to_b && flight.datagram[18] == 37;
+        if informational && left > 0 {
+            left -= 1;
+            return false;
+        }
+        true
+    });
+    world.run();
+    world.pair.run_for(secs(15));
+    world
+}
+
+#[test]
+fn rfc7296_s2_21_2_both_ends_know_when_the_initiator_refuses_the_responder() {
+    for change in [certificates, eap] {
+        for lost in [0, 2] {
+            let world = refused_by_the_initiator(change, lost);
+            let pair = &world.pair;
+            assert_eq!(pair.a.closed[0].1, CloseReason::AuthenticationFailed);
+            assert!(pair.a.children.is_empty() && pair.b.children.is_empty());
+            for end in [&pair.a, &pair.b] {
+                // What is there is of a later attempt.
+                let mut all = end.endpoint.ike_sas();
+                assert!(all.all(|sa| sa.created > secs(5)), "{lost} lost");
+            }
+        }
+    }
 }

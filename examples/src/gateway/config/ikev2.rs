@@ -38,6 +38,17 @@ fn one_day() -> Seconds {
     Seconds::new(86_400)
 }
 
+/// When a peer is sent to another gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RedirectWhen {
+    /// With the first message, whoever asks.
+    #[default]
+    FirstMessage,
+    /// Once it has proved who it is.
+    Authenticated,
+}
+
 /// What a peer needs that is not quite as the RFC has it. All off is the RFC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

@@ -2,7 +2,7 @@
 
 use super::auth::{Auth, EapUser, Pool};
 use super::gre::{GreTunnel, IpsecProfile};
-use super::ikev2::{Ikev2Policy, Quirks};
+use super::ikev2::{Ikev2Policy, Quirks, RedirectWhen};
 use super::words::*;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -203,6 +203,11 @@ pub struct Peer {
     pub auth: Option<Auth>,
     /// IKEv2: octets of the longest message that is not split (RFC 7383).
     pub fragment_size: Option<Spanned<u16>>,
+    /// IKEv2: where it is sent, if it follows, instead of being served (RFC 5685).
+    pub redirect_to: Option<IpAddr>,
+    /// When that is done.
+    #[serde(default)]
+    pub redirect_when: RedirectWhen,
     /// What it needs that is not quite as the RFC has it.
     #[serde(default, deserialize_with = "Quirks::deserialize")]
     pub quirks: Quirks,

@@ -5,7 +5,7 @@ use crate::gateway::{
     config::Version,
     control::{ClientId, Reply, Request},
 };
-use ike_sm::{ChildId, CloseReason, Command, Event, Outcome};
+use ike_sm::{ChildId, CloseReason, Command, Event, IkeId, Outcome, Takeover};
 use isakmp_wire::registry::{v1, v2};
 use std::{net::SocketAddr, time::Duration};
 
@@ -54,6 +54,24 @@ impl Engine {
             Request::Initiate { name } => self.initiate(client, &name, now),
             Request::Delete { name } => self.delete(client, &name, now),
             Request::Rekey { name } => self.rekey(client, &name, now),
+            Request::Redirect { name, to } => {
+                self.at_once(client, &name, |ike| Command::RedirectIke { ike, to }, now);
+            }
+            Request::Synchronize {
+                name,
+                epoch,
+                skip,
+                peer_skip,
+            } => {
+                let takeover = Takeover {
+                    epoch,
+                    message_ids: true,
+                    skip_outbound: skip,
+                    skip_inbound: peer_skip,
+                };
+                let command = |ike| Command::SynchronizeIke { ike, takeover };
+                self.at_once(client, &name, command, now);
+            }
         }
     }
 
@@ -131,6 +149,24 @@ impl Engine {
         };
         self.waiting.push(Waiting { client, wish });
         self.order(client, Command::RekeyChild(of), now);
+    }
+
+    /// Gives a command for a peer's IKE SA; its client does not wait for what becomes of it.
+    fn at_once(
+        &mut self,
+        client: ClientId,
+        peer: &str,
+        command: impl FnOnce(IkeId) -> Command,
+        now: Duration,
+    ) {
+        let Some(ike) = self.newest_ike(peer) else {
+            return self.finish(client, Reply::Failed(format!("{peer} is not up")));
+        };
+        let reply = match self.tell_outcome(Event::Command(command(ike)), now) {
+            Outcome::Dropped(reason) => Reply::Failed(reason.to_string()),
+            _ => Reply::Done(format!("{peer}: begun")),
+        };
+        self.finish(client, reply);
     }
 
     /// Gives the command of a waiting client; one that is refused fails at once.

@@ -5,7 +5,9 @@ use crate::gateway::config::{self, Config, Encryption, Hash};
 use crypto_suite::{AeadId, PrfId};
 use ike_sm::config::{
     Lifetime,
-    v2::{AdditionalKeyExchange, Encryption as IkeEncryption, IkeProposal, V2Options},
+    v2::{
+        AdditionalKeyExchange, Encryption as IkeEncryption, IkeProposal, RedirectWhen, V2Options,
+    },
 };
 
 /// Octets of a message that is not split (RFC 7383): what fits into an IPv6 packet of 1280.
@@ -34,6 +36,11 @@ pub(super) fn options(config: &Config, peer: &config::Peer) -> Result<V2Options,
         .map_or(FRAGMENT, |s| *s.get_ref());
     options.fragment = (!peer.quirks.no_fragmentation).then_some(size);
     options.mobike = !peer.quirks.no_mobike;
+    options.redirect_to = peer.redirect_to;
+    options.redirect_when = match peer.redirect_when {
+        config::RedirectWhen::FirstMessage => RedirectWhen::FirstMessage,
+        config::RedirectWhen::Authenticated => RedirectWhen::Authenticated,
+    };
     options.one_ts_per_child = peer.quirks.one_ts_per_child;
     Ok(options)
 }

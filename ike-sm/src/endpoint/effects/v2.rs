@@ -133,13 +133,13 @@ impl Call<'_> {
         }
     }
 
-    /// Keeps what answers a peer that missed our last answer.
+    /// Keeps what answers a peer that missed our last answer, and a last word of ours.
     pub(super) fn bury(&mut self, mut session: Session, stood: bool) {
         let until = self
             .now
             .saturating_add(self.endpoint.config.limits.half_open_time);
         let head = session.head();
-        let answers = session.v2_mut().is_some_and(|s| stood && s.bury(until));
+        let answers = session.v2_mut().is_some_and(|s| s.bury(until, stood));
         if answers && !self.endpoint.sessions.contains_key(&head.id) {
             self.endpoint.by_cookies.insert(head.spis, head.id);
             self.endpoint.sessions.insert(head.id, session);

@@ -5,7 +5,9 @@ use alloc::sync::Arc;
 
 use isakmp_wire::v2::NotifyType;
 
-use super::{Progress, Proved, Round, broken, failed, received, with_env, write_announcements};
+use super::{
+    Progress, Proved, Round, broken, doubt_key, failed, received, with_env, write_announcements,
+};
 use crate::action::CloseReason;
 use crate::children::Wanted;
 use crate::config::{Identity, RemoteIdentity};
@@ -108,7 +110,11 @@ impl Initiator {
             && payloads.authentication.is_none()
             && payloads.eap.is_none()
         {
-            let error = error.notify_type.0;
+            let error = error.notify_type;
+            if error == NotifyType::AUTHENTICATION_FAILED {
+                doubt_key(ctx, frame);
+            }
+            let error = error.0;
             return Progress::Fail(CloseReason::RefusedByPeer(error), None);
         }
         let Some(auth) = &mut self.auth else {

@@ -6,12 +6,13 @@ use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::NotifyType;
 
-use super::{Frame, Session, Stage, send};
+use super::{Frame, Session, Stage};
 use crate::action::{Action, CloseReason, Question};
 use crate::children;
+use crate::config::IkeVersion;
 use crate::context::{Context, Effect, Place};
 use crate::event::Answer;
-use crate::explain::{IkeState, Input, Role, Step};
+use crate::explain::{IkeState, Input, Role, Step, What};
 use crate::id::Ticket;
 use crate::outcome::DropReason;
 use crate::path::Path;
@@ -20,6 +21,7 @@ use crate::v2::crypt::Crypt;
 use crate::v2::established::Established;
 use crate::v2::explain;
 use crate::v2::ike_auth::{self, Progress, Proved, Round};
+use crate::v2::informational;
 use crate::v2::keys::Fresh;
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
@@ -93,19 +95,42 @@ impl Session {
         }
     }
 
-    /// Ends an attempt of ours after IKE_SA_INIT. RFC 7296 §2.21.2: the responder, which takes the
-    /// SA for established, is told in a separate INFORMATIONAL exchange; its answer does not matter.
+    /// Ends an attempt of ours after IKE_SA_INIT. RFC 7296 §2.21.2: the responder, which may take
+    /// the SA for established, is told in a separate INFORMATIONAL exchange.
     fn fail(&mut self, ctx: &mut Context<'_>, reason: CloseReason, tell: Option<Inner>) {
-        if let Some(inner) = tell {
-            let id = self.window.next_id();
-            let place = self.place(ExchangeType::INFORMATIONAL_V2, id, false);
-            if let Some(crypt) = self.crypt.as_mut()
-                && let Ok(message) = crypt.seal(&place, &inner, None)
-            {
-                send(ctx, self.path, &message);
-            }
+        let patience = self.frame(ctx).map(|frame| frame.peer.retransmit);
+        if let (Some(inner), Ok(patience)) = (tell, patience) {
+            let exchange = ExchangeType::INFORMATIONAL_V2;
+            let _untold = self.request(ctx, exchange, &inner, &patience);
         }
-        self.end(ctx, reason);
+        self.end_speaking(ctx, reason);
+    }
+
+    /// The initiator refuses what we have sent of ourselves, before IKE_AUTH is over.
+    pub(super) fn given_up(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        id: u32,
+        error: Option<NotifyType>,
+    ) {
+        let error = error.unwrap_or(NotifyType::AUTHENTICATION_FAILED);
+        ctx.note(
+            Some(self.id),
+            What::Notified {
+                version: IkeVersion::V2,
+                notify: error.0,
+                authenticated: true,
+                message_id: id,
+            },
+        );
+        if let Some((ticket, ..)) = self.question.take() {
+            ctx.world.questions.close(ticket);
+        }
+        if let Ok(empty) = informational::empty() {
+            self.respond_with(ctx, ExchangeType::INFORMATIONAL_V2, id, path, &empty);
+        }
+        self.turn_away(ctx, CloseReason::RefusedByPeer(error.0));
     }
 
     pub(super) fn auth_request(
