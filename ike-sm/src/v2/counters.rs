@@ -422,8 +422,7 @@ impl Session {
 
     /// The children of this SA, and whether their sequence numbers are extended.
     fn own_children(&self, ctx: &Context<'_>) -> Vec<(ChildId, bool)> {
-        let children = ctx.world.children.iter();
-        let own = children.filter(|child| child.ike == self.id);
+        let own = ctx.world.children.under(self.id);
         own.map(|child| (child.id, child.esn)).collect()
     }
 
