@@ -15,8 +15,8 @@ use core::time::Duration;
 use crypto_suite::GroupId;
 
 pub(crate) use life::{
-    NewChild, activate, activate_first, give_way, install, linger, on_deadline, on_traffic, remove,
-    retry_soon, shorten, skip,
+    NewChild, activate, activate_first, give_way, install, linger, on_deadline, on_traffic,
+    postpone, remove, retry_soon, shorten, skip,
 };
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};

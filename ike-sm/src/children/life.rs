@@ -423,6 +423,26 @@ pub(crate) fn skip(ctx: &mut Context<'_>, id: ChildId, count: u64) {
     }
 }
 
+/// Whether it is too early to replace a pair, which is done later then: the peer that has made one
+/// of IKEv1 a moment ago would take its replacement for one that has crossed it on the way.
+pub(crate) fn postpone(ctx: &mut Context<'_>, id: ChildId) -> bool {
+    let now = ctx.now;
+    let child = ctx.world.children.get_mut(id);
+    let Some(child) = child.filter(|c| !c.initiator && !c.names_replaced) else {
+        return false;
+    };
+    let at = child
+        .activated
+        .unwrap_or(child.started)
+        .saturating_add(CROSSING);
+    let early = now < at;
+    if early {
+        child.rekey_at = Some(at);
+        ctx.touch(TimerKey::Child(id));
+    }
+    early
+}
+
 /// The peer has told a shorter lifetime (RFC 2407 §4.6.3.1).
 pub(crate) fn shorten(ctx: &mut Context<'_>, id: ChildId, schedule: Schedule) {
     let now = ctx.now;

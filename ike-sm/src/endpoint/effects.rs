@@ -529,16 +529,19 @@ impl Call<'_> {
             traffic: traffic.clone(),
             replaces: Some(id),
         };
+        let under_way = self.negotiators(index, &child.remote_id);
         let Some(ike) = self.current_ike(index, Some(&child.remote_id)) else {
             self.want_again(index, config);
             return;
         };
+        if children::postpone(&mut self.context(), id) {
+            return;
+        }
         let sessions = &self.endpoint.sessions;
         let negotiates = |ike| {
             let session = sessions.get(ike);
             session.is_some_and(|s| s.negotiates_traffic(&traffic))
         };
-        let under_way = self.negotiators(index, &child.remote_id);
         if !under_way.iter().any(negotiates) {
             self.with(ike, |session, ctx| session.start_child(ctx, &wanted));
         }

@@ -205,3 +205,22 @@ fn a_child_whose_ike_sa_is_gone_lives_on_and_gets_a_new_one_when_it_needs_it() {
     pair.run_for(secs(1));
     run_with_traffic(&mut pair, secs(700));
 }
+
+#[test]
+fn a_pair_that_the_peer_made_a_moment_ago_is_replaced_later() {
+    let mut pair = Pair::established();
+    let rekey = |pair: &mut Pair, b: bool| {
+        let child = *pair.end(b).active.last().unwrap();
+        pair.command(b, Command::RekeyChild(child))
+    };
+    assert_eq!(rekey(&mut pair, false), Outcome::Handled);
+    run_with_traffic(&mut pair, Duration::from_millis(200));
+    let (sent, made) = (pair.sent, pair.b.active.clone());
+    assert_eq!(rekey(&mut pair, true), Outcome::Handled);
+    assert_eq!(pair.sent, sent, "it would look like a rekey that crossed");
+    run_with_traffic(&mut pair, secs(4));
+    let replaced = pair.b.active.last();
+    assert!(replaced.is_some_and(|new| !made.contains(new)));
+    run_with_traffic(&mut pair, secs(100));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+}
