@@ -1,8 +1,9 @@
-//! Many established IKEv2 sessions on one endpoint: octets of memory for each, and what a round of
-//! liveness checks costs.
+//! Many established sessions on one endpoint: octets of memory for each, as requested and as malloc
+//! rounds them; how fast they come up; what `next_deadline` and a round of liveness checks cost.
 //!
-//! `cargo bench -p ike-sm --bench sessions [COUNT...]`; 1,000 and 10,000 unless told otherwise.
-//! Groups that only add make the negotiations quick; sizes of keys and messages are the real ones.
+//! `cargo bench -p ike-sm --bench sessions [COUNT...]`; 1,000, 10,000 and 100,000 unless told
+//! otherwise. Groups that only add make the negotiations quick; sizes of keys and messages are the
+//! real ones. Times are the gateway's alone.
 #![allow(
     missing_docs,
     unsafe_code,
@@ -32,13 +33,21 @@ use rand_chacha::rand_core::SeedableRng;
 struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
+/// The same as glibc's malloc takes it: with a header of 8 octets, in units of 16, at least 32.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
 static COUNTED: AtomicBool = AtomicBool::new(false);
+
+const fn taken(size: usize) -> usize {
+    let unit = (size + 8).next_multiple_of(16);
+    if unit < 32 { 32 } else { unit }
+}
 
 // SAFETY: every call is passed on to the system allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if COUNTED.load(Relaxed) {
             HELD.fetch_add(layout.size(), Relaxed);
+            TAKEN.fetch_add(taken(layout.size()), Relaxed);
         }
         // SAFETY: the caller's contract is ours.
         unsafe { System.alloc(layout) }
@@ -47,6 +56,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if COUNTED.load(Relaxed) {
             HELD.fetch_sub(layout.size(), Relaxed);
+            TAKEN.fetch_sub(taken(layout.size()), Relaxed);
         }
         // SAFETY: the caller's contract is ours.
         unsafe { System.dealloc(pointer, layout) }
@@ -67,37 +77,62 @@ const SILENCE: Duration = Duration::from_secs(600);
 fn main() {
     let mut counts: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     if counts.is_empty() {
-        counts = vec![1_000, 10_000];
+        counts = vec![1_000, 10_000, 100_000];
     }
-    println!("sessions   octets each   next_deadline   liveness check of one session");
-    for count in counts {
-        measure(count);
+    println!(
+        "One peer entry, a child each, groups without public-key work; the gateway's part alone."
+    );
+    println!(
+        "         sessions   octets each   malloc's   set up   per second   next_deadline   check"
+    );
+    for version in [IkeVersion::V1, IkeVersion::V2] {
+        for count in &counts {
+            measure(version, *count);
+        }
     }
 }
 
-fn measure(count: usize) {
+/// Runs `work` on the clock of the gateway.
+fn timed<R>(spent: &mut Duration, work: impl FnOnce() -> R) -> R {
+    let begun = Instant::now();
+    let result = work();
+    *spent += begun.elapsed();
+    result
+}
+
+fn measure(version: IkeVersion, count: usize) {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     HELD.store(0, Relaxed);
+    TAKEN.store(0, Relaxed);
     COUNTED.store(true, Relaxed);
-    let mut gateway = gateway(count);
+    let mut gateway = gateway(version, count);
     COUNTED.store(false, Relaxed);
-    let empty = HELD.load(Relaxed);
+    let empty = [&HELD, &TAKEN].map(|counter| counter.load(Relaxed));
+    let mut establishing = Duration::ZERO;
     let mut clients: Vec<Endpoint> = (0..count)
         .map(|n| {
-            let mut client = client(address(n));
-            let mut message = start(&mut client, &mut rng);
-            loop {
-                let answer = counted(&mut gateway, receive(&message), Duration::ZERO, &mut rng);
-                let [answer] = <[_; 1]>::try_from(answer).unwrap();
-                match handle(&mut client, receive(&answer), Duration::ZERO, &mut rng).pop() {
-                    Some(next) => message = next,
-                    None => break client,
+            let mut client = client(version, address(n));
+            let mut messages = start(&mut client, &mut rng);
+            while let Some(message) = messages.pop() {
+                let answers = timed(&mut establishing, || {
+                    counted(&mut gateway, receive(&message), Duration::ZERO, &mut rng)
+                });
+                for answer in answers {
+                    messages.extend(handle(
+                        &mut client,
+                        receive(&answer),
+                        Duration::ZERO,
+                        &mut rng,
+                    ));
                 }
             }
+            client
         })
         .collect();
     assert_eq!(gateway.ike_sas().count(), count);
-    let each = (HELD.load(Relaxed) - empty) / count;
+    assert_eq!(gateway.children().count(), count);
+    let [held, taken] = [(&HELD, empty[0]), (&TAKEN, empty[1])]
+        .map(|(counter, empty)| (counter.load(Relaxed) - empty) / count);
 
     let begun = Instant::now();
     let mut sum = Duration::ZERO;
@@ -112,21 +147,27 @@ fn measure(count: usize) {
     let mut asked = 0;
     while asked < count {
         let now = gateway.next_deadline().unwrap().at;
-        let begun = Instant::now();
-        let questions = handle(&mut gateway, Event::Deadline, now, &mut rng);
-        spent += begun.elapsed();
+        let questions = timed(&mut spent, || {
+            handle(&mut gateway, Event::Deadline, now, &mut rng)
+        });
         for question in questions {
             asked += 1;
             let client = &mut clients[index(question.0.local.ip())];
             let answer = handle(client, receive(&question), now, &mut rng);
-            let begun = Instant::now();
-            let silence = handle(&mut gateway, receive(&answer[0]), now, &mut rng);
-            spent += begun.elapsed();
+            let silence = timed(&mut spent, || {
+                handle(&mut gateway, receive(&answer[0]), now, &mut rng)
+            });
             assert!(silence.is_empty());
         }
     }
-    let check = spent / u32::try_from(count).unwrap();
-    println!("{count:>8}   {each:>11}   {next_deadline:>13?}   {check:>29?}");
+    let total = u32::try_from(count).unwrap();
+    let check = spent / total;
+    let each = establishing / total;
+    let rate = f64::from(total) / establishing.as_secs_f64();
+    println!(
+        "{version:<6?} {count:>10}   {held:>11}   {taken:>8}   {each:>6.1?}   {rate:>10.0}   \
+         {next_deadline:>13?}   {check:>6.1?}"
+    );
 }
 
 fn address(n: usize) -> Ipv4Addr {
@@ -138,11 +179,11 @@ fn index(address: IpAddr) -> usize {
     usize::try_from(u32::from(v4) - 0x0a00_0000).unwrap()
 }
 
-fn gateway(count: usize) -> Endpoint {
+fn gateway(version: IkeVersion, count: usize) -> Endpoint {
     let any = Prefix::new(Ipv4Addr::UNSPECIFIED.into(), 0).unwrap();
     let inside = Selector::subnet([10, 0, 0, 0].into(), 8).unwrap();
     let mut entry = PeerConfig::new("clients");
-    entry.version = IkeVersion::V2;
+    entry.version = version;
     entry.networks.push(any);
     entry.remote_id = RemoteIdentity::Any;
     let patience = DpdTimes {
@@ -159,9 +200,9 @@ fn gateway(count: usize) -> Endpoint {
     Endpoint::new(config, &CHEAP_GROUPS).unwrap()
 }
 
-fn client(own: Ipv4Addr) -> Endpoint {
+fn client(version: IkeVersion, own: Ipv4Addr) -> Endpoint {
     let mut entry = PeerConfig::new("gateway");
-    entry.version = IkeVersion::V2;
+    entry.version = version;
     entry.addresses.push(GATEWAY);
     entry.local_address = Some(own.into());
     entry.dpd = Dpd::Off;
@@ -194,14 +235,12 @@ fn receive((path, message): &Message) -> Event<'_> {
     }
 }
 
-fn start(client: &mut Endpoint, rng: &mut ChaCha20Rng) -> Message {
+fn start(client: &mut Endpoint, rng: &mut ChaCha20Rng) -> Vec<Message> {
     let command = Command::Initiate {
         peer: "gateway".into(),
         children: Vec::new(),
     };
     handle(client, Event::Command(command), Duration::ZERO, rng)
-        .pop()
-        .unwrap()
 }
 
 /// As [`handle`], on the gateway's account.
@@ -218,8 +257,15 @@ fn counted(
     let sent = sent(&mut actions);
     drop(actions);
     COUNTED.store(false, Relaxed);
-    // What is on its way belongs to the embedder, not to the session that keeps a copy.
-    sent
+    // What is on its way is freed on the account that it was allocated on.
+    let copies = sent
+        .iter()
+        .map(|(path, m)| (*path, Bytes::copy_from_slice(m)));
+    let copies = copies.collect();
+    COUNTED.store(true, Relaxed);
+    drop(sent);
+    COUNTED.store(false, Relaxed);
+    copies
 }
 
 fn handle(

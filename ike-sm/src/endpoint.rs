@@ -115,6 +115,7 @@ impl Endpoint {
             && world.standing.iter().all(stands)
             && world.children.is_consistent()
             && world.questions.is_consistent()
+            && self.half_open.is_consistent()
     }
 
     /// What one table holds and no SA accounts for, while nothing is under way: for tests that look

@@ -15,6 +15,7 @@ use crate::action::CloseReason;
 use crate::config::{IkeVersion, PeerConfig, Phase1Mode};
 use crate::context::{Effect, TimerKey};
 use crate::id::IkeId;
+use crate::multimap::Multimap;
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::session::Session;
@@ -33,7 +34,8 @@ pub(super) struct HalfOpen {
     entries: BTreeMap<IkeId, Entry>,
     /// Those of which nothing shows that our answers arrive.
     unproved: BTreeMap<IkeId, ()>,
-    per_address: BTreeMap<IpAddr, BTreeMap<IkeId, ()>>,
+    by_address: Multimap<IpAddr, IkeId>,
+    unproved_by_address: Multimap<IpAddr, IkeId>,
     /// When aggressive modes of strangers came, those that have ended without proof included: what
     /// they have cost is not undone.
     aggressive: BTreeMap<IkeId, Duration>,
@@ -55,10 +57,8 @@ impl HalfOpen {
         self.first.insert((cookie, remote), id);
         self.entries.insert(id, Entry { cookie, remote });
         self.unproved.insert(id, ());
-        self.per_address
-            .entry(remote.ip())
-            .or_default()
-            .insert(id, ());
+        self.by_address.insert(remote.ip(), id);
+        self.unproved_by_address.insert(remote.ip(), id);
     }
 
     /// An aggressive mode was answered. What came before `since` is forgotten.
@@ -80,6 +80,9 @@ impl HalfOpen {
     /// Its answers arrive: it is not the first to be evicted any more.
     pub(super) fn proved(&mut self, id: IkeId) {
         self.unproved.remove(&id);
+        if let Some(entry) = self.entries.get(&id) {
+            self.unproved_by_address.remove(entry.remote.ip(), id);
+        }
     }
 
     pub(super) fn remove(&mut self, id: IkeId) {
@@ -90,13 +93,16 @@ impl HalfOpen {
         if self.first.get(&(entry.cookie, entry.remote)) == Some(&id) {
             self.first.remove(&(entry.cookie, entry.remote));
         }
-        let address = entry.remote.ip();
-        if let Some(ids) = self.per_address.get_mut(&address) {
-            ids.remove(&id);
-            if ids.is_empty() {
-                self.per_address.remove(&address);
-            }
-        }
+        self.by_address.remove(entry.remote.ip(), id);
+        self.unproved_by_address.remove(entry.remote.ip(), id);
+    }
+
+    /// Whether the indexes say the same as the tables.
+    pub(super) fn is_consistent(&self) -> bool {
+        let all = self.entries.iter().map(|(id, e)| (e.remote.ip(), *id));
+        let unproved = |(_, id): &(IpAddr, IkeId)| self.unproved.contains_key(id);
+        self.by_address == all.clone().collect()
+            && self.unproved_by_address == all.filter(unproved).collect()
     }
 
     /// How many there are.
@@ -110,16 +116,13 @@ impl HalfOpen {
     }
 
     fn oldest_from(&self, address: IpAddr) -> Option<IkeId> {
-        let ids = self.per_address.get(&address)?;
-        let unproved = ids.keys().find(|id| self.unproved.contains_key(id));
-        unproved.or_else(|| ids.keys().next()).copied()
+        let unproved = self.unproved_by_address.of(address).next();
+        unproved.or_else(|| self.by_address.of(address).next())
     }
 
     /// How many from one address have shown nothing yet.
     fn unproved_from(&self, address: IpAddr) -> usize {
-        let unproved = |id: &&IkeId| self.unproved.contains_key(id);
-        let ids = self.per_address.get(&address);
-        ids.map_or(0, |ids| ids.keys().filter(unproved).count())
+        self.unproved_by_address.of(address).count()
     }
 }
 

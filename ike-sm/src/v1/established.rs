@@ -52,7 +52,8 @@ pub(crate) struct Established {
     pub(crate) agreed: Box<Agreed>,
     pub(crate) since: Duration,
     pub(crate) schedule: Schedule,
-    pub(crate) exchanges: BTreeMap<u32, Exchange>,
+    /// Boxed: a node of the tree has room for eleven, an idle SA has one or none.
+    pub(crate) exchanges: BTreeMap<u32, Box<Exchange>>,
     pub(crate) seen: SeenIds,
     /// The last informational message and our answer to it.
     informed: Answered,

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use crypto_suite::{CipherKey, CryptoError, Digest, Hash, Prf, Secret};
+use crypto_suite::{Cipher, CryptoError, Digest, Hash, Prf, Secret};
 
 /// Longest block of a cipher that can protect an ISAKMP message, in bytes.
 pub const MAX_BLOCK: usize = 16;
@@ -262,8 +262,11 @@ impl AsRef<[u8]> for Iv {
 /// The cipher of one ISAKMP SA: pads, encrypts and chains messages (RFC 2409 Appendix B).
 ///
 /// It checks nothing: the caller verifies the HASH payload of what it opened before acting on it.
+/// The key schedule is made anew for each message: it takes a thousand octets, and less than a
+/// microsecond.
 pub struct MessageCipher {
-    key: alloc::boxed::Box<dyn CipherKey>,
+    cipher: &'static dyn Cipher,
+    key: Secret,
     hash: &'static dyn Hash,
     block_len: usize,
 }
@@ -274,12 +277,15 @@ impl MessageCipher {
     /// # Errors
     /// What the cipher says of the key: a weak DES key, or a length it does not take.
     pub fn new(
-        cipher: &'static dyn crypto_suite::Cipher,
+        cipher: &'static dyn Cipher,
         hash: &'static dyn Hash,
         keys: &Keys,
     ) -> Result<Self, CryptoError> {
-        let key = cipher.new_key(keys.cipher_key(cipher.key_len()).as_ref())?;
+        let key = keys.cipher_key(cipher.key_len());
+        // A key that the cipher refuses is found now.
+        cipher.new_key(key.expose())?;
         Ok(Self {
+            cipher,
             key,
             hash,
             block_len: cipher.block_len(),
@@ -317,7 +323,8 @@ impl MessageCipher {
         }
         let padded = body.len().next_multiple_of(self.block_len.max(1));
         body.resize(padded, 0);
-        self.key.encrypt(iv.as_ref(), body)?;
+        let key = self.cipher.new_key(self.key.expose())?;
+        key.encrypt(iv.as_ref(), body)?;
         self.last_block(body)
     }
 
@@ -327,7 +334,8 @@ impl MessageCipher {
     /// A length that is not a positive number of blocks; `body` is then unchanged.
     pub fn open(&self, iv: &Iv, body: &mut [u8]) -> Result<Iv, MessageCipherError> {
         let next = self.last_block(body)?;
-        self.key.decrypt(iv.as_ref(), body)?;
+        let key = self.cipher.new_key(self.key.expose())?;
+        key.decrypt(iv.as_ref(), body)?;
         Ok(next)
     }
 

@@ -1,10 +1,11 @@
 //! The keys of an IKE SA at work.
 
 use alloc::boxed::Box;
+use core::fmt;
 use core::time::Duration;
 
 use bytes::Bytes;
-use crypto_suite::{Digest, Provider};
+use crypto_suite::{Digest, PacketKey, Protection, Provider};
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::Message;
 use isakmp_wire::{Flags, Header};
@@ -19,11 +20,15 @@ use crate::explain::Role;
 use crate::outcome::DropReason;
 
 /// The keys of an IKE SA at work.
-#[derive(Debug)]
+///
+/// The key schedule is made anew for each message: it takes a thousand octets a direction, and less
+/// than a microsecond.
 pub(crate) struct Crypt {
     pub(crate) keys: Keys,
-    sealer: Sealer,
-    opener: Opener,
+    protection: &'static dyn Protection,
+    role: Role,
+    /// What the next IV is made from.
+    next: u64,
     requests: Option<Box<Assembly>>,
     responses: Option<Box<Assembly>>,
 }
@@ -94,25 +99,40 @@ impl Crypt {
         let protection = provider
             .protection(keys.protection())
             .ok_or(DropReason::Crypto)?;
-        let key = |whose| {
-            keys.packet_key(protection, whose)
-                .map_err(|_| DropReason::Crypto)
-        };
-        let (ours, theirs) = (key(sender(role))?, key(other(role))?);
-        Ok(Self {
+        let crypt = Self {
             keys,
-            sealer: Sealer::new(ours),
-            opener: Opener::new(theirs),
+            protection,
+            role,
+            next: 0,
             requests: None,
             responses: None,
-        })
+        };
+        // A key that the algorithm refuses is found now.
+        crypt.key(sender(role))?;
+        crypt.key(other(role))?;
+        Ok(crypt)
+    }
+
+    fn key(&self, whose: Sender) -> Result<Box<dyn PacketKey>, DropReason> {
+        let key = self.keys.packet_key(self.protection, whose);
+        key.map_err(|_| DropReason::Crypto)
+    }
+
+    fn sealer(&self) -> Result<Sealer, DropReason> {
+        let key = self.key(sender(self.role))?;
+        Ok(Sealer::resume(key, self.next))
+    }
+
+    fn opener(&self) -> Result<Opener, DropReason> {
+        self.key(other(self.role)).map(Opener::new)
     }
 
     /// IVs of this epoch are none that another member of the cluster has used (C18).
     pub(crate) fn begin_epoch(&mut self, epoch: u16) -> Result<(), DropReason> {
-        self.sealer
-            .begin_epoch(epoch)
-            .map_err(|_| DropReason::Stale)
+        let mut sealer = self.sealer()?;
+        sealer.begin_epoch(epoch).map_err(|_| DropReason::Stale)?;
+        self.next = sealer.next();
+        Ok(())
     }
 
     /// Protects a message, in fragments of at most `fragment` octets when it is longer than that
@@ -124,23 +144,23 @@ impl Crypt {
         fragment: Option<usize>,
     ) -> Result<Datagrams, DropReason> {
         let header = place.header();
-        let split = fragment.filter(|most| self.sealer.sealed_len(inner) > *most);
+        let mut sealer = self.sealer()?;
+        let split = fragment.filter(|most| sealer.sealed_len(inner) > *most);
         let sealed = match split {
-            Some(most) => self
-                .sealer
+            Some(most) => sealer
                 .seal_fragments(&header, inner, most)
                 .map(Datagrams::fragments),
-            None => self
-                .sealer
+            None => sealer
                 .seal(&header, inner)
                 .map(|message: Bytes| Some(message.into())),
         };
+        self.next = sealer.next();
         sealed.ok().flatten().ok_or(DropReason::Crypto)
     }
 
     /// Authenticates a message, then decrypts it.
     pub(crate) fn open(&self, message: &Message<'_>) -> Result<Opened, DropReason> {
-        open(&self.opener, message)
+        open(&self.opener()?, message)
     }
 
     /// Authenticates a message or a fragment. Gives the whole message once nothing of it is missing.
@@ -154,13 +174,14 @@ impl Crypt {
         now: Duration,
     ) -> Result<Option<Whole>, DropReason> {
         let place = message.protected().and_then(|p| p.fragment);
+        let opener = self.opener()?;
         let slot = if message.is_response() {
             &mut self.responses
         } else {
             &mut self.requests
         };
         let Some(place) = place else {
-            let inner = open(&self.opener, message)?.inner;
+            let inner = open(&opener, message)?.inner;
             *slot = None;
             return Ok(Some(Whole {
                 inner,
@@ -170,7 +191,7 @@ impl Crypt {
         };
         let mut fresh = Box::default();
         let assembly: &mut Assembly = slot.as_mut().unwrap_or(&mut fresh);
-        let inserted = assembly.fragments.insert(&self.opener, message, now);
+        let inserted = assembly.fragments.insert(&opener, message, now);
         let inserted = inserted.map_err(|fault| match fault {
             FragmentError::Open(_) => DropReason::IntegrityFailed,
             other => DropReason::Fragment(other),
@@ -221,6 +242,17 @@ impl Crypt {
             sk_ai: keys.sk_a(Sender::Initiator).clone(),
             sk_ar: keys.sk_a(Sender::Responder).clone(),
         }));
+    }
+}
+
+impl fmt::Debug for Crypt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crypt")
+            .field("keys", &self.keys)
+            .field("next", &self.next)
+            .field("requests", &self.requests)
+            .field("responses", &self.responses)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The quick modes under an ISAKMP SA: begun, answered, repeated, ended.
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -143,10 +145,8 @@ impl Established {
         }
         let progress = quick::receive_first(ctx, frame, &self.agreed, message)?;
         self.make_room(ctx);
-        self.exchanges.insert(
-            id,
-            Exchange::new(ctx.now, Answered::new(fingerprint, None), false),
-        );
+        let exchange = Exchange::new(ctx.now, Answered::new(fingerprint, None), false);
+        self.exchanges.insert(id, Box::new(exchange));
         ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
         self.advance(ctx, frame, id, progress);
         Ok(())
@@ -163,8 +163,8 @@ impl Established {
         let progress = quick::start(ctx, frame, &self.agreed, id, wanted)?;
         self.remember(ctx, frame, id);
         self.make_room(ctx);
-        self.exchanges
-            .insert(id, Exchange::new(ctx.now, Answered::default(), true));
+        let exchange = Exchange::new(ctx.now, Answered::default(), true);
+        self.exchanges.insert(id, Box::new(exchange));
         ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
         self.advance(ctx, frame, id, progress);
         Ok(())
@@ -351,6 +351,10 @@ impl Established {
                 None if exchange.quick.is_some() => CloseReason::Refused,
                 None => {
                     self.exchanges.remove(&id);
+                    if self.exchanges.is_empty() {
+                        // An idle SA keeps no room for them.
+                        self.exchanges = BTreeMap::new();
+                    }
                     continue;
                 }
             };
