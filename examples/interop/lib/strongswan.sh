@@ -8,7 +8,14 @@ swan_ike() {
   for g in ${V[ADDKE]}; do n=$((n + 1)); all+=-ke${n}_$(swan_group "$g"); done
   case ${V[ENC]} in *gcm*|*poly*) echo "${V[ENC]}-prf${V[HASH]}$all";; *) echo "${V[ENC]}-${V[HASH]}$all";; esac
 }
-swan_esp() { echo "${V[ESPENC]}$([ "${V[ESPAUTH]}" = none ] || echo "-${V[ESPAUTH]}")$([ "${V[PFS]}" = no ] || echo "-$(swan_group "${V[PFS]}")")"; }
+swan_esp() { # with PFS, the additional key exchanges of the IKE SA are those of the child too
+  local g n=0 all; all="${V[ESPENC]}$([ "${V[ESPAUTH]}" = none ] || echo "-${V[ESPAUTH]}")"
+  if [ "${V[PFS]}" != no ]; then
+    all+=-$(swan_group "${V[PFS]}")
+    for g in ${V[ADDKE]}; do n=$((n + 1)); all+=-ke${n}_$(swan_group "$g"); done
+  fi
+  echo "$all"
+}
 swan_group() {
   case $1 in 1) echo modp768;; 2) echo modp1024;; 5) echo modp1536;; 14) echo modp2048;; 15) echo modp3072;;
     16) echo modp4096;; 19) echo ecp256;; 20) echo ecp384;; 21) echo ecp521;; 31) echo x25519;; 35) echo mlkem512;; 36) echo mlkem768;; 37) echo mlkem1024;; *) fail "no strongSwan name for group $1";; esac; }
