@@ -380,7 +380,8 @@ pub(super) fn respond(
     }
     let series = Series::new(&granted.transforms.additional);
     if !series.is_over() {
-        session.up().map_or(Ok(()), Established::may_follow)?;
+        let up = session.up().ok_or(DropReason::WrongState)?;
+        up.may_follow(ctx, frame.ike)?;
     }
     let exchange = answer_exchange(ctx, payloads, granted.transforms.group)?;
     let settled: Settled = granted.settle(ctx, rekeyed.map(|(old, _)| old))?;

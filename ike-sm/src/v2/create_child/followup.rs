@@ -15,7 +15,7 @@ use super::{child, ike};
 use crate::action::CloseReason;
 use crate::context::Context;
 use crate::explain::{Role, What};
-use crate::id::ChildId;
+use crate::id::{ChildId, IkeId};
 use crate::outcome::DropReason;
 use crate::policy::v2::IkeSuite;
 use crate::v2::child::{Offered, Settled};
@@ -296,13 +296,17 @@ impl Followed {
 }
 
 impl Established {
-    /// Whether another series of the peer is taken in.
-    pub(super) fn may_follow(&self) -> Result<(), DropReason> {
-        if self.followed.len() < MAX_FOLLOWED {
-            Ok(())
-        } else {
-            Err(DropReason::TemporaryFailure)
+    /// Whether another child of the peer's may come up by a series under this IKE SA.
+    pub(super) fn may_follow(&self, ctx: &Context<'_>, ike: IkeId) -> Result<(), DropReason> {
+        let coming = self.followed.len();
+        if coming >= MAX_FOLLOWED {
+            return Err(DropReason::TemporaryFailure);
         }
+        let children = ctx.world.children.count(ike).saturating_add(coming);
+        if children >= ctx.config.limits.children_per_ike_sa {
+            return Err(DropReason::Limit("children of one IKE SA"));
+        }
+        Ok(())
     }
 
     /// A series of the peer begins. One of its own for the same SA has come to nothing there.
