@@ -190,7 +190,7 @@ fn signature(side_b: bool) -> LocalAuth {
     })
 }
 
-fn any_signature() -> RemoteAuth {
+pub fn any_signature() -> RemoteAuth {
     RemoteAuth::Signature {
         schemes: Vec::new(),
         authorities: vec![[3; 20]],

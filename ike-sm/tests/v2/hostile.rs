@@ -474,22 +474,38 @@ fn c23_an_unknown_identity_is_answered_like_a_wrong_key() {
 /// C22: a certificate by URL is not fetched, and there is nobody who could.
 #[test]
 fn c22_a_certificate_behind_a_url_proves_nothing() {
-    for encoding in [12u8, 13] {
-        let (mut pair, auth) = handshake_flight(2);
+    // X.509 as it is; the hash and the URL of one; the same of a bundle (RFC 7296 §3.6).
+    for (encoding, shown) in [(4u8, 1), (12, 0), (13, 0)] {
+        let (a, mut b) = configs(|c| c.key_log = true);
+        b.peers[0].auth.remote = crate::credentials::any_signature();
+        let mut pair = Pair::new(a, b);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        for _ in 0..2 {
+            let flight = pair.flights.remove(0);
+            pair.deliver(flight);
+        }
+        let auth = pair.flights.remove(0);
         let message = rebuilt(&pair, &auth, |payloads| {
-            let mut body = vec![encoding];
-            body.extend([0x5a; 20]);
-            body.extend(b"http://192.0.2.66/certificate");
-            payloads.insert(1, (PayloadType::CERTIFICATE, body));
+            let mut certificate = vec![encoding];
+            certificate.extend([0x5a; 20]);
+            certificate.extend(b"http://192.0.2.66/certificate");
+            payloads.insert(1, (PayloadType::CERTIFICATE, certificate));
             for (kind, body) in payloads {
                 if *kind == PayloadType::AUTHENTICATION {
-                    // A digital signature (RFC 7427).
-                    body[0] = 14;
+                    // A digital signature (RFC 7427 §3): ecdsa-with-SHA256, and some octets.
+                    *body = vec![14, 0, 0, 0, 12];
+                    body.extend(hex_literal::hex!("300a06082a8648ce3d040302"));
+                    body.extend([0x33; 70]);
                 }
             }
         });
         let (outcome, _) = inject(&mut pair, true, arrival(&auth), &message);
-        assert!(pair.b.asked.is_empty(), "{outcome:?}: {:?}", pair.b.asked);
+        // Nothing of it gets to those who judge certificates.
+        let chains = pair.b.asked.iter().map(|(_, question)| match question {
+            ike_sm::Question::VerifyCertificate { chain, .. } => chain.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(chains.sum::<usize>(), shown, "{encoding}: {outcome:?}");
         assert!(pair.b.ikes.is_empty() && pair.b.children.is_empty());
     }
 }
