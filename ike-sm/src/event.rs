@@ -192,6 +192,14 @@ pub enum Command {
         /// Our new address, and the port that is bound there.
         local: SocketAddr,
     },
+    /// Our other addresses have changed: the peer is told which there are now, none or up to 16
+    /// (MOBIKE, RFC 4555 §3.6).
+    AnnounceAddresses {
+        /// Which IKE SA.
+        ike: IkeId,
+        /// All addresses of ours besides the one that the SA uses.
+        addresses: Vec<IpAddr>,
+    },
     /// Send the peer of an IKE SA of IKEv2 to another gateway (RFC 5685). Possible for the end that
     /// did not start the SA, with a peer that follows.
     RedirectIke {

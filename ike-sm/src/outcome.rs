@@ -160,6 +160,9 @@ pub enum DropReason {
     /// The peer was sent to another gateway (RFC 5685).
     #[error("the peer was sent to another gateway")]
     Redirected,
+    /// A NAT is on the path of a peer that wants none there (RFC 4555 §3.9).
+    #[error("a NAT is on the path, and the peer wants none there")]
+    UnexpectedNat,
     /// A cookie has to be brought back first (RFC 7296 §2.6).
     #[error("a cookie was asked for")]
     CookieWanted,

@@ -21,6 +21,8 @@ pub(crate) struct PeerState {
     pub(crate) wanted: BTreeSet<usize>,
     /// The negotiation of ours that is under way.
     pub(crate) attempt: Option<IkeId>,
+    /// Our address since we have moved.
+    pub(crate) local: Option<IpAddr>,
     /// Which of the configured addresses is tried.
     address: usize,
     /// Addresses tried in vain since one last answered.

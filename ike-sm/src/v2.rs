@@ -33,5 +33,6 @@ mod session;
 mod up;
 mod window;
 
+pub(crate) use mobike::MAX_ADDRESSES;
 pub(crate) use sa_init::{challenge, presented};
 pub(crate) use session::Session;

@@ -369,6 +369,15 @@ fn options(config: &Config, provider: &Provider, p: &PeerConfig, place: &Place) 
     if !(1..=16).contains(&v2.window) {
         return Err(range(place, "v2.window", v2.window.into(), "1 to 16"));
     }
+    if v2.additional_addresses.len() > crate::v2::MAX_ADDRESSES {
+        let count = len(&v2.additional_addresses);
+        return Err(range(place, "v2.additional_addresses", count, "at most 16"));
+    }
+    unique(
+        v2.additional_addresses.iter(),
+        place,
+        "v2.additional_addresses",
+    )?;
     auth::auth(config, provider, p, place)?;
     match v2.fragment {
         // RFC 7383 §2.5.1: room for headers, an IV, an ICV and a chunk worth its header.

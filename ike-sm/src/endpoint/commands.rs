@@ -50,7 +50,16 @@ impl Call<'_> {
                 Ok(Outcome::Handled)
             }
             Command::MoveIke { ike, local } => {
-                self.of_v2(ike, |session, ctx| session.roam(ctx, local))
+                let moved = self.of_v2(ike, |session, ctx| session.roam(ctx, local))?;
+                let index = self.endpoint.sessions.get(&ike).map(|s| s.head().peer);
+                let state = index.and_then(|index| self.endpoint.peers.get_mut(index));
+                if let Some(state) = state {
+                    state.local = Some(local.ip());
+                }
+                Ok(moved)
+            }
+            Command::AnnounceAddresses { ike, addresses } => {
+                self.of_v2(ike, |session, ctx| session.announce(ctx, addresses))
             }
             Command::RedirectIke { ike, to } => {
                 self.of_v2(ike, |session, ctx| session.send_away(ctx, to))
@@ -223,7 +232,8 @@ impl Call<'_> {
                     IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                     IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
                 };
-                let local = peer.local_address.unwrap_or(any);
+                let moved = state.local.filter(|ip| ip.is_ipv4() == address.is_ipv4());
+                let local = moved.or(peer.local_address).unwrap_or(any);
                 Path::plain(
                     SocketAddr::new(local, endpoint.config.ports.ike),
                     SocketAddr::new(address, peer.ports.ike),

@@ -453,6 +453,8 @@ impl Session {
                 Task::DeleteIke(reason) => Want::DeleteIke(reason),
                 Task::Liveness => Want::Liveness,
                 Task::Update(_) => Want::Update,
+                Task::Addresses => Want::Addresses,
+                Task::Check(..) => Want::Check,
                 Task::Skip(delta) => Want::Skip(delta),
                 Task::Redirect(to) => Want::Redirect(to),
             });

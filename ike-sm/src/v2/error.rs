@@ -61,6 +61,7 @@ const fn simple(reason: &DropReason) -> Option<NotifyType> {
         | DropReason::WrongIdentity
         | DropReason::NoPsk
         | DropReason::UnknownPeer => NotifyType::AUTHENTICATION_FAILED,
+        DropReason::UnexpectedNat => NotifyType::UNEXPECTED_NAT_DETECTED,
         DropReason::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
         // RFC 7296 §1.3: a responder that will have no more Child SAs.
         DropReason::Limit(_) => NotifyType::NO_ADDITIONAL_SAS,

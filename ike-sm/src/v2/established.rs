@@ -15,6 +15,7 @@ use nat_t::Verdict;
 use super::counters::{Counters, Delta, Syncing};
 use super::create_child::{ChildTask, FollowUp, Followed, IkeTask};
 use super::ike_auth::Proved;
+use super::mobike::Paths;
 use super::sa_init::Init;
 use super::session::Frame;
 use super::up::Parked;
@@ -60,10 +61,10 @@ pub(crate) struct Established {
     pub(super) mover: bool,
     /// The peer goes where we send it (RFC 5685).
     pub(super) peer_follows: bool,
+    /// Where each end may be, and what is known of the paths between them.
+    pub(super) paths: Paths,
     /// How the peer saw our address and port last (NAT_DETECTION_DESTINATION_IP).
     pub(super) seen_as: Option<Vec<u8>>,
-    /// The message ID of the peer's newest UPDATE_SA_ADDRESSES.
-    pub(super) moved_by: Option<u32>,
     /// As responder: the addresses that the peer's side of its children is narrowed to.
     pub(super) assigned: Option<Box<Assignment>>,
     pub(crate) since: Duration,
@@ -114,6 +115,10 @@ pub(crate) enum Want {
     Liveness,
     /// The peer is to follow us (RFC 4555).
     Update,
+    /// The peer is to know our other addresses.
+    Addresses,
+    /// The peer is to answer from where it has gone.
+    Check,
     /// The peer is to skip sequence numbers (RFC 6311).
     Skip(Delta),
     /// The peer is to go to another gateway (RFC 5685).
@@ -131,6 +136,9 @@ pub(crate) enum Task {
     Liveness,
     /// With our COOKIE2.
     Update(Vec<u8>),
+    Addresses,
+    /// With our COOKIE2, and where it was sent.
+    Check(Vec<u8>, Path),
     Skip(Delta),
     Redirect(IpAddr),
 }
@@ -177,6 +185,7 @@ impl Established {
         this.fragmentation = init.peer.fragmentation;
         this.mobike = proved.mobike;
         this.counters = proved.counters;
+        this.paths = Paths::new(frame.peer, proved.addresses.clone());
         this.peer_follows = init.peer.redirect;
         this.mover = frame.role == Role::Initiator;
         this.assigned.clone_from(&proved.granted);
@@ -214,6 +223,7 @@ impl Established {
         next.fragmentation = self.fragmentation;
         next.mobike = self.mobike;
         next.counters = self.counters;
+        next.paths = self.paths.inherit();
         next.peer_follows = self.peer_follows;
         // Whoever was sent away is so under new keys too.
         next.drain_at = self.drain_at.filter(|_| !self.replaced);
@@ -249,8 +259,8 @@ impl Established {
             synced: None,
             mover: false,
             peer_follows: false,
+            paths: Paths::default(),
             seen_as: None,
-            moved_by: None,
             assigned: None,
             since: now,
             rekey_at: Some(now.saturating_add(schedule.soft)),

@@ -9,6 +9,7 @@ mod responder;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crypto_suite::Secret;
@@ -23,6 +24,7 @@ use super::child::Settled;
 use super::counters::Counters;
 use super::crypt::Crypt;
 use super::error::told;
+use super::mobike;
 use super::payloads::Payloads;
 use super::proof::ProofError;
 use super::protect::Inner;
@@ -30,8 +32,8 @@ use super::redirect::Redirected;
 use super::sa_init::Init;
 use super::session::Frame;
 use crate::action::{CloseReason, Question};
+use crate::config::Identity;
 use crate::config::v2::{Assignment, LocalAuth, RemoteAuth};
-use crate::config::{Identity, PeerConfig};
 use crate::context::Context;
 use crate::explain::{Notice, Role, What};
 use crate::id::ChildId;
@@ -73,6 +75,8 @@ pub(crate) struct Proved {
     pub(crate) lifetime: Option<Duration>,
     /// The peer speaks MOBIKE (RFC 4555).
     pub(crate) mobike: bool,
+    /// Other addresses of the peer.
+    pub(crate) addresses: Vec<IpAddr>,
     /// What both ends synchronise after a takeover (RFC 6311).
     pub(crate) counters: Counters,
     /// The initiator goes to another gateway (RFC 5685 §6).
@@ -98,6 +102,7 @@ impl Proved {
                 .filter(|_| frame.role == Role::Initiator)
                 .map(|seconds| Duration::from_secs(seconds.into())),
             mobike: frame.peer.v2.mobike && payloads.has(NotifyType::MOBIKE_SUPPORTED),
+            addresses: mobike::listed(payloads).unwrap_or_default(),
             counters: Counters::agreed(frame.peer, payloads),
             redirect: None,
         }
@@ -212,12 +217,17 @@ fn broken(ctx: &mut Context<'_>, frame: &Frame<'_>, reason: &DropReason) -> Prog
 /// Announces what both roles announce with their last message.
 fn write_announcements(
     w: &mut Writer<'_>,
-    peer: &PeerConfig,
+    frame: &Frame<'_>,
     mobike: bool,
     counters: Counters,
 ) -> Result<(), BuildError> {
+    let peer = frame.peer;
     if mobike {
         w.notify(NotifyType::MOBIKE_SUPPORTED, &[])?;
+        mobike::write_addresses(w, frame, &peer.v2.additional_addresses)?;
+        if frame.role == Role::Initiator {
+            mobike::write_no_nats(w, frame)?;
+        }
     }
     counters.write(w)?;
     if peer.v2.window > 1 {

@@ -62,11 +62,12 @@ pub(super) fn respond(
         *ours = remove_deleted(ctx, session, spis, *protocol);
     }
     session.redirected(ctx, frame, payloads);
-    if payloads.has(NotifyType::UPDATE_SA_ADDRESSES) {
-        session.updated(ctx, frame, message_id, payloads)?;
-    }
+    let refused = session.relocated(ctx, frame, message_id, payloads)?;
     let hashes = mobike::echo(ctx, frame, payloads);
     Response::build(|w| {
+        if let Some(refused) = refused {
+            w.notify(refused, &[])?;
+        }
         nat::write(w, &hashes)?;
         for (id, _, ours) in &deleted {
             // RFC 7296 §1.4.1: the SPIs of the other direction; none of those that both delete.

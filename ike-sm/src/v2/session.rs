@@ -561,6 +561,11 @@ impl Session {
                     }
                     send(ctx, self.path, &request);
                 }
+                Overdue::GiveUp(id) if self.try_another_path(ctx) => {
+                    if let Some(request) = self.window.renew(id, now, ctx.rng) {
+                        send(ctx, self.path, &request);
+                    }
+                }
                 Overdue::GiveUp(id) => {
                     self.window.answered(id);
                     return self.silent(ctx);

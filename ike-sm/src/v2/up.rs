@@ -242,6 +242,16 @@ impl Session {
                     self.update_answered(ctx, &frame, &cookie, payloads);
                 }
             }
+            Task::Addresses => {
+                if let Ok(payloads) = &payloads {
+                    self.announced(ctx, payloads);
+                }
+            }
+            Task::Check(cookie, path) => {
+                if let Ok(payloads) = &payloads {
+                    self.checked(ctx, &cookie, path, payloads);
+                }
+            }
         }
         if fatal {
             return self.end(
@@ -349,6 +359,8 @@ impl Session {
                 informational::delete_ike().map(|inner| (Task::DeleteIke(reason), inner))
             }
             Want::Update => mobike::update(ctx, &frame),
+            Want::Addresses => mobike::addresses(self, &frame),
+            Want::Check => mobike::check(ctx, &frame),
             Want::Redirect(to) => redirect::request(to).map(|inner| (Task::Redirect(to), inner)),
             Want::Skip(delta) => delta.request().map(|inner| (Task::Skip(delta), inner)),
             Want::Liveness => {
@@ -597,7 +609,13 @@ impl Session {
         let moves = |want: &Want| {
             matches!(
                 want,
-                Want::Child(_) | Want::Delete(_) | Want::Update | Want::Skip(_) | Want::Redirect(_)
+                Want::Child(_)
+                    | Want::Delete(_)
+                    | Want::Update
+                    | Want::Addresses
+                    | Want::Check
+                    | Want::Skip(_)
+                    | Want::Redirect(_)
             )
         };
         let mut moved = Vec::new();

@@ -250,6 +250,19 @@ impl Window {
         }
     }
 
+    /// The request with this message ID is repeated as often as at first.
+    pub(crate) fn renew(
+        &mut self,
+        id: u32,
+        now: Duration,
+        rng: &mut dyn CryptoRng,
+    ) -> Option<Datagrams> {
+        let waiting = self.ours.waiting.iter_mut().find(|w| w.id == id)?;
+        let request = waiting.pending.message.clone();
+        waiting.pending = Pending::new(request.clone(), &waiting.patience, now, rng);
+        Some(request)
+    }
+
     /// Whether a response with this message ID is waited for.
     pub(crate) fn awaits(&self, id: u32) -> bool {
         self.ours.waiting.iter().any(|waiting| waiting.id == id)

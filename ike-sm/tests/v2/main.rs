@@ -27,6 +27,7 @@ mod fragments;
 mod handshake;
 mod hostile;
 mod insider;
+mod mobike;
 mod nat;
 mod questions;
 mod redirect;

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::IkeProposal;
-use crate::config::Lifetime;
+use crate::config::{Lifetime, Prefix};
 
 /// How IKEv2 is spoken with a peer; without meaning for a peer of IKEv1.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,14 @@ pub struct V2Options {
     pub one_ts_per_child: bool,
     /// The SA may move to other addresses (RFC 4555).
     pub mobike: bool,
+    /// MOBIKE: our other addresses, up to 16, for the peer to know (RFC 4555 §3.4) and for us to go
+    /// on from when the path in use is dead.
+    pub additional_addresses: Vec<IpAddr>,
+    /// MOBIKE, as responder: the peer's packets go to its new address only once it has answered from
+    /// there (RFC 4555 §3.7).
+    pub return_routability: bool,
+    /// MOBIKE, as responder: where the peer may go; empty: anywhere.
+    pub roaming: Vec<Prefix>,
     /// A member of a cluster may take the SA over and synchronise its counters (RFC 6311).
     pub counter_sync: bool,
     /// As initiator, go where the peer sends us (RFC 5685), if the peer may be there by its
@@ -72,6 +80,9 @@ impl Default for V2Options {
             fragment: Some(1232),
             one_ts_per_child: false,
             mobike: true,
+            additional_addresses: Vec::new(),
+            return_routability: true,
+            roaming: Vec::new(),
             counter_sync: true,
             follow_redirects: true,
             redirect_to: None,

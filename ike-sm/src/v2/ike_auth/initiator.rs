@@ -179,7 +179,7 @@ impl Initiator {
                 offered.write_ts(w)?;
             }
             let counters = Counters::of(frame.peer);
-            write_announcements(w, frame.peer, frame.peer.v2.mobike, counters)
+            write_announcements(w, frame, frame.peer.v2.mobike, counters)
         });
         inner.map_err(too_long)
     }

@@ -17,6 +17,7 @@ use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
 use crate::v2::child::{Grant, Granted, Settled, grant};
 use crate::v2::configuration;
 use crate::v2::error::told;
+use crate::v2::mobike;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
@@ -69,6 +70,10 @@ impl Responder {
             Err(reason) => return broken(ctx, &round.frame, &reason),
         };
         if self.auth.is_none() {
+            if !mobike::no_nats(&round.frame, &payloads) {
+                let nat = DropReason::UnexpectedNat;
+                return broken(ctx, &round.frame, &nat);
+            }
             match select(ctx.config, &round.frame, &payloads) {
                 Ok(index) => self.index = Some(index),
                 Err(reason) => return broken(ctx, &round.frame, &reason),
@@ -261,7 +266,7 @@ impl Responder {
                     }
                 }
             }
-            write_announcements(w, frame.peer, proved.mobike, proved.counters)?;
+            write_announcements(w, &frame, proved.mobike, proved.counters)?;
             if let Some(lifetime) = options.authentication_lifetime {
                 let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
                 w.notify(NotifyType::AUTH_LIFETIME, &seconds.to_be_bytes())?;
@@ -283,7 +288,10 @@ impl Responder {
 fn redirects(round: &Round<'_>, frame: &Frame<'_>) -> Option<Gateway<'static>> {
     let options = &frame.peer.v2;
     let now = options.redirect_when == RedirectWhen::Authenticated && round.init.peer.redirect;
-    options.redirect_to.filter(|_| now).map(Gateway::Address)
+    let to = options
+        .redirect_to
+        .filter(|to| now && *to != frame.path.local.ip());
+    to.map(Gateway::Address)
 }
 
 /// The frame with another peer of the configuration.

@@ -142,7 +142,10 @@ pub(crate) fn challenge(request: &Header, cookie: &[u8]) -> Option<Bytes> {
 /// answer it (RFC 5685 §3).
 pub(crate) fn redirect(frame: &Frame<'_>, message: &Message<'_>, limits: &Limits) -> Option<Bytes> {
     let options = &frame.peer.v2;
-    let to = options.redirect_to;
+    // RFC 5685 §4: who was called at an anycast address may send on to its own.
+    let to = options
+        .redirect_to
+        .filter(|to| *to != frame.path.local.ip());
     let to = Gateway::Address(to.filter(|_| options.redirect_when == RedirectWhen::FirstMessage)?);
     let payloads = Payloads::read(&message.payloads(), limits).ok()?;
     if !Abilities::read(&payloads).redirect {
