@@ -171,6 +171,27 @@ fn first(pair: &Pair) -> ike_sm::ChildId {
 }
 
 #[test]
+fn a_rekey_of_a_pair_that_we_have_not_heard_of_yet_finds_us_busy() {
+    let mut pair = established(0);
+    let child = pair.b.active[0];
+    let outcome = pair.command(true, Command::DeleteChild(child));
+    assert_eq!(outcome, Outcome::Handled);
+    pair.run_for(secs(1));
+    // B makes another one, and A's answer is lost.
+    let lost = cut(&mut pair, true);
+    assert_eq!(pair.initiate(true), Outcome::Handled);
+    pair.run_for(pair.latency);
+    lost.set(false);
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 0));
+    assert_eq!(rekey_child(&mut pair, false), Outcome::Handled);
+    pair.run_for(secs(100));
+    at_rest(&mut pair, 1, 1);
+    let busy = CloseReason::RefusedByPeer(43);
+    assert!(!pair.a.failed.is_empty(), "until B has its half");
+    assert!(pair.a.failed.iter().all(|reason| *reason == busy));
+}
+
+#[test]
 fn rfc7296_s2_25_2_a_deletion_that_waits_for_two_rekeys_of_the_ike_sa_reaches_the_peer() {
     for seed in 0..8 {
         for b in [false, true] {

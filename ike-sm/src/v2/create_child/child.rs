@@ -447,7 +447,14 @@ fn rekeyed(
     let mut same_spi = ctx.world.children.with_spi_out(spi);
     let found =
         same_spi.find(|c| session.owns(c) && protocol_id(c.suite.protocol()) == notify.protocol_id);
-    let child = found.ok_or(DropReason::ChildNotFound(spi))?;
+    let Some(child) = found else {
+        // It may be the one that we negotiate: the peer has it as soon as it has answered.
+        let coming = session.up().is_some_and(|up| up.makes_children());
+        return Err(match coming {
+            true => DropReason::TemporaryFailure,
+            false => DropReason::ChildNotFound(spi),
+        });
+    };
     let replacing = session.up().is_some_and(|up| up.is_replacing(child.id));
     if replacing || !child.is_current() {
         // RFC 7296 §2.25.1: its end is decided, told or not. RFC 9370 §2.2.4: only the key
