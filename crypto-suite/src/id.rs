@@ -406,6 +406,12 @@ pub enum SignatureId {
     RsaPss(HashId),
     /// ECDSA.
     Ecdsa(EcdsaCurve, HashId, EcdsaForm),
+    /// RSASSA-PKCS1-v1_5 over a digest that is given, without its AlgorithmIdentifier: signatures of
+    /// IKEv1 (RFC 2409 §5.1).
+    RsaPkcs1Digest,
+    /// ECDSA over a digest that is given, as long as the curve's order, r followed by s: signatures
+    /// of IKEv1 (RFC 2409 §5.1, RFC 4754).
+    EcdsaDigest(EcdsaCurve),
     /// Ed25519 over the message itself, RFC 8032, RFC 8420.
     Ed25519,
 }
@@ -416,6 +422,8 @@ impl fmt::Display for SignatureId {
             Self::RsaPkcs1(hash) => write!(f, "RSA_PKCS1_{hash}"),
             Self::RsaPss(hash) => write!(f, "RSA_PSS_{hash}"),
             Self::Ecdsa(curve, hash, _) => write!(f, "ECDSA_{curve}_{hash}"),
+            Self::RsaPkcs1Digest => f.write_str("RSA_PKCS1_DIGEST"),
+            Self::EcdsaDigest(curve) => write!(f, "ECDSA_{curve}_DIGEST"),
             Self::Ed25519 => f.write_str("ED25519"),
         }
     }

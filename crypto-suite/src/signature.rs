@@ -51,8 +51,16 @@ pub trait SigningKey: Send + Sync {
     fn sign(&self, rng: &mut dyn CryptoRng, parts: &[&[u8]]) -> Result<Vec<u8>, CryptoError>;
 }
 
-/// The digest of a message for a scheme that signs digests.
-fn hashed(id: HashId, parts: &[&[u8]]) -> Result<Digest, CryptoError> {
+/// The digest of a message for a scheme that signs digests; without a hash the message is one, and
+/// as long as that of a hash.
+fn hashed(id: Option<HashId>, parts: &[&[u8]]) -> Result<Digest, CryptoError> {
+    let Some(id) = id else {
+        let digest = parts.concat();
+        return match digest.len() {
+            16..=64 => Ok(Digest::new(&digest)),
+            _ => Err(CryptoError::SignatureInvalid),
+        };
+    };
     let hash = crate::hash::ALL.iter().find(|hash| hash.id() == id);
     hash.map(|hash| hash.digest(parts))
         .ok_or(CryptoError::SignatureInvalid)
@@ -60,7 +68,23 @@ fn hashed(id: HashId, parts: &[&[u8]]) -> Result<Digest, CryptoError> {
 
 pub(crate) const ALL: &[&dyn SignatureScheme] = &{
     let [ed25519] = ed25519::ALL;
-    let [e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11] = ecdsa::ALL;
+    let [
+        e0,
+        e1,
+        e2,
+        e3,
+        e4,
+        e5,
+        e6,
+        e7,
+        e8,
+        e9,
+        e10,
+        e11,
+        e12,
+        e13,
+        e14,
+    ] = ecdsa::ALL;
     [
         ed25519,
         e0,
@@ -75,6 +99,9 @@ pub(crate) const ALL: &[&dyn SignatureScheme] = &{
         e9,
         e10,
         e11,
+        e12,
+        e13,
+        e14,
         #[cfg(feature = "rsa")]
         &rsa::PSS_SHA256,
         #[cfg(feature = "rsa")]
@@ -89,5 +116,7 @@ pub(crate) const ALL: &[&dyn SignatureScheme] = &{
         &rsa::PKCS1_SHA512,
         #[cfg(feature = "rsa")]
         &rsa::PKCS1_SHA1,
+        #[cfg(feature = "rsa")]
+        &rsa::PKCS1_DIGEST,
     ]
 };

@@ -176,7 +176,9 @@ impl Strength for SignatureId {
     fn weaknesses(&self) -> WeakAlgorithms {
         let hash = match self {
             Self::RsaPkcs1(hash) | Self::RsaPss(hash) | Self::Ecdsa(_, hash, _) => *hash,
-            Self::Ed25519 => return WeakAlgorithms::NONE,
+            Self::RsaPkcs1Digest | Self::EcdsaDigest(_) | Self::Ed25519 => {
+                return WeakAlgorithms::NONE;
+            }
         };
         match hash {
             HashId::Sha1 => WeakAlgorithms::NONE.with(WeakAlgorithm::Sha1Signature),

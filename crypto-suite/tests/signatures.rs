@@ -158,11 +158,15 @@ fn keys_of_other_schemes_and_broken_keys_are_refused() {
         for case in cases {
             let (public, private) = (case.bytes("public"), case.bytes("pkcs8"));
             let fits = id_named(case.text("scheme")).is_some_and(|id| match (id, scheme.id()) {
-                (SignatureId::Ecdsa(a, ..), SignatureId::Ecdsa(b, ..)) => a == b,
+                (
+                    SignatureId::Ecdsa(a, ..),
+                    SignatureId::Ecdsa(b, ..) | SignatureId::EcdsaDigest(b),
+                ) => a == b,
                 (SignatureId::Ed25519, other) | (other, SignatureId::Ed25519) => {
                     other == SignatureId::Ed25519 && id == SignatureId::Ed25519
                 }
-                (SignatureId::Ecdsa(..), _) | (_, SignatureId::Ecdsa(..)) => false,
+                (SignatureId::Ecdsa(..), _)
+                | (_, SignatureId::Ecdsa(..) | SignatureId::EcdsaDigest(_)) => false,
                 _ => true,
             });
             assert_eq!(
@@ -245,4 +249,70 @@ fn raw_ecdsa_signatures_have_rfc4754_lengths() {
             Ok(())
         );
     }
+}
+
+/// RFC 2409 §5.1: what is signed is a digest. A signature over a message whose hash that is differs from it in RSA by
+/// the AlgorithmIdentifier alone, and in ECDSA not at all.
+#[test]
+fn rfc2409_s5_1_signatures_over_a_digest() {
+    let mut rng = rng(7);
+    let file = json("openssl/signatures.json");
+    let mut run = 0;
+    for case in file.as_array().unwrap() {
+        let (digested, hash, length) = match case.text("scheme") {
+            "ECDSA_P-256_sha256" => (
+                SignatureId::EcdsaDigest(EcdsaCurve::P256),
+                HashId::Sha256,
+                32,
+            ),
+            "ECDSA_P-384_sha384" => (
+                SignatureId::EcdsaDigest(EcdsaCurve::P384),
+                HashId::Sha384,
+                48,
+            ),
+            "ECDSA_P-521_sha512" => (
+                SignatureId::EcdsaDigest(EcdsaCurve::P521),
+                HashId::Sha512,
+                64,
+            ),
+            "RSA_PKCS1_sha256" if cfg!(feature = "rsa") => {
+                (SignatureId::RsaPkcs1Digest, HashId::Sha256, 32)
+            }
+            _ => continue,
+        };
+        run += 1;
+        let (digested, public) = (scheme(digested), case.bytes("public"));
+        let key = digested.signing_key(&case.bytes("pkcs8")).unwrap();
+        let message = case.bytes("message");
+        let hash = DEFAULT.hash(hash).unwrap().digest(&[&message]);
+        let (digest, half) = (hash.as_ref(), length / 2);
+        let signature = key
+            .sign(&mut rng, &[&digest[..half], &digest[half..]])
+            .unwrap();
+        assert_eq!(key.public_key(), public);
+        assert_eq!(digested.verify(&public, &[digest], &signature), Ok(()));
+        // The message's own scheme agrees, where it has no identifier.
+        if let SignatureId::Ecdsa(curve, hash, _) = id_named(case.text("scheme")).unwrap() {
+            let raw = scheme(SignatureId::Ecdsa(curve, hash, EcdsaForm::Raw));
+            assert_eq!(raw.verify(&public, &[&message], &signature), Ok(()));
+        }
+        // With the identifier in front, or over another digest, it is another signature.
+        let plain = scheme(id_named(case.text("scheme")).unwrap());
+        let of_message = plain.signing_key(&case.bytes("pkcs8")).unwrap();
+        let of_message = of_message.sign(&mut rng, &[&message]).unwrap();
+        assert!(digested.verify(&public, &[digest], &of_message).is_err());
+        let mut other = digest.to_vec();
+        other[0] ^= 1;
+        assert!(digested.verify(&public, &[&other], &signature).is_err());
+        // No digest is shorter than that of MD5, or longer than that of SHA-512.
+        for wrong in [0, 15, 65] {
+            assert!(key.sign(&mut rng, &[&vec![7; wrong]]).is_err());
+            assert!(
+                digested
+                    .verify(&public, &[&vec![7; wrong]], &signature)
+                    .is_err()
+            );
+        }
+    }
+    assert_eq!(run, if cfg!(feature = "rsa") { 4 } else { 3 });
 }

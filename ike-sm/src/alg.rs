@@ -6,7 +6,9 @@
 
 pub mod v2;
 
-use crypto_suite::{AeadId, CipherId, GroupId, HashId, IntegrityId, PrfId, ProtectionId};
+use crypto_suite::{
+    AeadId, CipherId, EcdsaCurve, GroupId, HashId, IntegrityId, PrfId, ProtectionId, SignatureId,
+};
 use isakmp_wire::registry::v1::{
     AhTransform, AuthenticationAlgorithm, AuthenticationMethod, EncryptionAlgorithm, EspTransform,
     GroupDescription, HashAlgorithm,
@@ -183,6 +185,20 @@ pub fn authentication_from_wire(value: AuthenticationMethod) -> Option<Authentic
         .iter()
         .find(|row| row.0 == value)
         .map(|row| row.1)
+}
+
+/// The scheme that IKEv1 signs its HASH with (RFC 2409 §5.1), and the hash whose HMAC makes that HASH
+/// in place of the negotiated one: RFC 4754 ties one to each curve. `None` without signatures.
+pub(crate) fn signature_of_v1(id: Authentication) -> Option<(SignatureId, Option<HashId>)> {
+    use EcdsaCurve::{P256, P384, P521};
+    use SignatureId::EcdsaDigest;
+    Some(match id {
+        Authentication::PreSharedKey => return None,
+        Authentication::RsaSignature => (SignatureId::RsaPkcs1Digest, None),
+        Authentication::EcdsaP256 => (EcdsaDigest(P256), Some(HashId::Sha256)),
+        Authentication::EcdsaP384 => (EcdsaDigest(P384), Some(HashId::Sha384)),
+        Authentication::EcdsaP521 => (EcdsaDigest(P521), Some(HashId::Sha512)),
+    })
 }
 
 /// Group description of a group.

@@ -12,6 +12,7 @@ mod phase1;
 mod protect;
 mod quick;
 mod session;
+pub(crate) mod signature;
 
 pub(crate) use aggressive::claimed_identity;
 pub(crate) use session::Session;

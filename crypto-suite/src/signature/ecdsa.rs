@@ -13,20 +13,23 @@ struct Key<K> {
     key: K,
     public: Vec<u8>,
     id: SignatureId,
-    hash: HashId,
+    hash: Option<HashId>,
     form: EcdsaForm,
 }
 
 macro_rules! curves {
-    ($($scheme:ident, $curve:ident, $module:ident;)+) => {$(
+    ($($scheme:ident, $curve:ident, $module:ident, $length:literal;)+) => {$(
         struct $scheme {
-            hash: HashId,
+            hash: Option<HashId>,
             form: EcdsaForm,
         }
 
         impl SignatureScheme for $scheme {
             fn id(&self) -> SignatureId {
-                SignatureId::Ecdsa(EcdsaCurve::$curve, self.hash, self.form)
+                match self.hash {
+                    Some(hash) => SignatureId::Ecdsa(EcdsaCurve::$curve, hash, self.form),
+                    None => SignatureId::EcdsaDigest(EcdsaCurve::$curve),
+                }
             }
 
             fn verify(
@@ -38,6 +41,9 @@ macro_rules! curves {
                 let key = $module::ecdsa::VerifyingKey::from_public_key_der(public_key)
                     .map_err(|_| CryptoError::KeyInvalid)?;
                 let digest = hashed(self.hash, parts)?;
+                if self.hash.is_none() && digest.as_ref().len() != $length {
+                    return Err(CryptoError::SignatureInvalid);
+                }
                 // Decoding refuses r or s outside 1..n, in either form, and a wrong length.
                 let signature = match self.form {
                     EcdsaForm::Der => $module::ecdsa::Signature::from_der(signature),
@@ -81,6 +87,9 @@ macro_rules! curves {
                 parts: &[&[u8]],
             ) -> Result<Vec<u8>, CryptoError> {
                 let digest = hashed(self.hash, parts)?;
+                if self.hash.is_none() && digest.as_ref().len() != $length {
+                    return Err(CryptoError::KeyInvalid);
+                }
                 let signature: $module::ecdsa::Signature = self
                     .key
                     .sign_prehash(digest.as_ref())
@@ -95,62 +104,75 @@ macro_rules! curves {
 }
 
 curves! {
-    P256, P256, p256;
-    P384, P384, p384;
-    P521, P521, p521;
+    // With the length of the digests of RFC 4754.
+    P256, P256, p256, 32;
+    P384, P384, p384, 48;
+    P521, P521, p521, 64;
 }
 
 use EcdsaForm::{Der, Raw};
 use HashId::{Sha256, Sha384, Sha512};
 
 /// RFC 7427 pairs any curve with any hash; RFC 4754 fixes one hash per curve.
-pub(super) const ALL: [&dyn SignatureScheme; 12] = [
+pub(super) const ALL: [&dyn SignatureScheme; 15] = [
     &P256 {
-        hash: Sha256,
+        hash: Some(Sha256),
         form: Der,
     },
     &P384 {
-        hash: Sha384,
+        hash: Some(Sha384),
         form: Der,
     },
     &P521 {
-        hash: Sha512,
+        hash: Some(Sha512),
         form: Der,
     },
     &P256 {
-        hash: Sha384,
+        hash: Some(Sha384),
         form: Der,
     },
     &P256 {
-        hash: Sha512,
+        hash: Some(Sha512),
         form: Der,
     },
     &P384 {
-        hash: Sha256,
+        hash: Some(Sha256),
         form: Der,
     },
     &P384 {
-        hash: Sha512,
+        hash: Some(Sha512),
         form: Der,
     },
     &P521 {
-        hash: Sha256,
+        hash: Some(Sha256),
         form: Der,
     },
     &P521 {
-        hash: Sha384,
+        hash: Some(Sha384),
         form: Der,
     },
     &P256 {
-        hash: Sha256,
+        hash: Some(Sha256),
         form: Raw,
     },
     &P384 {
-        hash: Sha384,
+        hash: Some(Sha384),
         form: Raw,
     },
     &P521 {
-        hash: Sha512,
+        hash: Some(Sha512),
+        form: Raw,
+    },
+    &P256 {
+        hash: None,
+        form: Raw,
+    },
+    &P384 {
+        hash: None,
+        form: Raw,
+    },
+    &P521 {
+        hash: None,
         form: Raw,
     },
 ];

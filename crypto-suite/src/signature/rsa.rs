@@ -71,21 +71,21 @@ fn sign_with(
 
 pub(super) struct Rsa {
     id: SignatureId,
-    hash: HashId,
+    hash: Option<HashId>,
 }
 
 impl Rsa {
     const fn pkcs1(hash: HashId) -> Self {
         Self {
             id: SignatureId::RsaPkcs1(hash),
-            hash,
+            hash: Some(hash),
         }
     }
 
     const fn pss(hash: HashId) -> Self {
         Self {
             id: SignatureId::RsaPss(hash),
-            hash,
+            hash: Some(hash),
         }
     }
 }
@@ -105,6 +105,9 @@ impl SignatureScheme for Rsa {
         let digest = hashed(self.hash, parts)?;
         let digest = digest.as_ref();
         match self.id {
+            SignatureId::RsaPkcs1Digest => {
+                verify_with(&key, Pkcs1v15Sign::new_unprefixed(), digest, signature)
+            }
             SignatureId::RsaPkcs1(HashId::Sha1) => {
                 verify_with(&key, Pkcs1v15Sign::new::<Sha1>(), digest, signature)
             }
@@ -148,7 +151,7 @@ impl SignatureScheme for Rsa {
 
 struct Key {
     id: SignatureId,
-    hash: HashId,
+    hash: Option<HashId>,
     /// Zeroizes itself.
     key: RsaPrivateKey,
     public: Vec<u8>,
@@ -167,6 +170,9 @@ impl SigningKey for Key {
         let digest = hashed(self.hash, parts)?;
         let (key, digest) = (&self.key, digest.as_ref());
         match self.id {
+            SignatureId::RsaPkcs1Digest => {
+                sign_with(key, Pkcs1v15Sign::new_unprefixed(), rng, digest)
+            }
             SignatureId::RsaPkcs1(HashId::Sha1) => {
                 sign_with(key, Pkcs1v15Sign::new::<Sha1>(), rng, digest)
             }
@@ -201,3 +207,8 @@ pub(super) const PKCS1_SHA384: Rsa = Rsa::pkcs1(HashId::Sha384);
 pub(super) const PKCS1_SHA512: Rsa = Rsa::pkcs1(HashId::Sha512);
 /// Weak: the authentication method 1 of peers that know no RFC 7427.
 pub(super) const PKCS1_SHA1: Rsa = Rsa::pkcs1(HashId::Sha1);
+/// IKEv1 signs its HASH.
+pub(super) const PKCS1_DIGEST: Rsa = Rsa {
+    id: SignatureId::RsaPkcs1Digest,
+    hash: None,
+};

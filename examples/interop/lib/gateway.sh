@@ -51,8 +51,8 @@ CONF
 }
 gw_policy() {
   if [ "${V[VERSION]}" = 1 ]; then
-    printf '[[isakmp-policy]]\npriority = 10\nencryption = "%s"\nhash = "%s"\nauthentication = "pre-share"\ngroup = %s\n' \
-      "$(gw_cipher "${V[ENC]}")" "${V[HASH]}" "${V[GROUP]}"
+    printf '[[isakmp-policy]]\npriority = 10\nencryption = "%s"\nhash = "%s"\nauthentication = "%s"\ngroup = %s\n' \
+      "$(gw_cipher "${V[ENC]}")" "${V[HASH]}" "${V[AUTH]}" "${V[GROUP]}"
   else
     printf '[[ikev2-policy]]\npriority = 10\nencryption = "%s"\nprf = "%s"\ngroup = [%s]\n' "$(gw_cipher "${V[ENC]}")" "${V[HASH]}" "${V[GROUP]// /, }"
     case ${V[ENC]} in *gcm*|*poly*) ;; *) echo "integrity = \"${V[HASH]}\"";; esac

@@ -3,6 +3,7 @@
 # settings K=V…: the words both sides understand; `start SIDE K=V…` overrides them for that side.
 #   ENC HASH GROUP IKELIFE       phase 1 (strongSwan's short names; groups by number; seconds, 0 = default)
 #   ESPENC ESPAUTH PFS CHILDLIFE phase 2 (PFS=no or a group number)
+#   AUTH (authentication of phase 1 of IKEv1, our word)
 #   AGGRESSIVE (yes or no)   KIDS (one; two: a's second network has a child of its own; wide: both networks in one child)
 #   CHARON (5 or 6: which strongSwan)
 #   PSK DPD(seconds, 0 = off) DPDACTION KEEPALIVE(s) RETRY(s) VERSION UNIQUE IDLE(s, 0 = off)
@@ -14,7 +15,7 @@
 declare -A DEFAULTS=([ENC]=aes128 [HASH]=sha1 [GROUP]=2 [IKELIFE]=0 [ESPENC]=aes128 [ESPAUTH]=sha1 [PFS]=no [CHILDLIFE]=0
   [PSK]=the-long-shared-secret [DPD]=0 [DPDACTION]=clear [KEEPALIVE]=20 [RETRY]=1.0 [VERSION]=1 [UNIQUE]=replace
   [CHARON]=5 [MODE]=tunnel [ESN]=no [EXTRA]= [IDLE]=0 [REMOTE]= [TUNMTU]=1400 [PEERS]= [LOCALS]= [TRIES]=8
-  [AGGRESSIVE]=no [ADDKE]= [KIDS]=one [SWAN]= [SWANCONN]= [FRAGMENT]=
+  [AGGRESSIVE]=no [AUTH]=pre-share [ADDKE]= [KIDS]=one [SWAN]= [SWANCONN]= [FRAGMENT]=
   [GWPEER]= [GWTOP]= [SWANLOCAL]='auth = psk' [SWANREMOTE]=$'auth = psk\n    id = %any' [SWANSECRETS]= [SWANLOAD]= [LOCALTS]= [GWLOCAL]= [SWANTOP]=)
 declare -a SETTINGS=()
 settings() { SETTINGS+=("$@"); }

@@ -86,6 +86,8 @@ pub struct Authorities {
     crls: Crls,
     /// SHA-1 of each public key, for certificate requests (RFC 7296 §3.7).
     pub key_hashes: Vec<[u8; 20]>,
+    /// Subject of each, in DER, for those of IKEv1 (RFC 2408 §3.10).
+    pub names: Vec<Vec<u8>>,
 }
 
 impl Authorities {
@@ -117,6 +119,7 @@ impl Authorities {
         let anchor = webpki::anchor_from_trusted_cert(&certificate)?;
         let spki = der(0x30, &[&anchor.subject_public_key_info]);
         self.key_hashes.extend(sha1(&spki));
+        self.names.push(der(0x30, &[&anchor.subject]));
         self.anchors.push(anchor.to_owned());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What proves identities in IKEv2: our keys, the authorities we trust, EAP users, post-quantum keys, address pools. Answers
+//! What proves identities: our keys, the authorities we trust, EAP users, post-quantum keys, address pools. Answers
 //! the endpoint's questions about them.
 
 use super::{
@@ -137,6 +137,7 @@ impl Credentials {
             proof @ (Proof::Signature | Proof::RawKey) => RemoteAuth::Signature {
                 schemes: Vec::new(),
                 authorities: own.authorities.key_hashes.clone(),
+                authority_names: own.authorities.names.clone(),
                 raw_key: *proof == Proof::RawKey,
             },
             Proof::Eap => RemoteAuth::Eap {

@@ -83,6 +83,10 @@ fn policy(p: &config::IsakmpPolicy) -> Result<Phase1Policy, Unsupported> {
     policy.hash = hash(p.hash);
     policy.authentication = match p.authentication {
         config::Authentication::PreShare => Authentication::PreSharedKey,
+        config::Authentication::RsaSig => Authentication::RsaSignature,
+        config::Authentication::EcdsaSig256 => Authentication::EcdsaP256,
+        config::Authentication::EcdsaSig384 => Authentication::EcdsaP384,
+        config::Authentication::EcdsaSig521 => Authentication::EcdsaP521,
     };
     policy.group = group(p.group)?;
     policy.lifetime = Lifetime {
@@ -118,7 +122,7 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
         .remote_id
         .as_ref()
         .map_or(anywhere, |id| RemoteIdentity::Is(identity(id)));
-    if !p.policy.get_ref().0.is_empty() {
+    if p.version == config::Version::Ikev1 {
         peer.policies = config.policies(p).map(policy).collect::<Result<_, _>>()?;
     }
     peer.mode = match p.mode {

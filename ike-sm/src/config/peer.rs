@@ -54,7 +54,8 @@ pub struct PeerConfig {
     pub initial_contact: bool,
     /// Start the children without waiting for traffic or a command, and again when they end.
     pub keep_up: bool,
-    /// IKEv2: how both ends prove who they are.
+    /// How both ends prove who they are. IKEv1 knows pre-shared keys and signatures, the same on both
+    /// sides, and the policies have to say so too.
     pub auth: AuthOptions,
     /// IKEv2: addresses inside the tunnel.
     pub addresses_inside: AddressOptions,

@@ -125,8 +125,8 @@ fn each_fault_is_found() {
         ),
         (|c| c.policies.clear(), "policies"),
         (
-            |c| c.policies[0].authentication = Authentication::RsaSignature,
-            "authentication",
+            |c| c.policies[0].authentication = Authentication::EcdsaP256,
+            "policies",
         ),
         (
             |c| c.peers[0].retransmit.first = core::time::Duration::ZERO,

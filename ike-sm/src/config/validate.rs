@@ -9,8 +9,8 @@ use core::time::Duration;
 use crypto_suite::{GroupId, Provider, Strength};
 
 use super::{
-    Authentication, ChildConfig, Config, ConfigError, ConfigFault, Dpd, IkeVersion, Lifetime,
-    PeerConfig, Pfs, Phase1Mode, Phase1Policy, Place, RekeyMargin, Retransmit,
+    ChildConfig, Config, ConfigError, ConfigFault, Dpd, IkeVersion, Lifetime, PeerConfig, Pfs,
+    Phase1Mode, Phase1Policy, Place, RekeyMargin, Retransmit,
 };
 use crate::action::ChildSuite;
 use crate::alg;
@@ -124,13 +124,9 @@ fn phase1(config: &Config, provider: &Provider, p: &Phase1Policy, place: &Place)
     weak(config, p.hash, place, "hash")?;
     group(config, provider, p.group, place, "group")?;
     group_of_v1(p.group, place, "group")?;
-    if p.authentication != Authentication::PreSharedKey {
-        let text = "only pre-shared keys are built for IKEv1";
-        return Err(fault(
-            place,
-            "authentication",
-            ConfigFault::Unsupported(text),
-        ));
+    if let Some((scheme, _)) = alg::signature_of_v1(p.authentication) {
+        let there = provider.signature(scheme).is_some();
+        have(there, scheme, place, "authentication")?;
     }
     lifetime(&p.lifetime, place)
 }
@@ -162,8 +158,10 @@ fn peer(config: &Config, provider: &Provider, p: &PeerConfig) -> Check {
         return Err(fault(&place, "local_id", ConfigFault::Missing));
     }
     policies(config, provider, &p.policies, Some(p))?;
-    if p.version == IkeVersion::V2 {
-        options(config, provider, p, &place)?;
+    auth::auth(config, provider, p, &place)?;
+    match p.version {
+        IkeVersion::V1 => auth::of_v1(config, p, &place)?,
+        IkeVersion::V2 => options(config, provider, p, &place)?,
     }
     retransmit(&p.retransmit, &place)?;
     if let Dpd::OnTraffic(times) | Dpd::Periodic(times) = p.dpd {
@@ -378,7 +376,6 @@ fn options(config: &Config, provider: &Provider, p: &PeerConfig, place: &Place) 
         place,
         "v2.additional_addresses",
     )?;
-    auth::auth(config, provider, p, place)?;
     match v2.fragment {
         // RFC 7383 §2.5.1: room for headers, an IV, an ICV and a chunk worth its header.
         Some(size) if size < 256 => Err(range(place, "v2.fragment", size.into(), "at least 256")),

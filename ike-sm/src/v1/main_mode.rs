@@ -1,4 +1,4 @@
-//! Main mode with pre-shared keys (RFC 2409 §5.4), both sides.
+//! Main mode with pre-shared keys (RFC 2409 §5.4) or signatures (§5.1), both sides.
 //!
 //! ```text
 //! HDR, SA          -->
@@ -8,6 +8,9 @@
 //! HDR*, IDii, HASH_I -->
 //!                  <--    HDR*, IDir, HASH_R
 //! ```
+//!
+//! With signatures `[CERT …,] SIG` is in the place of HASH, and the certificate requests are beside
+//! the nonces.
 
 mod initiator;
 mod responder;
@@ -25,9 +28,12 @@ use crate::outcome::DropReason;
 use crate::v1::payloads::{self, MM_KE, Payloads};
 use crate::v1::phase1::{self, Frame, Keyed, Nat, Suite, Vendor};
 use crate::v1::protect::{self, Plain};
+use crate::v1::signature;
 
-pub(crate) use initiator::{IdSent, KeSent, KeyWanted, SaSent, start};
-pub(crate) use responder::{FirstAsked, KeAnswered, KeyAsked, SaAnswered, receive_first};
+pub(crate) use initiator::{IdSent, IdShown, IdWanted, KeSent, KeyWanted, SaSent, start};
+pub(crate) use responder::{
+    FirstAsked, IdOwed, KeAnswered, KeyAsked, PeerShown, SaAnswered, receive_first,
+};
 
 /// A header of a main mode message of ours.
 fn header(frame: &Frame<'_>) -> isakmp_wire::Header {
@@ -41,6 +47,8 @@ struct Ke {
     nonce: Vec<u8>,
     nat: Nat,
     vendor: Vendor,
+    /// It asks for a certificate.
+    asked: bool,
 }
 
 impl Ke {
@@ -72,6 +80,7 @@ impl Ke {
             nonce: payloads.nonce.to_vec(),
             nat,
             vendor,
+            asked: signature::asked(&payloads),
         })
     }
 
@@ -85,6 +94,7 @@ impl Ke {
     ) -> Result<(), BuildError> {
         writer.payload(PayloadType::KEY_EXCHANGE, public)?;
         writer.payload(PayloadType::NONCE, nonce)?;
+        signature::write_requests(writer, frame, Some(suite))?;
         phase1::write_nat_d(writer, frame, suite, version)
     }
 }
@@ -107,18 +117,24 @@ fn read_sa<'m>(
     Ok((payloads, vendor))
 }
 
-/// Messages 5 and 6: `ID, HASH [, N(INITIAL-CONTACT)]`
+/// Messages 5 and 6: `ID, HASH [, N(INITIAL-CONTACT)]`, with the signature in place of the HASH
+/// where there is one.
 fn own_proof(
-    ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     keyed: &Keyed,
+    id: &[u8],
+    signature: Option<&[u8]>,
     contact: bool,
 ) -> Result<Plain, DropReason> {
-    let id = phase1::own_id(ctx, frame, keyed.nat.version.is_some());
-    let hash = keyed.own_hash(frame, &id);
     protect::plain(|writer| {
-        writer.payload(PayloadType::IDENTIFICATION, &id)?;
-        writer.payload(PayloadType::HASH, hash.as_ref())?;
+        writer.payload(PayloadType::IDENTIFICATION, id)?;
+        match signature {
+            Some(signature) => signature::write_proof(writer, frame, keyed.asked, signature)?,
+            None => {
+                let hash = keyed.own_hash(frame, id);
+                writer.payload(PayloadType::HASH, hash.as_ref())?;
+            }
+        }
         if contact {
             phase1::write_initial_contact(writer, &frame.cookies)?;
         }

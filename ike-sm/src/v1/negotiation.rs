@@ -6,13 +6,13 @@
 use alloc::boxed::Box;
 
 use bytes::Bytes;
-use crypto_suite::Secret;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::Message;
 
-use crate::action::{CloseReason, PskStage};
+use crate::action::{CloseReason, PskStage, Question, QuestionKind};
 use crate::config::{Identity, Phase1Mode};
 use crate::context::Context;
+use crate::event::Answer;
 use crate::explain::IkeState;
 use crate::outcome::DropReason;
 use crate::path::Path;
@@ -29,8 +29,12 @@ pub(crate) enum Negotiation {
     KeSent(main_mode::KeSent),
     /// Message 4 is in, the key is asked for.
     KeyWanted(main_mode::KeyWanted),
+    /// Message 4 is in, our signature is asked for.
+    IdWanted(main_mode::IdWanted),
     /// Message 5 is out.
     IdSent(main_mode::IdSent),
+    /// Message 6 is in, and whether its certificates hold is asked.
+    IdShown(main_mode::IdShown),
     /// Main mode, responder: message 1 is in; whether there is a key is asked.
     FirstAsked(main_mode::FirstAsked),
     /// Message 2 is out.
@@ -39,6 +43,10 @@ pub(crate) enum Negotiation {
     KeyAsked(main_mode::KeyAsked),
     /// Message 4 is out.
     KeAnswered(main_mode::KeAnswered),
+    /// Message 5 is in, and whether its certificates hold is asked.
+    PeerShown(main_mode::PeerShown),
+    /// The peer is proven, our signature is asked for.
+    IdOwed(main_mode::IdOwed),
     /// Aggressive mode, initiator: the key is asked for before anything is sent.
     AmKeyWanted(aggressive::KeyWanted),
     /// Message 1 is out.
@@ -58,12 +66,10 @@ pub(crate) enum Progress {
         /// Where to send it, and everything after it, if that changes.
         path: Option<Path>,
     },
-    /// A key is needed that the configuration does not have.
+    /// It goes on with an answer of the embedder.
     Ask {
         next: Negotiation,
-        stage: PskStage,
-        /// Whose key, where that is known.
-        identity: Option<Identity>,
+        question: Box<Question>,
     },
     /// Phase 1 is done.
     Done(Done),
@@ -94,11 +100,14 @@ impl Negotiation {
             Self::SaSent(_) => IkeState::InitiatorMm1,
             Self::KeSent(_) => IkeState::InitiatorMm3,
             Self::KeyWanted(_) => IkeState::InitiatorMm4,
+            Self::IdWanted(_) => IkeState::InitiatorMm4,
             Self::IdSent(_) => IkeState::InitiatorMm5,
+            Self::IdShown(_) => IkeState::InitiatorMm6,
             Self::FirstAsked(_) => IkeState::ResponderMm1,
             Self::SaAnswered(_) => IkeState::ResponderMm2,
             Self::KeyAsked(_) => IkeState::ResponderMm3,
             Self::KeAnswered(_) => IkeState::ResponderMm4,
+            Self::PeerShown(_) | Self::IdOwed(_) => IkeState::ResponderMm5,
             Self::AmKeyWanted(_) => IkeState::Ready,
             Self::AmSent(_) => IkeState::InitiatorAm1,
             Self::AmKeyAsked(_) => IkeState::ResponderAm1,
@@ -183,31 +192,77 @@ impl Negotiation {
                 .receive(ctx, frame, message)
                 .map_err(back(Self::AmAnswered)),
             waiting @ (Self::KeyWanted(_)
+            | Self::IdWanted(_)
+            | Self::IdShown(_)
             | Self::FirstAsked(_)
             | Self::KeyAsked(_)
+            | Self::PeerShown(_)
+            | Self::IdOwed(_)
             | Self::AmKeyWanted(_)
             | Self::AmKeyAsked(_)) => Err(Box::new((waiting, DropReason::UnexpectedMessage))),
         }
     }
 
-    /// Takes in the answer to a question: the key, or none.
+    /// Which answer it waits for.
+    pub(crate) const fn asks_for(&self) -> Option<QuestionKind> {
+        Some(match self {
+            Self::KeyWanted(_)
+            | Self::FirstAsked(_)
+            | Self::KeyAsked(_)
+            | Self::AmKeyWanted(_)
+            | Self::AmKeyAsked(_) => QuestionKind::Psk,
+            Self::IdWanted(_) | Self::IdOwed(_) => QuestionKind::Sign,
+            Self::IdShown(_) | Self::PeerShown(_) => QuestionKind::Certificate,
+            _ => return None,
+        })
+    }
+
+    /// Takes in the answer to a question, which is of the kind that it waits for.
     pub(crate) fn answer(
         self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        psk: Option<Secret>,
+        answer: Answer,
     ) -> Result<Progress, Refused<Self>> {
-        let Some(psk) = psk else {
-            return Ok(Progress::Fail(CloseReason::Refused));
+        let psk = match answer {
+            Answer::Psk(Some(psk)) => psk,
+            Answer::Psk(None) => return Ok(Progress::Fail(CloseReason::Refused)),
+            answer => {
+                return Ok(match self {
+                    Self::IdWanted(s) => s.answer(ctx, frame, answer),
+                    Self::IdShown(s) => s.answer(ctx, frame, answer),
+                    Self::PeerShown(s) => s.answer(ctx, frame, answer),
+                    Self::IdOwed(s) => s.answer(ctx, frame, answer),
+                    other => return Err(Box::new((other, DropReason::WrongState))),
+                });
+            }
         };
         Ok(match self {
-            Self::KeyWanted(s) => s.answer(ctx, frame, &psk),
+            Self::KeyWanted(s) => s.answer(ctx, frame, Some(&psk)),
             Self::FirstAsked(s) => s.answer(),
-            Self::KeyAsked(s) => s.answer(ctx, frame, &psk),
+            Self::KeyAsked(s) => s.answer(ctx, frame, Some(&psk)),
             Self::AmKeyWanted(s) => s.answer(ctx, frame, psk),
             Self::AmKeyAsked(s) => s.answer(ctx, frame, &psk),
             other => return Err(Box::new((other, DropReason::WrongState))),
         })
+    }
+}
+
+/// Asks for a pre-shared key that the configuration does not have.
+pub(crate) fn ask_psk(
+    frame: &Frame<'_>,
+    next: Negotiation,
+    stage: PskStage,
+    identity: Option<Identity>,
+) -> Progress {
+    Progress::Ask {
+        next,
+        question: Box::new(Question::Psk {
+            peer: frame.peer.name.clone(),
+            remote: frame.path.remote.ip(),
+            identity,
+            stage,
+        }),
     }
 }
 

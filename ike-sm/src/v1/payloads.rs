@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use isakmp_wire::Limits;
 use isakmp_wire::v1::{
-    Delete, Dialect, Identification, NatOa, Notification, Payload, PayloadChain, PayloadType, Sa,
-    View,
+    Certificate, CertificateRequest, Delete, Dialect, Identification, NatOa, Notification, Payload,
+    PayloadChain, PayloadType, Sa, View,
 };
 
 use crate::outcome::DropReason;
@@ -23,6 +23,8 @@ pub(crate) struct Rules {
 
 /// As many as the limits of the message allow.
 const MANY: usize = usize::MAX;
+/// Certificates of all encodings in one message.
+const MAX_CERTIFICATES: usize = 16;
 
 /// Main mode, messages 1 and 2: `HDR, SA [, VID …]`.
 pub(crate) const MM_SA: Rules = Rules {
@@ -47,6 +49,18 @@ pub(crate) const MM_ID: Rules = Rules {
     first: &[],
     once: &[PayloadType::IDENTIFICATION, PayloadType::HASH],
     may: &[
+        (PayloadType::NOTIFICATION, MANY),
+        (PayloadType::VENDOR_ID, MANY),
+    ],
+};
+
+/// Main mode, messages 5 and 6, with signatures: `HDR*, ID [, CERT …], SIG [, N …] [, VID …]`.
+pub(crate) const MM_SIGNED: Rules = Rules {
+    first: &[],
+    once: &[PayloadType::IDENTIFICATION, PayloadType::SIGNATURE],
+    may: &[
+        (PayloadType::CERTIFICATE, MAX_CERTIFICATES),
+        (PayloadType::CERTIFICATE_REQUEST, MANY),
         (PayloadType::NOTIFICATION, MANY),
         (PayloadType::VENDOR_ID, MANY),
     ],
@@ -140,6 +154,9 @@ pub(crate) struct Payloads<'a> {
     pub(crate) nonce: &'a [u8],
     pub(crate) ids: Vec<Identification<'a>>,
     pub(crate) hash: &'a [u8],
+    pub(crate) signature: &'a [u8],
+    pub(crate) certificates: Vec<Certificate<'a>>,
+    pub(crate) certificate_requests: Vec<CertificateRequest<'a>>,
     /// Everything behind the HASH payload: what HASH(1) and HASH(2) cover.
     pub(crate) after_hash: &'a [u8],
     pub(crate) notifications: Vec<Notification<'a>>,
@@ -242,6 +259,9 @@ impl<'a> Payloads<'a> {
                 self.hash = hash;
                 self.after_hash = chain.octets_after(payload);
             }
+            View::Signature(signature) => self.signature = signature,
+            View::Certificate(certificate) => self.certificates.push(certificate),
+            View::CertificateRequest(request) => self.certificate_requests.push(request),
             View::Notification(notification) => self.notifications.push(notification),
             View::Delete(delete) => self.deletes.push(delete),
             View::VendorId(vendor) => self.vendor_ids.push(vendor),

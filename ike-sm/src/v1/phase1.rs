@@ -13,7 +13,7 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Dialect, Identification, NotifyType, PayloadType, Writer};
 use nat_t::{Verdict, Version, Versions};
 
-use crate::config::{IdPort, Identity, PeerConfig, RemoteIdentity};
+use crate::config::{Authentication, IdPort, Identity, PeerConfig, RemoteIdentity};
 use crate::context::Context;
 use crate::explain::{IdentityShown, NatCheck, Notice, PskFound, Role, What};
 use crate::id::IkeId;
@@ -202,6 +202,13 @@ pub(crate) fn floated(ctx: &Context<'_>, frame: &Frame<'_>, nat: Nat) -> Path {
     path
 }
 
+/// Whether a pre-shared key may be what proves this peer.
+pub(crate) fn wants_psk(ctx: &Context<'_>, frame: &Frame<'_>) -> bool {
+    let policies = ctx.config.policies_for(frame.peer);
+    let psk = Authentication::PreSharedKey;
+    policies.iter().any(|policy| policy.authentication == psk)
+}
+
 /// A key from the configuration, or the knowledge that there is none there. `identity` is what the
 /// peer claims to be, where it is known.
 pub(crate) fn configured_psk(
@@ -276,7 +283,8 @@ pub(crate) fn own_id(ctx: &mut Context<'_>, frame: &Frame<'_>, nat_t: bool) -> V
     body
 }
 
-/// The identity of the peer, if this peer may have it. Called after its HASH has verified.
+/// The identity of the peer, if this peer may have it. Called after its HASH has verified, or before
+/// its signature is.
 pub(crate) fn peer_id(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,

@@ -252,10 +252,7 @@ impl Session {
                 if self.question.is_none_or(|(open, _)| open != ticket) {
                     return Err(DropReason::UnknownTicket);
                 }
-                let Answer::Psk(psk) = answer else {
-                    return Err(DropReason::WrongAnswer);
-                };
-                self.answer_psk(ctx, &frame, psk)
+                self.answer_phase1(ctx, &frame, answer)
             }
         }
     }

@@ -21,3 +21,4 @@ mod loss;
 mod nat;
 mod questions;
 mod rekey;
+mod signatures;

@@ -77,6 +77,7 @@ fn any_signature() -> RemoteAuth {
     RemoteAuth::Signature {
         schemes: Vec::new(),
         authorities: vec![[7; 20]],
+        authority_names: Vec::new(),
         raw_key: false,
     }
 }

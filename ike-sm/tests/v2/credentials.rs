@@ -194,6 +194,7 @@ pub fn any_signature() -> RemoteAuth {
     RemoteAuth::Signature {
         schemes: Vec::new(),
         authorities: vec![[3; 20]],
+        authority_names: Vec::new(),
         raw_key: false,
     }
 }

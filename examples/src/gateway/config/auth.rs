@@ -1,6 +1,6 @@
 //! What the file says of authentication in IKEv2: certificates, EAP users, address pools, post-quantum keys.
 
-use super::model::{Config, Fault, Peer, none};
+use super::model::{Config, Fault, IsakmpPolicy, Peer, none};
 use super::words::*;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -100,12 +100,12 @@ fn pre_share() -> Spanned<Proof> {
 
 impl Config {
     pub(super) fn check_auth(&self, peer: &Peer) -> Result<(), Fault> {
+        if peer.version == Version::Ikev1 {
+            self.check_ikev1_auth(peer)?;
+        }
         let Some(auth) = &peer.auth else {
             return Ok(());
         };
-        if peer.version == Version::Ikev1 {
-            return Err((peer.name.span(), "`auth` is for IKEv2".into()));
-        }
         let (local, remote) = (auth.local.get_ref(), auth.remote.get_ref());
         let wrong = match (local, remote) {
             (Proof::Eap, Proof::Eap) => Some("one end only can be the EAP client"),
@@ -155,6 +155,43 @@ impl Config {
                 pool.span(),
                 format!("no pool is named `{}`", pool.get_ref()),
             ));
+        }
+        Ok(())
+    }
+
+    /// RFC 2409 §5: one method proves both ends, and the policies name it.
+    fn check_ikev1_auth(&self, peer: &Peer) -> Result<(), Fault> {
+        if let Some(auth) = &peer.auth {
+            let (local, remote) = (auth.local.get_ref(), auth.remote.get_ref());
+            let shared = (*local == Proof::PreShare, *remote == Proof::PreShare);
+            let eap = *local == Proof::Eap || *remote == Proof::Eap;
+            if eap || shared.0 != shared.1 {
+                let what =
+                    "both ends of an IKEv1 SA prove themselves in one way, and EAP is of IKEv2";
+                return Err((auth.local.span(), what.into()));
+            }
+            if auth.ppk.is_some() || auth.request_address || auth.pool.is_some() {
+                let what = "`ppk`, `pool` and `request-address` are of IKEv2";
+                return Err((auth.local.span(), what.into()));
+            }
+            if peer.signs() && peer.mode == Phase1Mode::Aggressive {
+                let what = "with signatures IKEv1 is built for main mode alone";
+                return Err((peer.name.span(), what.into()));
+            }
+        }
+        let mut policies = self.policies(peer).peekable();
+        if policies.peek().is_none() && !self.isakmp_policy.is_empty() {
+            let what = "no isakmp-policy has an `authentication` that goes with this peer's `auth`";
+            return Err((peer.name.span(), what.into()));
+        }
+        let other =
+            |p: &&IsakmpPolicy| (p.authentication != Authentication::PreShare) != peer.signs();
+        if let Some(policy) = policies.find(other) {
+            let what = format!(
+                "isakmp-policy {} has another `authentication` than this peer's `auth`",
+                policy.priority.get_ref()
+            );
+            return Err((peer.policy.span(), what));
         }
         Ok(())
     }

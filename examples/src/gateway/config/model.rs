@@ -199,7 +199,7 @@ pub struct Peer {
     /// What to do about NAT.
     #[serde(default = "auto")]
     pub nat_traversal: NatTraversal,
-    /// IKEv2: how both ends prove themselves; absent, by a pre-shared key.
+    /// How both ends prove themselves; absent, by a pre-shared key.
     pub auth: Option<Auth>,
     /// IKEv2: octets of the longest message that is not split (RFC 7383).
     pub fragment_size: Option<Spanned<u16>>,
@@ -543,12 +543,18 @@ impl Config {
         Ok(())
     }
 
-    /// The Phase 1 policies that apply to `peer`, the most wanted first.
+    /// The Phase 1 policies that apply to `peer`, the most wanted first. Where it names none, all whose authentication
+    /// is the peer's.
     pub fn policies<'a>(&'a self, peer: &'a Peer) -> impl Iterator<Item = &'a IsakmpPolicy> {
         let wanted = &peer.policy.get_ref().0;
-        self.isakmp_policy
-            .iter()
-            .filter(move |p| wanted.is_empty() || wanted.contains(p.priority.get_ref()))
+        let signs = peer.signs();
+        self.isakmp_policy.iter().filter(move |p| {
+            if wanted.is_empty() {
+                (p.authentication != Authentication::PreShare) == signs
+            } else {
+                wanted.contains(p.priority.get_ref())
+            }
+        })
     }
 }
 
@@ -561,6 +567,12 @@ impl Tunnel {
 }
 
 impl Peer {
+    /// Whether we prove ourselves by a signature.
+    pub(super) fn signs(&self) -> bool {
+        let proof = self.auth.as_ref().map(|auth| *auth.local.get_ref());
+        matches!(proof, Some(Proof::Signature | Proof::RawKey))
+    }
+
     /// The first address that can be called.
     #[must_use]
     pub fn first_host(&self) -> Option<IpAddr> {

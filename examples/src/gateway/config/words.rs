@@ -95,6 +95,14 @@ words! {
     Authentication, "authentication" {
         /// A pre-shared key.
         PreShare = "pre-share" | "psk",
+        /// RSA signatures.
+        RsaSig = "rsa-sig",
+        /// ECDSA on P-256 with SHA-256.
+        EcdsaSig256 = "ecdsa-256-sig",
+        /// ECDSA on P-384 with SHA-384.
+        EcdsaSig384 = "ecdsa-384-sig",
+        /// ECDSA on P-521 with SHA-512.
+        EcdsaSig521 = "ecdsa-521-sig",
     }
 }
 

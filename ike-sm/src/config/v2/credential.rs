@@ -1,4 +1,4 @@
-//! Who proves what with which secret (RFC 7296 §2.15, §2.16; RFC 8784). No private key and no
+//! Who proves what with which secret (RFC 7296 §2.15, §2.16; RFC 8784; RFC 2409 §5.1). No private key and no
 //! password is in here: what needs one is a [`Question`](crate::Question).
 
 use alloc::string::String;
@@ -87,6 +87,9 @@ pub enum RemoteAuth {
         /// SHA-1 hashes of the public keys of our authorities, for the certificate request (RFC
         /// 7296 §3.7); empty asks for a certificate of any.
         authorities: Vec<[u8; 20]>,
+        /// Their names, distinguished names in DER, for the certificate requests of IKEv1 (RFC 2408
+        /// §3.10); empty asks for a certificate of any.
+        authority_names: Vec<Vec<u8>>,
         /// Ask for a raw public key (RFC 7670) and not for a certificate. Whether it is the peer's
         /// is answered from what is known of the peer, for nothing vouches for a raw key.
         raw_key: bool,

@@ -1,10 +1,11 @@
-//! What proves identities in IKEv2, held against itself and against what can be done.
+//! What proves identities, held against itself and against what can be done.
 
 use crypto_suite::{HashId, Provider, SignatureId};
 
 use super::{Check, fault, have, len, range, weak};
 use crate::config::v2::{Credential, EapMethod, LocalAuth, MAX_CHAIN, RemoteAuth};
-use crate::config::{Config, ConfigFault, PeerConfig, Place};
+use crate::config::{Authentication, Config, ConfigFault, PeerConfig, Phase1Mode, Place};
+use crate::v1::signature::can_sign;
 
 /// Most schemes of a credential or a policy, and most authorities.
 const MAX_LIST: usize = 64;
@@ -26,11 +27,13 @@ pub(super) fn auth(config: &Config, provider: &Provider, p: &PeerConfig, place: 
         RemoteAuth::Signature {
             schemes,
             authorities,
+            authority_names,
             raw_key: _,
         } => {
             listed(config, provider, schemes, place, "auth.remote.schemes")?;
-            if authorities.len() > MAX_LIST {
-                let count = len(authorities);
+            let count = authorities.len().max(authority_names.len());
+            if count > MAX_LIST {
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
                 let field = "auth.remote.authorities";
                 return Err(range(place, field, count, "at most 64"));
             }
@@ -57,6 +60,40 @@ pub(super) fn auth(config: &Config, provider: &Provider, p: &PeerConfig, place: 
         let length = len(&ppk.id);
         if length == 0 || length > 255 {
             return Err(range(place, "auth.ppk.id", length, "1 to 255 octets"));
+        }
+    }
+    Ok(())
+}
+
+/// RFC 2409 §5.1, §5.4: one method proves both ends of an IKEv1 SA, and the policies name it. Others
+/// than `auth` allows must not be there to be agreed on.
+pub(super) fn of_v1(config: &Config, p: &PeerConfig, place: &Place) -> Check {
+    let unsupported = |text| Err(fault(place, "auth", ConfigFault::Unsupported(text)));
+    let schemes = match (&p.auth.local, &p.auth.remote) {
+        (LocalAuth::Psk, RemoteAuth::Psk) => None,
+        (LocalAuth::Signature(own), RemoteAuth::Signature { .. }) => Some(&own.schemes),
+        _ => {
+            return unsupported(
+                "both ends of an IKEv1 SA prove themselves in one way, without EAP",
+            );
+        }
+    };
+    if p.auth.ppk.is_some() {
+        return unsupported("post-quantum pre-shared keys are of IKEv2");
+    }
+    if schemes.is_some() && p.mode == Phase1Mode::AggressiveExposingPskHash {
+        return unsupported("signatures of IKEv1 are built for main mode alone");
+    }
+    for policy in config.policies_for(p) {
+        let method = policy.authentication;
+        let fits = match schemes {
+            None => method == Authentication::PreSharedKey,
+            Some(schemes) => can_sign(schemes, method),
+        };
+        if !fits {
+            let text =
+                "a policy's authentication is not the one of `auth`, or its key cannot make it";
+            return Err(fault(place, "policies", ConfigFault::Unsupported(text)));
         }
     }
     Ok(())

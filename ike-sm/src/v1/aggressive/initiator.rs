@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::explain::{IkeState, Notice, Step, What};
 use crate::outcome::DropReason;
 use crate::v1::keys::{Transcript, skeyid_psk};
-use crate::v1::negotiation::{Done, Negotiation, Progress, Refused};
+use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::payloads::{self, AM_ANSWER};
 use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Nat, Offered, Suite, Vendor};
 use crate::v1::protect;
@@ -27,14 +27,19 @@ pub(crate) fn start(ctx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Progress
     ctx.note(Some(frame.ike), What::Notice(Notice::AggressivePsk));
     match phase1::configured_psk(ctx, frame, None) {
         Some(psk) => offer(ctx, frame, psk),
-        None => Ok(Progress::Ask {
-            next: Negotiation::AmKeyWanted(KeyWanted),
-            stage: PskStage::KeyExchange,
-            identity: match &frame.peer.remote_id {
+        None => {
+            let identity = match &frame.peer.remote_id {
                 RemoteIdentity::Is(identity) => Some(identity.clone()),
                 _ => None,
-            },
-        }),
+            };
+            let next = Negotiation::AmKeyWanted(KeyWanted);
+            Ok(negotiation::ask_psk(
+                frame,
+                next,
+                PskStage::KeyExchange,
+                identity,
+            ))
+        }
     }
 }
 
@@ -175,8 +180,9 @@ impl Sent {
             g_xr: answer.g_xr,
             ni_b: self.ni_b,
             nr_b: answer.nr_b,
+            asked: false,
         };
-        let keyed = Keyed::derive(ctx, frame, &self.psk, &g_xy, exchanged).ok()?;
+        let keyed = Keyed::derive(ctx, frame, Some(&self.psk), &g_xy, exchanged).ok()?;
         let hash_i = keyed.own_hash(frame, &self.idii_b);
         // RFC 3947 §4: message 3 is the first on port 4500; its NAT-D payloads say so.
         let path = phase1::floated(ctx, frame, keyed.nat);

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::explain::{IkeState, Notice, Step, What};
 use crate::outcome::DropReason;
 use crate::v1::keys::Iv;
-use crate::v1::negotiation::{Done, Negotiation, Progress, Refused};
+use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::payloads::{self, AM_OFFER, AM_PROOF};
 use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Nat, Suite, Vendor};
 use crate::v1::protect;
@@ -83,11 +83,11 @@ pub(crate) fn receive_first(
     };
     Ok(match psk {
         Some(psk) => asked.answer(ctx, frame, &psk),
-        None => Progress::Ask {
-            identity: Some((*asked.remote_id).clone()),
-            next: Negotiation::AmKeyAsked(asked),
-            stage: PskStage::KeyExchange,
-        },
+        None => {
+            let identity = Some(Identity::clone(&asked.remote_id));
+            let next = Negotiation::AmKeyAsked(asked);
+            negotiation::ask_psk(frame, next, PskStage::KeyExchange, identity)
+        }
     })
 }
 
@@ -128,8 +128,9 @@ impl KeyAsked {
             g_xr: g_xr.clone(),
             ni_b: self.ni_b,
             nr_b: nr_b.clone(),
+            asked: false,
         };
-        let keyed = Keyed::derive(ctx, frame, psk, &g_xy, exchanged).ok()?;
+        let keyed = Keyed::derive(ctx, frame, Some(psk), &g_xy, exchanged).ok()?;
         let id = phase1::own_id(ctx, frame, version.is_some());
         let hash_r = keyed.own_hash(frame, &id);
         let message = protect::clear(&super::header(frame), |writer| {

@@ -9,11 +9,13 @@ use isakmp_wire::v1::Message;
 use super::Ke;
 use crate::action::{CloseReason, PskStage};
 use crate::context::Context;
+use crate::event::Answer;
 use crate::explain::{IkeState, Step};
 use crate::outcome::DropReason;
-use crate::v1::negotiation::{Done, Negotiation, Progress, Refused};
-use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Offered, Suite, Vendor};
+use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
+use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Offered, Proof, Suite, Vendor};
 use crate::v1::protect;
+use crate::v1::signature::{self, Claim};
 
 /// Message 1 is out.
 #[derive(Debug)]
@@ -124,13 +126,15 @@ impl KeSent {
             Err(reason) => return Err(Box::new((self, reason))),
         };
         let wanted = KeyWanted { sent: self, answer };
+        if wanted.sent.suite.signature().is_some() {
+            return Ok(wanted.answer(ctx, frame, None));
+        }
         Ok(match phase1::configured_psk(ctx, frame, None) {
-            Some(psk) => wanted.answer(ctx, frame, &psk),
-            None => Progress::Ask {
-                next: Negotiation::KeyWanted(wanted),
-                stage: PskStage::KeyExchange,
-                identity: None,
-            },
+            Some(psk) => wanted.answer(ctx, frame, Some(&psk)),
+            None => {
+                let next = Negotiation::KeyWanted(wanted);
+                negotiation::ask_psk(frame, next, PskStage::KeyExchange, None)
+            }
         })
     }
 }
@@ -143,13 +147,23 @@ pub(crate) struct KeyWanted {
 }
 
 impl KeyWanted {
-    /// `HDR*, IDii, HASH_I [, N(INITIAL-CONTACT)] -->`
-    pub(crate) fn answer(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Progress {
+    /// `HDR*, IDii, HASH_I [, N(INITIAL-CONTACT)] -->`; with signatures there is no key.
+    pub(crate) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        psk: Option<&Secret>,
+    ) -> Progress {
         self.send_id(ctx, frame, psk)
             .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 
-    fn send_id(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Option<Progress> {
+    fn send_id(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        psk: Option<&Secret>,
+    ) -> Option<Progress> {
         let Self { sent, answer } = self;
         let g_xi = sent.dh.public().to_vec();
         let g_xy = sent.dh.finish(&answer.public).ok()?;
@@ -162,10 +176,61 @@ impl KeyWanted {
             g_xr: answer.public,
             ni_b: sent.ni_b,
             nr_b: answer.nonce,
+            asked: answer.asked,
         };
-        let mut keyed = Keyed::derive(ctx, frame, psk, &g_xy, exchanged).ok()?;
+        let keyed = Keyed::derive(ctx, frame, psk, &g_xy, exchanged).ok()?;
         let contact = frame.peer.initial_contact && !ctx.knows_peer(frame.index, None);
-        let plain = super::own_proof(ctx, frame, &keyed, contact).ok()?;
+        let id = phase1::own_id(ctx, frame, keyed.nat.version.is_some());
+        let wanted = IdWanted { keyed, id, contact };
+        match wanted.keyed.suite.signature() {
+            None => wanted.send(ctx, frame, None),
+            Some(scheme) => {
+                let hash = wanted.keyed.own_hash(frame, &wanted.id);
+                Some(Progress::Ask {
+                    question: Box::new(signature::sign(frame, scheme, &hash)),
+                    next: Negotiation::IdWanted(wanted),
+                })
+            }
+        }
+    }
+}
+
+/// Message 4 is in, our signature is asked for.
+#[derive(Debug)]
+pub(crate) struct IdWanted {
+    keyed: Keyed,
+    id: Vec<u8>,
+    /// Message 5 says that we know of no older SAs.
+    contact: bool,
+}
+
+impl IdWanted {
+    /// `HDR*, IDii, [CERT …,] SIG_I [, N(INITIAL-CONTACT)] -->`
+    pub(crate) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        answer: Answer,
+    ) -> Progress {
+        let Some(signature) = signature::signed(answer) else {
+            return Progress::Fail(CloseReason::Refused);
+        };
+        self.send(ctx, frame, Some(&signature))
+            .unwrap_or(Progress::Fail(CloseReason::Crypto))
+    }
+
+    fn send(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        signature: Option<&[u8]>,
+    ) -> Option<Progress> {
+        let Self {
+            mut keyed,
+            id,
+            contact,
+        } = self;
+        let plain = super::own_proof(frame, &keyed, &id, signature, contact).ok()?;
         let path = phase1::floated(ctx, frame, keyed.nat);
         let moved = Frame { path, ..*frame };
         let plain = plain.noted(ctx, &moved, Step::MmI3, IkeState::InitiatorMm4, 0);
@@ -185,7 +250,7 @@ impl KeyWanted {
 pub(crate) struct IdSent(Keyed);
 
 impl IdSent {
-    /// `<-- HDR*, IDir, HASH_R`
+    /// `<-- HDR*, IDir, HASH_R`, or `[CERT …,] SIG_R`
     pub(crate) fn receive(
         self,
         ctx: &mut Context<'_>,
@@ -194,14 +259,49 @@ impl IdSent {
     ) -> Result<Progress, Refused<Self>> {
         let at = (Step::MmR3, IkeState::InitiatorMm5);
         match self.0.check_id(ctx, frame, message, at) {
-            Ok(proof) => Ok(Progress::Done(Done {
-                agreed: self.0.agreed(proof.iv, proof.remote_id),
-                message: None,
-                path: None,
-                initial_contact: proof.initial_contact,
-                owes_contact: false,
-            })),
+            Ok((proof, None)) => Ok(done(self.0, proof)),
+            Ok((proof, Some(claim))) => Ok(Progress::Ask {
+                question: Box::new(claim.vouch(frame)),
+                next: Negotiation::IdShown(IdShown {
+                    keyed: self.0,
+                    proof,
+                    claim,
+                }),
+            }),
             Err(reason) => Err(Box::new((self, reason))),
+        }
+    }
+}
+
+fn done(keyed: Keyed, proof: Proof) -> Progress {
+    Progress::Done(Done {
+        agreed: keyed.agreed(proof.iv, proof.remote_id),
+        message: None,
+        path: None,
+        initial_contact: proof.initial_contact,
+        owes_contact: false,
+    })
+}
+
+/// Message 6 is in, and whether its certificates hold is asked.
+#[derive(Debug)]
+pub(crate) struct IdShown {
+    keyed: Keyed,
+    proof: Proof,
+    claim: Claim,
+}
+
+impl IdShown {
+    pub(crate) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        answer: Answer,
+    ) -> Progress {
+        if self.claim.holds(ctx, frame, &self.keyed.suite, answer) {
+            done(self.keyed, self.proof)
+        } else {
+            Progress::Fail(CloseReason::AuthenticationFailed)
         }
     }
 }

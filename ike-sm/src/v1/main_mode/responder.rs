@@ -13,11 +13,13 @@ use isakmp_wire::v1::Message;
 use super::Ke;
 use crate::action::{CloseReason, PskStage};
 use crate::context::Context;
+use crate::event::Answer;
 use crate::explain::{IkeState, Step};
 use crate::outcome::DropReason;
-use crate::v1::negotiation::{Done, Negotiation, Progress, Refused};
+use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Proof, Suite, Vendor};
 use crate::v1::protect;
+use crate::v1::signature::{self, Claim};
 
 /// Takes in the first message: `HDR, SA, VID … -->`
 pub(crate) fn receive_first(
@@ -29,8 +31,10 @@ pub(crate) fn receive_first(
     let (payloads, vendor) = super::read_sa(ctx, frame, message, at)?;
     let sa = payloads.sa()?;
     phase1::report_vendor_ids(ctx, frame.ike, &payloads.vendor_ids);
-    let has_key = phase1::configured_psk(ctx, frame, None).is_some();
+    let has_key =
+        phase1::wants_psk(ctx, frame) && phase1::configured_psk(ctx, frame, None).is_some();
     let (suite, transform) = phase1::choose(ctx, frame, sa)?;
+    let has_key = has_key || suite.signature().is_some();
     let answer = protect::clear(&super::header(frame), |writer| {
         phase1::write_choice(writer, sa, transform)?;
         // RFC 3947 §3.1 asks for the vendor ID in both messages; the best common one will do.
@@ -47,11 +51,8 @@ pub(crate) fn receive_first(
         protect::note_clear(ctx, frame, Step::MmR1, at, &asked.answer);
         asked.answer()
     } else {
-        Progress::Ask {
-            next: Negotiation::FirstAsked(asked),
-            stage: PskStage::FirstMessage,
-            identity: None,
-        }
+        let next = Negotiation::FirstAsked(asked);
+        negotiation::ask_psk(frame, next, PskStage::FirstMessage, None)
     })
 }
 
@@ -104,13 +105,15 @@ impl SaAnswered {
             Err(reason) => return Err(Box::new((self, reason))),
         };
         let asked = KeyAsked { before: self, ke };
+        if asked.before.suite.signature().is_some() {
+            return Ok(asked.answer(ctx, frame, None));
+        }
         Ok(match phase1::configured_psk(ctx, frame, None) {
-            Some(psk) => asked.answer(ctx, frame, &psk),
-            None => Progress::Ask {
-                next: Negotiation::KeyAsked(asked),
-                stage: PskStage::KeyExchange,
-                identity: None,
-            },
+            Some(psk) => asked.answer(ctx, frame, Some(&psk)),
+            None => {
+                let next = Negotiation::KeyAsked(asked);
+                negotiation::ask_psk(frame, next, PskStage::KeyExchange, None)
+            }
         })
     }
 }
@@ -123,13 +126,23 @@ pub(crate) struct KeyAsked {
 }
 
 impl KeyAsked {
-    /// `<-- HDR, KE, Nr, NAT-D, NAT-D`
-    pub(crate) fn answer(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Progress {
+    /// `<-- HDR, KE, Nr, NAT-D, NAT-D`; with signatures there is no key.
+    pub(crate) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        psk: Option<&Secret>,
+    ) -> Progress {
         self.send_ke(ctx, frame, psk)
             .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 
-    fn send_ke(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Option<Progress> {
+    fn send_ke(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        psk: Option<&Secret>,
+    ) -> Option<Progress> {
         let Self { before, ke } = self;
         let suite = before.suite;
         let (g_xr, g_xy) = suite.group.respond(ctx.rng, &ke.public).ok()?;
@@ -149,6 +162,7 @@ impl KeyAsked {
             g_xr,
             ni_b: ke.nonce,
             nr_b,
+            asked: ke.asked,
         };
         let keyed = Keyed::derive(ctx, frame, psk, &g_xy, exchanged).ok()?;
         Some(Progress::Send {
@@ -164,7 +178,7 @@ impl KeyAsked {
 pub(crate) struct KeAnswered(Keyed);
 
 impl KeAnswered {
-    /// `HDR*, IDii, HASH_I -->`, answered with `<-- HDR*, IDir, HASH_R`
+    /// `HDR*, IDii, HASH_I -->`, answered with `<-- HDR*, IDir, HASH_R`; or with signatures.
     pub(crate) fn receive(
         self,
         ctx: &mut Context<'_>,
@@ -172,21 +186,114 @@ impl KeAnswered {
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
         let at = (Step::MmI3, IkeState::ResponderMm4);
-        match self.0.check_id(ctx, frame, message, at) {
-            Ok(proof) => Ok(self
-                .send_id(ctx, frame, proof)
-                .unwrap_or(Progress::Fail(CloseReason::Crypto))),
-            Err(reason) => Err(Box::new((self, reason))),
-        }
-    }
-
-    fn send_id(self, ctx: &mut Context<'_>, frame: &Frame<'_>, proof: Proof) -> Option<Progress> {
+        let (proof, claim) = match self.0.check_id(ctx, frame, message, at) {
+            Ok(checked) => checked,
+            Err(reason) => return Err(Box::new((self, reason))),
+        };
         let Self(mut keyed) = self;
         keyed.nat.verdict = phase1::settled_verdict(keyed.nat.verdict, frame);
-        // A responder without older SAs says so too: the initiator's children may be orphans.
-        let contact =
-            frame.peer.initial_contact && !ctx.knows_peer(frame.index, Some(&proof.remote_id));
-        let plain = super::own_proof(ctx, frame, &keyed, contact).ok()?;
+        Ok(match claim {
+            None => owed(ctx, frame, keyed, proof)
+                .send(ctx, frame, None)
+                .unwrap_or(Progress::Fail(CloseReason::Crypto)),
+            Some(claim) => Progress::Ask {
+                question: Box::new(claim.vouch(frame)),
+                next: Negotiation::PeerShown(PeerShown {
+                    keyed,
+                    proof,
+                    claim,
+                }),
+            },
+        })
+    }
+}
+
+/// Message 5 is in, and whether its certificates hold is asked.
+#[derive(Debug)]
+pub(crate) struct PeerShown {
+    keyed: Keyed,
+    proof: Proof,
+    claim: Claim,
+}
+
+impl PeerShown {
+    /// Asks for our signature next.
+    pub(crate) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        answer: Answer,
+    ) -> Progress {
+        let Self {
+            keyed,
+            proof,
+            claim,
+        } = self;
+        let suite = keyed.suite;
+        let (true, Some(scheme)) = (claim.holds(ctx, frame, &suite, answer), suite.signature())
+        else {
+            return Progress::Fail(CloseReason::AuthenticationFailed);
+        };
+        let owed = owed(ctx, frame, keyed, proof);
+        let hash = owed.keyed.own_hash(frame, &owed.id);
+        Progress::Ask {
+            question: Box::new(signature::sign(frame, scheme, &hash)),
+            next: Negotiation::IdOwed(owed),
+        }
+    }
+}
+
+/// The peer is proven; message 6 is to be made.
+fn owed(ctx: &mut Context<'_>, frame: &Frame<'_>, keyed: Keyed, proof: Proof) -> IdOwed {
+    // A responder without older SAs says so too: the initiator's children may be orphans.
+    let contact =
+        frame.peer.initial_contact && !ctx.knows_peer(frame.index, Some(&proof.remote_id));
+    let id = phase1::own_id(ctx, frame, keyed.nat.version.is_some());
+    IdOwed {
+        keyed,
+        proof,
+        id,
+        contact,
+    }
+}
+
+/// The peer is proven, our signature is asked for.
+#[derive(Debug)]
+pub(crate) struct IdOwed {
+    keyed: Keyed,
+    proof: Proof,
+    id: Vec<u8>,
+    contact: bool,
+}
+
+impl IdOwed {
+    /// `<-- HDR*, IDir, [CERT …,] SIG_R`
+    pub(crate) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        answer: Answer,
+    ) -> Progress {
+        let Some(signature) = signature::signed(answer) else {
+            return Progress::Fail(CloseReason::Refused);
+        };
+        self.send(ctx, frame, Some(&signature))
+            .unwrap_or(Progress::Fail(CloseReason::Crypto))
+    }
+
+    fn send(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        signature: Option<&[u8]>,
+    ) -> Option<Progress> {
+        let Self {
+            keyed,
+            proof,
+            id,
+            contact,
+        } = self;
+        let plain = super::own_proof(frame, &keyed, &id, signature, contact).ok()?;
         let plain = plain.noted(ctx, frame, Step::MmR3, IkeState::ResponderMm5, 0);
         let header = super::header(frame);
         let (message, last_block) = protect::seal(&keyed.cipher, &proof.iv, &header, plain).ok()?;

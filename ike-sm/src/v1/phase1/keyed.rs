@@ -15,9 +15,10 @@ use crate::context::Context;
 use crate::explain::{IkeState, Role, Step, What};
 use crate::outcome::DropReason;
 use crate::v1::established::Agreed;
-use crate::v1::keys::{Iv, Keys, MessageCipher, Transcript, skeyid_psk};
-use crate::v1::payloads::{self, MM_ID};
+use crate::v1::keys::{Iv, Keys, MessageCipher, Transcript, skeyid_psk, skeyid_signature};
+use crate::v1::payloads::{self, MM_ID, MM_SIGNED};
 use crate::v1::protect;
+use crate::v1::signature::Claim;
 
 /// What both sides have sent by the time they derive keys.
 pub(crate) struct Exchanged {
@@ -30,6 +31,8 @@ pub(crate) struct Exchanged {
     pub(crate) g_xr: Vec<u8>,
     pub(crate) ni_b: Vec<u8>,
     pub(crate) nr_b: Vec<u8>,
+    /// The peer has asked for a certificate.
+    pub(crate) asked: bool,
 }
 
 /// A phase 1 with keys: what its last messages are made and checked with.
@@ -41,6 +44,8 @@ pub(crate) struct Keyed {
     pub(crate) cipher: MessageCipher,
     /// The IV of the next encrypted message.
     pub(crate) iv: Iv,
+    /// The peer has asked for a certificate.
+    pub(crate) asked: bool,
     keys: Keys,
     sai_b: Vec<u8>,
     g_xi: Vec<u8>,
@@ -48,6 +53,7 @@ pub(crate) struct Keyed {
 }
 
 /// What the peer's last message has proved.
+#[derive(Debug)]
 pub(crate) struct Proof {
     /// The IV of what follows it.
     pub(crate) iv: Iv,
@@ -60,12 +66,16 @@ impl Keyed {
     pub(crate) fn derive(
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        psk: &Secret,
+        psk: Option<&Secret>,
         g_xy: &Secret,
         sent: Exchanged,
     ) -> Result<Self, CryptoError> {
         let suite = sent.suite;
-        let skeyid = skeyid_psk(suite.prf, psk.expose(), &sent.ni_b, &sent.nr_b);
+        let (ni_b, nr_b) = (&sent.ni_b, &sent.nr_b);
+        let skeyid = match psk {
+            Some(psk) => skeyid_psk(suite.prf, psk.expose(), ni_b, nr_b),
+            None => skeyid_signature(suite.prf, ni_b, nr_b, g_xy.expose()),
+        };
         let keys = Keys::derive(suite.prf, skeyid, g_xy.expose(), &frame.cookies);
         let cipher = MessageCipher::new(suite.cipher, suite.hash, &keys)?;
         let iv = cipher
@@ -87,6 +97,7 @@ impl Keyed {
             nat: sent.nat,
             cipher,
             iv,
+            asked: sent.asked,
             keys,
             sai_b: sent.sai_b,
             g_xi: sent.g_xi,
@@ -112,33 +123,44 @@ impl Keyed {
             sai_b: &self.sai_b,
         };
         match by {
-            Role::Initiator => self.keys.hash_i(&transcript, id),
-            Role::Responder => self.keys.hash_r(&transcript, id),
+            Role::Initiator => transcript.hash_i(self.suite.proof_prf, self.keys.skeyid(), id),
+            Role::Responder => transcript.hash_r(self.suite.proof_prf, self.keys.skeyid(), id),
         }
     }
 
-    /// Messages 5 and 6 of main mode: `HDR*, ID, HASH`.
+    /// Messages 5 and 6 of main mode: `HDR*, ID, HASH`, or a signature that is still to be checked.
     pub(crate) fn check_id(
         &self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         message: &Message<'_>,
         at: (Step, IkeState),
-    ) -> Result<Proof, DropReason> {
+    ) -> Result<(Proof, Option<Claim>), DropReason> {
         let (plain, iv) = protect::open(&self.cipher, &self.iv, message)?;
         let chain = protect::chain(message, &plain, &ctx.config.wire)?;
         protect::note_received(ctx, frame, at, message, &chain);
-        let payloads = payloads::sort(chain, &MM_ID, self.vendor.dialect, &ctx.config.wire)?;
+        let signed = self.suite.signature().is_some();
+        let rules = if signed { &MM_SIGNED } else { &MM_ID };
+        let payloads = payloads::sort(chain, rules, self.vendor.dialect, &ctx.config.wire)?;
         let id = payloads.id()?;
         let expected = self.peer_hash(frame, id.body);
-        verified(ctx, frame, &expected, payloads.hash)?;
-        Ok(Proof {
+        if !signed {
+            verified(ctx, frame, &expected, payloads.hash)?;
+        }
+        let remote_id = peer_id(ctx, frame, id)?;
+        let claim = if signed {
+            Some(Claim::read(&payloads, remote_id.clone(), expected)?)
+        } else {
+            None
+        };
+        let proof = Proof {
             iv,
-            remote_id: peer_id(ctx, frame, id)?,
+            remote_id,
             initial_contact: payloads.notifications.iter().any(|n| {
                 n.protocol_id == ProtocolId::ISAKMP && n.notify_type == NotifyType::INITIAL_CONTACT
             }),
-        })
+        };
+        Ok((proof, claim))
     }
 
     /// Phase 1 is done; `last_block` is the last that was encrypted in it.

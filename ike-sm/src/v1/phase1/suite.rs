@@ -25,6 +25,9 @@ pub(crate) struct Suite {
     pub(crate) cipher: &'static dyn Cipher,
     pub(crate) hash: &'static dyn Hash,
     pub(crate) prf: &'static dyn Prf,
+    /// What makes HASH_I and HASH_R: the prf, or that of the hash that the signature is tied to
+    /// (RFC 2409 §5.1).
+    pub(crate) proof_prf: &'static dyn Prf,
     pub(crate) group: &'static dyn KeyExchange,
 }
 
@@ -40,7 +43,8 @@ impl Suite {
         policy: Phase1Policy,
         lifetime: Lifetime,
     ) -> Result<Self, DropReason> {
-        let prf = alg::prf_of_hash(policy.hash).and_then(|prf| provider.prf(prf));
+        let prf_of = |hash| alg::prf_of_hash(hash).and_then(|prf| provider.prf(prf));
+        let tied = alg::signature_of_v1(policy.authentication).and_then(|(_, hash)| hash);
         Ok(Self {
             policy,
             lifetime,
@@ -48,7 +52,8 @@ impl Suite {
                 .cipher(policy.encryption)
                 .ok_or(DropReason::Crypto)?,
             hash: provider.hash(policy.hash).ok_or(DropReason::Crypto)?,
-            prf: prf.ok_or(DropReason::Crypto)?,
+            prf: prf_of(policy.hash).ok_or(DropReason::Crypto)?,
+            proof_prf: prf_of(tied.unwrap_or(policy.hash)).ok_or(DropReason::Crypto)?,
             group: provider.group(policy.group).ok_or(DropReason::Crypto)?,
         })
     }

@@ -4,15 +4,16 @@ use alloc::boxed::Box;
 use core::mem;
 
 use bytes::Bytes;
-use crypto_suite::{Digest, Secret};
+use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Message, NotifyType};
 use isakmp_wire::{Flags, Header};
 
 use super::{Session, Stage};
-use crate::action::{CloseReason, PskStage, Question};
-use crate::config::{Identity, Phase1Mode};
+use crate::action::{CloseReason, Question};
+use crate::config::Phase1Mode;
 use crate::context::{Context, Effect, Place};
+use crate::event::Answer;
 use crate::explain::{IkeState, Input, Notice, Role, State, Transition, What};
 use crate::id::IkeId;
 use crate::outcome::{DropReason, Outcome};
@@ -196,16 +197,21 @@ impl Session {
         }
     }
 
-    pub(super) fn answer_psk(
+    pub(super) fn answer_phase1(
         &mut self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        psk: Option<Secret>,
+        answer: Answer,
     ) -> Result<(), DropReason> {
+        if let Stage::Phase1(negotiation) = &self.stage
+            && negotiation.asks_for() != Some(answer.kind())
+        {
+            return Err(DropReason::WrongAnswer);
+        }
         match mem::replace(&mut self.stage, Stage::Gone) {
             Stage::Phase1(negotiation) => {
                 let state = negotiation.state();
-                match negotiation.answer(ctx, frame, psk) {
+                match negotiation.answer(ctx, frame, answer) {
                     Ok(progress) => {
                         self.question = None;
                         self.advance(ctx, state, None, progress);
@@ -272,12 +278,8 @@ impl Session {
                 self.transmit(ctx, message);
                 self.stage = Stage::Phase1(Box::new(next));
             }
-            Progress::Ask {
-                next,
-                stage,
-                identity,
-            } => {
-                self.ask_psk(ctx, stage, identity);
+            Progress::Ask { next, question } => {
+                self.ask(ctx, *question);
                 self.stage = Stage::Phase1(Box::new(next));
             }
             Progress::Done(done) => self.done(ctx, from, done),
@@ -326,24 +328,8 @@ impl Session {
         }
     }
 
-    fn ask_psk(&mut self, ctx: &mut Context<'_>, stage: PskStage, identity: Option<Identity>) {
-        let peer = ctx
-            .config
-            .peers
-            .get(self.peer)
-            .map(|p| p.name.clone())
-            .unwrap_or_default();
-        let remote = self.path.remote.ip();
-        let ticket = ctx.ask(
-            self.id,
-            Place::Phase1,
-            Question::Psk {
-                peer,
-                remote,
-                identity,
-                stage,
-            },
-        );
+    fn ask(&mut self, ctx: &mut Context<'_>, question: Question) {
+        let ticket = ctx.ask(self.id, Place::Phase1, question);
         let until = ctx.now.saturating_add(ctx.config.limits.question_time);
         self.question = Some((ticket, until));
     }

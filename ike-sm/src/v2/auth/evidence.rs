@@ -10,17 +10,15 @@ use isakmp_wire::v2::{AuthMethod, Authentication, CertEncoding, Certificate};
 use super::identity::Claimed;
 use super::{AuthFault, AuthRecord, Env};
 use crate::action::{PskStage, Question};
+use crate::certificates::Shown;
 use crate::config::Identity;
-use crate::config::v2::{Credential, MAX_CHAIN, RemoteAuth};
+use crate::config::v2::{Credential, RemoteAuth};
 use crate::explain::{PskFound, What};
 use crate::v2::keys::Sender;
 use crate::v2::proof::{
     SignaturePolicy, algorithm_identifier, choose, shared_key_mic, verify_shared_key,
     verify_signature,
 };
-
-/// Longest chain of certificates that is looked at, octets.
-const MAX_CHAIN_OCTETS: usize = 32 * 1024;
 
 /// An AUTH payload that came in, kept while questions are open.
 #[derive(Debug, Clone)]
@@ -172,68 +170,26 @@ pub(super) fn shared_key(
     })
 }
 
-/// What a peer shows of its key: X.509 certificates, a raw key, both or nothing. Other encodings
-/// are left out.
-#[derive(Debug, Default)]
-pub(super) struct Shown {
-    chain: Vec<Vec<u8>>,
-    raw_key: Option<Vec<u8>>,
+/// What a peer shows of its key; other encodings are left out.
+pub(super) fn shown(certificates: &[Certificate<'_>]) -> Result<Shown, AuthFault> {
+    let mut shown = Shown::default();
+    for certificate in certificates {
+        let taken = match certificate.encoding {
+            CertEncoding::X509_SIGNATURE => shown.x509(certificate.data),
+            CertEncoding::RAW_PUBLIC_KEY => shown.raw_key(certificate.data),
+            _ => Ok(()),
+        };
+        taken.map_err(|_| AuthFault::ChainTooLong)?;
+    }
+    Ok(shown)
 }
-
-impl Shown {
-    /// Reads the certificate payloads of a message.
-    pub(super) fn read(certificates: &[Certificate<'_>]) -> Result<Self, AuthFault> {
-        let mut shown = Self::default();
-        let mut octets = 0_usize;
-        for certificate in certificates {
-            match certificate.encoding {
-                CertEncoding::X509_SIGNATURE if shown.chain.len() < MAX_CHAIN => {
-                    shown.chain.push(certificate.data.to_vec());
-                }
-                CertEncoding::RAW_PUBLIC_KEY if shown.raw_key.is_none() => {
-                    shown.raw_key = Some(certificate.data.to_vec());
-                }
-                CertEncoding::X509_SIGNATURE | CertEncoding::RAW_PUBLIC_KEY => {
-                    return Err(AuthFault::ChainTooLong);
-                }
-                _ => continue,
-            }
-            octets = octets.saturating_add(certificate.data.len());
-            if octets > MAX_CHAIN_OCTETS {
-                return Err(AuthFault::ChainTooLong);
-            }
-        }
-        Ok(shown)
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.chain
-            .len()
-            .saturating_add(usize::from(self.raw_key.is_some()))
-    }
-
-    /// Asks whether it belongs to the identity.
-    pub(super) fn vouch(&self, env: &Env<'_>, claimed: &Claimed) -> Question {
-        Question::VerifyCertificate {
-            peer: env.peer.name.clone(),
-            chain: self.chain.clone(),
-            raw_key: self.raw_key.clone(),
-            identity: claimed.identity.clone(),
-        }
-    }
-}
-
-/// Longest reason of the embedder that is kept.
-const MAX_REASON: usize = 200;
 
 /// Notes what came of it.
 pub(super) fn vouched(
     env: &mut Env<'_>,
-    count: usize,
+    shown: &Shown,
     answer: Result<Vec<u8>, String>,
 ) -> Result<Vec<u8>, AuthFault> {
-    let refused = answer.as_ref().err();
-    let refused = refused.map(|why| why.chars().take(MAX_REASON).collect());
-    env.note(AuthRecord::Certificate { count, refused });
+    env.note(shown.record(&answer));
     answer.map_err(|_| AuthFault::Certificate)
 }

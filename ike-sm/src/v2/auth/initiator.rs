@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use crypto_suite::Secret;
 use isakmp_wire::v2::{AuthMethod, NotifyType, PpkIdType};
 
-use super::evidence::{Auth, Evidence, Shown, Signing, check, mic, shared_key, vouched};
+use super::evidence::{Auth, Evidence, Signing, check, mic, shared_key, shown, vouched};
 use super::identity::{Claimed, body_of, claimed, expected, own_body};
 use super::payloads::{Outgoing, Received};
 use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
 use crate::action::Question;
+use crate::certificates::Shown;
 use crate::config::RemoteIdentity;
 use crate::config::v2::{LocalAuth, RemoteAuth};
 use crate::event::Answer;
@@ -47,7 +48,7 @@ enum Asked {
     Signature,
     NoPpkSignature,
     Certificate {
-        count: usize,
+        shown: Shown,
         auth: Auth,
         next: Option<ClientStep>,
     },
@@ -110,8 +111,8 @@ impl Initiator {
             (Asked::NoPpkSignature, Answer::Signature(signature)) => {
                 self.no_ppk_auth = Some(self.signed(signature)?);
             }
-            (Asked::Certificate { count, auth, next }, Answer::PublicKey(answer)) => {
-                let key = vouched(env, count, answer)?;
+            (Asked::Certificate { shown, auth, next }, Answer::PublicKey(answer)) => {
+                let key = vouched(env, &shown, answer)?;
                 return self.judge(env, &auth, &Evidence::PublicKey(&key), next);
             }
             _ => return Err(AuthFault::WrongAnswer.into()),
@@ -291,10 +292,9 @@ impl Initiator {
                 self.judge(env, &auth, &Evidence::Secret(&key), next)
             }
             RemoteAuth::Signature { .. } => {
-                let shown = Shown::read(received.certificates)?;
-                let question = shown.vouch(env, peer);
-                let count = shown.count();
-                Ok(self.ask(Asked::Certificate { count, auth, next }, question))
+                let shown = shown(received.certificates)?;
+                let question = shown.vouch(env.peer, &peer.identity);
+                Ok(self.ask(Asked::Certificate { shown, auth, next }, question))
             }
             RemoteAuth::Eap { .. } => Err(AuthFault::Config.into()),
         }

@@ -44,6 +44,13 @@ pub enum AuthRecord {
         /// Why it is not accepted.
         error: Option<ProofError>,
     },
+    /// The peer's signature in a phase 1 of IKEv1 was checked.
+    Signed {
+        /// Its scheme.
+        scheme: SignatureId,
+        /// Why it is not accepted.
+        error: Option<ProofError>,
+    },
     /// EAP has authenticated this user.
     Eap {
         /// The user, where the method tells.
@@ -70,7 +77,7 @@ impl AuthRecord {
         match self {
             Self::Identity { accepted, .. } => !*accepted,
             Self::Certificate { refused, .. } => refused.is_some(),
-            Self::Checked { error, .. } => error.is_some(),
+            Self::Checked { error, .. } | Self::Signed { error, .. } => error.is_some(),
             Self::Failed(_) | Self::WrongPassword { .. } => true,
             Self::Ours { .. } | Self::Eap { .. } | Self::Ppk { .. } => false,
         }
@@ -114,6 +121,14 @@ impl fmt::Display for AuthRecord {
                 error: Some(error),
                 ..
             } => write!(f, "AUTH of the peer by {method} refused: {error}"),
+            Self::Signed {
+                scheme,
+                error: None,
+            } => write!(f, "peer authenticated by a signature, {scheme}"),
+            Self::Signed {
+                scheme,
+                error: Some(error),
+            } => write!(f, "signature {scheme} of the peer refused: {error}"),
             Self::Eap { user: Some(user) } => write!(f, "EAP has authenticated {user}"),
             Self::Eap { user: None } => f.write_str("EAP has succeeded"),
             Self::WrongPassword { user } => write!(f, "EAP: wrong password of {user}"),

@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 use crypto_suite::Secret;
 use isakmp_wire::v2::{AuthMethod, NotifyType};
 
-use super::evidence::{Auth, Evidence, Shown, Signing, check, mic, shared_key, vouched};
+use super::evidence::{Auth, Evidence, Signing, check, mic, shared_key, shown, vouched};
 use super::identity::{Claimed, claimed, own_body};
 use super::payloads::{Asked as CertificatesAsked, Outgoing, Received};
 use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
 use crate::action::{EapAnswer, Question};
+use crate::certificates::Shown;
 use crate::config::v2::{EapMethod, LocalAuth, RemoteAuth};
 use crate::event::Answer;
 use crate::v2::eap::{EapError, MAX_ROUNDS, Server, ServerStep};
@@ -102,7 +103,7 @@ impl Responder {
             asked: None,
             auth: received.authentication.map(Auth::from),
             ppk: PpkState::Open,
-            shown: Shown::read(received.certificates)?,
+            shown: shown(received.certificates)?,
             shared_key: None,
             certificates: CertificatesAsked::read(received.certificate_requests),
             eap_only: received
@@ -130,7 +131,7 @@ impl Responder {
                 self.shared_key = Some(key.ok_or(AuthFault::NoPsk)?);
             }
             (Asked::Certificate, Answer::PublicKey(answer)) => {
-                let key = vouched(env, self.shown.count(), answer)?;
+                let key = vouched(env, &self.shown, answer)?;
                 self.check(env, &Evidence::PublicKey(&key))?;
             }
             (Asked::Signature, Answer::Signature(signature)) => {
@@ -209,7 +210,7 @@ impl Responder {
         }
         if self.auth.is_some() {
             if !remote_psk {
-                let question = self.shown.vouch(env, &self.peer);
+                let question = self.shown.vouch(env.peer, &self.peer.identity);
                 return Ok(self.ask(Asked::Certificate, question));
             }
             let key = self.shared_key.clone().ok_or(AuthFault::NoPsk)?;

@@ -86,6 +86,7 @@ fn any_signature() -> RemoteAuth {
     RemoteAuth::Signature {
         schemes: Vec::new(),
         authorities: alloc::vec![[7; 20]],
+        authority_names: Vec::new(),
         raw_key: false,
     }
 }

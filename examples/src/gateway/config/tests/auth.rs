@@ -57,10 +57,64 @@ fn mistakes_of_authentication_are_named() {
             "pool = \"rode\"",
             "no pool is named `rode`",
         ),
-        ("version = \"ikev2\"", "", "IKEv2"),
+        ("version = \"ikev2\"", "", "EAP is of IKEv2"),
         ("name = \"alice\"", "user = \"alice\"", "user"),
     ] {
         let text = AUTH.replace(change, to);
+        let error = Config::parse("test", &text).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+const SIGNED: &str = r#"
+[[isakmp-policy]]
+priority = 10
+encryption = "aes-256"
+group = 14
+
+[[isakmp-policy]]
+priority = 20
+encryption = "aes-256"
+authentication = "rsa-sig"
+group = 14
+
+[[peer]]
+name = "branch"
+address = "192.0.2.1"
+
+[peer.auth]
+local = "signature"
+certificate = "rsa-chain.pem"
+private-key = "rsa.key"
+remote = "signature"
+authority = "ca.pem"
+"#;
+
+#[test]
+fn policies_of_ikev1_go_with_what_proves_the_peer() {
+    let priorities = |config: &Config| -> Vec<u16> {
+        let all = config.policies(&config.peer[0]);
+        all.map(|p| *p.priority.get_ref()).collect()
+    };
+    let config = Config::parse("test", SIGNED).unwrap();
+    assert_eq!(priorities(&config), [20]);
+    let (plain, _) = SIGNED.split_once("[peer.auth]").unwrap();
+    assert_eq!(priorities(&Config::parse("test", plain).unwrap()), [10]);
+    for (change, to, what) in [
+        (
+            "\nname =",
+            "\npolicy = [10, 20]\nname =",
+            "isakmp-policy 10 has another",
+        ),
+        (
+            "\nname =",
+            "\nmode = \"aggressive-exposing-psk-hash\"\nname =",
+            "main mode alone",
+        ),
+        ("authentication = \"rsa-sig\"", "", "no isakmp-policy has"),
+        ("remote = \"signature\"", "remote = \"psk\"", "in one way"),
+    ] {
+        let text = SIGNED.replace(change, to);
         let error = Config::parse("test", &text).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }

@@ -1,4 +1,4 @@
-# Who is who in IKEv2: certificates made by strongSwan's pki, EAP-MSCHAPv2 in both roles, an address pool.
+# Who is who: certificates made by strongSwan's pki, raw keys, EAP-MSCHAPv2 in both roles, an address pool; signatures of IKEv1.
 PLUGINS="pem pkcs1 pkcs8 x509 pubkey constraints mgf1 curve25519 eap-identity eap-mschapv2"
 
 pki_make() { # rsa|ecdsa|ed25519: an authority and the certificates of both sides, in $DIR/pki and for strongSwan
@@ -41,7 +41,7 @@ certificates() { # a|b (our side); a initiates
     start $s GWPEER="$(gw_auth $s signature signature)" SWANLOCAL="$(swan_pubkey $s)" SWANREMOTE="$(swan_trusts "$(other $s)")"
   done
   initiate a; both_up; ping_through a 3; ping_through b 3; capture_end b
-  log_has "$OURS" 'peer authenticated by Digital Signature' || fail "we do not say how the peer has proven itself"
+  log_has "$OURS" 'peer authenticated by (Digital Signature|a signature)' || fail "we do not say how the peer has proven itself"
   # Certificates of RSA keys do not fit one message of 1,280 octets.
   [ "$type" != rsa ] || note "fragments $(tshark -r b.pcap -Y 'isakmp.nextpayload == 53 || isakmp.typepayload == 53' 2>/dev/null | wc -l)"
 }
@@ -66,7 +66,7 @@ names() { # a|b (our side), what names look like; certificates only when they ar
 }
 revoked() { # a|b (our side), who is on the CRL: the peer or nobody
   local s d=$DIR/pki o; pair "$1"; o=$(other "$1")
-  settings VERSION=2 ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256 SWANLOAD="$PLUGINS"
+  settings VERSION=2 ENC=aes256 HASH=sha256 GROUP=14 ESPENC=aes256 ESPAUTH=sha256 SWANLOAD="$PLUGINS" "${@:3}"
   topology direct; pki_make ecdsa
   pki --signcrl --cacert "$d/ca.pem" --cakey "$d/ca.key" --lifetime 10 $([ "$2" = nobody ] || echo "--reason key-compromise --cert $d/$o.pem") --outform pem >"$d/ca.crl"
   for s in b a; do
@@ -75,7 +75,8 @@ revoked() { # a|b (our side), who is on the CRL: the peer or nobody
   if [ "$2" = nobody ]; then initiate a; both_up; ping_through a 2; return; fi
   ! try_initiate a || fail "a revoked certificate was accepted"
   log_has "$1" 'certificates of the peer refused: it is revoked' || fail "we do not say why"
-  log_has "$o" 'AUTHENTICATION_FAILED|AUTH_FAILED' || fail "the peer was not told"
+  # IKEv1 has no word for it that would be protected.
+  [[ $SCENARIO == v1-* ]] || log_has "$o" 'AUTHENTICATION_FAILED|AUTH_FAILED' || fail "the peer was not told"
 }
 raw_keys() { # a|b (our side), type of key
   local s o d=$DIR/pki; pair "$1"
@@ -160,6 +161,11 @@ for s in a-init b-resp; do
   for type in rsa ecdsa ed25519; do
     scenario v2-raw-key-$type-${s#?-} 60 "IKEv2, raw public keys ($type), we are ${s%-*}" raw_keys ${s%-*} $type
   done
+done
+for s in a-init b-resp; do
+  scenario v1-sig-rsa-${s#?-} 60 "IKEv1, main mode with RSA signatures, we are ${s%-*}" certificates ${s%-*} rsa VERSION=1 AUTH=rsa-sig
+  scenario v1-sig-ecdsa-${s#?-} 60 "IKEv1, main mode with ECDSA signatures, we are ${s%-*}" certificates ${s%-*} ecdsa VERSION=1 AUTH=ecdsa-256-sig HASH=sha1
+  scenario v1-sig-revoked-${s#?-} 60 "IKEv1, a revoked certificate is refused, we are ${s%-*}" revoked ${s%-*} peer VERSION=1 AUTH=ecdsa-256-sig TRIES=3
 done
 scenario v2-cert-stranger 60 'IKEv2, a certificate of another authority is refused' stranger
 scenario v2-eap-client 60 'IKEv2, EAP-MSCHAPv2, we are the user' eap a

@@ -1,0 +1,193 @@
+//! Phase 1 authenticated with signatures (RFC 2409 §5.1), in both modes: the HASH of pre-shared keys
+//! is signed instead of sent, and certificates travel beside it.
+//!
+//! What a peer shows is checked once the embedder has vouched for its key. If it does not hold, the
+//! negotiation ends: nothing comes of waiting for another proof of the same peer.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crypto_suite::{Digest, SignatureId};
+use isakmp_wire::BuildError;
+use isakmp_wire::v1::{CertEncoding, PayloadType, Writer};
+
+use super::payloads::Payloads;
+use super::phase1::{Frame, Suite};
+use crate::action::Question;
+use crate::alg;
+use crate::certificates::Shown;
+use crate::config::v2::{Credential, LocalAuth, RemoteAuth, SendCertificate};
+use crate::config::{Authentication, Identity};
+use crate::context::Context;
+use crate::event::Answer;
+use crate::explain::{AuthRecord, What};
+use crate::outcome::DropReason;
+use crate::v2::proof::ProofError;
+
+impl Suite {
+    /// The scheme of its signatures; `None` under a pre-shared key.
+    pub(crate) fn signature(&self) -> Option<SignatureId> {
+        alg::signature_of_v1(self.policy.authentication).map(|(scheme, _)| scheme)
+    }
+}
+
+/// Asks for our signature over `hash`.
+pub(crate) fn sign(frame: &Frame<'_>, scheme: SignatureId, hash: &Digest) -> Question {
+    Question::Sign {
+        peer: frame.peer.name.clone(),
+        scheme,
+        octets: hash.as_ref().to_vec(),
+    }
+}
+
+/// Our signature, if there is one.
+pub(crate) fn signed(answer: Answer) -> Option<Vec<u8>> {
+    match answer {
+        Answer::Signature(Some(signature)) if !signature.is_empty() => Some(signature),
+        _ => None,
+    }
+}
+
+/// Asks for certificates of each authority (RFC 2408 §3.10), where the peer is to sign.
+pub(crate) fn write_requests(
+    writer: &mut Writer<'_>,
+    frame: &Frame<'_>,
+    suite: Option<&Suite>,
+) -> Result<(), BuildError> {
+    let RemoteAuth::Signature {
+        authority_names, ..
+    } = &frame.peer.auth.remote
+    else {
+        return Ok(());
+    };
+    if suite.is_some_and(|suite| suite.signature().is_none()) {
+        return Ok(());
+    }
+    let any = [Vec::new()];
+    let names = if authority_names.is_empty() {
+        &any[..]
+    } else {
+        &authority_names[..]
+    };
+    for name in names {
+        writer.certificate_request(CertEncoding::X509_SIGNATURE, name)?;
+    }
+    Ok(())
+}
+
+/// `[CERT …,] SIG`
+pub(crate) fn write_proof(
+    writer: &mut Writer<'_>,
+    frame: &Frame<'_>,
+    asked: bool,
+    signature: &[u8],
+) -> Result<(), BuildError> {
+    if let LocalAuth::Signature(Credential { chain, send, .. }) = &frame.peer.auth.local
+        && match send {
+            SendCertificate::Always => true,
+            SendCertificate::IfAsked => asked,
+            SendCertificate::Never => false,
+        }
+    {
+        for der in chain {
+            writer.certificate(CertEncoding::X509_SIGNATURE, der)?;
+        }
+    }
+    writer.payload(PayloadType::SIGNATURE, signature)?;
+    Ok(())
+}
+
+/// Whether the peer asks for a certificate that can be sent.
+pub(crate) fn asked(payloads: &Payloads<'_>) -> bool {
+    payloads
+        .certificate_requests
+        .iter()
+        .any(|r| r.encoding == CertEncoding::X509_SIGNATURE)
+}
+
+/// A proof of the peer that is not checked yet.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) identity: Arc<Identity>,
+    shown: Shown,
+    /// What it has to have signed.
+    hash: Digest,
+    signature: Vec<u8>,
+}
+
+impl Claim {
+    /// Reads certificates and signature.
+    pub(crate) fn read(
+        payloads: &Payloads<'_>,
+        identity: Arc<Identity>,
+        hash: Digest,
+    ) -> Result<Self, DropReason> {
+        let mut shown = Shown::default();
+        for certificate in &payloads.certificates {
+            if certificate.encoding == CertEncoding::X509_SIGNATURE {
+                let taken = shown.x509(certificate.data);
+                taken.map_err(|_| DropReason::Limit("certificates"))?;
+            }
+        }
+        Ok(Self {
+            identity,
+            shown,
+            hash,
+            signature: payloads.signature.to_vec(),
+        })
+    }
+
+    /// Asks whether the key is the identity's.
+    pub(crate) fn vouch(&self, frame: &Frame<'_>) -> Question {
+        self.shown.vouch(frame.peer, &self.identity)
+    }
+
+    /// Takes the embedder's word on the key, and checks the signature with it.
+    pub(crate) fn holds(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        suite: &Suite,
+        answer: Answer,
+    ) -> bool {
+        let Answer::PublicKey(answer) = answer else {
+            return false;
+        };
+        let mut note =
+            |record| ctx.note(Some(frame.ike), What::Auth(alloc::boxed::Box::new(record)));
+        note(self.shown.record(&answer));
+        let verdict = answer.ok().zip(suite.signature()).map(|(key, id)| {
+            let error = self.verify(ctx, id, &key).err();
+            let record = AuthRecord::Signed { scheme: id, error };
+            ctx.note(Some(frame.ike), What::Auth(alloc::boxed::Box::new(record)));
+            error.is_none()
+        });
+        let ok = verdict == Some(true);
+        let peer = frame.path.remote.ip();
+        ctx.note(Some(frame.ike), What::Authenticated { peer, ok });
+        ok
+    }
+
+    fn verify(&self, ctx: &Context<'_>, id: SignatureId, key: &[u8]) -> Result<(), ProofError> {
+        let scheme = ctx.provider.signature(id);
+        let scheme = scheme.ok_or(ProofError::UnknownAlgorithm)?;
+        scheme
+            .verify(key, &[self.hash.as_ref()], &self.signature)
+            .map_err(|error| match error {
+                crypto_suite::CryptoError::KeyInvalid => ProofError::KeyInvalid,
+                _ => ProofError::Mismatch,
+            })
+    }
+}
+
+/// Whether a key with these schemes can make the signatures of a method.
+pub(crate) fn can_sign(schemes: &[SignatureId], method: Authentication) -> bool {
+    let wanted = alg::signature_of_v1(method).map(|(scheme, _)| scheme);
+    schemes.iter().any(|scheme| match (scheme, wanted) {
+        (SignatureId::RsaPkcs1(_) | SignatureId::RsaPss(_), Some(SignatureId::RsaPkcs1Digest)) => {
+            true
+        }
+        (SignatureId::Ecdsa(curve, ..), Some(SignatureId::EcdsaDigest(wanted))) => curve == &wanted,
+        (scheme, wanted) => Some(*scheme) == wanted,
+    })
+}
