@@ -38,17 +38,30 @@ fn main() {
 struct With {
     version: IkeVersion,
     group: GroupId,
+    /// ML-KEM-768 besides, in IKE_INTERMEDIATE.
+    ml_kem: bool,
 }
 
 const fn v1(group: GroupId) -> With {
-    let version = IkeVersion::V1;
-    With { version, group }
+    With {
+        version: IkeVersion::V1,
+        group,
+        ml_kem: false,
+    }
 }
 
 const fn v2(group: GroupId) -> With {
-    let version = IkeVersion::V2;
-    With { version, group }
+    With {
+        version: IkeVersion::V2,
+        group,
+        ml_kem: false,
+    }
 }
+
+const ML_KEM: With = With {
+    ml_kem: true,
+    ..v2(GroupId::X25519)
+};
 
 const V2_GROUPS: [GroupId; 3] = [GroupId::Modp2048, GroupId::Ecp256, GroupId::X25519];
 
@@ -62,14 +75,27 @@ fn ikev2(bencher: Bencher<'_, '_>, group: GroupId) {
     run(bencher, v2(group), &DEFAULT);
 }
 
-#[divan::bench(name = "no public-key work", args = [v1(GroupId::Modp2048), v2(GroupId::Modp2048)])]
+#[divan::bench(name = "ikev2 with X25519 and ML-KEM-768")]
+fn ml_kem(bencher: Bencher<'_, '_>) {
+    run(bencher, ML_KEM, &DEFAULT);
+}
+
+#[divan::bench(
+    name = "no public-key work",
+    args = [v1(GroupId::Modp2048), v2(GroupId::Modp2048), ML_KEM]
+)]
 fn cheap(bencher: Bencher<'_, '_>, with: With) {
     run(bencher, with, &CHEAP_GROUPS);
 }
 
 fn run(bencher: Bencher<'_, '_>, with: With, provider: &'static Provider) {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
-    let messages = if with.version == IkeVersion::V1 { 9 } else { 4 };
+    let messages = match with.version {
+        IkeVersion::V1 => 9,
+        // KEi of ML-KEM-768 goes in two fragments.
+        _ if with.ml_kem => 7,
+        _ => 4,
+    };
     bencher
         .counter(divan::counter::ItemsCount::new(1_usize))
         .with_inputs(|| [endpoint(1, with, provider), endpoint(2, with, provider)])
@@ -98,6 +124,40 @@ mod responder {
                     message: &message,
                 };
                 let answer = step(&mut responder, event, &mut rng);
+                (responder, answer)
+            });
+    }
+
+    /// The exchange that ML-KEM-768 adds: both fragments of the request.
+    #[divan::bench]
+    fn ike_intermediate(bencher: Bencher<'_, '_>) {
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        let mut inputs = ChaCha20Rng::seed_from_u64(8);
+        bencher
+            .with_inputs(|| {
+                let mut initiator = endpoint(1, ML_KEM, &DEFAULT);
+                let mut responder = endpoint(2, ML_KEM, &DEFAULT);
+                let mut next = step(&mut initiator, initiate(), &mut inputs);
+                for end in [&mut responder, &mut initiator] {
+                    let (path, message) = only(next);
+                    let event = Event::Datagram {
+                        path,
+                        message: &message,
+                    };
+                    next = step(end, event, &mut inputs);
+                }
+                assert_eq!(next.datagrams.len(), 2);
+                (responder, next.datagrams)
+            })
+            .bench_local_values(|(mut responder, datagrams)| {
+                let mut answer = Sent::default();
+                for (path, message) in &datagrams {
+                    let event = Event::Datagram {
+                        path: *path,
+                        message,
+                    };
+                    answer = step(&mut responder, event, &mut rng);
+                }
                 (responder, answer)
             });
     }
@@ -158,6 +218,14 @@ fn endpoint(own: u8, with: With, provider: &'static Provider) -> Endpoint {
         groups: vec![with.group],
         additional: vec![],
     }];
+    if with.ml_kem {
+        entry.v2.proposals = entry
+            .v2
+            .proposals
+            .drain(..)
+            .map(|p| p.with_ml_kem(false))
+            .collect();
+    }
     entry
         .children
         .push(ChildConfig::new("net", net(own), net(peer)));
