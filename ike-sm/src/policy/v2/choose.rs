@@ -192,15 +192,10 @@ pub fn choose(
     None
 }
 
-/// What is chosen, of the types that the offer names.
+/// What is chosen, of the types that the offer names and in their order.
 fn answer_transforms(record: &ProposalRecord, offer: &Proposal) -> Vec<Transform> {
-    let named = |kind| offer.of_type(kind).next().is_some();
-    record
-        .types
-        .iter()
-        .filter(|t| named(t.kind))
-        .filter_map(|t| t.chosen)
-        .collect()
+    let chosen = |kind| record.types.iter().find(|t| t.kind == kind)?.chosen;
+    offer.types().into_iter().filter_map(chosen).collect()
 }
 
 /// Compares all types of two proposals.

@@ -657,6 +657,23 @@ fn b8_a_long_list_of_values_is_cut_in_records_only() {
     assert_eq!(kept, 16);
 }
 
+#[test]
+fn an_answer_has_the_types_of_the_offer_in_its_order() {
+    let none = Transform::new(TransformType::INTEGRITY, 0u16, None);
+    let prf = Transform::new(TransformType::PRF, 5u16, None);
+    let proposal = |transforms| Proposal {
+        number: 1,
+        protocol: ProtocolId::IKE,
+        spi: Vec::new(),
+        transforms,
+    };
+    let (ours, theirs) = ([proposal([prf].into())], [proposal([none, prf].into())]);
+    let choice = choose(&ours, &theirs, &INIT, &mut quiet).unwrap();
+    assert_eq!(choice.transforms, [none, prf]);
+    let agreed = check_answer(&theirs, &[choice.answer(&[])], &INIT, &mut quiet).unwrap();
+    assert_eq!(agreed.transforms, choice.transforms);
+}
+
 fn transforms() -> impl Strategy<Value = Vec<Transform>> {
     let one = (
         1u8..=8,
