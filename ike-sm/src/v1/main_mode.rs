@@ -22,9 +22,12 @@ use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Body, Message, PayloadType, Writer};
 use nat_t::Version;
 
+use crate::action::CloseReason;
 use crate::context::Context;
+use crate::event::Answer;
 use crate::explain::{IkeState, Step};
 use crate::outcome::DropReason;
+use crate::v1::negotiation::Progress;
 use crate::v1::payloads::{self, MM_KE, Payloads};
 use crate::v1::phase1::{self, Frame, Keyed, Nat, Suite, Vendor};
 use crate::v1::protect::{self, Plain};
@@ -115,6 +118,14 @@ fn read_sa<'m>(
     let payloads = payloads::sort(chain, &payloads::MM_SA, vendor.dialect, &ctx.config.wire)?;
     vendor.learn(&payloads.vendor_ids);
     Ok((payloads, vendor))
+}
+
+/// Goes on with the signature that was asked for, where there is one.
+fn signed(answer: Answer, send: impl FnOnce(&[u8]) -> Option<Progress>) -> Progress {
+    let Some(signature) = signature::signed(answer) else {
+        return Progress::Fail(CloseReason::Refused);
+    };
+    send(&signature).unwrap_or(Progress::Fail(CloseReason::Crypto))
 }
 
 /// Messages 5 and 6: `ID, HASH [, N(INITIAL-CONTACT)]`, with the signature in place of the HASH

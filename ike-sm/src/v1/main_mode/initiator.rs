@@ -212,11 +212,7 @@ impl IdWanted {
         frame: &Frame<'_>,
         answer: Answer,
     ) -> Progress {
-        let Some(signature) = signature::signed(answer) else {
-            return Progress::Fail(CloseReason::Refused);
-        };
-        self.send(ctx, frame, Some(&signature))
-            .unwrap_or(Progress::Fail(CloseReason::Crypto))
+        super::signed(answer, |signature| self.send(ctx, frame, Some(signature)))
     }
 
     fn send(
