@@ -5,5 +5,6 @@ pub mod icmp;
 pub mod netlink;
 pub mod raw_esp;
 pub mod raw_gre;
+mod room;
 pub mod tun;
 pub mod udp;

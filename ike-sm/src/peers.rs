@@ -14,6 +14,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// The longest such wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
+/// How long the end that has started an SA of IKEv1 may take to ask for its children, before we ask for
+/// ours: about a round trip on a bad line.
+const COURTESY: Duration = Duration::from_millis(500);
+
 /// What we want of one configured peer.
 #[derive(Debug, Default)]
 pub(crate) struct PeerState {
@@ -71,6 +75,11 @@ impl PeerState {
             .min(6);
         let wait = FIRST_WAIT.saturating_mul(1u32.checked_shl(doublings).unwrap_or(64));
         self.retry_at = Some(now.saturating_add(wait.min(LONGEST_WAIT)));
+    }
+
+    /// Lets the peer ask first.
+    pub(crate) fn let_ask(&mut self, now: Duration) {
+        self.retry_at = Some(now.saturating_add(COURTESY));
     }
 
     /// Whether the wait is over; it then is no more.

@@ -32,6 +32,7 @@ impl RawEsp {
         let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
         let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(ESP)))?;
         socket.set_nonblocking(true)?;
+        super::room::for_bursts(&socket);
         if v6 {
             setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
         }

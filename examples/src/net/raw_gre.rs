@@ -34,6 +34,7 @@ impl RawGre {
             Ok(socket)
         };
         let receiver = raw(PROTOCOL_GRE.into())?;
+        super::room::for_bursts(&receiver);
         if v6 {
             setsockopt(&receiver, Ipv6RecvPacketInfo, &true)?;
             receiver.set_recv_tclass_v6(true)?;

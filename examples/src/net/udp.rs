@@ -80,12 +80,7 @@ impl Udp {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&local.into())?;
-        // As much as the kernel allows; a burst of ESP packets should find room.
-        for size in [4 << 20, 1 << 20] {
-            if socket.set_recv_buffer_size(size).is_ok() {
-                break;
-            }
-        }
+        super::room::for_bursts(&socket);
         let socket = UdpSocket::from_std(socket.into());
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let df = DontFragment::unknown(local.is_ipv6());

@@ -194,14 +194,22 @@ impl Call<'_> {
             // Another gateway may have another identity.
             self.retire_ike(old, true);
         }
+        // Who has started an SA of IKEv1 asks for its children at once. Ours would cross them, and
+        // nothing says which of two quick modes for the same traffic stands.
+        let peer_asks = version == IkeVersion::V1 && winner == ike && !new.initiator;
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.answered();
             if state.attempt == Some(ike) {
                 state.attempt = None;
             }
+            if peer_asks && !state.wanted.is_empty() {
+                state.let_ask(self.now);
+            }
         }
         self.context().touch(TimerKey::Peer(index));
-        self.start_wanted(index, winner);
+        if !peer_asks {
+            self.start_wanted(index, winner);
+        }
     }
 
     fn retire_ike(&mut self, ike: IkeId, ours: bool) {

@@ -1,9 +1,11 @@
 //! Deletion from each side, refusals, restarts.
 
-use ike_sm::config::{Lifetime, Phase1Policy};
+use std::time::Duration;
+
+use ike_sm::config::{ChildConfig, Lifetime, Phase1Policy};
 use ike_sm::{CloseReason, Command, DropReason, Event, Outcome, Path};
 
-use crate::common::{A, B, End, Pair, config, ip, secs};
+use crate::common::{A, B, End, Pair, config, ip, net, secs};
 
 #[test]
 fn deleting_a_child_removes_both_halves_on_both_sides() {
@@ -179,7 +181,7 @@ fn both_ends_may_start_at_once() {
     for offset in [0, 5, 15, 25, 45, 65, 100] {
         let mut pair = Pair::default();
         assert_eq!(pair.initiate(false), Outcome::Handled);
-        pair.run_for(std::time::Duration::from_millis(offset));
+        pair.run_for(Duration::from_millis(offset));
         assert_eq!(pair.initiate(true), Outcome::Handled);
         pair.run_for(secs(3));
         pair.assert_tunnel();
@@ -198,6 +200,47 @@ fn both_ends_may_start_at_once() {
             "offset {offset}"
         );
     }
+}
+
+/// Both ends want two children. What `b` sends is lost, then `a` begins with some of them.
+fn the_other_end_begins(children: Vec<String>) -> Pair {
+    let mut configs = (config(A, B, b"secret"), config(B, A, b"secret"));
+    for (config, own, other) in [(&mut configs.0, 1, 2), (&mut configs.1, 2, 1)] {
+        let (own, other) = (format!("10.{own}0.0.0"), format!("10.{other}0.0.0"));
+        let second = ChildConfig::new("second", net(&own, 16), net(&other, 16));
+        config.peers[0].children.push(second);
+    }
+    let mut pair = Pair::new(configs.0, configs.1);
+    pair.fate = Box::new(|flight| flight.to_b);
+    assert_eq!(pair.initiate(true), Outcome::Handled);
+    pair.run_for(Duration::from_millis(100));
+    pair.fate = Box::new(|_| true);
+    let peer = "peer".into();
+    assert_eq!(
+        pair.command(false, Command::Initiate { peer, children }),
+        Outcome::Handled
+    );
+    pair
+}
+
+#[test]
+fn who_has_not_started_phase_1_lets_the_other_end_ask_for_its_children() {
+    let mut pair = the_other_end_begins(Vec::new());
+    pair.run_for(secs(3));
+    for end in [&pair.a, &pair.b] {
+        assert_eq!(end.children.len(), 2);
+        // Nothing was made twice and thrown away.
+        assert_eq!((end.removed.len(), end.failed.len()), (0, 0));
+    }
+}
+
+#[test]
+fn what_the_other_end_does_not_ask_for_is_asked_of_it() {
+    let mut pair = the_other_end_begins(vec!["net".into()]);
+    pair.run_for(Duration::from_millis(400));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    pair.run_for(Duration::from_millis(400));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (2, 2));
 }
 
 #[test]
