@@ -4,6 +4,7 @@
 mod admission;
 mod commands;
 mod effects;
+mod strangers;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,6 +16,7 @@ use isakmp_wire::Header;
 use rand_core::CryptoRng;
 
 use self::admission::HalfOpen;
+use self::strangers::Budget;
 use crate::action::Actions;
 use crate::children;
 use crate::config::{Config, ConfigError};
@@ -48,6 +50,8 @@ pub struct Endpoint {
     half_open: HalfOpen,
     /// Cookies of IKEv2, from the first that was needed.
     cookies: Option<Cookies>,
+    /// What may still be said to senders that nothing is known of.
+    strangers: Budget,
     peers: Vec<PeerState>,
     timers: TimerQueue<TimerKey>,
     world: World,
@@ -70,6 +74,7 @@ impl Endpoint {
             by_own_cookie: BTreeMap::new(),
             half_open: HalfOpen::default(),
             cookies: None,
+            strangers: Budget::default(),
             peers,
             timers: TimerQueue::default(),
             world: World::default(),
@@ -277,7 +282,10 @@ impl Call<'_> {
 
     fn event(&mut self, event: Event<'_>) -> Result<Outcome, DropReason> {
         match event {
-            Event::Datagram { path, message } => self.datagram(path, message),
+            Event::Datagram { path, message } => {
+                let taken = self.datagram(path, message);
+                taken.inspect_err(|reason| self.tell_stranger(path, message, reason))
+            }
             Event::Deadline => self.deadline(),
             Event::Answer(ticket, answer) => self.answer(ticket, answer),
             Event::Command(command) => self.command(command),

@@ -84,6 +84,10 @@ pub enum DropReason {
     /// The message that should be encrypted is in the clear.
     #[error("a message that must be encrypted is in the clear")]
     NotEncrypted,
+    /// An answer that should be encrypted is in the clear and reports an error. Anybody can have sent
+    /// it, so it is a hint: after INVALID_IKE_SPI, that the peer has lost its SAs (RFC 7296 §2.21.4).
+    #[error("an answer that nothing authenticates says {0}")]
+    UnprotectedError(v2::NotifyType),
     /// The message is encrypted and there is no key yet.
     #[error(
         "an encrypted message came before there is a key; a peer that cannot read ours sends such: the pre-shared keys may differ"

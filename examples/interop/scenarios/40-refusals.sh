@@ -21,3 +21,16 @@ both init-no-proposal 90 'no common phase 1 proposal, we initiate: their NO-PROP
 both resp-no-proposal 90 'no common phase 1 proposal, they initiate: each comparison is told' no_common b 'does not match policy|no KE is acceptable' GROUP=14
 both init-no-esp-proposal 90 'no common phase 2 proposal, we initiate' no_common a 'NO[-_]PROPOSAL[-_]CHOSEN' ESPENC=3des
 both resp-no-esp-proposal 90 'no common phase 2 proposal, they initiate' no_common b 'does not match|no common|NO[-_]PROPOSAL[-_]CHOSEN' ESPENC=3des
+
+stray() { # Requests of no IKE SA: both sides are asked the same, the answers are compared.
+  pair b; topology direct; capture b
+  start b; start a
+  ns a /usr/bin/python3 "$HERE/peers/stray.py" "$(outer a)" "$(outer b)" >"$DIR/ours.txt"
+  ns b /usr/bin/python3 "$HERE/peers/stray.py" "$(outer b)" "$(outer a)" >"$DIR/theirs.txt"
+  capture_end b
+  grep '^version' "$DIR/ours.txt" | diff - <(grep '^version' "$DIR/theirs.txt") || fail "INVALID_MAJOR_VERSION is told in two ways"
+  [ "$(isakmp_count "isakmp.notify.msgtype == 5 && ip.src == $(outer b)")" = 1 ] || fail "no INVALID_MAJOR_VERSION on the wire"
+  [ "$(isakmp_count "isakmp.notify.msgtype == 4 && ip.src == $(outer b)")" = 1 ] || fail "no INVALID_IKE_SPI on the wire"
+  note "INVALID_IKE_SPI of strongSwan: $(grep '^spi' "$DIR/theirs.txt")"
+}
+scenario v2-stray-requests 60 'a version of the future, an IKE SA that nobody has: told as strongSwan tells it' stray

@@ -536,6 +536,7 @@ fn drop_word(reason: &DropReason) -> &'static str {
         DropReason::Version { .. } => "IKE: version",
         DropReason::UnknownCookies => "IKE: unknown cookies",
         DropReason::UnknownPeer => "IKE: unknown peer",
+        DropReason::UnprotectedError(_) => "IKE: unprotected errors",
         DropReason::AuthenticationFailed => "IKE: authentication failed",
         DropReason::Undecipherable(_) => "IKE: undecipherable",
         DropReason::NoProposalChosen => "IKE: no proposal chosen",

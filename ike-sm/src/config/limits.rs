@@ -30,6 +30,10 @@ pub struct EndpointLimits {
     pub message_ids_per_ike_sa: usize,
     /// How long a question may stay open.
     pub question_time: Duration,
+    /// Answers a second, to all senders together, that a request belongs to no IKE SA or has a version
+    /// that is not spoken here (RFC 7296 §2.21.4). Only addresses of configured peers get them; 0
+    /// switches them off.
+    pub stray_answers: u32,
     /// How long the answer to a finished exchange is kept for a peer that repeats its message.
     pub answer_time: Duration,
 }
@@ -46,6 +50,7 @@ impl Default for EndpointLimits {
             children_per_ike_sa: 64,
             exchanges_per_ike_sa: 8,
             message_ids_per_ike_sa: 512,
+            stray_answers: 10,
             question_time: Duration::from_secs(10),
             answer_time: Duration::from_secs(120),
         }

@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-use isakmp_wire::v2::NotifyType;
+use isakmp_wire::Limits;
+use isakmp_wire::v2::{Message, NotifyType};
 
+use super::payloads::Payloads;
 use crate::alg::v2 as alg;
 use crate::outcome::DropReason;
 
@@ -72,4 +74,11 @@ const fn simple(reason: &DropReason) -> Option<NotifyType> {
         DropReason::ChildNotFound(_) => NotifyType::CHILD_SA_NOT_FOUND,
         _ => return None,
     })
+}
+
+/// Why an answer without protection is dropped, where it must have some.
+pub(crate) fn unprotected(answer: &Message<'_>, limits: &Limits) -> DropReason {
+    let payloads = Payloads::read(&answer.payloads(), limits).ok();
+    let error = payloads.and_then(|p| p.error().map(|error| error.notify_type));
+    error.map_or(DropReason::NotEncrypted, DropReason::UnprotectedError)
 }

@@ -15,7 +15,7 @@ use isakmp_wire::{BuildError, Flags, Header};
 use nat_t::Verdict;
 
 pub(crate) use initiator::{Initiator, Reply};
-pub(crate) use responder::{challenge, presented, redirect, refuse, respond};
+pub(crate) use responder::{challenge, presented, redirect, refuse, respond, stray_answer};
 
 use super::additional::Additional;
 use super::auth::Asked;
@@ -185,9 +185,17 @@ fn build(
     fill: impl FnOnce(&mut Writer<'_>) -> Result<(), BuildError>,
 ) -> Result<Bytes, DropReason> {
     let header = Header::v2(ExchangeType::IKE_SA_INIT, spis.0, spis.1).flags(flags);
+    in_the_clear(&header, fill)
+}
+
+/// Builds a message that nothing protects.
+fn in_the_clear(
+    header: &Header,
+    fill: impl FnOnce(&mut Writer<'_>) -> Result<(), BuildError>,
+) -> Result<Bytes, DropReason> {
     let mut octets = Vec::new();
     let unbuildable = |_| DropReason::Limit("message size");
-    let mut writer = Writer::new(&mut octets, &header).map_err(unbuildable)?;
+    let mut writer = Writer::new(&mut octets, header).map_err(unbuildable)?;
     fill(&mut writer).map_err(unbuildable)?;
     writer.finish().map_err(unbuildable)?;
     Ok(Bytes::from(octets))

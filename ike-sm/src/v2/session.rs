@@ -14,7 +14,7 @@ use isakmp_wire::{Flags, Header};
 use nat_t::Verdict;
 
 use super::crypt::{Crypt, Place as Where, Whole};
-use super::error::told;
+use super::error::{told, unprotected};
 use super::established::Established;
 use super::ike_auth;
 use super::keys::Spis;
@@ -380,6 +380,9 @@ impl Session {
         };
         if expected != Some(header.exchange_type) {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
+        }
+        if message.protected().is_none() {
+            return Err(unprotected(&message, &ctx.config.wire));
         }
         let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
         let Some(whole) = self.open(ctx, &message, fingerprint)? else {

@@ -33,6 +33,7 @@ mod questions;
 mod redirect;
 mod rekey;
 mod rewrite;
+mod strangers;
 
 use common::{A, B, Pair, config, secs};
 use ike_sm::config::{Config, IkeVersion};

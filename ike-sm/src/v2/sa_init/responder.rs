@@ -6,7 +6,7 @@ use bytes::Bytes;
 use isakmp_wire::v2::{Gateway, Message, NotifyType, PayloadType, Writer};
 use isakmp_wire::{Flags, Header, Limits};
 
-use super::{Abilities, Announced, Init, build, derive, group_of, nonce};
+use super::{Abilities, Announced, Init, build, derive, group_of, in_the_clear, nonce};
 use crate::alg::v2 as alg;
 use crate::config::v2::RedirectWhen;
 use crate::context::Context;
@@ -117,6 +117,23 @@ pub(crate) fn refuse(request: &Header, told: &Told) -> Option<Bytes> {
     });
     let short = |answer: &Bytes| u32::try_from(answer.len()).is_ok_and(|len| len <= request.length);
     answer.ok().filter(short)
+}
+
+/// The answer to a request of `length` octets that belongs to no IKE SA: its SPIs, exchange type and
+/// message ID, and why (RFC 7296 §1.5). It is never longer than the request.
+pub(crate) fn stray_answer(request: &Header, length: usize, notify: NotifyType) -> Option<Bytes> {
+    let spis = (request.initiator_spi, request.responder_spi);
+    // RFC 7296 §3.1: of the two ends the original initiator alone sets the I bit.
+    let role = if request.flags.contains(Flags::INITIATOR) {
+        Flags::NONE
+    } else {
+        Flags::INITIATOR
+    };
+    let header = Header::v2(request.exchange_type, spis.0, spis.1)
+        .message_id(request.message_id)
+        .flags(Flags::RESPONSE | role);
+    let answer = in_the_clear(&header, |w| w.notify(notify, &[]).map(|_| ()));
+    answer.ok().filter(|answer| answer.len() <= length)
 }
 
 /// What a cookie is bound to and the cookie that a request brings back: Ni, N(COOKIE).

@@ -1,0 +1,79 @@
+//! What the senders of requests that belong to no IKE SA are told (RFC 7296 §1.5, §2.21.4).
+
+use core::time::Duration;
+
+use isakmp_wire::v2::{NotifyType, PayloadType};
+use isakmp_wire::{Flags, Header};
+
+use super::Call;
+use crate::config::IkeVersion;
+use crate::outcome::DropReason;
+use crate::path::Path;
+use crate::v2;
+
+/// What [`EndpointLimits::stray_answers`](crate::config::EndpointLimits::stray_answers) counts in.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Answers that may still be given. One budget for all senders: nothing proves an address, so
+/// nothing is kept by address.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    spent: u32,
+    since: Duration,
+}
+
+impl Budget {
+    fn take(&mut self, now: Duration, most: u32) -> bool {
+        if now.saturating_sub(self.since) >= PERIOD {
+            *self = Self {
+                spent: 0,
+                since: now,
+            };
+        }
+        let left = self.spent < most;
+        self.spent = self.spent.saturating_add(u32::from(left));
+        left
+    }
+}
+
+impl Call<'_> {
+    /// A request was dropped because its IKE SA or its version is not known here. A sender that may
+    /// be a peer learns that, as a hint: after our restart it need not wonder. Responses are never
+    /// answered, so two ends cannot keep each other busy.
+    pub(super) fn tell_stranger(&mut self, path: Path, raw: &[u8], reason: &DropReason) {
+        let Ok(request) = Header::read(raw) else {
+            return;
+        };
+        let notify = match reason {
+            DropReason::UnknownCookies if is_protected(&request) => NotifyType::INVALID_IKE_SPI,
+            // RFC 7296 §2.5. The version that we speak is that of the answer's header.
+            DropReason::Version { major, .. } if *major > IkeVersion::V2.major() => {
+                NotifyType::INVALID_MAJOR_VERSION
+            }
+            _ => return,
+        };
+        let endpoint = &mut *self.endpoint;
+        let peer = endpoint.config.peer_for(path.remote.ip());
+        let speaks = peer.is_some_and(|(_, peer)| peer.version == IkeVersion::V2);
+        if !speaks || endpoint.shut_down || request.flags.contains(Flags::RESPONSE) {
+            return;
+        }
+        let Some(answer) = v2::stray_answer(&request, raw.len(), notify) else {
+            return;
+        };
+        let most = endpoint.config.limits.stray_answers;
+        if endpoint.strangers.take(self.now, most) {
+            self.context().send(path, &answer);
+        }
+    }
+}
+
+/// Whether the message is one of an IKE SA of IKEv2 with keys.
+fn is_protected(header: &Header) -> bool {
+    let first = PayloadType(header.next_payload);
+    header.version.major() == IkeVersion::V2.major()
+        && matches!(
+            first,
+            PayloadType::ENCRYPTED | PayloadType::ENCRYPTED_FRAGMENT
+        )
+}
