@@ -206,10 +206,34 @@ impl Call<'_> {
                 state.let_ask(self.now);
             }
         }
+        if !new.initiator {
+            self.give_up_unanswered(index, path.remote.ip());
+        }
         self.context().touch(TimerKey::Peer(index));
         if !peer_asks {
             self.start_wanted(index, winner);
         }
+    }
+
+    /// The peer has come up with an SA that it has started. One that we had begun and that it has not
+    /// answered would only double that: often the peer was not there yet.
+    fn give_up_unanswered(&mut self, index: usize, remote: IpAddr) {
+        let attempt = self.endpoint.peers.get(index).and_then(|p| p.attempt);
+        let unanswered = |ike: &IkeId| {
+            let head = self.endpoint.sessions.get(ike).map(Session::head);
+            head.is_some_and(|h| {
+                h.spis.1 == [0; 8] && h.replaces.is_none() && h.path.remote.ip() == remote
+            })
+        };
+        let Some(attempt) = attempt.filter(unanswered) else {
+            return;
+        };
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.attempt = None;
+        }
+        self.with(attempt, |session, ctx| {
+            session.close(ctx, CloseReason::Replaced, false);
+        });
     }
 
     fn retire_ike(&mut self, ike: IkeId, ours: bool) {

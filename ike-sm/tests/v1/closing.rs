@@ -232,6 +232,14 @@ fn who_has_not_started_phase_1_lets_the_other_end_ask_for_its_children() {
         // Nothing was made twice and thrown away.
         assert_eq!((end.removed.len(), end.failed.len()), (0, 0));
     }
+    pair.run_for(secs(60));
+    assert_eq!((pair.a.ikes.len(), pair.a.closed.len()), (1, 0));
+    // What was never answered is not asked again.
+    let reasons: Vec<CloseReason> = pair.b.closed.iter().map(|(_, why)| *why).collect();
+    assert_eq!(
+        (pair.b.ikes.len(), reasons),
+        (1, vec![CloseReason::Replaced])
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crypto_suite::GroupId;
 use ike_sm::config::{ChildConfig, Config, Lifetime, Pfs};
-use ike_sm::{ChildId, Command, Outcome};
+use ike_sm::{ChildId, CloseReason, Command, Outcome};
 
 use crate::common::{A, Pair, net, secs};
 use crate::{configs, established, settle};
@@ -247,6 +247,24 @@ fn both_ends_start_at_once_and_keep_one_sa() {
         one_of_each(&pair);
         pair.assert_tunnel();
     }
+}
+
+#[test]
+fn an_attempt_that_nobody_answers_gives_way_to_the_peers_own() {
+    let mut pair = crate::pair();
+    // What b sends is lost until a is there.
+    pair.fate = Box::new(|flight| flight.to_b);
+    assert_eq!(pair.initiate(true), Outcome::Handled);
+    pair.run_for(secs(1));
+    pair.fate = Box::new(|_| true);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(100));
+    pair.assert_tunnel();
+    one_of_each(&pair);
+    assert!(pair.a.closed.is_empty() && pair.b.failed.is_empty());
+    assert!(pair.a.removed.is_empty() && pair.b.removed.is_empty());
+    let reasons: Vec<CloseReason> = pair.b.closed.iter().map(|(_, why)| *why).collect();
+    assert_eq!(reasons, [CloseReason::Replaced]);
 }
 
 #[test]
