@@ -34,5 +34,5 @@ mod up;
 mod window;
 
 pub(crate) use mobike::MAX_ADDRESSES;
-pub(crate) use sa_init::{challenge, presented, stray_answer};
+pub(crate) use sa_init::{challenge, presented, refuse};
 pub(crate) use session::Session;

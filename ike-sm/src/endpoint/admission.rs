@@ -264,7 +264,7 @@ impl Call<'_> {
             return Ok(());
         }
         let cookie = cookies.make(&input, self.now, self.rng);
-        if let Some(answer) = v2::challenge(header, cookie.as_ref()) {
+        if let Some(answer) = v2::challenge(header, raw.len(), cookie.as_ref()) {
             self.context().send(path, &answer);
         }
         Err(DropReason::CookieWanted)

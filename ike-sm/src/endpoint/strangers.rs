@@ -23,16 +23,18 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    fn take(&mut self, now: Duration, most: u32) -> bool {
+    fn is_spent(&mut self, now: Duration, most: u32) -> bool {
         if now.saturating_sub(self.since) >= PERIOD {
             *self = Self {
                 spent: 0,
                 since: now,
             };
         }
-        let left = self.spent < most;
-        self.spent = self.spent.saturating_add(u32::from(left));
-        left
+        self.spent >= most
+    }
+
+    const fn spend(&mut self) {
+        self.spent = self.spent.saturating_add(1);
     }
 }
 
@@ -53,16 +55,20 @@ impl Call<'_> {
             _ => return,
         };
         let endpoint = &mut *self.endpoint;
-        let peer = endpoint.config.peer_for(path.remote.ip());
-        let speaks = peer.is_some_and(|(_, peer)| peer.version == IkeVersion::V2);
-        if !speaks || endpoint.shut_down || request.flags.contains(Flags::RESPONSE) {
+        if endpoint.shut_down || request.flags.contains(Flags::RESPONSE) {
             return;
         }
-        let Some(answer) = v2::stray_answer(&request, raw.len(), notify) else {
-            return;
-        };
+        // A flood costs no more than this.
         let most = endpoint.config.limits.stray_answers;
-        if endpoint.strangers.take(self.now, most) {
+        if endpoint.strangers.is_spent(self.now, most) {
+            return;
+        }
+        let peer = endpoint.config.peer_for(path.remote.ip());
+        if peer.is_none_or(|(_, peer)| peer.version != IkeVersion::V2) {
+            return;
+        }
+        if let Some(answer) = v2::refuse(&request, raw.len(), &notify.into()) {
+            endpoint.strangers.spend();
             self.context().send(path, &answer);
         }
     }

@@ -15,7 +15,7 @@ use isakmp_wire::{BuildError, Flags, Header};
 use nat_t::Verdict;
 
 pub(crate) use initiator::{Initiator, Reply};
-pub(crate) use responder::{challenge, presented, redirect, refuse, respond, stray_answer};
+pub(crate) use responder::{challenge, presented, redirect, refuse, respond};
 
 use super::additional::Additional;
 use super::auth::Asked;

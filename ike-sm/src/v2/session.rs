@@ -143,7 +143,9 @@ impl Session {
         let (init, crypt) = match sa_init::respond(ctx, &frame, &message) {
             Ok(settled) => settled,
             Err(reason) => {
-                if let Some(answer) = told(&reason).and_then(|t| sa_init::refuse(header, &t)) {
+                if let Some(answer) =
+                    told(&reason).and_then(|t| sa_init::refuse(header, raw.len(), &t))
+                {
                     ctx.send(path, &answer);
                 }
                 return Err(reason);

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 use isakmp_wire::v2::{Gateway, Message, NotifyType, PayloadType, Writer};
-use isakmp_wire::{Flags, Header, Limits};
+use isakmp_wire::{BuildError, Flags, Header, Limits};
 
 use super::{Abilities, Announced, Init, build, derive, group_of, in_the_clear, nonce};
 use crate::alg::v2 as alg;
@@ -108,20 +108,21 @@ pub(crate) fn respond(
     Ok((Box::new(init), Box::new(crypt)))
 }
 
-/// An answer that leaves no state behind: a cookie to bring back, another group, an error. It is
-/// never longer than the request, so that nobody is flooded by way of us.
-pub(crate) fn refuse(request: &Header, told: &Told) -> Option<Bytes> {
-    let spis = (request.initiator_spi, [0; 8]);
-    let answer = build(spis, Flags::RESPONSE, |w| {
+/// An answer that leaves no state behind: the request's SPIs, exchange type and message ID, and why
+/// (RFC 7296 §1.5): a cookie to bring back, another group, an error.
+pub(crate) fn refuse(request: &Header, length: usize, told: &Told) -> Option<Bytes> {
+    in_return(request, length, |w| {
         w.notify(told.notify, &told.data).map(|_| ())
-    });
-    let short = |answer: &Bytes| u32::try_from(answer.len()).is_ok_and(|len| len <= request.length);
-    answer.ok().filter(short)
+    })
 }
 
-/// The answer to a request of `length` octets that belongs to no IKE SA: its SPIs, exchange type and
-/// message ID, and why (RFC 7296 §1.5). It is never longer than the request.
-pub(crate) fn stray_answer(request: &Header, length: usize, notify: NotifyType) -> Option<Bytes> {
+/// The answer to a request of `length` octets. It is never longer, so that nobody is flooded by way
+/// of us.
+fn in_return(
+    request: &Header,
+    length: usize,
+    fill: impl FnOnce(&mut Writer<'_>) -> Result<(), BuildError>,
+) -> Option<Bytes> {
     let spis = (request.initiator_spi, request.responder_spi);
     // RFC 7296 §3.1: of the two ends the original initiator alone sets the I bit.
     let role = if request.flags.contains(Flags::INITIATOR) {
@@ -132,8 +133,8 @@ pub(crate) fn stray_answer(request: &Header, length: usize, notify: NotifyType) 
     let header = Header::v2(request.exchange_type, spis.0, spis.1)
         .message_id(request.message_id)
         .flags(Flags::RESPONSE | role);
-    let answer = in_the_clear(&header, |w| w.notify(notify, &[]).map(|_| ()));
-    answer.ok().filter(|answer| answer.len() <= length)
+    let answer = in_the_clear(&header, fill).ok();
+    answer.filter(|answer| answer.len() <= length)
 }
 
 /// What a cookie is bound to and the cookie that a request brings back: Ni, N(COOKIE).
@@ -147,12 +148,12 @@ pub(crate) fn presented<'a>(
 }
 
 /// `<-- HDR(A,0), N(COOKIE)`
-pub(crate) fn challenge(request: &Header, cookie: &[u8]) -> Option<Bytes> {
+pub(crate) fn challenge(request: &Header, length: usize, cookie: &[u8]) -> Option<Bytes> {
     let told = Told {
         notify: NotifyType::COOKIE,
         data: cookie.to_vec(),
     };
-    refuse(request, &told)
+    refuse(request, length, &told)
 }
 
 /// `<-- HDR(A,0), N(REDIRECT, New_GW_ID, Ni_data)`: to an initiator that follows, where others are to
@@ -169,9 +170,7 @@ pub(crate) fn redirect(frame: &Frame<'_>, message: &Message<'_>, limits: &Limits
         return None;
     }
     let ni = payloads.nonce?;
-    let spis = (frame.spis.initiator, [0; 8]);
-    let fill = |w: &mut Writer<'_>| w.redirect(NotifyType::REDIRECT, &to, ni).map(|_| ());
-    let answer = build(spis, Flags::RESPONSE, fill).ok()?;
-    let short = u32::try_from(answer.len()).is_ok_and(|len| len <= message.header.length);
-    short.then_some(answer)
+    in_return(&message.header, message.raw().len(), |w| {
+        w.redirect(NotifyType::REDIRECT, &to, ni).map(|_| ())
+    })
 }
