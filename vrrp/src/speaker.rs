@@ -253,7 +253,8 @@ impl Speaker {
         now: Duration,
         actions: &mut Actions<SpeakerAction>,
     ) -> Outcome {
-        // TTL and checksum reading are the router's to judge, once it is known.
+        // Whose packet it is. What of it is acceptable is for that router to say, with its TTL and
+        // its checksum reading: it reads the octets itself.
         let lenient = Accept {
             min_ttl: 0,
             checksum: None,
@@ -267,13 +268,13 @@ impl Speaker {
                 vrid,
             };
             match self.routers.contains_key(&key) {
-                true => Ok((key, advertisement)),
+                true => Ok(key),
                 false => Err(DropReason::UnknownVrid(vrid)),
             }
         });
         match found {
-            Ok((key, advertisement)) => self.one(key, now, actions, |router, actions| {
-                router.advertisement(&advertisement, now, actions)
+            Ok(key) => self.one(key, now, actions, |router, actions| {
+                router.handle(Event::Received(*packet), now, actions)
             }),
             Err(reason) => {
                 self.counters.drop_for(&reason);

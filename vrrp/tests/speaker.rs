@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use common::{PEER, US, VIRTUAL, advertisement, at, config};
 use vrrp::{
-    Action, Actions, AddError, Config, DropReason, Event, Family, Interval, Outcome, Priority,
-    Reason, Received, RouterKey, Speaker, SpeakerAction, SpeakerEvent, State, SyncError, Track,
-    TrackEffect, Version, Vrid,
+    Accept, Action, Actions, AddError, ChecksumReading, Config, DropReason, Event, Family,
+    Interval, Message, Outcome, Priority, Reason, Received, RouterKey, Speaker, SpeakerAction,
+    SpeakerEvent, State, SyncError, Track, TrackEffect, Version, Vrid,
 };
 
 const HANDLED: Outcome = Outcome::Handled;
@@ -121,31 +121,87 @@ fn a_packet_finds_the_router_of_its_interface_family_and_vrid() {
     assert_eq!(*received, 1);
 }
 
+/// A14: what a router alone would refuse is refused behind a [`Speaker`] too, and the router beside it
+/// takes the same packet where its own configuration says so.
 #[test]
-fn ttl_is_judged_by_the_router() {
+fn a14_a_speakers_routers_judge_ttl_and_checksum_by_their_own_configuration() {
     let mut bench = Bench {
         speaker: Speaker::new(),
         actions: vec![],
     };
-    let key = bench.speaker.add(1, config(Version::V3, 100)).unwrap();
-    bench.up(1, at(0));
-    let message = advertisement(Version::V3, PEER.into(), 200, Interval::DEFAULT);
-    let packet = Received {
-        source: PEER.into(),
-        destination: vrrp::GROUP_V4.into(),
-        ttl: 254,
-        message: &message,
+    let strict = Accept {
+        checksum: Some(ChecksumReading::Message),
+        ..Accept::STANDARD
     };
-    let outcome = bench.handle(
-        SpeakerEvent::Received {
-            interface: 1,
-            packet,
-        },
-        at(1),
+    let lenient = Accept {
+        min_ttl: 200,
+        checksum: None,
+    };
+    let keys: Vec<RouterKey> = [(1, strict), (2, lenient)]
+        .map(|(interface, accept)| {
+            let config = Config {
+                accept,
+                ..config(Version::V3, 100)
+            };
+            bench.speaker.add(interface, config).unwrap()
+        })
+        .into();
+    bench.up(1, at(0));
+    bench.up(2, at(0));
+    let written = |reading| {
+        let message = Message {
+            version: Version::V3,
+            vrid: Vrid::new(5).unwrap(),
+            priority: Priority(200),
+            interval: Interval::DEFAULT,
+            password: None,
+            addresses: &[VIRTUAL.into()],
+            source: PEER.into(),
+            destination: vrrp::GROUP_V4.into(),
+            reading,
+        };
+        let mut bytes = vec![0; message.len()];
+        message.write(&mut bytes).unwrap();
+        bytes
+    };
+    let (message, pseudo) = (
+        written(ChecksumReading::Message),
+        written(ChecksumReading::PseudoHeader),
     );
-    assert_eq!(outcome, Outcome::Dropped(vrrp::ParseError::Ttl(254).into()));
-    let counters = bench.speaker.router(&key).unwrap().counters();
-    assert_eq!(counters.dropped["ip ttl errors"], 1);
+    // Octets, TTL, the counter of the strict router, whether the lenient one takes it.
+    let cases = [
+        (&message, 255, None, true),
+        (&message, 254, Some("ip ttl errors"), true),
+        (&message, 199, Some("ip ttl errors"), false),
+        (&message, 0, Some("ip ttl errors"), false),
+        (&pseudo, 255, Some("checksum errors"), true),
+    ];
+    for (message, ttl, error, lenient_takes) in cases {
+        for (key, error) in [
+            (keys[0], error),
+            (keys[1], (!lenient_takes).then_some("ip ttl errors")),
+        ] {
+            let count = |bench: &Bench| {
+                let counters = bench.speaker.router(&key).unwrap().counters();
+                let dropped = error.and_then(|name| counters.dropped.get(name));
+                (counters.received, dropped.copied().unwrap_or(0))
+            };
+            let before = count(&bench);
+            let packet = Received {
+                source: PEER.into(),
+                destination: vrrp::GROUP_V4.into(),
+                ttl,
+                message,
+            };
+            let interface = key.interface;
+            let outcome = bench.handle(SpeakerEvent::Received { interface, packet }, at(1));
+            let after = count(&bench);
+            let what = format!("TTL {ttl}, interface {interface}: {outcome:?}");
+            assert_eq!(outcome == HANDLED, error.is_none(), "{what}");
+            assert_eq!(after.0 - before.0, u64::from(error.is_none()), "{what}");
+            assert_eq!(after.1 - before.1, u64::from(error.is_some()), "{what}");
+        }
+    }
 }
 
 #[test]

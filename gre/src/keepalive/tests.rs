@@ -401,6 +401,40 @@ fn d9_a_reply_cannot_be_made_to_go_round() {
     assert_eq!(b.receive(&reply, seconds(0)), unsolicited, "b sent none");
     b.deadline(seconds(1));
     assert_eq!(b.receive(&reply, seconds(1)), Outcome::Handled);
+
+    // RFC 2784 §3.1: the TTL of what is forwarded goes down by one, so that no packet goes round
+    // for ever; what has none left is not forwarded.
+    let v6 = Config {
+        period: PERIOD,
+        ..Config::new([1u16; 8].into(), [2u16; 8].into())
+    };
+    for (config, octet) in [(config(), 8), (v6, 7)] {
+        let mut tunnel = Tunnel::new(config.clone());
+        for ttl in 0..=255u8 {
+            let (local, remote) = (config.local, config.remote);
+            let mut inner = packet(local, remote, Header::new(EtherType::RESERVED_0), &[]);
+            inner[octet] = ttl;
+            let carried = if local.is_ipv4() {
+                inner[10..12].fill(0);
+                let sum = crate::checksum::checksum(&inner[..20]);
+                inner[10..12].copy_from_slice(&sum.to_be_bytes());
+                EtherType::IPV4
+            } else {
+                EtherType::IPV6
+            };
+            let outer = packet(remote, local, Header::new(carried), &inner);
+            let outcome = tunnel.receive(&outer, seconds(u64::from(ttl)));
+            if ttl < 2 {
+                let used_up = Outcome::Dropped(DropReason::TtlUsedUp);
+                assert_eq!(outcome, used_up, "TTL {ttl}");
+            } else {
+                assert_eq!(outcome, Outcome::Handled, "TTL {ttl}");
+                let reply = tunnel.sent();
+                let reply = IpPacket::parse(reply.as_bytes()).unwrap();
+                assert_eq!(reply.ttl(), ttl - 1);
+            }
+        }
+    }
 }
 
 #[test]
