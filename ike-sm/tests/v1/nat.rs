@@ -124,6 +124,83 @@ fn a_new_mapping_is_followed_on_an_authenticated_esp_packet_but_not_behind_the_n
     );
 }
 
+/// D4: a copy of an old message from elsewhere, or a forged one, moves nobody; a new one does.
+#[test]
+fn d4_a_replayed_message_from_elsewhere_moves_nothing() {
+    // What A sends: the last message of phase 1, quick mode's first and third, a Delete, a DPD ask.
+    type Start = fn(&mut Pair);
+    let quick: Start = |pair| {
+        let child = pair.a.active[0];
+        let _ = pair.command(false, Command::RekeyChild(child));
+    };
+    let delete: Start = |pair| {
+        let child = pair.a.active[0];
+        let _ = pair.command(false, Command::DeleteChild(child));
+    };
+    let dpd: Start = |pair| {
+        let child = pair.a.active[0];
+        let _ = pair.feed(false, Event::Traffic(child, Traffic::outbound(1)));
+        pair.run_for(secs(30));
+    };
+    for (start, number) in [(quick, 0), (quick, 2), (delete, 0), (dpd, 0)] {
+        let (mut pair, base) = up();
+        start(&mut pair);
+        for _ in 0..number {
+            let flight = pair.flights.remove(0);
+            pair.deliver(flight);
+        }
+        let flight = pair.flights.remove(0);
+        assert!(flight.to_b && flight.path.natt);
+        let path = ike_sm::Path {
+            local: flight.path.remote,
+            remote: flight.path.local,
+            natt: true,
+        };
+        // Behind the non-ESP marker.
+        let raw = flight.datagram[4..].to_vec();
+        let mut forged = raw.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        let paths = |pair: &Pair| {
+            let ikes = pair.b.endpoint.ike_sas().map(|sa| sa.path);
+            let children = pair.b.children.values().map(|sa| sa.path);
+            ikes.chain(children).collect::<Vec<_>>()
+        };
+        let from_elsewhere = |pair: &mut Pair, message: &[u8]| {
+            for remote in [("198.51.100.66", 4500), (PUBLIC, 24_501)] {
+                let remote = SocketAddr::new(ip(remote.0), remote.1);
+                let path = ike_sm::Path { remote, ..path };
+                let (before, now) = (paths(pair), pair.now);
+                let (outcome, _) = pair.b.feed(Event::Datagram { path, message }, now);
+                assert_ne!(outcome, ike_sm::Outcome::Handled, "{number}");
+                assert_eq!(paths(pair), before, "{number}: {outcome:?}");
+            }
+        };
+        from_elsewhere(&mut pair, &forged);
+        pair.deliver(flight);
+        assert_eq!(
+            pair.outcomes.last().unwrap().1,
+            ike_sm::Outcome::Handled,
+            "{number}"
+        );
+        for wait in [0, 2] {
+            pair.run_for(secs(wait));
+            for message in [&raw, &forged] {
+                from_elsewhere(&mut pair, message);
+            }
+        }
+        base.set(30_000);
+        let seen = SocketAddr::new(ip(PUBLIC), 34_500);
+        let _ = pair.command(false, Command::DeleteIke(pair.a.ikes[0]));
+        for flight in std::mem::take(&mut pair.flights) {
+            assert_eq!(flight.path.local, seen);
+            pair.deliver(flight);
+            let all = paths(&pair).iter().all(|path| path.remote == seen);
+            assert!(all, "{number}");
+        }
+        assert!(pair.b.ikes.is_empty(), "{number}");
+    }
+}
+
 /// A quick mode that ends on a phase 1 SA which was replaced meanwhile: what moves its child moves
 /// the SA that inherits it (found by the simulator).
 #[test]

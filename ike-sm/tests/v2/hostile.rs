@@ -534,23 +534,87 @@ fn d15_an_answer_that_comes_late_meets_nothing() {
     assert!(pair.b.ikes.is_empty());
 }
 
-/// D4: a copy of an old datagram from elsewhere moves nobody.
+/// Where B has its peer: the paths of its IKE SAs and of its Child SAs.
+fn paths(pair: &Pair) -> (Vec<Path>, Vec<Path>) {
+    let ikes = pair.b.endpoint.ike_sas().map(|sa| sa.path);
+    let children = pair.b.children.values().map(|sa| sa.path);
+    (ikes.collect(), children.collect())
+}
+
+/// D4: a copy of an old datagram from elsewhere, or a forged one, moves nobody: no request and no
+/// response, in whatever exchange. Where something can move (a NAT, no MOBIKE) a new request does
+/// move it.
 #[test]
 fn d4_a_replayed_request_from_elsewhere_moves_nothing() {
-    let (mut pair, flight) = later_flight(EXCHANGES[3], 0);
-    let (path, raw) = (arrival(&flight), flight.datagram.clone());
-    pair.deliver(flight);
-    pair.run_for(secs(2));
-    let before = pair.b.children.values().next().unwrap().path;
-    let elsewhere = Path {
-        remote: (ip("198.51.100.66"), 4500).into(),
-        ..path
-    };
-    for _ in 0..3 {
-        let _ = inject(&mut pair, true, elsewhere, &raw);
+    let mut moved = 0;
+    for (nat, mobike) in [(false, true), (false, false), (true, true), (true, false)] {
+        let exchanges = EXCHANGES[..4].iter().map(|start| (Some(*start), true));
+        // B asks: what it gets is a response.
+        for (start, request) in exchanges.chain([(None, false)]) {
+            let change = |c: &mut Config| c.peers[0].v2.mobike = mobike;
+            let (mut pair, base) = if nat {
+                crate::nat::up_with(change)
+            } else {
+                (established(change), Default::default())
+            };
+            if let Some(start) = start {
+                start(&mut pair);
+            } else {
+                let ike = pair.b.ikes[0];
+                let _ = pair.command(true, Command::RekeyIke(ike));
+                let flight = pair.flights.remove(0);
+                pair.deliver(flight);
+            }
+            let flight = pair.flights.remove(0);
+            assert!(flight.to_b && flight.path.natt == nat);
+            let path = arrival(&flight);
+            // Behind the non-ESP marker.
+            let raw = flight.datagram[if nat { 4 } else { 0 }..].to_vec();
+            let header = Header::read(&raw).unwrap();
+            assert_eq!(header.flags.contains(Flags::RESPONSE), !request);
+            let mut forged = raw.clone();
+            *forged.last_mut().unwrap() ^= 1;
+            let what = format!("NAT {nat}, MOBIKE {mobike}, {}", header.exchange_type);
+            let from_elsewhere = |pair: &mut Pair, message: &[u8]| {
+                for remote in [
+                    (ip("198.51.100.66"), path.remote.port()),
+                    (path.remote.ip(), path.remote.port() + 1),
+                ] {
+                    let before = paths(pair);
+                    let remote = remote.into();
+                    let (outcome, _) = inject(pair, true, Path { remote, ..path }, message);
+                    assert_ne!(outcome, Outcome::Handled, "{what}");
+                    assert_eq!(paths(pair), before, "{what}: {outcome:?}");
+                }
+            };
+            from_elsewhere(&mut pair, &forged);
+            pair.deliver(flight);
+            assert_eq!(pair.outcomes.last().unwrap().1, Outcome::Handled);
+            for message in [&raw, &forged] {
+                from_elsewhere(&mut pair, message);
+            }
+            pair.run_for(secs(2));
+            for message in [&raw, &forged] {
+                from_elsewhere(&mut pair, message);
+            }
+            // What is new and authentic comes from another mapping of the NAT.
+            if nat {
+                let before = paths(&pair);
+                base.set(30_000);
+                let _ = pair.command(false, Command::RekeyIke(*pair.a.ikes.last().unwrap()));
+                pair.run_for(secs(2));
+                let seen = (ip(crate::nat::PUBLIC), 34_500).into();
+                let (ikes, children) = paths(&pair);
+                let all = ikes.iter().chain(&children).all(|path| path.remote == seen);
+                assert_eq!(all, !mobike, "{what}");
+                assert_eq!(before.0[0] == ikes[0], mobike, "{what}");
+                moved += usize::from(all);
+            } else if !pair.b.children.is_empty() {
+                pair.assert_tunnel();
+            }
+        }
     }
-    assert_eq!(pair.b.children.values().next().unwrap().path, before);
-    pair.assert_tunnel();
+    assert_eq!(moved, 5);
 }
 
 /// A source of randomness that has failed.

@@ -4,17 +4,21 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crypto_suite::Secret;
-use ike_sm::config::{Identity, Prefix, PskOwner, RemoteIdentity};
+use ike_sm::config::{Config, Identity, Prefix, PskOwner, RemoteIdentity};
 use ike_sm::{Command, Event, Outcome, Traffic};
 
 use crate::common::{A, Pair, ip, secs};
 use crate::configs;
 
-const PUBLIC: &str = "203.0.113.9";
+pub const PUBLIC: &str = "203.0.113.9";
+
+fn up() -> (Pair, Rc<Cell<u16>>) {
+    up_with(|_| {})
+}
 
 /// Ports 500 and 4500 of A appear as `base` + 500 and `base` + 4500 of the public address.
-fn up() -> (Pair, Rc<Cell<u16>>) {
-    let (a, mut b) = configs(|_| {});
+pub fn up_with(change: impl Fn(&mut Config)) -> (Pair, Rc<Cell<u16>>) {
+    let (a, mut b) = configs(change);
     b.peers[0].addresses = vec![ip(PUBLIC)];
     b.peers[0].remote_id = RemoteIdentity::Is(Identity::Address(ip(A)));
     let owner = PskOwner::Prefix(Prefix::host(ip(PUBLIC)));

@@ -117,4 +117,39 @@ fn c12_message_ids_never_wrap() {
     window.answer(u32::MAX - 1, message(1));
     window.accept(u32::MAX, hash(2));
     assert_eq!(window.theirs.next, u32::MAX);
+    window.answer(u32::MAX, message(2));
+    // Nothing begins anew behind the last one.
+    for id in [0, 1, REKEY_AT, u32::MAX - 2] {
+        assert_eq!(window.classify(id, &hash(3)), Incoming::Stale, "{id}");
+    }
+    assert_eq!(window.classify(u32::MAX, &hash(3)), Incoming::Conflicting);
+}
+
+/// RFC 7296 §2.2: the message ID is the protection against replays. However wide the window is, one
+/// that was used is never fresh again, and its answer is kept as long as the peer may ask for it.
+#[test]
+fn c12_a_message_id_is_taken_once() {
+    for size in [1, 2, 5] {
+        let mut window = Window::new();
+        window.open(size);
+        let size = u32::from(size);
+        for id in 0..40 {
+            assert_eq!(window.classify(id, &hash(7)), Incoming::Fresh, "{id}");
+            window.accept(id, hash(7));
+            window.answer(id, message(7));
+            for old in 0..=id {
+                let answer = Incoming::Repeated(Some(message(7)));
+                let kept = old + size > id;
+                let expected = if kept { answer } else { Incoming::Stale };
+                assert_eq!(window.classify(old, &hash(7)), expected, "{old} of {id}");
+                let other = if kept {
+                    Incoming::Conflicting
+                } else {
+                    Incoming::Stale
+                };
+                assert_eq!(window.classify(old, &hash(8)), other, "{old} of {id}");
+            }
+            assert_eq!(window.classify(id + 1 + size, &hash(7)), Incoming::Ahead);
+        }
+    }
 }
