@@ -43,7 +43,11 @@ fn rfc9568_s7_1_the_owner_takes_no_advertisements() {
 
 #[test]
 fn d10_wrong_packets_are_counted_under_their_reason_and_change_nothing() {
-    let mut bench = Bench::backup(config(Version::V3, 100));
+    // Another address list is dropped in version 3 only where that was chosen.
+    let mut bench = Bench::backup(Config {
+        address_check: AddressCheck::Drop,
+        ..config(Version::V3, 100)
+    });
     let good = advertisement(Version::V3, PEER.into(), 200, Interval::DEFAULT);
     let received = Received {
         source: PEER.into(),
@@ -165,27 +169,72 @@ fn d10_wrong_packets_are_counted_under_their_reason_and_change_nothing() {
     assert_eq!(bench.handle(Event::Received(received), at(1)), HANDLED);
 }
 
+/// An advertisement of the peer whose address list is not ours.
+fn other_list(version: Version, priority: u8) -> Vec<u8> {
+    let list = [[10, 0, 0, 253].into()];
+    let message = Message {
+        version,
+        vrid: Vrid::new(5).unwrap(),
+        priority: Priority(priority),
+        interval: Interval::DEFAULT,
+        password: None,
+        addresses: &list,
+        source: PEER.into(),
+        destination: vrrp::GROUP_V4.into(),
+        reading: ChecksumReading::Message,
+    };
+    let mut bytes = vec![0; message.len()];
+    message.write(&mut bytes).unwrap();
+    bytes
+}
+
+/// RFC 9568 §7.1: the receiver logs another address list. Two masters whose lists differ settle which of them is one.
+#[test]
+fn l14_a_list_that_differs_is_logged_in_version_3_and_one_master_remains() {
+    let (mut bench, now) = Bench::master(config(Version::V3, 100));
+    let outcome = bench.receive_bytes(&other_list(Version::V3, 200), PEER.into(), now);
+    assert_eq!(outcome, HANDLED);
+    assert_eq!(bench.state(), State::Backup);
+    let warning = Action::Warn(Warning::AddressesDiffer);
+    assert!(bench.actions.contains(&warning), "{:?}", bench.actions);
+    // A lower one is answered, so that the other router yields.
+    let (mut bench, now) = Bench::master(config(Version::V3, 100));
+    let outcome = bench.receive_bytes(&other_list(Version::V3, 50), PEER.into(), now);
+    assert_eq!(
+        (outcome, bench.state(), bench.sent()),
+        (HANDLED, State::Master, vec![100])
+    );
+}
+
+#[test]
+fn l14_each_version_has_its_own_words_and_dropping_is_a_choice_in_version_3() {
+    let kept = |version, check: Option<AddressCheck>| {
+        let mut config = config(version, 100);
+        if let Some(check) = check {
+            config.address_check = check;
+        }
+        let mut bench = Bench::backup(config);
+        let outcome = bench.receive_bytes(&other_list(version, 200), PEER.into(), at(0));
+        let warned = bench
+            .actions
+            .contains(&Action::Warn(Warning::AddressesDiffer));
+        assert_eq!(warned, check != Some(AddressCheck::Off), "{check:?}");
+        outcome
+    };
+    let refused = dropped(DropReason::AddressList);
+    assert_eq!(kept(Version::V3, None), HANDLED);
+    assert_eq!(kept(Version::V3, Some(AddressCheck::Drop)), refused);
+    assert_eq!(kept(Version::V3, Some(AddressCheck::Off)), HANDLED);
+    // RFC 3768 §7.1: "the receiver MUST drop the packet".
+    assert_eq!(kept(Version::V2, None), refused);
+    assert_eq!(kept(Version::V2, Some(AddressCheck::Warn)), HANDLED);
+}
+
 #[test]
 fn rfc3768_s7_1_the_owners_address_list_is_taken_whatever_it_is() {
-    let list = [[10, 0, 0, 253].into()];
-    let message = |priority| {
-        let message = Message {
-            version: Version::V2,
-            vrid: Vrid::new(5).unwrap(),
-            priority: Priority(priority),
-            interval: Interval::DEFAULT,
-            password: None,
-            addresses: &list,
-            source: PEER.into(),
-            destination: vrrp::GROUP_V4.into(),
-            reading: ChecksumReading::Message,
-        };
-        let mut bytes = vec![0; message.len()];
-        message.write(&mut bytes).unwrap();
-        bytes
-    };
     for (check, priority, taken, warned) in [
-        (AddressCheck::Drop, 200, false, false),
+        // Logged all the same.
+        (AddressCheck::Drop, 200, false, true),
         (AddressCheck::Drop, 255, true, true),
         (AddressCheck::Warn, 200, true, true),
         (AddressCheck::Off, 200, true, false),
@@ -194,7 +243,7 @@ fn rfc3768_s7_1_the_owners_address_list_is_taken_whatever_it_is() {
             address_check: check,
             ..config(Version::V2, 100)
         });
-        let outcome = bench.receive_bytes(&message(priority), PEER.into(), at(0));
+        let outcome = bench.receive_bytes(&other_list(Version::V2, priority), PEER.into(), at(0));
         assert_eq!(outcome == HANDLED, taken, "{check:?} {priority}");
         let warning = Action::Warn(Warning::AddressesDiffer);
         assert_eq!(

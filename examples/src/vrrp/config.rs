@@ -118,8 +118,9 @@ struct RouterSection {
     password: Option<Spanned<String>>,
     #[serde(default)]
     checksum: Checksum,
+    /// What becomes of an advertisement with other addresses; absent, what the version's RFC says.
     #[serde(default)]
-    address_check: Check,
+    address_check: Option<Check>,
     #[serde(default)]
     peers: Option<Spanned<Vec<IpAddr>>>,
     #[serde(default)]
@@ -166,12 +167,13 @@ enum Checksum {
     PseudoHeader,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+/// What becomes of an advertisement with other addresses than ours: nothing, a line in the log (version 3, RFC 9568
+/// §7.1), or a line in the log and it is dropped (version 2, RFC 3768 §7.1).
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Check {
     Off,
     Warn,
-    #[default]
     Drop,
 }
 
@@ -257,11 +259,13 @@ impl RouterSection {
             Checksum::Message => ChecksumReading::Message,
             Checksum::PseudoHeader => ChecksumReading::PseudoHeader,
         };
-        protocol.address_check = match self.address_check {
-            Check::Off => AddressCheck::Off,
-            Check::Warn => AddressCheck::Warn,
-            Check::Drop => AddressCheck::Drop,
-        };
+        if let Some(check) = self.address_check {
+            protocol.address_check = match check {
+                Check::Off => AddressCheck::Off,
+                Check::Warn => AddressCheck::Warn,
+                Check::Drop => AddressCheck::Drop,
+            };
+        }
         protocol.accept = Accept {
             min_ttl: self.min_ttl.unwrap_or(255),
             ..Accept::STANDARD

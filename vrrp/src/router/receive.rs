@@ -21,11 +21,18 @@ impl Router {
             Ok(warning) => warning,
             Err(reason) => {
                 self.counters.drop_for(&reason);
-                let second =
-                    reason == DropReason::WeAreOwner && advertisement.priority().is_owner();
-                if second {
-                    let address = advertisement.source();
-                    self.warn(Warning::SecondOwner { address }, now, actions);
+                let warning = match reason {
+                    DropReason::WeAreOwner if advertisement.priority().is_owner() => {
+                        Some(Warning::SecondOwner {
+                            address: advertisement.source(),
+                        })
+                    }
+                    // RFC 3768 §7.1: "the receiver SHOULD log the event", whatever becomes of it.
+                    DropReason::AddressList => Some(Warning::AddressesDiffer),
+                    _ => None,
+                };
+                if let Some(warning) = warning {
+                    self.warn(warning, now, actions);
                 }
                 return Outcome::Dropped(reason);
             }
@@ -81,7 +88,8 @@ impl Router {
             return Err(DropReason::WeAreOwner);
         }
         let addresses_fit = self.addresses_fit(packet);
-        // RFC 3768 §7.1: a list that differs is dropped, unless the owner sends it.
+        // RFC 3768 §7.1: a list that differs is dropped, unless the owner sends it. In version 3 that is
+        // a choice: RFC 9568 §7.1 has it logged.
         if !addresses_fit
             && config.address_check == AddressCheck::Drop
             && !packet.priority().is_owner()

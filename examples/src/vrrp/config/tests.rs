@@ -143,3 +143,18 @@ fn every_error_names_file_line_and_field() {
         "vrrp.toml:22: router[1].vrid: router `lan` has it already"
     );
 }
+
+#[test]
+fn l14_the_word_address_check_overrides_what_the_versions_rfc_says() {
+    let checks = |text: &str| {
+        let config = parse("vrrp.toml", text).unwrap();
+        let each = config.routers.iter().map(|r| r.protocol.address_check);
+        each.collect::<Vec<_>>()
+    };
+    // The first router speaks version 2, the second version 3.
+    assert_eq!(checks(GOOD), [AddressCheck::Drop, AddressCheck::Warn]);
+    let chosen = GOOD.replace("vrid = 5", "vrid = 5\naddress-check = \"drop\"");
+    assert_eq!(checks(&chosen), [AddressCheck::Drop, AddressCheck::Drop]);
+    let off = GOOD.replace("vrid = 5", "vrid = 5\naddress-check = \"off\"");
+    assert_eq!(checks(&off), [AddressCheck::Off, AddressCheck::Off]);
+}
