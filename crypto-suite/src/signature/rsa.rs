@@ -1,6 +1,6 @@
 //! RSA signatures (RFC 8017).
 //!
-//! The implementation is the `rsa` crate in the release candidate of its 0.10: it is the one
+//! The implementation is the `rsa` crate from its 0.10 on: it is the one
 //! pure-Rust choice of this crate's generation of traits, builds without `std`, and unlike 0.9
 //! computes with constant-time integers and blinds every private operation. RSA encryption is
 //! not reachable from here.
@@ -8,7 +8,7 @@
 use ::rsa::pkcs1::DecodeRsaPrivateKey;
 use ::rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePublicKey};
 use ::rsa::traits::{PublicKeyParts, SignatureScheme as Padding};
-use ::rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey, RsaPublicKey};
+use ::rsa::{Pkcs1v15Sign, PrivateKey, Pss, PublicKey};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use rand_core::CryptoRng;
@@ -22,29 +22,29 @@ use crate::{CryptoError, HashId, SignatureId};
 const SIZES: core::ops::RangeInclusive<u32> = 2048..=8192;
 
 fn check_size(key: &impl PublicKeyParts) -> Result<(), CryptoError> {
-    if SIZES.contains(&key.n().bits_vartime()) {
+    if SIZES.contains(&key.n().bit_width_vartime()) {
         Ok(())
     } else {
         Err(CryptoError::KeyInvalid)
     }
 }
 
-fn decode_public(public_key: &[u8]) -> Result<RsaPublicKey, CryptoError> {
-    let key = RsaPublicKey::from_public_key_der(public_key).map_err(|_| CryptoError::KeyInvalid)?;
+fn decode_public(public_key: &[u8]) -> Result<PublicKey, CryptoError> {
+    let key = PublicKey::from_public_key_der(public_key).map_err(|_| CryptoError::KeyInvalid)?;
     check_size(&key)?;
     Ok(key)
 }
 
-fn decode_private(private_key: &[u8]) -> Result<RsaPrivateKey, CryptoError> {
-    let key = RsaPrivateKey::from_pkcs8_der(private_key)
-        .or_else(|_| RsaPrivateKey::from_pkcs1_der(private_key))
+fn decode_private(private_key: &[u8]) -> Result<PrivateKey, CryptoError> {
+    let key = PrivateKey::from_pkcs8_der(private_key)
+        .or_else(|_| PrivateKey::from_pkcs1_der(private_key))
         .map_err(|_| CryptoError::KeyInvalid)?;
     check_size(&key)?;
     Ok(key)
 }
 
 fn verify_with(
-    key: &RsaPublicKey,
+    key: &PublicKey,
     padding: impl Padding,
     digest: &[u8],
     signature: &[u8],
@@ -60,7 +60,7 @@ fn verify_with(
 }
 
 fn sign_with(
-    key: &RsaPrivateKey,
+    key: &PrivateKey,
     padding: impl Padding,
     rng: &mut dyn CryptoRng,
     digest: &[u8],
@@ -153,7 +153,7 @@ struct Key {
     id: SignatureId,
     hash: Option<HashId>,
     /// Zeroizes itself.
-    key: RsaPrivateKey,
+    key: PrivateKey,
     public: Vec<u8>,
 }
 
