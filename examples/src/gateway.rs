@@ -19,4 +19,5 @@ pub mod pool;
 pub mod routes;
 pub mod run;
 pub mod status;
+pub mod strangers;
 pub mod words;

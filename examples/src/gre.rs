@@ -7,7 +7,13 @@ pub mod tunnel;
 #[cfg(test)]
 mod tests;
 
-use crate::net::{netlink::Netlink, raw_gre::RawGre, raw_gre::path_mtu, tun::Tun};
+use crate::{
+    net::{netlink::Netlink, raw_gre::RawGre, raw_gre::path_mtu, tun::Tun},
+    process::{
+        log::{self, Logging, line},
+        privileges,
+    },
+};
 use clap::Parser;
 use ipnet::IpNet;
 use mio::{Events, Interest, Poll, Token};
@@ -66,13 +72,22 @@ struct Arguments {
 /// What `main` does.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Program::open(Arguments::parse()).and_then(|mut program| program.run()) {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gre: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(arguments: Arguments) -> io::Result<()> {
+    let log = Logging::install(log::lost_text);
+    let mut program = Program::open(arguments)?;
+    // All is open, and no other thread runs yet.
+    privileges::confine(false)?;
+    log.start();
+    program.run()
 }
 
 struct Program {
@@ -121,7 +136,7 @@ impl Program {
         let registry = poll.registry();
         registry.register(&mut self.tun, TUN, Interest::READABLE)?;
         registry.register(&mut self.raw, RAW, Interest::READABLE)?;
-        let mut signals = Signals::new([libc::SIGTERM, libc::SIGINT])?;
+        let mut signals = Signals::new([libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         let mut events = Events::with_capacity(16);
         loop {
@@ -138,8 +153,12 @@ impl Program {
                     TUN => self.read_device(),
                     RAW => self.read_network(),
                     _ => {
-                        print!("{}", self.tunnel.status(self.start.elapsed()));
-                        return Ok(());
+                        // SIGHUP asks for nothing that there is.
+                        if signals.pending().any(|signal| signal != libc::SIGHUP) {
+                            let status = self.tunnel.status(self.start.elapsed()).to_string();
+                            line(status.trim_end_matches('\n'));
+                            return Ok(());
+                        }
                     }
                 }
             }
@@ -153,7 +172,8 @@ impl Program {
                 Out::Deliver(packet) => self.deliver(&packet),
                 Out::Line(up) => {
                     let word = if up { "up" } else { "down" };
-                    println!("{:?} line protocol is {word}", self.start.elapsed());
+                    let time = self.start.elapsed();
+                    line(&format!("{time:?} line protocol is {word}"));
                 }
             }
         }

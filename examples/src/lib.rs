@@ -6,4 +6,5 @@ pub mod dissect;
 pub mod gateway;
 pub mod gre;
 pub mod net;
+pub mod process;
 pub mod vrrp;

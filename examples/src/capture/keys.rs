@@ -3,14 +3,17 @@
 //! One line that Wireshark does not understand makes it ignore the whole table, so that algorithms it has no name for
 //! are left out here.
 
+use crate::process::files;
 use std::{
-    collections::BTreeSet,
-    fs::{self, File, OpenOptions},
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
     io::{self, Write},
     net::IpAddr,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+
+/// The tables that lines are added to.
+const TABLES: [&str; 3] = ["ikev1_decryption_table", "ikev2_decryption_table", "esp_sa"];
 
 /// The keys of one direction of an ESP SA, in Wireshark's words.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,8 @@ pub struct EspKeys<'a> {
 /// The folder being written. Its files hold secrets and are readable by their owner only.
 pub struct KeyFiles {
     folder: PathBuf,
+    /// Open all the time: the rights that opened them may be gone later.
+    tables: BTreeMap<&'static str, File>,
     written: BTreeSet<String>,
 }
 
@@ -43,15 +48,16 @@ impl KeyFiles {
     /// # Errors
     /// The folder or its files cannot be written.
     pub fn create(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let files = Self {
+        files::secret_folder(folder)?;
+        let mut files = Self {
             folder: folder.into(),
+            tables: BTreeMap::new(),
             written: BTreeSet::new(),
         };
-        let mut preferences = files.open("preferences", false)?;
+        let mut preferences = files.open("preferences")?;
         preferences.write_all(b"esp.enable_encryption_decode: TRUE\n")?;
-        for table in ["ikev1_decryption_table", "ikev2_decryption_table", "esp_sa"] {
-            files.open(table, false)?;
+        for table in TABLES {
+            files.tables.insert(table, files.open(table)?);
         }
         Ok(files)
     }
@@ -61,7 +67,7 @@ impl KeyFiles {
     /// # Errors
     /// The file cannot be written.
     pub fn decode_ports(&self, ike: u16, natt: u16) -> io::Result<()> {
-        let mut file = self.open("decode_as_entries", false)?;
+        let mut file = self.open("decode_as_entries")?;
         writeln!(file, "decode_as_entry: udp.port,{ike},(none),ISAKMP")?;
         writeln!(file, "decode_as_entry: udp.port,{natt},(none),UDPENCAP")
     }
@@ -118,20 +124,18 @@ impl KeyFiles {
         if self.written.contains(&line) {
             return Ok(());
         }
-        let mut file = self.open(table, true)?;
-        writeln!(file, "{line}")?;
+        let file = self.tables.get_mut(table);
+        let file = file.ok_or_else(|| io::Error::other(format!("no table {table}")))?;
+        // One write: a line that is cut spoils the table.
+        file.write_all(format!("{line}\n").as_bytes())?;
         self.written.insert(line);
         Ok(())
     }
 
-    fn open(&self, name: &str, append: bool) -> io::Result<File> {
-        OpenOptions::new()
-            .create(true)
-            .write(true)
-            .append(append)
-            .truncate(!append)
-            .mode(0o600)
-            .open(self.folder.join(name))
+    fn open(&self, name: &str) -> io::Result<File> {
+        let path = self.folder.join(name);
+        files::secret_file(&path)
+            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
     }
 }
 
@@ -146,6 +150,7 @@ fn hex_key(key: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_tables_have_wiresharks_form_and_no_line_twice() {

@@ -6,10 +6,11 @@ use super::{
     credentials::Credentials,
     demo,
     inside::Inside,
+    log,
     run::{self, Options},
     status,
 };
-use crate::net::tun::Tun;
+use crate::{net::tun::Tun, process::log::Logging};
 use clap::{Args, Parser, Subcommand};
 use std::{
     error::Error,
@@ -167,13 +168,19 @@ fn dispatch(cli: Cli) -> Result<(), Box<dyn Error>> {
             dir,
             log,
             ikev2,
-        } => Ok(demo::run(dir, wish(log, ikev2), tun)?),
+        } => {
+            let _log = printing(log);
+            Ok(demo::run(dir, wish(log, ikev2), tun)?)
+        }
         Command::DemoSide {
             name,
             dir,
             log,
             ikev2,
-        } => Ok(demo::side(&name, dir, wish(log, ikev2))?),
+        } => {
+            let _log = printing(log);
+            Ok(demo::side(&name, dir, wish(log, ikev2))?)
+        }
         Command::Check { config } => check(&config),
         Command::Status {
             socket,
@@ -207,7 +214,15 @@ const fn wish(log: LogStyle, ikev2: bool) -> demo::Wish {
     demo::Wish { log, version }
 }
 
+/// A log that is printed from the start.
+fn printing(style: LogStyle) -> Logging {
+    let log = log::install(style);
+    log.start();
+    log
+}
+
 fn serve(run: Run) -> Result<(), Box<dyn Error>> {
+    let log = log::install(run.log);
     let config = Config::load(&run.config)?;
     let gateway = &config.gateway;
     let tun = Tun::create(&gateway.tun, gateway.mtu)
@@ -223,8 +238,11 @@ fn serve(run: Run) -> Result<(), Box<dyn Error>> {
         pcap: run.pcap,
         control: Some(control),
         signals: true,
+        confine: true,
     };
     let (mut runner, mut engine) = run::open(config, options, Inside::Tun(tun))?;
+    // A thread, and so not before the rights are gone.
+    log.start();
     runner.run(&mut engine, |_, _| ControlFlow::<()>::Continue(()))?;
     Ok(())
 }
@@ -261,6 +279,9 @@ fn check(path: &Path) -> Result<(), Box<dyn Error>> {
         }
     }
     for warning in credentials.warnings() {
+        println!("warning: {warning}");
+    }
+    for warning in config.exposed() {
         println!("warning: {warning}");
     }
     println!("{}: no mistakes found", path.display());

@@ -20,8 +20,14 @@ pub use ikev2::{Ikev2Policy, Quirks, RedirectWhen};
 pub use model::*;
 pub use words::*;
 
+use crate::process::files;
 use model::Source;
-use std::{fs, ops::Range, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 impl Config {
     /// Reads and checks the file at `path`.
@@ -48,6 +54,29 @@ impl Config {
         let resolved = config.resolve();
         resolved.map_err(|(span, what)| config.mistake(span, &what))?;
         Ok(config)
+    }
+
+    /// What is wrong with the modes of the files that hold secrets: this one, and those that it names.
+    #[must_use]
+    pub fn exposed(&self) -> Vec<String> {
+        let auth = || self.peer.iter().filter_map(|peer| peer.auth.as_ref());
+        let here = self.psk.iter().any(|psk| psk.secret_file.is_none())
+            || !self.eap_user.is_empty()
+            || auth().any(|auth| auth.ppk.is_some());
+        let here = here.then(|| PathBuf::from(&self.source.name));
+        let keys = auth().filter_map(|auth| Some(auth.private_key.as_ref()?.get_ref()));
+        let secrets = self
+            .psk
+            .iter()
+            .filter_map(|psk| Some(psk.secret_file.as_ref()?.get_ref()));
+        let named: BTreeSet<PathBuf> = here
+            .into_iter()
+            .chain(keys.chain(secrets).cloned())
+            .collect();
+        named
+            .iter()
+            .filter_map(|path| files::exposed(path))
+            .collect()
     }
 
     /// A mistake at this place of the file.

@@ -3,6 +3,7 @@
 //! One JSON line each way. The answer to `initiate` comes when the tunnel is up or has failed.
 
 use super::status::Status;
+use crate::process::socket::{self, SocketFile};
 use mio::{
     Interest, Registry, Token,
     net::{UnixListener, UnixStream},
@@ -10,10 +11,8 @@ use mio::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    fs,
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -88,8 +87,8 @@ struct Client {
 
 /// The listening end.
 pub struct Control {
+    _file: SocketFile,
     listener: UnixListener,
-    path: PathBuf,
     clients: BTreeMap<ClientId, Client>,
     /// The listener's token; clients have the ones behind it.
     first: usize,
@@ -100,22 +99,14 @@ impl Control {
     /// Listens at `path`, which only its owner can reach. A socket nobody listens on any more is replaced.
     ///
     /// # Errors
-    /// Another gateway listens there, or the path cannot be used.
+    /// Another process listens there, or the path cannot be used: see [`socket::listen`].
     pub fn listen(path: &Path, registry: &Registry, first: Token) -> io::Result<Self> {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            let what = format!("{}: another gateway listens there", path.display());
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, what));
-        }
-        match fs::remove_file(path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        let (listener, file) = socket::listen(path)?;
+        let mut listener = UnixListener::from_std(listener);
         registry.register(&mut listener, first, Interest::READABLE)?;
         Ok(Self {
             listener,
-            path: path.into(),
+            _file: file,
             clients: BTreeMap::new(),
             first: first.0,
             next: first.0,
@@ -239,12 +230,6 @@ impl Client {
             }
         }
         false
-    }
-}
-
-impl Drop for Control {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }
 

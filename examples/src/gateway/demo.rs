@@ -3,9 +3,9 @@
 //! Unprivileged: two threads, IKE and ESP over real UDP sockets on loopback, an embedded IP stack behind each. As root
 //! on request: two processes in network namespaces of their own, with TUN devices.
 
-/// Prints a line; a reader that went away is no reason to stop.
+/// Logs a line, in its order among those of both gateways.
 macro_rules! say {
-    ($($arg:tt)*) => { super::log::line(&format!($($arg)*)) };
+    ($($arg:tt)*) => { crate::process::log::line(&format!($($arg)*)) };
 }
 
 mod namespaces;
@@ -17,8 +17,9 @@ use super::{
     run::{self, Options, Runner},
     status::{self, Status},
 };
+use crate::process::files;
 use std::{
-    fs, io,
+    io::{self, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -86,7 +87,7 @@ pub fn run(folder: Option<PathBuf>, wish: Wish, tun: bool) -> io::Result<()> {
         Some(folder) => folder,
         None => std::env::temp_dir().join(format!("gateway-demo-{}", std::process::id())),
     };
-    fs::create_dir_all(&folder)?;
+    files::secret_folder(&folder)?;
     if tun {
         namespaces::run(&folder, wish)
     } else {
@@ -174,7 +175,8 @@ fn start(
     record: bool,
 ) -> io::Result<(Runner, Engine)> {
     let file = folder.join(format!("{}.toml", side.name));
-    fs::write(&file, configuration(side, other, Some(ports), wish.version))?;
+    let written = configuration(side, other, Some(ports), wish.version);
+    files::secret_file(&file)?.write_all(written.as_bytes())?;
     let config = Config::load(&file).map_err(io::Error::other)?;
     let network = format!("{}/24", side.inner)
         .parse()
@@ -190,6 +192,7 @@ fn start(
         pcap: record.then(|| folder.join("demo.pcap")),
         control: None,
         signals: false,
+        confine: false,
     };
     run::open(config, options, Inside::Stack(Box::new(stack)))
 }

@@ -4,6 +4,7 @@ mod assigned;
 mod commands;
 mod fitting;
 mod gre;
+mod hearing;
 mod moving;
 mod packets;
 mod report;
@@ -20,6 +21,7 @@ use super::{
     outside::Outside,
     pairs::Pairs,
     paths::Paths,
+    strangers::Strangers,
     words,
 };
 use crate::capture::KeyFiles;
@@ -30,7 +32,12 @@ use ike_sm::{
     Event, IkeId, KeyLog, Outcome, Question,
 };
 use rand_core::UnwrapErr;
-use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::IpAddr,
+    time::Duration,
+};
 
 pub use commands::Finished;
 pub use packets::{HEADROOM, TAILROOM};
@@ -76,6 +83,10 @@ pub struct Engine {
     hold: Hold<usize>,
     routing: routing::Routing,
     log: Log,
+    strangers: Strangers,
+    voice: hearing::Voice,
+    /// IKE SAs whose peers are authenticated.
+    up: BTreeSet<IkeId>,
     keys: Option<KeyFiles>,
     counters: BTreeMap<&'static str, u64>,
     traffic_due: Option<Duration>,
@@ -116,6 +127,8 @@ pub struct Parts {
     pub log: Log,
     /// Where keys go, if anywhere.
     pub keys: Option<KeyFiles>,
+    /// What proves identities.
+    pub credentials: Credentials,
 }
 
 impl Engine {
@@ -126,7 +139,7 @@ impl Engine {
     pub fn new(config: Config, parts: Parts) -> io::Result<Self> {
         let mut ike =
             super::glue::ike_config(&config, parts.keys.is_some()).map_err(io::Error::other)?;
-        let credentials = Credentials::load(&config).map_err(io::Error::other)?;
+        let credentials = parts.credentials;
         for warning in credentials.warnings() {
             parts.log.note(&format!("warning: {warning}"));
         }
@@ -175,6 +188,9 @@ impl Engine {
             tunnels,
             routing,
             log: parts.log,
+            strangers: Strangers::default(),
+            voice: hearing::Voice::Known,
+            up: BTreeSet::new(),
             keys: parts.keys,
             counters: BTreeMap::new(),
             traffic_due: None,
@@ -233,6 +249,7 @@ impl Engine {
         self.settled(now);
         self.lingered(now);
         self.age_paths(now);
+        self.tell_hushed(now);
         self.hold.expire(now);
         self.inside.poll(now);
         self.gre_deadline(now);
@@ -254,9 +271,16 @@ impl Engine {
                 self.lingering.iter().map(|(at, _)| *at).min(),
                 self.gre.next_deadline(),
                 self.paths.next_deadline(),
+                self.strangers.next_deadline(),
             ];
             [ike, inside].into_iter().chain(own).flatten().min()
         }
+    }
+
+    /// SIGHUP: there is nothing yet that it asks for, and no reason to die of it.
+    pub fn hang_up(&self) {
+        self.log
+            .note("SIGHUP: the configuration is not read again while the gateway runs; nothing has changed");
     }
 
     /// Whether any pair of IPsec SAs is installed.
@@ -288,22 +312,31 @@ impl Engine {
     }
 
     fn tell_outcome(&mut self, event: Event<'_>, now: Duration) -> Outcome {
+        let from = match &event {
+            Event::Datagram { path, .. } => Some(path.remote.ip()),
+            _ => None,
+        };
         let outcome = self
             .endpoint
             .handle(event, now, &mut self.rng, &mut self.actions);
         if let Outcome::Dropped(reason) = &outcome {
             self.count(drop_word(reason));
         }
+        let before = self.voice;
+        if let Some(from) = from {
+            self.voice = hearing::Voice::of(&outcome, from);
+        }
         while let Some(action) = self.actions.pop() {
             self.act(action, now);
         }
+        self.voice = before;
         outcome
     }
 
     fn act(&mut self, action: Action, now: Duration) {
         match action {
-            Action::Send { path, datagram } => self.send_ike(path, &datagram),
-            Action::NatKeepalive(path) => self.send_ike(path, &nat_t::KEEPALIVE),
+            Action::Send { path, datagram } => self.send_ike(path, &datagram, now),
+            Action::NatKeepalive(path) => self.send_ike(path, &nat_t::KEEPALIVE, now),
             Action::InstallChild(sa) => {
                 let window = self.config.gateway.replay_window;
                 self.paths.using(&sa.path);
@@ -370,6 +403,7 @@ impl Engine {
                 replaces,
                 ..
             } => {
+                self.up.insert(ike);
                 self.credentials.established(ike, replaces);
                 if let Some(old) = replaces {
                     self.keep_addresses(old, ike);
@@ -377,13 +411,14 @@ impl Engine {
                 self.ike_established(&peer);
             }
             Action::IkeClosed { ike, peer, reason } => {
+                self.up.remove(&ike);
                 self.credentials.closed(ike);
                 self.drop_addresses(ike);
                 self.ike_closed(&peer, reason);
             }
             Action::ChildFailed { name, reason, .. } => self.child_failed(&name, reason),
             Action::PeerDead { peer, next } => self.peer_dead(&peer, next),
-            Action::Report(record) => self.log.record(&record),
+            Action::Report(record) => self.report(&record, now),
             Action::KeyLog(key) => self.log_key(&key),
             _ => {}
         }

@@ -1,8 +1,17 @@
 //! The explained negotiation, printed as it happens.
 
 use super::config::LogStyle;
+use crate::process::log::{self, Logging, line};
 use ike_sm::explain::Record;
-use std::io::{self, Write};
+
+/// Sets up the program's log in the words of `style`.
+#[must_use]
+pub fn install(style: LogStyle) -> Logging {
+    Logging::install(match style {
+        LogStyle::Json => |lines| json(&log::lost_text(lines)),
+        LogStyle::Cisco | LogStyle::Compact => log::lost_text,
+    })
+}
 
 /// Where records go.
 pub struct Log {
@@ -12,7 +21,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Prints to standard output in `style`, `prefix` before each line of text.
+    /// Tells the program's log in `style`, `prefix` before each line of text.
     #[must_use]
     pub fn new(style: LogStyle, prefix: impl Into<String>) -> Self {
         Self {
@@ -33,7 +42,7 @@ impl Log {
     /// What the gateway itself does.
     pub fn note(&self, text: &str) {
         match self.style {
-            LogStyle::Json => line(&serde_json::json!({ "gateway": text }).to_string()),
+            LogStyle::Json => line(&json(text)),
             LogStyle::Cisco | LogStyle::Compact => self.lines(text),
         }
     }
@@ -45,9 +54,6 @@ impl Log {
     }
 }
 
-/// One write per line: two gateways may share the terminal. A reader that went away is no reason to stop.
-pub(crate) fn line(text: &str) {
-    let _ = io::stdout()
-        .lock()
-        .write_all(format!("{text}\n").as_bytes());
+fn json(text: &str) -> String {
+    serde_json::json!({ "gateway": text }).to_string()
 }

@@ -3,6 +3,7 @@
 use super::{
     config::{Config, LogStyle},
     control::Control,
+    credentials::Credentials,
     engine::{Engine, HEADROOM, Parts, TAILROOM},
     gre::GreTunnels,
     inside::Inside,
@@ -12,9 +13,10 @@ use super::{
 use crate::{
     capture::{Capture, KeyFiles},
     net::{netlink::Watch, udp::RecvBuffers},
+    process::privileges,
 };
 use mio::{Events, Interest, Poll, Token, Waker, event::Source, unix::SourceFd};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::{
     collections::BTreeSet,
@@ -57,8 +59,10 @@ pub struct Options {
     pub pcap: Option<PathBuf>,
     /// Control socket; the configuration's, if absent.
     pub control: Option<PathBuf>,
-    /// Stop at SIGTERM and SIGINT.
+    /// Stop at SIGTERM and SIGINT; SIGHUP changes nothing.
     pub signals: bool,
+    /// Give up the rights that are not needed once everything is open, see [`privileges::confine`].
+    pub confine: bool,
 }
 
 /// Opens sockets and files, and puts a gateway together.
@@ -91,11 +95,20 @@ pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Run
     let control = match options.control.or_else(|| config.gateway.control.clone()) {
         Some(path) => {
             let control = Control::listen(&path, poll.registry(), CONTROL);
-            Some(control.map_err(|e| named(&path, &e))?)
+            // It names its path.
+            Some(control?)
         }
         None => None,
     };
     let log = Log::new(options.log.unwrap_or(LogStyle::Compact), options.prefix);
+    for warning in config.exposed() {
+        log.note(&format!("warning: {warning}"));
+    }
+    let credentials = Credentials::load(&config).map_err(io::Error::other)?;
+    if options.confine {
+        // All files are open and no other thread runs: what begins from here on has no more rights than this.
+        privileges::confine(keys.is_some())?;
+    }
     let engine = Engine::new(
         config,
         Parts {
@@ -104,6 +117,7 @@ pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Run
             gre,
             log,
             keys,
+            credentials,
         },
     )?;
     Ok((Runner::new(poll, control, links, options.signals)?, engine))
@@ -138,7 +152,7 @@ impl Runner {
         signals: bool,
     ) -> io::Result<Self> {
         let signals = if signals {
-            let mut signals = Signals::new([SIGTERM, SIGINT])?;
+            let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
             signals.register(poll.registry(), SIGNALS, Interest::READABLE)?;
             Some(signals)
         } else {
@@ -220,10 +234,13 @@ impl Runner {
         for event in &events {
             match event.token() {
                 SIGNALS => {
-                    end |= self
-                        .signals
-                        .as_mut()
-                        .is_some_and(|s| s.pending().next().is_some())
+                    for signal in self.signals.iter_mut().flat_map(Signals::pending) {
+                        if signal == SIGHUP {
+                            engine.hang_up();
+                        } else {
+                            end = true;
+                        }
+                    }
                 }
                 WAKER => {}
                 LINKS => {

@@ -1,6 +1,7 @@
 //! `vrrp run FILE`, `vrrp check FILE`, `vrrp status`, `vrrp track NAME up|down`.
 
 use super::{config, control, daemon};
+use crate::process::files;
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -46,11 +47,19 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Run { file } => config::load(&file)
-            .map_err(|e| e.to_string())
-            .and_then(|config| daemon::run(config).map_err(|e| e.to_string())),
+        Command::Run { file } => {
+            config::load(&file)
+                .map_err(|e| e.to_string())
+                .and_then(|config| {
+                    let warnings: Vec<String> = exposed(&config, &file).into_iter().collect();
+                    daemon::run(config, &warnings).map_err(|e| e.to_string())
+                })
+        }
         Command::Check { file } => match config::load(&file) {
             Ok(config) => {
+                if let Some(warning) = exposed(&config, &file) {
+                    println!("warning: {warning}");
+                }
                 println!(
                     "{}: {} virtual routers",
                     file.display(),
@@ -74,6 +83,13 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is wrong with the mode of a file with passwords in it.
+fn exposed(config: &config::Config, file: &std::path::Path) -> Option<String> {
+    let mut routers = config.routers.iter();
+    let secret = routers.any(|router| router.protocol.password.is_some());
+    secret.then(|| files::exposed(file)).flatten()
 }
 
 fn show(socket: &std::path::Path, request: &str) -> Result<(), String> {

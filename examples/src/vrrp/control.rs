@@ -1,11 +1,11 @@
 //! The Unix socket of a running daemon: one line asked, one text answered.
 
+use crate::process::socket::{self, SocketFile};
 use std::{
-    fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::Shutdown,
-    os::unix::{fs::PermissionsExt, net::UnixStream},
-    path::{Path, PathBuf},
+    os::unix::net::UnixStream,
+    path::Path,
     time::Duration,
 };
 
@@ -18,24 +18,16 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The listening end; its file goes with it.
 pub(super) struct Control {
+    _file: SocketFile,
     pub(super) listener: UnixListener,
-    path: PathBuf,
 }
 
 impl Control {
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
-        // The file of a daemon that was killed; one that answers is not to be replaced.
-        if UnixStream::connect(path).is_ok() {
-            let what = format!("{} is served already", path.display());
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, what));
-        }
-        let _ = fs::remove_file(path);
-        let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-        let listener = UnixListener::bind(path).map_err(named)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        let (listener, file) = socket::listen(path)?;
         Ok(Self {
-            listener,
-            path: path.into(),
+            listener: UnixListener::from_std(listener),
+            _file: file,
         })
     }
 
@@ -46,12 +38,6 @@ impl Control {
             // A client that dawdles gets no answer; the protocol does not wait for it.
             let _ = exchange(stream, &mut answer);
         }
-    }
-}
-
-impl Drop for Control {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -4,7 +4,13 @@ use super::config::{Config, Object, Router};
 use super::control::Control;
 use super::filter::Filter;
 use super::link::{Holder, Interface};
-use crate::net::netlink::{Link, Netlink, Watch};
+use crate::{
+    net::netlink::{Link, Netlink, Watch},
+    process::{
+        log::{self, Logging, line},
+        privileges,
+    },
+};
 use ipnet::IpNet;
 use mio::{Events, Interest, Poll, Token, unix::SourceFd};
 use signal_hook_mio::v1_0::Signals;
@@ -21,10 +27,17 @@ const SIGNALS: Token = Token(1);
 const LINKS: Token = Token(2);
 const FIRST_RECEIVER: usize = 3;
 
-/// Runs until SIGTERM or SIGINT.
-pub(super) fn run(config: Config) -> io::Result<()> {
+/// Runs until SIGTERM or SIGINT; `warnings` are told first.
+pub(super) fn run(config: Config, warnings: &[String]) -> io::Result<()> {
+    let log = Logging::install(log::lost_text);
+    warnings
+        .iter()
+        .for_each(|warning| line(&format!("warning: {warning}")));
     let control = Control::bind(&config.socket)?;
     let mut daemon = Daemon::new(config)?;
+    // All is open, and no other thread runs yet.
+    privileges::confine(false)?;
+    log.start();
     let result = daemon.serve(control);
     daemon.stop();
     result
@@ -150,7 +163,7 @@ impl Daemon {
         let registry = poll.registry();
         let mut control = control;
         registry.register(&mut control.listener, CONTROL, Interest::READABLE)?;
-        let mut signals = Signals::new([libc::SIGTERM, libc::SIGINT])?;
+        let mut signals = Signals::new([libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
         let watch = Watch::open()?;
         registry.register(&mut SourceFd(&watch.fd()), LINKS, Interest::READABLE)?;
@@ -181,7 +194,16 @@ impl Daemon {
             for event in &events {
                 match event.token() {
                     CONTROL => control.serve(|request| self.answer(request)),
-                    SIGNALS => return Ok(()),
+                    SIGNALS => {
+                        for signal in signals.pending() {
+                            if signal != libc::SIGHUP {
+                                return Ok(());
+                            }
+                            line(
+                                "SIGHUP: the configuration is not read again; nothing has changed",
+                            );
+                        }
+                    }
                     LINKS => {
                         watch.drain();
                         self.refresh_links()?;
@@ -204,7 +226,7 @@ impl Daemon {
         for instance in self.instances.values_mut() {
             drop(instance.filter.take());
             if let Err(error) = instance.holder.drop_link(&mut self.netlink) {
-                eprintln!("vrrp: {}: {error}", instance.name);
+                line(&format!("vrrp: {}: {error}", instance.name));
             }
         }
     }
@@ -286,17 +308,19 @@ impl Daemon {
             Action::StateChanged { from, to, reason } => {
                 let (from, to) = (from.name(), to.name());
                 let time = now.as_secs_f64();
-                println!("{time:.3} {}: {from} -> {to} ({reason:?})", instance.name);
+                let name = &instance.name;
+                line(&format!("{time:.3} {name}: {from} -> {to} ({reason:?})"));
                 Ok(())
             }
             Action::Warn(warning) => {
-                println!("{:.3} {}: {warning:?}", now.as_secs_f64(), instance.name);
+                let (time, name) = (now.as_secs_f64(), &instance.name);
+                line(&format!("{time:.3} {name}: {warning:?}"));
                 Ok(())
             }
             _ => Ok(()),
         };
         if let Err(error) = result {
-            eprintln!("vrrp: {}: {error}", instance.name);
+            line(&format!("vrrp: {}: {error}", instance.name));
         }
     }
 

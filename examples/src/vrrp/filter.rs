@@ -1,6 +1,7 @@
 //! A master without Accept_Mode (RFC 9568 §6.1): packets to the virtual addresses are dropped, but for what resolves
 //! those addresses. The kernel would take them, for it has the addresses; its packet filter keeps them out.
 
+use crate::process::log::line;
 use ipnet::IpNet;
 use std::{io, net::IpAddr, process::Command};
 
@@ -43,7 +44,7 @@ impl Drop for Filter {
     fn drop(&mut self) {
         for (program, rule) in &self.rules {
             if let Err(error) = run(program, "-D", rule) {
-                eprintln!("vrrp: {error}");
+                line(&format!("vrrp: {error}"));
             }
         }
     }

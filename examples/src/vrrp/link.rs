@@ -2,7 +2,10 @@
 //! virtual MAC addresses.
 
 use super::socket::{FrameSender, Receiver, Sender};
-use crate::net::netlink::{Link, Netlink};
+use crate::{
+    net::netlink::{Link, Netlink},
+    process::log::line,
+};
 use ipnet::IpNet;
 use std::{fs, io, net::IpAddr};
 use vrrp::{Family, MacAddr};
@@ -149,6 +152,6 @@ fn each(addresses: &[IpNet], mut call: impl FnMut(IpNet) -> io::Result<()>) -> i
 fn set(interface: &str, family: &str, key: &str, value: &str) {
     let path = format!("/proc/sys/net/{family}/conf/{interface}/{key}");
     if let Err(error) = fs::write(&path, value) {
-        eprintln!("vrrp: {path}: {error}");
+        line(&format!("vrrp: {path}: {error}"));
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         run::{self, Options},
     },
     net::{netlink::Netlink, tun::Tun},
+    process::files,
 };
 use etherparse::{IcmpEchoHeader, Icmpv4Header, Icmpv4Type, Ipv4HeaderSlice};
 use ipnet::IpNet;
@@ -23,7 +24,6 @@ use nix::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
-    fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddrV4},
     ops::ControlFlow,
@@ -35,7 +35,7 @@ use std::{
 };
 
 macro_rules! tell {
-    ($($arg:tt)*) => { crate::gateway::log::line(&format!($($arg)*)) };
+    ($($arg:tt)*) => { crate::process::log::line(&format!($($arg)*)) };
 }
 
 const CABLE: [&str; 2] = ["outer-east", "outer-west"];
@@ -144,14 +144,14 @@ pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
     set_pdeathsig(Signal::SIGTERM)?;
     unshare(CloneFlags::CLONE_NEWNET)?;
     let mut netlink = Netlink::open()?;
-    say("ready")?;
+    say("ready");
     let cable = if east {
         let [near, far] = CABLE;
         netlink.add_veth(near, far)?;
         let pid = hear()?.parse().map_err(io::Error::other)?;
         let index = netlink.link_index(far)?;
         netlink.move_to(index, pid)?;
-        say("cabled")?;
+        say("cabled");
         near
     } else {
         CABLE[1]
@@ -166,7 +166,8 @@ pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
         netlink.add_address(index, address)?;
     }
     let file = folder.join(format!("{name}.toml"));
-    fs::write(&file, configuration(side, other, None, wish.version))?;
+    let written = configuration(side, other, None, wish.version);
+    files::secret_file(&file)?.write_all(written.as_bytes())?;
     let config = Config::load(&file).map_err(io::Error::other)?;
     let tun = Tun::create(&config.gateway.tun, config.gateway.mtu)?;
     let options = Options {
@@ -176,6 +177,7 @@ pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
         pcap: east.then(|| folder.join("demo.pcap")),
         control: None,
         signals: true,
+        confine: false,
     };
     let (mut runner, mut engine) = run::open(config, options, Inside::Tun(tun))?;
     // Kept here too: one that is dropped forgets whom it woke.
@@ -189,7 +191,7 @@ pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
             let _ = waker.wake();
         });
     } else {
-        say("up")?;
+        say("up");
         thread::spawn(move || {
             // Until the parent has gone, or hangs up.
             let _ = io::stdin().read_to_end(&mut Vec::new());
@@ -224,10 +226,9 @@ pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
     Ok(())
 }
 
-fn say(line: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+/// Tells the parent, in the order of the log.
+fn say(line: &str) {
+    tell!("{line}");
 }
 
 fn hear() -> io::Result<String> {

@@ -4,7 +4,6 @@ use super::{ASK_INTERVAL, Engine, SETTLE, TRAFFIC_INTERVAL};
 use crate::gateway::{
     config::{Start, Version},
     inside::Inside,
-    log::Log,
 };
 use esp::{Content, Flow, OpenError, Outer, PacketBuf};
 use ike_sm::{ChildId, Command, Event, PacketEnd, Path, Traffic};
@@ -85,6 +84,7 @@ impl Engine {
         let Some(pair) = self.pairs.get_mut(id) else {
             return;
         };
+        let mut delivered = Ok(());
         match opened.content {
             Content::Ip(_) if self.gre.takes(packet.as_slice()) => {
                 let name = pair.name.clone();
@@ -98,7 +98,7 @@ impl Engine {
                     self.mss_mtu.map(|mtu| mtu.min(fitting)),
                     packet.as_mut_slice(),
                 );
-                deliver(&mut self.inside, &self.log, packet.as_slice(), now);
+                delivered = deliver(&mut self.inside, packet.as_slice(), now);
             }
             Content::Upper(::gre::ip::PROTOCOL_GRE) if !self.gre.is_empty() => {
                 let name = pair.name.clone();
@@ -108,11 +108,15 @@ impl Engine {
                 let ends = (from.ip(), to);
                 let segment = packet.as_mut_slice();
                 match super::transport::rebuild(pair, ends, protocol, segment, &mut self.scratch) {
-                    Ok(()) => deliver(&mut self.inside, &self.log, &self.scratch, now),
+                    Ok(()) => delivered = deliver(&mut self.inside, &self.scratch, now),
                     Err(_) => self.count("ESP: transport mode, segment too short"),
                 }
             }
             Content::Dummy => {}
+        }
+        if let Err(e) = delivered {
+            let what = "inner packets that the kernel refused";
+            self.note_of(what, from.ip(), &format!("inner packet: {e}"), now);
         }
         if let Some(to) = moved {
             self.tell(Event::Moved(id, to), now);
@@ -276,22 +280,22 @@ impl Engine {
         }
     }
 
-    pub(super) fn send_ike(&mut self, path: Path, datagram: &[u8]) {
+    pub(super) fn send_ike(&mut self, path: Path, datagram: &[u8], now: Duration) {
         if let Err(e) = self.outside.send_udp(path, datagram, false) {
             self.count("sending failed");
             if e.kind() != io::ErrorKind::WouldBlock {
-                self.log.note(&format!("sending to {}: {e}", path.remote));
+                let text = format!("sending to {}: {e}", path.remote);
+                self.note_of("sending failed", path.remote.ip(), &text, now);
             }
         }
     }
 }
 
 /// Gives a packet to the inner side.
-fn deliver(inside: &mut Inside, log: &Log, packet: &[u8], now: Duration) {
-    if let Err(e) = inside.send(packet) {
-        log.note(&format!("inner packet: {e}"));
-    }
+fn deliver(inside: &mut Inside, packet: &[u8], now: Duration) -> io::Result<()> {
+    let sent = inside.send(packet);
     inside.poll(now);
+    sent
 }
 
 /// P7: TCP connections through a tunnel use segments that fit it.
