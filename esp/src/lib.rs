@@ -103,8 +103,9 @@ pub use outer::{
 };
 pub use overhead::Overhead;
 pub use pmtu::{
-    AnswerError, DEFAULT_AGEING, IcmpLimiter, MIN_PATH_MTU_V4, MIN_PATH_MTU_V6, PathMtu,
-    PathMtuChanged, Quoted, RECENT_PACKETS, TooBig, TooBigError, write_too_big,
+    AnswerError, Claimed, DEFAULT_AGEING, Ends, Evidence, IcmpLimiter, MIN_PATH_MTU_V4,
+    MIN_PATH_MTU_V6, PROBES, PathMtu, PathMtuChanged, Quoted, RECENT_PACKETS, TooBig, TooBigError,
+    write_too_big,
 };
 pub use sa::{BuildError, ESP_HEADER_LEN, Mode, Spi, TRAILER_LEN};
 pub use selector::{AddressRange, Flow, MAX_SELECTORS, Ports, SelectorSet, TrafficSelector};

@@ -130,6 +130,31 @@ impl Overhead {
         }
     }
 
+    /// The dummies (RFC 4303 §2.6) whose packets are longer than `more_than` and fit `mtu`.
+    pub(crate) fn dummies(&self, more_than: usize, mtu: usize) -> Option<Dummies> {
+        let align = self.shape.align;
+        let text = |packet: usize| packet.saturating_sub(self.around()) & !align.wrapping_sub(1);
+        let (shortest, longest) = (text(more_than).saturating_add(align), text(mtu));
+        let count = longest
+            .checked_sub(shortest)?
+            .checked_div(align)?
+            .saturating_add(1);
+        Some(Dummies {
+            shortest: shortest.saturating_sub(TRAILER_LEN),
+            step: align,
+            count,
+        })
+    }
+
+    /// The length that the UDP header of a dummy with `payload` octets says.
+    pub(crate) const fn udp_datagram(&self, payload: usize) -> usize {
+        self.around()
+            .saturating_sub(self.ip_len)
+            .saturating_add(payload)
+            .saturating_add(self.shape.padding(payload))
+            .saturating_add(TRAILER_LEN)
+    }
+
     /// Everything around payload, padding and trailer.
     const fn around(&self) -> usize {
         self.ip_len
@@ -141,6 +166,22 @@ impl Overhead {
     /// Octets of a packet that stay outside ESP.
     const fn clear(&self) -> usize {
         if self.tunnel { 0 } else { self.ip_len }
+    }
+}
+
+/// Payloads of dummies that need no padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dummies {
+    shortest: usize,
+    step: usize,
+    /// How many lengths there are.
+    pub(crate) count: usize,
+}
+
+impl Dummies {
+    /// Octets of the `nth`, counted from 0.
+    pub(crate) const fn payload(&self, nth: usize) -> usize {
+        self.shortest.saturating_add(self.step.saturating_mul(nth))
     }
 }
 

@@ -8,9 +8,13 @@ use crate::ip::{
     self, IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpError, IpHeader, UDP_HEADER_LEN, protocol,
 };
 use crate::outbound::Outbound;
+use crate::outer::UdpPorts;
 
 mod answer;
+mod probe;
 pub use answer::{AnswerError, IcmpLimiter, write_too_big};
+pub use probe::{Claimed, PROBES};
+use probe::{Pace, Round};
 
 /// RFC 1191 §6.3 suggests ten minutes before a larger MTU is tried again.
 pub const DEFAULT_AGEING: Duration = Duration::from_secs(10 * 60);
@@ -52,18 +56,43 @@ pub enum Quoted {
     },
     /// ESP in UDP, long enough to show SPI and sequence number.
     EspInUdp {
-        /// Ports, source first.
-        ports: (u16, u16),
+        /// The two ports.
+        ports: UdpPorts,
         /// The SPI.
         spi: u32,
         /// The low 32 bits of the sequence number.
         sequence: u32,
     },
-    /// UDP, cut off behind its header: only the pair of endpoints tells the SA.
+    /// UDP, cut off behind its header, or of IKE: only the pair of endpoints tells the SA.
     Udp {
-        /// Ports, source first.
-        ports: (u16, u16),
+        /// The two ports.
+        ports: UdpPorts,
+        /// The length field of the UDP header.
+        length: u16,
     },
+}
+
+/// The outer ends of an SA, as the packets that it sends show them on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Our address.
+    pub source: IpAddr,
+    /// The peer's.
+    pub destination: IpAddr,
+    /// The two ports, where ESP goes in UDP.
+    pub udp: Option<UdpPorts>,
+}
+
+/// What a message is worth for an SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// It is not about a packet of this SA.
+    None,
+    /// It shows what everybody can write: the ends. It may start probes of ours, see [`PathMtu::claim`]; with it goes the
+    /// length that the quoted UDP header says.
+    Claim(u16),
+    /// It shows the SPI and a sequence number that was used not long ago, besides the ends: [`PathMtu::learn`].
+    Proof,
 }
 
 /// Why an ICMP message is of no use.
@@ -123,23 +152,55 @@ impl TooBig {
         })
     }
 
-    /// Whether the message quotes a packet that `outbound` sent not long ago: SPI, and a sequence
-    /// number among the last [`RECENT_PACKETS`]. A UDP quote cut short proves nothing: `None`.
+    /// What the message is worth for the SA between `ends` that `outbound` is the sending half of.
+    ///
+    /// RFC 4301 §8.2.1 has an unauthenticated message mapped to its SA by the header that it quotes: both addresses and,
+    /// in UDP, both ports have to be the SA's, and so have SPI and sequence number where the quote has them.
     #[must_use]
-    pub fn concerns(&self, outbound: &Outbound) -> Option<bool> {
-        let (spi, low) = match self.quoted {
-            Quoted::Esp { spi, sequence } | Quoted::EspInUdp { spi, sequence, .. } => {
-                (spi, sequence)
-            }
-            Quoted::Udp { .. } => return None,
+    pub fn evidence(&self, ends: &Ends, outbound: &Outbound) -> Evidence {
+        if (self.source, self.destination) != (ends.source, ends.destination) {
+            return Evidence::None;
+        }
+        let ours = match (self.quoted, ends.udp) {
+            (Quoted::Esp { .. }, None) => true,
+            (Quoted::EspInUdp { ports, .. } | Quoted::Udp { ports, .. }, Some(udp)) => ports == udp,
+            _ => false,
         };
-        let last = outbound.sequence();
-        let age = u32::try_from(last & 0xffff_ffff)
-            .unwrap_or_default()
-            .wrapping_sub(low);
-        let recent = u64::from(age) < RECENT_PACKETS.min(last);
-        Some(spi == outbound.spi().value() && recent)
+        if !ours {
+            return Evidence::None;
+        }
+        match self.quoted {
+            Quoted::Esp { spi, sequence } | Quoted::EspInUdp { spi, sequence, .. } => {
+                if shows(spi, sequence, outbound) {
+                    Evidence::Proof
+                } else {
+                    Evidence::None
+                }
+            }
+            Quoted::Udp { length, .. } => {
+                let header = match self.source {
+                    IpAddr::V4(_) => IPV4_HEADER_LEN,
+                    IpAddr::V6(_) => IPV6_HEADER_LEN,
+                };
+                // Nobody complains about a packet that fits.
+                if header.saturating_add(usize::from(length)) > usize::from(self.mtu) {
+                    Evidence::Claim(length)
+                } else {
+                    Evidence::None
+                }
+            }
+        }
     }
+}
+
+/// Whether `outbound` sends with this SPI and has used this sequence number among the last [`RECENT_PACKETS`].
+fn shows(spi: u32, sequence: u32, outbound: &Outbound) -> bool {
+    let last = outbound.sequence();
+    let age = u32::try_from(last & 0xffff_ffff)
+        .unwrap_or_default()
+        .wrapping_sub(sequence);
+    let recent = u64::from(age) < RECENT_PACKETS.min(last);
+    spi == outbound.spi().value() && recent
 }
 
 /// A quoted packet: its length field may exceed what is there.
@@ -209,11 +270,11 @@ impl<'q> QuotedHeader<'q> {
             }
             protocol::UDP => {
                 let split = self.body.split_first_chunk::<UDP_HEADER_LEN>();
-                let ([s0, s1, d0, d1, ..], rest) = split.ok_or(TooBigError::Quote)?;
-                let ports = (
-                    u16::from_be_bytes([*s0, *s1]),
-                    u16::from_be_bytes([*d0, *d1]),
-                );
+                let ([s0, s1, d0, d1, l0, l1, ..], rest) = split.ok_or(TooBigError::Quote)?;
+                let ports = UdpPorts {
+                    source: u16::from_be_bytes([*s0, *s1]),
+                    destination: u16::from_be_bytes([*d0, *d1]),
+                };
                 Ok(match esp(rest) {
                     // An SPI of zero is the marker of an IKE message.
                     Some((spi, sequence)) if spi != 0 => Quoted::EspInUdp {
@@ -221,7 +282,10 @@ impl<'q> QuotedHeader<'q> {
                         spi,
                         sequence,
                     },
-                    _ => Quoted::Udp { ports },
+                    _ => Quoted::Udp {
+                        ports,
+                        length: u16::from_be_bytes([*l0, *l1]),
+                    },
                 })
             }
             _ => Err(TooBigError::Quote),
@@ -254,8 +318,12 @@ pub struct PathMtuChanged {
 pub struct PathMtu {
     media: u16,
     learned: Option<(u16, Duration)>,
+    /// What was learned last rests on probes for a claim.
+    by_claim: bool,
     floor: u16,
     ageing: Duration,
+    round: Option<Round>,
+    pace: Pace,
 }
 
 impl PathMtu {
@@ -266,8 +334,11 @@ impl PathMtu {
         Self {
             media: media_mtu,
             learned: None,
+            by_claim: false,
             floor,
             ageing: DEFAULT_AGEING,
+            round: None,
+            pace: Pace::START,
         }
     }
 
@@ -290,8 +361,8 @@ impl PathMtu {
         self.media
     }
 
-    /// Believes a message that [`TooBig::concerns`] this SA, or that validation was waived for.
-    /// An MTU can only go down this way; values below the floor count as the floor.
+    /// Believes a message that is [`Evidence::Proof`]. An MTU can only go down this way; values
+    /// below the floor count as the floor.
     pub fn learn(&mut self, mtu: u16, now: Duration) -> Option<PathMtuChanged> {
         let old = self.mtu();
         let new = mtu.max(self.floor);
@@ -299,6 +370,8 @@ impl PathMtu {
             return None;
         }
         self.learned = Some((new, now));
+        self.by_claim = false;
+        self.round = None;
         Some(PathMtuChanged { old, new })
     }
 
@@ -309,6 +382,7 @@ impl PathMtu {
             return None;
         }
         self.learned = None;
+        self.by_claim = false;
         Some(PathMtuChanged {
             old,
             new: self.media,
@@ -318,12 +392,17 @@ impl PathMtu {
     /// Time until the learned value ages; `None` if nothing was learned.
     #[must_use]
     pub fn remaining(&self, now: Duration) -> Option<Duration> {
-        self.next_deadline().map(|at| at.saturating_sub(now))
+        self.ages_at().map(|at| at.saturating_sub(now))
     }
 
-    /// When [`handle`](Self::handle) has something to do.
+    /// When [`handle`](Self::handle) or [`probes`](Self::probes) has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
+        let probes = self.round.map(|round| round.next);
+        self.ages_at().into_iter().chain(probes).min()
+    }
+
+    fn ages_at(&self) -> Option<Duration> {
         self.learned.map(|(_, at)| at.saturating_add(self.ageing))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use crate::{Mode, OutboundConfig, Overhead, TunnelHeader, UdpPorts};
+use crate::{Mode, OutboundConfig, Overhead, PacketBuf, TunnelHeader, UdpPorts};
 use crypto_suite::{CipherId, IntegrityId, ProtectionId};
 use etherparse::{Icmpv4Slice, Icmpv4Type, Icmpv6Slice, Icmpv6Type, SlicedPacket, TransportSlice};
 use proptest::prelude::*;
@@ -12,15 +12,26 @@ const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+const PORTS: UdpPorts = UdpPorts {
+    source: 4500,
+    destination: 40051,
+};
+
+fn ends(v6: bool, udp: bool) -> Ends {
+    let (source, destination) = addresses(v6);
+    Ends {
+        source,
+        destination,
+        udp: udp.then_some(PORTS),
+    }
+}
+
 fn outbound(v6: bool, udp: bool) -> Outbound {
     let (source, destination) = addresses(v6);
     let mode = Mode::Tunnel {
         header: TunnelHeader::new(source, destination),
     };
-    let udp = udp.then_some(UdpPorts {
-        source: 4500,
-        destination: 40051,
-    });
+    let udp = udp.then_some(PORTS);
     let config = OutboundConfig {
         udp,
         ..OutboundConfig::new(spi(), mode)
@@ -81,7 +92,10 @@ fn p3_a_short_quote_names_the_sa() {
                 sequence: 1
             }
         );
-        assert_eq!(too_big.concerns(&outbound), Some(true));
+        assert_eq!(
+            too_big.evidence(&ends(v6, false), &outbound),
+            Evidence::Proof
+        );
     }
 }
 
@@ -90,21 +104,24 @@ fn p3_udp_encapsulation_leaves_only_the_ports_of_a_short_quote() {
     let mut outbound = outbound(false, true);
     let packet = sealed(&mut outbound, &ip_packet(false, 1400)).unwrap();
     let short = TooBig::parse(&router(&packet, 1400, 8)).unwrap();
+    let length = packet.len() as u16 - 20;
     assert_eq!(
         short.quoted,
         Quoted::Udp {
-            ports: (4500, 40051)
+            ports: PORTS,
+            length
         }
     );
-    assert_eq!(short.concerns(&outbound), None);
+    let ends = ends(false, true);
+    assert_eq!(short.evidence(&ends, &outbound), Evidence::Claim(length));
     let long = TooBig::parse(&router(&packet, 1400, 16)).unwrap();
     let expected = Quoted::EspInUdp {
-        ports: (4500, 40051),
+        ports: PORTS,
         spi: spi().value(),
         sequence: 1,
     };
     assert_eq!(long.quoted, expected);
-    assert_eq!(long.concerns(&outbound), Some(true));
+    assert_eq!(long.evidence(&ends, &outbound), Evidence::Proof);
 }
 
 /// P11, D5: a forged message must know SPI and a recent sequence number.
@@ -112,19 +129,22 @@ fn p3_udp_encapsulation_leaves_only_the_ports_of_a_short_quote() {
 fn d5_p11_quotes_that_are_not_ours_are_told_apart() {
     let mut outbound = outbound(false, false);
     let packet = sealed(&mut outbound, &ip_packet(false, 1400)).unwrap();
-    let claim = |packet: &[u8]| TooBig::parse(&router(packet, 1400, 8)).unwrap();
+    let worth = |packet: &[u8], outbound: &Outbound| {
+        let told = TooBig::parse(&router(packet, 1400, 8)).unwrap();
+        told.evidence(&ends(false, false), outbound)
+    };
     let mut other_spi = packet.clone();
     other_spi[20] ^= 1;
-    assert_eq!(claim(&other_spi).concerns(&outbound), Some(false));
+    assert_eq!(worth(&other_spi, &outbound), Evidence::None);
     for sequence in [0u32, 2, 9999, u32::MAX] {
         let mut other = packet.clone();
         other[24..28].copy_from_slice(&sequence.to_be_bytes());
-        assert_eq!(claim(&other).concerns(&outbound), Some(false), "{sequence}");
+        assert_eq!(worth(&other, &outbound), Evidence::None, "{sequence}");
     }
     outbound.sequence = 1 + RECENT_PACKETS;
-    assert_eq!(claim(&packet).concerns(&outbound), Some(false));
+    assert_eq!(worth(&packet, &outbound), Evidence::None);
     outbound.sequence = RECENT_PACKETS;
-    assert_eq!(claim(&packet).concerns(&outbound), Some(true));
+    assert_eq!(worth(&packet, &outbound), Evidence::Proof);
 }
 
 #[test]
@@ -202,6 +222,233 @@ fn d5_the_path_mtu_has_a_floor() {
     let mut six = PathMtu::new(1500, true);
     six.learn(0, at(0));
     assert_eq!(six.mtu(), 1280);
+}
+
+/// X11: addresses, both ports, SPI and sequence number: each that the quote shows has to be the SA's.
+#[test]
+fn x11_every_field_that_a_quote_shows_has_to_be_the_sas() {
+    for (v6, udp) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut outbound = outbound(v6, udp);
+        let packet = sealed(&mut outbound, &ip_packet(v6, 1380)).unwrap();
+        let good = ends(v6, udp);
+        for quote in [8, 16] {
+            let told = TooBig::parse(&router(&packet, 1400, quote)).unwrap();
+            assert_ne!(told.evidence(&good, &outbound), Evidence::None);
+            let mut others = std::vec![
+                Ends {
+                    source: good.destination,
+                    ..good
+                },
+                Ends {
+                    destination: good.source,
+                    ..good
+                },
+                Ends {
+                    udp: if udp { None } else { Some(PORTS) },
+                    ..good
+                },
+            ];
+            if udp {
+                others.extend(
+                    [(1, 40051), (4500, 4500)].map(|(source, destination)| Ends {
+                        udp: Some(UdpPorts {
+                            source,
+                            destination,
+                        }),
+                        ..good
+                    }),
+                );
+            }
+            for other in others {
+                assert_eq!(
+                    told.evidence(&other, &outbound),
+                    Evidence::None,
+                    "{other:?}"
+                );
+            }
+        }
+        // SPI and sequence number, wherever they are shown.
+        let esp = IpHeader::parse(&packet).unwrap().upper_offset + if udp { 8 } else { 0 };
+        for at in [esp, esp + 7] {
+            let mut forged = packet.clone();
+            forged[at] ^= 1;
+            let told = TooBig::parse(&router(&forged, 1400, 16)).unwrap();
+            assert_eq!(
+                told.evidence(&good, &outbound),
+                Evidence::None,
+                "octet {at}"
+            );
+        }
+    }
+}
+
+/// X11: the message that was seen, a UDP header with the wrong source port and nothing of ESP; and its better kin.
+#[test]
+fn x11_a_quote_without_the_spi_lowers_nothing_and_starts_probes() {
+    let outbound = outbound(false, true);
+    let (source, destination) = addresses(false);
+    let told = |ports: (u16, u16), mtu, length| TooBig {
+        mtu,
+        source,
+        destination,
+        quoted: Quoted::Udp {
+            ports: UdpPorts {
+                source: ports.0,
+                destination: ports.1,
+            },
+            length,
+        },
+    };
+    let ends = ends(false, true);
+    let worth = |told: TooBig| told.evidence(&ends, &outbound);
+    assert_eq!(worth(told((1, 40051), 68, 1400)), Evidence::None);
+    assert_eq!(worth(told((4500, 40051), 68, 1400)), Evidence::Claim(1400));
+    assert_eq!(
+        worth(told((4500, 40051), 1400, 1380)),
+        Evidence::None,
+        "it fits"
+    );
+
+    let mut path = PathMtu::new(1500, false);
+    let overhead = Overhead::tunnel(AES_SHA1, false, true);
+    let claimed = path.claim((68, 1400), &overhead, [1, 2, 3, 4], at(0));
+    assert_eq!((claimed, path.mtu()), (Claimed::Probing, 1500));
+    // Four dummies of four lengths, above the claim and within the path, and again while nobody complains.
+    for second in 0..4 {
+        assert_eq!(path.next_deadline(), Some(at(second)));
+        let payloads: Vec<usize> = path.probes(at(second)).collect();
+        assert_eq!(payloads.len(), PROBES);
+        for payload in payloads {
+            let sealed = dummy(payload);
+            assert!((577..=1500).contains(&sealed), "{sealed}");
+            assert_eq!(overhead.udp_datagram(payload), sealed - 20);
+        }
+        assert_eq!(path.probes(at(second)).count(), 0, "once each time");
+    }
+    assert_eq!(path.probes(at(4)).count(), 0);
+    assert_eq!((path.mtu(), path.next_deadline()), (1500, None));
+}
+
+/// Length of the packet that a dummy becomes.
+fn dummy(payload: usize) -> usize {
+    let mut outbound = outbound(false, true);
+    let (mut bytes, range) = roomy(&std::vec![0; payload]);
+    let mut packet = PacketBuf::new(&mut bytes, range).unwrap();
+    outbound.seal_dummy(&mut packet, T0).unwrap();
+    packet.len()
+}
+
+/// A round with these random numbers: the UDP lengths of its probes.
+fn round(path: &mut PathMtu, mtu: u16, random: [u32; PROBES], now: Duration) -> Vec<u16> {
+    let overhead = Overhead::tunnel(AES_SHA1, false, true);
+    let claimed = path.claim((mtu, 1400), &overhead, random, now);
+    assert_eq!(claimed, Claimed::Probing);
+    let payloads = path.probes(now);
+    payloads
+        .map(|payload| overhead.udp_datagram(payload) as u16)
+        .collect()
+}
+
+#[test]
+fn x11_a_router_that_complains_about_every_probe_is_believed_once() {
+    let overhead = Overhead::tunnel(AES_SHA1, false, true);
+    let mut path = PathMtu::new(1500, false);
+    let lengths = round(&mut path, 1400, [7, 7, 7, 7], at(0));
+    let different: std::collections::BTreeSet<u16> = lengths.iter().copied().collect();
+    assert_eq!(different.len(), PROBES, "{lengths:?}");
+    let claim =
+        |path: &mut PathMtu, length, now| path.claim((1400, length), &overhead, [0; 4], now);
+    // More packets like the first were under way: they say nothing, and nothing against it.
+    for _ in 0..9 {
+        assert_eq!(claim(&mut path, 1400, at(0)), Claimed::Probing);
+    }
+    let (last, first) = lengths.split_last().unwrap();
+    for length in first {
+        assert_eq!(claim(&mut path, *length, at(0)), Claimed::Probing);
+        assert_eq!(
+            claim(&mut path, *length, at(0)),
+            Claimed::Probing,
+            "twice is once"
+        );
+    }
+    // Only the one that nobody has complained about goes out again.
+    assert_eq!(path.probes(at(1)).count(), 1);
+    let changed = PathMtuChanged {
+        old: 1500,
+        new: 1400,
+    };
+    assert_eq!(claim(&mut path, *last, at(1)), Claimed::Learned(changed));
+    assert_eq!(path.mtu(), 1400);
+    // No second step rests on claims until this one has aged; proof is believed at once.
+    let again = path.claim((1300, 1380), &overhead, [0; 4], at(100));
+    assert_eq!(again, Claimed::Ignored);
+    assert_eq!(path.handle(at(601)).map(|c| c.new), Some(1500));
+    let again = path.claim((1300, 1380), &overhead, [0; 4], at(601));
+    assert_eq!(again, Claimed::Probing);
+    assert_eq!(path.learn(1350, at(602)).map(|c| c.new), Some(1350));
+    assert_eq!(path.probes(at(603)).count(), 0, "settled otherwise");
+}
+
+#[test]
+fn x11_who_guesses_the_probes_is_refuted_and_gets_fewer_rounds() {
+    let overhead = Overhead::tunnel(AES_SHA1, false, true);
+    let mut path = PathMtu::new(1500, false);
+    let mut begun = Vec::new();
+    for second in 0..3600 {
+        if path.claim((576, 1400), &overhead, [5, 11, 17, 23], at(second)) != Claimed::Probing {
+            continue;
+        }
+        begun.push(second);
+        let lengths: Vec<u16> = path
+            .probes(at(second))
+            .map(|p| overhead.udp_datagram(p) as u16)
+            .collect();
+        // Lengths that no probe has; and one that has, with another MTU.
+        assert!(!lengths.contains(&1001) && !lengths.contains(&1002));
+        let mut claim = |mtu, length| path.claim((mtu, length), &overhead, [0; 4], at(second));
+        assert_eq!(claim(576, 1001), Claimed::Probing);
+        assert_eq!(claim(600, lengths[0]), Claimed::Probing);
+        assert_eq!(claim(576, 1002), Claimed::Refuted);
+        // Even who knows them all is too late.
+        for length in lengths {
+            assert_eq!(claim(576, length), Claimed::Ignored);
+        }
+    }
+    assert_eq!(path.mtu(), 1500);
+    assert_eq!(
+        begun,
+        [0, 10, 30, 70, 150, 310, 630, 1230, 1830, 2430, 3030]
+    );
+    // After a quiet time the first wait is short again.
+    assert_eq!(round(&mut path, 1400, [0; 4], at(5000)).len(), PROBES);
+}
+
+/// The lengths are drawn from all that fit, for every suite, family and mode, and small gaps have few.
+#[test]
+fn x11_probes_lie_between_the_claim_and_the_path_mtu() {
+    for suite in suites() {
+        for (v6, transport) in [(false, false), (true, false), (false, true), (true, true)] {
+            let overhead = match transport {
+                true => Overhead::transport(suite, if v6 { 40 } else { 20 }, true),
+                false => Overhead::tunnel(suite, v6, true),
+            };
+            let ip = if v6 { 40 } else { 20 };
+            for mtu in [1280, 1400, 1480, 1495, 1499] {
+                let mut path = PathMtu::new(1500, v6);
+                let claimed = path.claim((mtu, 1490), &overhead, [u32::MAX, 0, 9, 1], at(0));
+                let lengths: Vec<usize> = path
+                    .probes(at(0))
+                    .map(|p| ip + overhead.udp_datagram(p))
+                    .collect();
+                assert_eq!(claimed == Claimed::Probing, !lengths.is_empty());
+                assert!(mtu > 1400 || lengths.len() == PROBES, "{suite} {mtu}");
+                let apart: std::collections::BTreeSet<usize> = lengths.iter().copied().collect();
+                assert_eq!(apart.len(), lengths.len(), "{lengths:?}");
+                let between = |length: &usize| (usize::from(mtu) + 1..=1500).contains(length);
+                assert!(lengths.iter().all(between), "{suite} {mtu}: {lengths:?}");
+            }
+        }
+    }
 }
 
 /// P4: the answer to the source, checked by another crate.

@@ -244,12 +244,18 @@ impl Outside {
         icmp.recv(buffer)
     }
 
+    /// The ends of `path` with the ports that are on the wire, ours first.
+    #[must_use]
+    pub fn on_the_wire(&self, path: &Path) -> (SocketAddr, SocketAddr) {
+        (self.ports.real(path.local), self.ports.real(path.remote))
+    }
+
     /// Sends a UDP payload along `path`; with `df`, routers must not fragment it.
     ///
     /// # Errors
     /// No socket fits, or the kernel refuses it.
     pub fn send_udp(&mut self, path: Path, payload: &[u8], df: bool) -> io::Result<()> {
-        let (local, remote) = (self.ports.real(path.local), self.ports.real(path.remote));
+        let (local, remote) = self.on_the_wire(&path);
         let fits = |l: &&Listener| {
             let bound = l.udp.local();
             bound.port() == local.port()

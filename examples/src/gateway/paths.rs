@@ -1,7 +1,7 @@
 //! The outer paths and their MTU: what one SA learns of a path holds for all that use it.
 
 use crate::net::netlink::Netlink;
-use esp::{PathMtu, PathMtuChanged};
+use esp::{Claimed, Overhead, PROBES, PathMtu, PathMtuChanged};
 use ike_sm::Path;
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
@@ -34,6 +34,29 @@ impl Paths {
             .map_or((ETHERNET, ETHERNET), |p| (p.mtu(), p.media_mtu()))
     }
 
+    /// Somebody says what a router on the way takes, and shows nothing that only such a router knows: the MTU, and the
+    /// length in the quoted UDP header.
+    pub fn claim(
+        &mut self,
+        path: &Path,
+        claim: (u16, u16),
+        overhead: &Overhead,
+        random: [u32; PROBES],
+        now: Duration,
+    ) -> Claimed {
+        match self.0.get_mut(&ends(path)) {
+            Some(known) => known.claim(claim, overhead, random, now),
+            None => Claimed::Ignored,
+        }
+    }
+
+    /// Probes to send now: the ends of the path and octets of payload.
+    pub fn probes(&mut self, now: Duration) -> Vec<((IpAddr, IpAddr), usize)> {
+        let each = self.0.iter_mut();
+        each.flat_map(|(ends, path)| path.probes(now).map(|payload| (*ends, payload)))
+            .collect()
+    }
+
     /// A router on the way has said what it takes.
     pub fn learn(&mut self, path: &Path, mtu: u16, now: Duration) -> Option<PathMtuChanged> {
         self.0.get_mut(&ends(path))?.learn(mtu, now)
@@ -47,14 +70,15 @@ impl Paths {
         self.0.iter_mut().filter_map(aged).collect()
     }
 
-    /// When [`age`](Self::age) has something to do.
+    /// When [`age`](Self::age) or [`probes`](Self::probes) has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         self.0.values().filter_map(PathMtu::next_deadline).min()
     }
 }
 
-fn ends(path: &Path) -> (IpAddr, IpAddr) {
+/// The addresses of a path.
+pub(super) fn ends(path: &Path) -> (IpAddr, IpAddr) {
     (path.local.ip(), path.remote.ip())
 }
 

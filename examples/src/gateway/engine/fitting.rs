@@ -3,9 +3,13 @@
 
 use super::{Engine, TRAFFIC_INTERVAL};
 use crate::gateway::{outside::Outside, pairs::Pair};
-use esp::{DontFragment, Fit, Fragments, PacketBuf, Quoted, TooBig, ip::IpHeader};
+use esp::{
+    Claimed, DontFragment, Ends, Evidence, Fit, Fragments, Overhead, PacketBuf, PathMtuChanged,
+    TooBig, UdpPorts, ip::IpHeader,
+};
 use ike_sm::{ChildId, Path};
-use std::{ops::Range, time::Duration};
+use rand_core::Rng;
+use std::{net::IpAddr, ops::Range, time::Duration};
 
 use super::packets::{HEADROOM, TAILROOM};
 
@@ -74,30 +78,108 @@ impl Engine {
         }
     }
 
-    /// A router on the way says that a packet of ours was too big; `message` is an IP packet.
+    /// A router on the way says that a packet of ours was too big, or somebody does in its name; `message` is an IP
+    /// packet.
     pub fn icmp(&mut self, message: &[u8], now: Duration) {
         // Most of what is unreachable is none of our business.
         let Ok(told) = TooBig::parse(message) else {
             return;
         };
-        let concerned = self.pairs.iter().find(|pair| concerns(&told, pair));
-        let Some((id, path)) = concerned.map(|pair| (pair.id, pair.path)) else {
-            return self.count("ICMP: too big, but not of ours");
-        };
-        if let Some(pair) = self.pairs.get_mut(id) {
-            pair.fitting.told += 1;
-        }
-        if let Some(changed) = self.paths.learn(&path, told.mtu, now) {
-            self.log.note(&format!(
-                "path to {}: adjusting path mtu from {} to {}",
-                path.remote.ip(),
-                changed.old,
-                changed.new
-            ));
+        let from = IpHeader::parse(message).map_or(told.destination, |header| header.source);
+        let outside = &self.outside;
+        let judged = self
+            .pairs
+            .iter()
+            .map(|pair| (pair, evidence(&told, pair, outside)));
+        let best = judged.max_by_key(|(pair, evidence)| match evidence {
+            Evidence::Proof => (2, pair.active),
+            Evidence::Claim(_) => (1, pair.active),
+            Evidence::None => (0, false),
+        });
+        match best.map(|(pair, evidence)| (pair.id, pair.path, pair.overhead(), evidence)) {
+            Some((id, path, _, Evidence::Proof)) => self.path_proved(id, &path, told.mtu, now),
+            Some((_, path, overhead, Evidence::Claim(length))) => {
+                self.path_claimed(&path, (told.mtu, length), &overhead, from, now);
+            }
+            _ => self.count("ICMP: too big, but not of ours"),
         }
     }
 
-    /// Learnt values that are too old give way to the link's.
+    fn path_proved(&mut self, id: ChildId, path: &Path, mtu: u16, now: Duration) {
+        if let Some(pair) = self.pairs.get_mut(id) {
+            pair.fitting.told += 1;
+        }
+        if let Some(changed) = self.paths.learn(path, mtu, now) {
+            self.path_changed(path, changed);
+        }
+    }
+
+    /// Nothing of ESP is shown: the claim is put to the test.
+    fn path_claimed(
+        &mut self,
+        path: &Path,
+        claim: (u16, u16),
+        overhead: &Overhead,
+        from: IpAddr,
+        now: Duration,
+    ) {
+        let random = std::array::from_fn(|_| self.rng.next_u32());
+        match self.paths.claim(path, claim, overhead, random, now) {
+            Claimed::Ignored => self.count("ICMP: too big, claimed without proof and ignored"),
+            Claimed::Probing => {
+                self.count("ICMP: too big, claimed without proof and probed");
+                self.send_probes(now);
+            }
+            Claimed::Learned(changed) => self.path_changed(path, changed),
+            Claimed::Refuted => {
+                self.count("ICMP: too big, refuted by probes");
+                let text = format!(
+                    "path to {}: {from} says that {} octets do not fit, and quotes what was not sent",
+                    path.remote.ip(),
+                    u32::from(claim.0) + 1,
+                );
+                self.note_of("forged path MTU", from, &text, now);
+            }
+        }
+    }
+
+    fn path_changed(&self, path: &Path, changed: PathMtuChanged) {
+        self.log.note(&format!(
+            "path to {}: adjusting path mtu from {} to {}",
+            path.remote.ip(),
+            changed.old,
+            changed.new
+        ));
+    }
+
+    /// Sends the probes that are due: dummies, which the peer drops (RFC 4303 §2.6), with Don't Fragment.
+    pub(super) fn send_probes(&mut self, now: Duration) {
+        for (ends, payload) in self.paths.probes(now) {
+            let on_path =
+                |pair: &&mut Pair| pair.udp && crate::gateway::paths::ends(&pair.path) == ends;
+            // The newest that lets packets out: the peer takes them.
+            let pairs = self.pairs.iter_mut().filter(on_path);
+            let Some(pair) = pairs.filter(|pair| pair.active).last() else {
+                continue;
+            };
+            let range = HEADROOM..HEADROOM + payload;
+            let mut buffer = vec![0; range.end + TAILROOM];
+            let Some(mut packet) = PacketBuf::new(&mut buffer, range) else {
+                continue;
+            };
+            let sealed = pair.outbound.seal_dummy(&mut packet, now).is_ok();
+            if !sealed
+                || self
+                    .outside
+                    .send_udp(pair.path, packet.as_slice(), true)
+                    .is_err()
+            {
+                self.count("ESP: sending failed");
+            }
+        }
+    }
+
+    /// Learnt values that are too old give way to the link's; probes that nobody has complained about go out again.
     pub(super) fn age_paths(&mut self, now: Duration) {
         for (peer, changed) in self.paths.age(now) {
             self.log.note(&format!(
@@ -105,6 +187,7 @@ impl Engine {
                 changed.new, changed.old
             ));
         }
+        self.send_probes(now);
     }
 
     /// Forgets the paths that no pair uses any more.
@@ -114,18 +197,18 @@ impl Engine {
     }
 }
 
-/// Whether the message quotes a packet of this pair (P3, P11).
-fn concerns(told: &TooBig, pair: &Pair) -> bool {
-    let (local, remote) = (pair.path.local, pair.path.remote);
-    if (told.source, told.destination) != (local.ip(), remote.ip()) {
-        return false;
-    }
-    match (told.concerns(&pair.outbound), told.quoted) {
-        (Some(concerns), _) => concerns,
-        // RFC 792 lets a router quote no more than the UDP header: the pair of ports is all there is to check.
-        (None, Quoted::Udp { ports }) => pair.udp && ports.1 == remote.port(),
-        (None, _) => false,
-    }
+/// What the message is worth for this pair (P3, P11).
+fn evidence(told: &TooBig, pair: &Pair, outside: &Outside) -> Evidence {
+    let (local, remote) = outside.on_the_wire(&pair.path);
+    let ends = Ends {
+        source: local.ip(),
+        destination: remote.ip(),
+        udp: pair.udp.then_some(UdpPorts {
+            source: local.port(),
+            destination: remote.port(),
+        }),
+    };
+    told.evidence(&ends, &pair.outbound)
 }
 
 /// Cuts the packet to `mtu` and sends the pieces; the word of the counter when one fails.
