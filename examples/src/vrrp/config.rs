@@ -11,6 +11,7 @@
 //! addresses = ["10.0.0.254/24"]
 //! priority = 150
 //! preempt-delay = 60
+//! address-check = "drop" # what has other addresses; without the word version 2 drops it and version 3 logs it
 //! track = [{ interface = "eth1", decrement = 100 }]
 //! ```
 
