@@ -179,6 +179,8 @@ pub enum Question {
     AuthorizeChild {
         /// The configured peer.
         peer: String,
+        /// Who it has proved to be.
+        identity: Identity,
         /// The child's name in the configuration.
         name: String,
         /// What our side would be.
@@ -228,7 +230,19 @@ pub enum Question {
         /// Whom the peer claims to be in its Identification payload.
         identity: Identity,
         /// The EAP response, whole; none to begin.
-        message: Option<Vec<u8>>,
+        message: Option<EapMessage>,
+    },
+    /// May this user, whom EAP has authenticated, be the configured peer, and what may it have? Asked
+    /// where the peer's [`EapUsers`](crate::config::v2::EapUsers) are, before addresses and children.
+    AuthorizeUser {
+        /// The configured peer, chosen by what the peer claims to be.
+        peer: String,
+        /// Whom EAP has authenticated, in the spelling of the account.
+        user: String,
+        /// Whom the peer claims to be in its Identification payload: nothing proves it.
+        claimed: Identity,
+        /// Where it is.
+        remote: IpAddr,
     },
     /// The post-quantum pre-shared key of this identifier, if there is one (RFC 8784).
     Ppk {
@@ -244,10 +258,8 @@ pub enum Question {
         ike: IkeId,
         /// The configured peer.
         peer: String,
-        /// Whom IKE_AUTH has authenticated.
+        /// Who the peer has proved to be: after EAP an [`Identity::User`].
         identity: Identity,
-        /// Whom EAP has authenticated.
-        user: Option<String>,
         /// What the peer asks for.
         request: AddressRequest,
     },
@@ -265,6 +277,7 @@ pub(crate) enum QuestionKind {
     Eap,
     Ppk,
     Addresses,
+    User,
 }
 
 impl Question {
@@ -280,7 +293,36 @@ impl Question {
             Self::Eap { .. } => QuestionKind::Eap,
             Self::Ppk { .. } => QuestionKind::Ppk,
             Self::AssignAddress { .. } => QuestionKind::Addresses,
+            Self::AuthorizeUser { .. } => QuestionKind::User,
         }
+    }
+}
+
+/// An EAP message, whole. What stands in it may help to find a password out (RFC 2759 §4), so its
+/// `Debug` tells no more than its kind and length.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EapMessage(pub Vec<u8>);
+
+impl fmt::Debug for EapMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RFC 3748 §4: code, identifier, length, type.
+        let octet = |at| self.0.get(at).copied().unwrap_or(0);
+        let (code, kind, len) = (octet(0), octet(4), self.0.len());
+        write!(f, "EapMessage(code {code}, type {kind}, {len} octets)")
+    }
+}
+
+impl core::ops::Deref for EapMessage {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for EapMessage {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(octets)
     }
 }
 
@@ -289,18 +331,20 @@ impl Question {
 #[non_exhaustive]
 pub enum EapAnswer {
     /// Send this EAP request.
-    Request(Vec<u8>),
+    Request(EapMessage),
     /// The peer has proven itself: send this EAP-Success.
     Success {
         /// EAP-Success.
-        message: Vec<u8>,
+        message: EapMessage,
         /// Master session key. A method that gives none is refused (RFC 7296 §2.16).
         msk: Secret,
-        /// Whom the method has authenticated, where that differs from the Identification payload.
-        identity: Option<String>,
+        /// Whom the method has authenticated, in the spelling of the account. The server vouches for
+        /// it: the name in an EAP-Identity response is a claim like that of the Identification
+        /// payload (RFC 3748 §5.1).
+        user: String,
     },
     /// It has not: send this EAP-Failure.
-    Failure(Vec<u8>),
+    Failure(EapMessage),
 }
 
 /// When a pre-shared key is looked up.

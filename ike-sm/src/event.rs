@@ -67,7 +67,7 @@ pub enum Answer {
     /// certificate, a DER `SubjectPublicKeyInfo`, or why not.
     PublicKey(Result<Vec<u8>, String>),
     /// To [`Question::EapPassword`](crate::Question::EapPassword): the password, or none.
-    EapPassword(Option<Secret>),
+    EapPassword(Option<EapPassword>),
     /// To [`Question::Eap`](crate::Question::Eap).
     Eap(EapAnswer),
     /// To [`Question::Ppk`](crate::Question::Ppk): the key, or none.
@@ -75,6 +75,66 @@ pub enum Answer {
     /// To [`Question::AssignAddress`](crate::Question::AssignAddress): what the peer gets, or
     /// nothing.
     Addresses(Option<Assignment>),
+    /// To [`Question::AuthorizeUser`](crate::Question::AuthorizeUser): what the user may have, or
+    /// nothing at all.
+    User(Option<UserGrant>),
+}
+
+/// A password of EAP, in UTF-8, and whose it is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EapPassword {
+    /// The password.
+    pub password: Secret,
+    /// The user's name in the spelling of the account, to which all ways of writing it come:
+    /// addresses, children and IKE SAs belong to it. `None` takes the name that the peer has sent,
+    /// without what stands before a backslash; where users of several domains are known, that makes
+    /// one of two, and the name has to be said. It does not matter for a password of our own.
+    pub user: Option<String>,
+}
+
+impl EapPassword {
+    /// The password of the account of this name.
+    #[must_use]
+    pub fn of(user: impl Into<String>, password: Secret) -> Self {
+        Self {
+            password,
+            user: Some(user.into()),
+        }
+    }
+}
+
+impl<P: Into<Secret>> From<P> for EapPassword {
+    fn from(password: P) -> Self {
+        Self {
+            password: password.into(),
+            user: None,
+        }
+    }
+}
+
+/// What a user that EAP has authenticated may have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserGrant {
+    /// Names of the children of the configured peer that it may have; `None` for all.
+    pub children: Option<Vec<String>>,
+}
+
+impl UserGrant {
+    /// All that the configured peer may have.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { children: None }
+    }
+
+    /// Of the children those with these names.
+    #[must_use]
+    pub fn children(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            children: Some(names.into_iter().map(Into::into).collect()),
+        }
+    }
 }
 
 impl Answer {
@@ -90,6 +150,7 @@ impl Answer {
             Self::Eap(_) => QuestionKind::Eap,
             Self::Ppk(_) => QuestionKind::Ppk,
             Self::Addresses(_) => QuestionKind::Addresses,
+            Self::User(_) => QuestionKind::User,
         }
     }
 }

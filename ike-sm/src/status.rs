@@ -56,8 +56,11 @@ impl IkeStatus {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct EstablishedStatus {
-    /// Who the peer has proved to be.
+    /// Who the peer has proved to be: after EAP an [`Identity::User`].
     pub remote_id: Identity,
+    /// After EAP, who the peer claims to be in its Identification payload: nothing proves it (RFC 7296
+    /// §2.16).
+    pub claimed_id: Option<Identity>,
     /// What was agreed on.
     pub policy: AgreedPolicy,
     /// When it was authenticated.
@@ -221,6 +224,7 @@ fn established(session: &Session, path: Path) -> Option<EstablishedStatus> {
     match session {
         Session::V1(session) => session.up().map(|up| EstablishedStatus {
             remote_id: (*up.agreed.remote_id).clone(),
+            claimed_id: None,
             policy: AgreedPolicy::V1(up.agreed.suite.policy),
             since: up.since,
             schedule: up.schedule,
@@ -234,6 +238,7 @@ fn established(session: &Session, path: Path) -> Option<EstablishedStatus> {
         }),
         Session::V2(session) => session.up().map(|up| EstablishedStatus {
             remote_id: (*up.remote_id).clone(),
+            claimed_id: up.claimed_id.as_deref().cloned(),
             policy: AgreedPolicy::V2(up.suite),
             since: up.since,
             schedule: up.schedule,

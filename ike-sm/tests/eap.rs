@@ -65,7 +65,7 @@ fn the_recorded_client_is_reproduced() {
             panic!("no response");
         };
         let recorded = r.open(CBC_128, id + 1, false);
-        assert_eq!(response, recorded.find(PayloadType::EAP).body);
+        assert_eq!(response[..], *recorded.find(PayloadType::EAP).body);
     }
     let success = r.open(CBC_128, 4, true);
     let success = success.find(PayloadType::EAP);

@@ -96,7 +96,7 @@ eap() { # a|b (our side); a is the user, b the gateway with a certificate; `wron
   topology direct; pki_make ecdsa
   if [ "$1" = b ]; then
     start b REMOTE=10.10.9.0/24 GWPEER="$(gw_auth b signature eap-mschapv2 'pool = "road"')" \
-      GWTOP=$'[[eap-user]]\nname = "alice"\npassword = "labsecret"\n[[pool]]\nname = "road"\nnetwork = "10.10.9.0/24"\ndns = "10.10.2.53"'
+      GWTOP=$'[[eap-user]]\nname = "alice"\npassword = "labsecret"\npeer = "peer"\n[[pool]]\nname = "road"\nnetwork = "10.10.9.0/24"\ndns = "10.10.2.53"'
     start a LOCALTS=dynamic SWAN='install_virtual_ip_on = lo' SWANCONN='vips = 0.0.0.0' SWANREMOTE="$(swan_trusts b)" \
       SWANLOCAL=$'auth = eap-mschapv2\neap_id = alice\nid = a.lab' SWANSECRETS=$'eap-alice { id = alice\nsecret = '$password' }'
   else

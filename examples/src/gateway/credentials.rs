@@ -12,11 +12,11 @@ use super::{
 use crypto_suite::{HashId, Secret, SignatureId, WeakAlgorithm, WeakAlgorithms};
 use ike_sm::config::Identity;
 use ike_sm::config::v2::{
-    AddressOptions, AddressRequest, Assign, AuthOptions, Credential, EapMethod, LocalAuth, Ppk,
-    RemoteAuth, SendCertificate, Wanted,
+    AddressOptions, AddressRequest, Assign, AuthOptions, Credential, EapMethod, EapUsers,
+    LocalAuth, Ppk, RemoteAuth, SendCertificate, Wanted,
 };
 use ike_sm::v2::proof::schemes_of_key;
-use ike_sm::{Answer, IkeId, Question};
+use ike_sm::{Answer, EapPassword, IkeId, Question, UserGrant};
 use rand_core::CryptoRng;
 use rustls_pki_types::{PrivateKeyDer, UnixTime};
 use std::{
@@ -32,10 +32,18 @@ const RETRIES: u8 = 2;
 #[derive(Debug, Default)]
 pub struct Credentials {
     peers: BTreeMap<String, OfPeer>,
-    passwords: BTreeMap<String, Secret>,
+    users: BTreeMap<String, User>,
     pools: Vec<Pool>,
     /// What works, and will surprise.
     warnings: Vec<ConfigError>,
+}
+
+/// A user of EAP.
+#[derive(Debug)]
+struct User {
+    password: Secret,
+    /// What it may have of each peer that it may be.
+    grants: BTreeMap<String, UserGrant>,
 }
 
 #[derive(Debug, Default)]
@@ -67,8 +75,23 @@ impl Credentials {
             ..Self::default()
         };
         for user in &config.eap_user {
-            all.passwords
-                .insert(user.name.clone(), secret(&user.password));
+            let name = user.name.get_ref();
+            if let Some(address) = &user.address {
+                let owner = Identity::User(name.clone());
+                let pools = all.pools.iter_mut();
+                pools.for_each(|pool| pool.reserve(&owner, *address.get_ref()));
+            }
+            let peers = config.peer.iter().filter(|peer| user.may_be(peer));
+            let grant = |peer: &config::Peer| {
+                let tunnels = peer.tunnel.iter().filter(|t| user.may_have(t));
+                let grant = UserGrant::children(tunnels.map(|t| t.name.get_ref().clone()));
+                (peer.name.get_ref().clone(), grant)
+            };
+            let user = User {
+                password: secret(&user.password),
+                grants: peers.map(grant).collect(),
+            };
+            all.users.insert(name.clone(), user);
         }
         for peer in &config.peer {
             if let Some(auth) = &peer.auth {
@@ -148,6 +171,8 @@ impl Credentials {
                 eap_only: auth.eap_only,
             },
         };
+        // Which user may be which peer is written there, and may be more than the peer's identity says.
+        options.users = EapUsers::Asked;
         options.ppk = auth.ppk.as_ref().map(|ppk| Ppk {
             id: ppk.id.clone().into_bytes(),
             required: ppk.required,
@@ -169,7 +194,7 @@ impl Credentials {
             options.request = request;
         }
         if auth.pool.is_some() {
-            options.assign = Assign::IfAsked;
+            options.assign = Assign::Required;
         }
         options
     }
@@ -195,7 +220,12 @@ impl Credentials {
             }),
             Question::EapPassword { user, .. } => {
                 let name = user.rsplit('\\').next().unwrap_or(user);
-                Answer::EapPassword(self.passwords.get(name).cloned())
+                let known = self.users.get(name);
+                Answer::EapPassword(known.map(|u| EapPassword::of(name, u.password.clone())))
+            }
+            Question::AuthorizeUser { peer, user, .. } => {
+                let known = self.users.get(user);
+                Answer::User(known.and_then(|u| u.grants.get(peer)).cloned())
             }
             Question::Ppk { peer, id } => {
                 let known = self.peers.get(peer).and_then(|own| own.ppk.as_ref());
@@ -206,15 +236,11 @@ impl Credentials {
                 ike,
                 peer,
                 identity,
-                user,
                 request,
-            } => {
-                let owner = user.clone().unwrap_or_else(|| identity.to_string());
-                Answer::Addresses(
-                    self.pool_of(peer)
-                        .and_then(|p| p.lease(ike.number(), &owner, request)),
-                )
-            }
+            } => Answer::Addresses(
+                self.pool_of(peer)
+                    .and_then(|p| p.lease(ike.number(), identity, request)),
+            ),
             _ => return None,
         })
     }

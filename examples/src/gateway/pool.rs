@@ -1,9 +1,13 @@
 //! Addresses for road warriors: who has which.
 
 use super::config;
+use ike_sm::config::Identity;
 use ike_sm::config::v2::{AddressRequest, Assignment, Wanted};
 use ipnet::IpNet;
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 /// One pool of the file and its leases.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub struct Pool {
     network: IpNet,
     dns: Vec<IpAddr>,
     domains: Vec<String>,
+    /// Addresses that the file gives to somebody: nobody else gets them.
+    reserved: BTreeMap<Identity, IpAddr>,
     leases: Vec<Lease>,
 }
 
@@ -19,7 +25,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct Lease {
     address: IpAddr,
-    owner: String,
+    owner: Option<Identity>,
     /// Numbers of the IKE SAs that use it: two while one takes the other's place.
     held: BTreeSet<u64>,
 }
@@ -33,6 +39,7 @@ impl Pool {
             network: pool.network,
             dns: pool.dns.0.clone(),
             domains: pool.domain.0.clone(),
+            reserved: BTreeMap::new(),
             leases: Vec::new(),
         }
     }
@@ -43,8 +50,20 @@ impl Pool {
         &self.name
     }
 
+    /// Keeps an address for `owner`, if it is one of this pool.
+    pub fn reserve(&mut self, owner: &Identity, address: IpAddr) {
+        if self.network.contains(&address) {
+            self.reserved.insert(owner.clone(), address);
+        }
+    }
+
     /// An address for `owner`, and what goes with it; none when all are in use.
-    pub fn lease(&mut self, ike: u64, owner: &str, request: &AddressRequest) -> Option<Assignment> {
+    pub fn lease(
+        &mut self,
+        ike: u64,
+        owner: &Identity,
+        request: &AddressRequest,
+    ) -> Option<Assignment> {
         let wish = match self.network {
             IpNet::V4(_) => match request.ipv4 {
                 Wanted::No => return None,
@@ -60,8 +79,8 @@ impl Pool {
         let place = self.place(owner, wish)?;
         let lease = self.leases.get_mut(place)?;
         lease.held.insert(ike);
-        if lease.owner != owner {
-            lease.owner = owner.into();
+        if lease.owner.as_ref() != Some(owner) {
+            lease.owner = Some(owner.clone());
         }
         let mut assignment = Assignment::default();
         match lease.address {
@@ -74,17 +93,24 @@ impl Pool {
     }
 
     /// The lease to hand out: the owner's, a new one, or the one that nobody has used for longest.
-    fn place(&mut self, owner: &str, wish: Option<IpAddr>) -> Option<usize> {
+    fn place(&mut self, owner: &Identity, wish: Option<IpAddr>) -> Option<usize> {
         let leases = &self.leases;
+        if let Some(address) = self.reserved.get(owner).copied() {
+            // All devices of the user share it.
+            let place = leases.iter().position(|l| l.address == address);
+            return place.or_else(|| self.add(address));
+        }
         // A new authentication of the same SA asks for the address that it has; a second device of the same user does
         // not.
-        let own = leases
-            .iter()
-            .position(|l| l.owner == owner && (l.held.is_empty() || wish == Some(l.address)));
+        let own = leases.iter().position(|l| {
+            l.owner.as_ref() == Some(owner) && (l.held.is_empty() || wish == Some(l.address))
+        });
         if let Some(place) = own {
             return Some(place);
         }
-        let free = |address: &IpAddr| leases.iter().all(|l| l.address != *address);
+        let reserved = |address: &IpAddr| self.reserved.values().any(|r| r == address);
+        let free =
+            |address: &IpAddr| leases.iter().all(|l| l.address != *address) && !reserved(address);
         let hosts = || {
             self.network
                 .hosts()
@@ -95,14 +121,19 @@ impl Pool {
             .filter(free)
             .or_else(|| hosts().take(1 << 16).find(free));
         if let Some(address) = address {
-            self.leases.push(Lease {
-                address,
-                owner: String::new(),
-                held: BTreeSet::new(),
-            });
-            return self.leases.len().checked_sub(1);
+            return self.add(address);
         }
-        self.leases.iter().position(|l| l.held.is_empty())
+        let unused = |l: &Lease| l.held.is_empty() && !reserved(&l.address);
+        self.leases.iter().position(unused)
+    }
+
+    fn add(&mut self, address: IpAddr) -> Option<usize> {
+        self.leases.push(Lease {
+            address,
+            owner: None,
+            held: BTreeSet::new(),
+        });
+        self.leases.len().checked_sub(1)
     }
 
     /// `new` has taken the place of `old`.
@@ -126,9 +157,9 @@ impl Pool {
     }
 
     /// Addresses in use, with their owners.
-    pub fn in_use(&self) -> impl Iterator<Item = (IpAddr, &str)> {
+    pub fn in_use(&self) -> impl Iterator<Item = (IpAddr, &Identity)> {
         let held = self.leases.iter().filter(|l| !l.held.is_empty());
-        held.map(|l| (l.address, l.owner.as_str()))
+        held.filter_map(|l| Some((l.address, l.owner.as_ref()?)))
     }
 }
 

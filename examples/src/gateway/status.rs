@@ -84,8 +84,11 @@ pub struct IkeStatus {
     pub authentication: String,
     /// The peer's authentication.
     pub verified: String,
-    /// Who the peer has proved to be.
+    /// Who the peer has proved to be: after EAP the user.
     pub identity: String,
+    /// After EAP, who the peer claims to be in its Identification payload: nothing proves it.
+    #[serde(default)]
+    pub claimed: Option<String>,
     /// The group's number.
     pub group: u16,
     /// Remaining lifetime.

@@ -23,6 +23,9 @@ pub enum Identity {
     DistinguishedName(Vec<u8>),
     /// ID_KEY_ID (11): bytes that mean something to the peer.
     KeyId(Vec<u8>),
+    /// A user that EAP has authenticated, in the spelling of the account (RFC 7296 §2.16). It stands
+    /// for what a peer has proved, never in an Identification payload.
+    User(String),
     /// Another type with its bytes: kept and shown, equal only to itself.
     Other {
         /// The ID type.
@@ -67,6 +70,8 @@ impl Identity {
             Self::UserFqdn(_) => 3,
             Self::DistinguishedName(_) => 9,
             Self::KeyId(_) => 11,
+            // RFC 7296 §3.5: a number that no Identification payload has.
+            Self::User(_) => 0,
             Self::Other { id_type, .. } => *id_type,
         }
     }
@@ -76,7 +81,7 @@ impl Identity {
         match self {
             Self::Address(IpAddr::V4(a)) => a.octets().into(),
             Self::Address(IpAddr::V6(a)) => a.octets().into(),
-            Self::Fqdn(s) | Self::UserFqdn(s) => s.as_bytes().into(),
+            Self::Fqdn(s) | Self::UserFqdn(s) | Self::User(s) => s.as_bytes().into(),
             Self::DistinguishedName(b) | Self::KeyId(b) => b.clone(),
             Self::Other { data, .. } => data.clone(),
         }
@@ -105,9 +110,23 @@ impl Identity {
         }
     }
 
+    /// Whether this is the name of a user that EAP has authenticated, octet by octet: the names of
+    /// two accounts may differ in case alone.
+    #[must_use]
+    pub fn names_user(&self, user: &str) -> bool {
+        match self {
+            Self::Fqdn(name) | Self::UserFqdn(name) | Self::User(name) => name == user,
+            Self::KeyId(octets) => octets == user.as_bytes(),
+            Self::Address(_) | Self::DistinguishedName(_) | Self::Other { .. } => false,
+        }
+    }
+
     /// The type's name in the registry.
     pub fn type_name(&self) -> &'static str {
-        id_type_name(self.id_type())
+        match self {
+            Self::User(_) => "EAP user",
+            _ => id_type_name(self.id_type()),
+        }
     }
 }
 
@@ -133,7 +152,7 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(a) => write!(f, "{a}"),
-            Self::Fqdn(s) | Self::UserFqdn(s) => f.write_str(s),
+            Self::Fqdn(s) | Self::UserFqdn(s) | Self::User(s) => f.write_str(s),
             Self::DistinguishedName(b) => match dn::text(b) {
                 Some(text) => f.write_str(&text),
                 None => octets(f, b),

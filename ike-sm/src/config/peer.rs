@@ -34,7 +34,8 @@ pub struct PeerConfig {
     pub local_address: Option<IpAddr>,
     /// Who we say we are; `None` is our address.
     pub local_id: Option<Identity>,
-    /// Whom the peer may say it is.
+    /// Whom the peer may say it is. After EAP an identity that is named here has to be the user's
+    /// too, unless [`AuthOptions::users`](super::v2::AuthOptions::users) says otherwise.
     pub remote_id: RemoteIdentity,
     /// Protocol and port of our identity.
     pub id_port: IdPort,
@@ -118,6 +119,16 @@ impl PeerConfig {
                 Identity::Address(said) => *said == address || self.addresses.contains(said),
                 _ => false,
             },
+        }
+    }
+
+    /// Whether a user that EAP has authenticated may be the peer: what an Identification payload says
+    /// is not proved by EAP, so an identity that is named has to be the user's own.
+    #[must_use]
+    pub fn may_be_user(&self, user: &str) -> bool {
+        match &self.remote_id {
+            RemoteIdentity::Any | RemoteIdentity::Address => true,
+            RemoteIdentity::Is(wanted) => wanted.names_user(user),
         }
     }
 

@@ -7,7 +7,8 @@ mod proposal;
 
 pub use addresses::{AddressOptions, AddressRequest, Assign, Assignment, Wanted};
 pub use credential::{
-    AuthOptions, Credential, EapMethod, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth, SendCertificate,
+    AuthOptions, Credential, EapMethod, EapUsers, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth,
+    SendCertificate,
 };
 pub use options::{RedirectWhen, V2Options};
 pub(in crate::config) use proposal::additional;

@@ -12,7 +12,6 @@ mod payloads;
 mod record;
 mod responder;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
@@ -74,12 +73,14 @@ pub(crate) enum Step {
     Done(Outgoing, Proven),
 }
 
-/// A peer that is who it says.
+/// A peer that has proved who it is.
 #[derive(Debug)]
 pub(crate) struct Proven {
+    /// Who it is. RFC 7296 §2.16: after EAP the user that EAP has authenticated, an
+    /// [`Identity::User`].
     pub(crate) identity: Identity,
-    /// Whom EAP has authenticated.
-    pub(crate) eap_identity: Option<String>,
+    /// After EAP, who it claims to be in its Identification payload.
+    pub(crate) claimed: Option<Identity>,
     /// To mix into the keys before anything is derived from them (RFC 8784 §3).
     pub(crate) ppk: Option<Secret>,
 }
@@ -115,6 +116,9 @@ pub enum AuthFault {
     /// The identity cannot be read, or is not the one configured for this peer.
     #[error("the identity is not the one this peer must have")]
     Identity,
+    /// The user that EAP has authenticated may not be this peer.
+    #[error("the user that EAP has authenticated may not be this peer")]
+    User,
     /// No pre-shared key.
     #[error("no pre-shared key for this peer")]
     NoPsk,

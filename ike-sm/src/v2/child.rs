@@ -173,20 +173,42 @@ pub(crate) struct Grant<'a> {
     pub(crate) key_exchange: Option<GroupId>,
     /// No other child of the configuration than this one.
     pub(crate) only: Option<usize>,
-    /// The peer's side is no more than these addresses.
+    /// Who gets it.
+    pub(crate) holder: Holder<'a>,
+}
+
+/// Who a child is for, and what binds it (RFC 4301 §4.4.3.4: the PAD entry says which addresses a
+/// peer may assert as its own).
+#[derive(Clone, Copy)]
+pub(crate) struct Holder<'a> {
+    /// Who the peer has proved to be.
+    pub(crate) identity: &'a Identity,
+    /// The children of the configuration that it may have; `None` for all.
+    pub(crate) may_have: Option<&'a [usize]>,
+    /// The addresses inside the tunnel that we have given it.
     pub(crate) assignment: Option<&'a Assignment>,
 }
 
-/// The peer's side of a child: all that is configured, or of it what was assigned.
-fn remote_side(config: &ChildConfig, assignment: Option<&Assignment>) -> Option<Selectors> {
+impl Holder<'_> {
+    /// Whether it may have this child of the configuration.
+    pub(crate) fn may_have(&self, config: usize) -> bool {
+        self.may_have.is_none_or(|all| all.contains(&config))
+    }
+}
+
+/// The peer's side of a child: all that is `configured`, or of it what was assigned.
+pub(crate) fn remote_side(
+    configured: &Selectors,
+    assignment: Option<&Assignment>,
+) -> Option<Selectors> {
     let Some(assignment) = assignment else {
-        return Some(config.remote.clone());
+        return Some(configured.clone());
     };
     let v4 = assignment.ipv4.map(IpAddr::V4);
     let v6 = assignment.ipv6.map(|(address, _)| IpAddr::V6(address));
     let hosts = v4.into_iter().chain(v6).map(Selector::host);
     let hosts: Vec<Selector> = hosts.collect();
-    let within = config.remote.iter();
+    let within = configured.iter();
     let within = within.flat_map(|s| hosts.iter().filter_map(move |host| s.intersect(host)));
     Selectors::new(within.take(Selectors::MAX))
 }
@@ -210,10 +232,10 @@ pub(crate) fn grant(
     let wants_transport = payloads.has(NotifyType::USE_TRANSPORT_MODE);
     let mut refusal = DropReason::TsUnacceptable;
     for (index, config) in frame.peer.children.iter().enumerate() {
-        if bounds.only.is_some_and(|only| only != index) {
+        if bounds.only.is_some_and(|only| only != index) || !bounds.holder.may_have(index) {
             continue;
         }
-        let Some(remote) = remote_side(config, bounds.assignment) else {
+        let Some(remote) = remote_side(&config.remote, bounds.holder.assignment) else {
             continue;
         };
         let policy = NarrowPolicy {
@@ -266,6 +288,7 @@ impl Granted {
         &self,
         ctx: &Context<'_>,
         frame: &Frame<'_>,
+        identity: &Identity,
         answer: Option<bool>,
     ) -> Result<Option<Question>, DropReason> {
         if !ctx.config.authorize_children || answer == Some(true) {
@@ -277,6 +300,7 @@ impl Granted {
         let config = child_config(frame, self.traffic.config)?;
         Ok(Some(Question::AuthorizeChild {
             peer: frame.peer.name.clone(),
+            identity: identity.clone(),
             name: config.name.clone(),
             local: self.traffic.local.clone(),
             remote: self.traffic.remote.clone(),

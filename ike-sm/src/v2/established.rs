@@ -12,6 +12,7 @@ use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use nat_t::Verdict;
 
+use super::child::Holder;
 use super::counters::{Counters, Delta, Syncing};
 use super::create_child::{ChildTask, FollowUp, Followed, IkeTask};
 use super::ike_auth::Proved;
@@ -22,7 +23,7 @@ use super::up::Parked;
 use super::window::Datagrams;
 use crate::action::CloseReason;
 use crate::children::{DeletedChild, TrafficOf, Wanted};
-use crate::config::v2::Assignment;
+use crate::config::v2::{Assign, Assignment};
 use crate::config::{Dpd, DpdTimes, Identity, Retransmit, Schedule};
 use crate::context::Context;
 use crate::explain::Role;
@@ -47,7 +48,12 @@ const MAX_STILLBORN: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Established {
     pub(crate) suite: IkeSuite,
+    /// Who the peer has proved to be.
     pub(crate) remote_id: Arc<Identity>,
+    /// After EAP, who the peer claims to be in its Identification payload.
+    pub(crate) claimed_id: Option<Arc<Identity>>,
+    /// The children of the configuration that the peer may have; `None` for all.
+    pub(super) may_have: Option<Arc<[usize]>>,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) fragmentation: bool,
     pub(crate) mobike: bool,
@@ -181,6 +187,8 @@ impl Established {
     ) -> Self {
         let now = ctx.now;
         let mut this = Self::bare(ctx, frame, init.suite, proved.remote_id.clone());
+        this.claimed_id.clone_from(&proved.claimed_id);
+        this.may_have.clone_from(&proved.may_have);
         this.verdict = init.verdict;
         this.fragmentation = init.peer.fragmentation;
         this.mobike = proved.mobike;
@@ -219,6 +227,8 @@ impl Established {
         rank: Vec<u8>,
     ) -> Self {
         let mut next = Self::bare(ctx, frame, suite, self.remote_id.clone());
+        next.claimed_id.clone_from(&self.claimed_id);
+        next.may_have.clone_from(&self.may_have);
         next.verdict = self.verdict;
         next.fragmentation = self.fragmentation;
         next.mobike = self.mobike;
@@ -251,6 +261,8 @@ impl Established {
         Self {
             suite,
             remote_id,
+            claimed_id: None,
+            may_have: None,
             verdict: None,
             fragmentation: false,
             mobike: false,
@@ -281,6 +293,22 @@ impl Established {
             reauthenticate_at: None,
             authenticated_until: None,
         }
+    }
+
+    /// Who the children under this SA are for.
+    pub(super) fn holder(&self) -> Holder<'_> {
+        Holder {
+            identity: &self.remote_id,
+            may_have: self.may_have.as_deref(),
+            assignment: self.assigned.as_deref(),
+        }
+    }
+
+    /// Whether the peer has to have an address of ours before it has a child: the original initiator
+    /// asks for one in IKE_AUTH, or never (RFC 7296 §3.15.4).
+    pub(super) fn lacks_address(&self, frame: &Frame<'_>) -> bool {
+        let required = frame.peer.addresses_inside.assign == Assign::Required;
+        required && !self.mover && self.assigned.is_none()
     }
 
     /// Keepalives on a path where we are behind the NAT.

@@ -19,7 +19,7 @@ use isakmp_wire::v2::{NotifyType, Writer};
 pub(crate) use initiator::Initiator;
 pub(crate) use responder::Responder;
 
-use super::auth::{AuthFault, AuthRecord, Env, Failure, Received, Transcript};
+use super::auth::{AuthFault, AuthRecord, Env, Failure, Proven, Received, Transcript};
 use super::child::Settled;
 use super::counters::Counters;
 use super::crypt::Crypt;
@@ -56,7 +56,12 @@ pub(crate) enum Progress {
 pub(crate) struct Proved {
     /// The peer's place in the configuration.
     pub(crate) index: usize,
+    /// Who the peer has proved to be.
     pub(crate) remote_id: Arc<Identity>,
+    /// After EAP, who it claims to be in its Identification payload.
+    pub(crate) claimed_id: Option<Arc<Identity>>,
+    /// The children of the configuration that it may have; `None` for all.
+    pub(crate) may_have: Option<Arc<[usize]>>,
     /// To mix into the keys before anything is derived from them (RFC 8784 §3).
     pub(crate) ppk: Option<Secret>,
     /// The first child, ready to install.
@@ -85,13 +90,15 @@ pub(crate) struct Proved {
 
 impl Proved {
     /// What a message says besides proofs and children.
-    fn read(frame: &Frame<'_>, remote_id: Identity, payloads: &Payloads<'_>) -> Self {
+    fn read(frame: &Frame<'_>, proven: Proven, payloads: &Payloads<'_>) -> Self {
         let number = |kind| payloads.notify(kind).and_then(|n| n.u32());
         let lifetime = number(NotifyType::AUTH_LIFETIME);
         Self {
             index: frame.index,
-            remote_id: Arc::new(remote_id),
-            ppk: None,
+            remote_id: Arc::new(proven.identity),
+            claimed_id: proven.claimed.map(Arc::new),
+            may_have: None,
+            ppk: proven.ppk,
             child: None,
             refused: None,
             assigned: None,

@@ -7,7 +7,7 @@ use ike_sm::config::v2::{
 };
 use ike_sm::config::{Config, Identity, PskTable, RemoteIdentity};
 use ike_sm::v2::eap::{Server, ServerStep};
-use ike_sm::{Answer, CloseReason, EapAnswer, Event, Outcome, Question, Selectors};
+use ike_sm::{Answer, CloseReason, EapAnswer, EapMessage, Event, Outcome, Question, Selectors};
 
 use crate::common::{Pair, ip, net, secs};
 use crate::configs;
@@ -124,16 +124,18 @@ impl World {
             }
             Question::EapPassword { user, ours, .. } => {
                 assert_eq!((user.as_str(), ours), ("alice", !side_b));
-                let password = Secret::from(self.passwords[own]);
+                let password = self.passwords[own].into();
                 ("password", Answer::EapPassword(Some(password)))
             }
             Question::Ppk { id, .. } => {
                 assert_eq!(id, b"key 1");
                 ("ppk", Answer::Ppk(self.ppks[own].map(Secret::from)))
             }
-            Question::AssignAddress { request, user, .. } => {
+            Question::AssignAddress {
+                request, identity, ..
+            } => {
                 assert_eq!((request.ipv4, request.ipv6), (Wanted::Any, Wanted::No));
-                assert!(user.is_none() || user.as_deref() == Some("alice"));
+                assert_eq!(identity, Identity::User("alice".into()));
                 ("address", Answer::Addresses(self.address.clone()))
             }
             Question::Eap { message, .. } => ("eap", Answer::Eap(self.outside(message))),
@@ -144,7 +146,7 @@ impl World {
     }
 
     /// An EAP server of the embedder's: the messages are passed through to it.
-    fn outside(&mut self, message: Option<Vec<u8>>) -> EapAnswer {
+    fn outside(&mut self, message: Option<EapMessage>) -> EapAnswer {
         let rng = &mut self.pair.b.rng;
         let Some(message) = message else {
             let (server, first) = Server::start(&DEFAULT, "aaa", true, 0, rng).unwrap();
@@ -164,11 +166,7 @@ impl World {
         }
         match step {
             ServerStep::Request(message) => EapAnswer::Request(message),
-            ServerStep::Success { message, user, msk } => EapAnswer::Success {
-                message,
-                msk,
-                identity: Some(user),
-            },
+            ServerStep::Success { message, user, msk } => EapAnswer::Success { message, msk, user },
             ServerStep::Failure { message, .. } => EapAnswer::Failure(message),
             ServerStep::NeedPassword { .. } => panic!("twice"),
         }
@@ -216,6 +214,8 @@ fn eap(config: &mut Config, side_b: bool) {
             },
             eap_only: false,
         };
+        // The user is not called like the device.
+        config.peers[0].remote_id = RemoteIdentity::Any;
     } else {
         auth.local = LocalAuth::Eap {
             user: "alice".into(),
@@ -459,7 +459,7 @@ fn road_warrior(config: &mut Config, side_b: bool) {
     eap(config, side_b);
     let peer = &mut config.peers[0];
     if side_b {
-        peer.addresses_inside.assign = Assign::IfAsked;
+        peer.addresses_inside.assign = Assign::Required;
     } else {
         peer.addresses_inside.request.ipv4 = Wanted::Any;
         peer.addresses_inside.request.split_dns = true;

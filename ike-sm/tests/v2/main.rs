@@ -34,6 +34,7 @@ mod redirect;
 mod rekey;
 mod rewrite;
 mod strangers;
+mod users;
 
 use common::{A, B, Pair, config, secs};
 use ike_sm::config::{Config, IkeVersion};

@@ -1,6 +1,6 @@
 //! What the file says of authentication in IKEv2: certificates, EAP users, address pools, post-quantum keys.
 
-use super::model::{Config, Fault, IsakmpPolicy, Peer, none};
+use super::model::{Config, Fault, IsakmpPolicy, Peer, Tunnel, none};
 use super::words::*;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -69,9 +69,38 @@ pub struct Ppk {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EapUser {
     /// The name.
-    pub name: String,
+    pub name: Spanned<String>,
     /// The password.
     pub password: Psk,
+    /// Names of the peers that the user may be, whatever it calls itself; absent, those whose `remote-id` is its name,
+    /// and those that have none.
+    pub peer: Option<Spanned<Several<String>>>,
+    /// Names of the tunnels that the user may have; absent, all of its peer.
+    pub tunnel: Option<Spanned<Several<String>>>,
+    /// The address inside the tunnel that nobody else gets, out of a pool.
+    pub address: Option<Spanned<IpAddr>>,
+}
+
+impl EapUser {
+    /// Whether it may be this peer: what a peer calls itself is not proved by EAP (RFC 7296 §2.16).
+    #[must_use]
+    pub fn may_be(&self, peer: &Peer) -> bool {
+        match (&self.peer, &peer.remote_id) {
+            (Some(peers), _) => peers.get_ref().0.contains(peer.name.get_ref()),
+            (None, Some(id)) => crate::gateway::glue::identity(id).names_user(self.name.get_ref()),
+            (None, None) => true,
+        }
+    }
+
+    /// Whether it may have this tunnel of its peer.
+    #[must_use]
+    pub fn may_have(&self, tunnel: &Tunnel) -> bool {
+        let named = |all: &Spanned<Several<String>>| {
+            let mut names = all.get_ref().0.iter();
+            names.any(|name| name == tunnel.name.get_ref() || tunnel.of.as_ref() == Some(name))
+        };
+        self.tunnel.as_ref().is_none_or(named)
+    }
 }
 
 /// Addresses for peers that ask for one.
@@ -155,6 +184,78 @@ impl Config {
                 pool.span(),
                 format!("no pool is named `{}`", pool.get_ref()),
             ));
+        }
+        if *remote == Proof::Eap && !self.eap_user.iter().any(|user| user.may_be(peer)) {
+            let what = "nobody can be this peer: an [[eap-user]] has its `remote-id` for a name, or names it with `peer`";
+            return Err((peer.name.span(), what.into()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_users(&self) -> Result<(), Fault> {
+        let mut names = std::collections::BTreeSet::new();
+        let mut addresses = std::collections::BTreeSet::new();
+        for user in &self.eap_user {
+            if !names.insert(user.name.get_ref()) {
+                let what = format!("a second eap-user `{}`", user.name.get_ref());
+                return Err((user.name.span(), what));
+            }
+            for (peers, name) in user
+                .peer
+                .iter()
+                .flat_map(|p| p.get_ref().0.iter().map(move |n| (p, n)))
+            {
+                let found = self.peer.iter().find(|p| p.name.get_ref() == name);
+                let eap = |p: &Peer| {
+                    p.auth
+                        .as_ref()
+                        .is_some_and(|a| *a.remote.get_ref() == Proof::Eap)
+                };
+                let what = match found {
+                    None => format!("no peer is named `{name}`"),
+                    Some(peer) if !eap(peer) => {
+                        format!("peer `{name}` does not prove itself by EAP")
+                    }
+                    Some(_) => continue,
+                };
+                return Err((peers.span(), what));
+            }
+            for (tunnels, name) in user
+                .tunnel
+                .iter()
+                .flat_map(|t| t.get_ref().0.iter().map(move |n| (t, n)))
+            {
+                let is = |t: &Tunnel| t.name.get_ref() == name || t.of.as_ref() == Some(name);
+                if !self
+                    .peer
+                    .iter()
+                    .any(|p| user.may_be(p) && p.tunnel.iter().any(is))
+                {
+                    return Err((
+                        tunnels.span(),
+                        format!("no peer that the user may be has a tunnel `{name}`"),
+                    ));
+                }
+            }
+            let Some(address) = &user.address else {
+                continue;
+            };
+            if !self
+                .pool
+                .iter()
+                .any(|pool| pool.network.contains(address.get_ref()))
+            {
+                return Err((
+                    address.span(),
+                    format!("{} is in no pool", address.get_ref()),
+                ));
+            }
+            if !addresses.insert(*address.get_ref()) {
+                return Err((
+                    address.span(),
+                    format!("a second user with {}", address.get_ref()),
+                ));
+            }
         }
         Ok(())
     }

@@ -381,6 +381,7 @@ impl Config {
         self.check_ikev2_policies()?;
         self.check_transform_sets()?;
         self.check_pools()?;
+        self.check_users()?;
         for entry in &mut self.psk {
             PskOwner::parse(entry.peer.get_ref()).map_err(|e| (entry.peer.span(), e))?;
             entry.read()?;

@@ -125,6 +125,7 @@ fn ike_status(sa: ike_sm::IkeStatus, now: Duration) -> IkeStatus {
         authentication: "-".into(),
         verified: "-".into(),
         identity: String::new(),
+        claimed: None,
         up_for: None,
         group: 0,
         lifetime: None,
@@ -135,6 +136,7 @@ fn ike_status(sa: ike_sm::IkeStatus, now: Duration) -> IkeStatus {
     };
     let age = now.saturating_sub(up.since);
     status.identity = up.remote_id.to_string();
+    status.claimed = up.claimed_id.map(|id| id.to_string());
     status.up_for = Some(age.as_secs());
     status.lifetime = Some(up.schedule.hard.as_secs().saturating_sub(age.as_secs()));
     status.capabilities = up.capabilities.to_string();

@@ -11,6 +11,10 @@ fn request(wish: Option<&str>) -> AddressRequest {
     request
 }
 
+fn user(name: &str) -> Identity {
+    Identity::User(name.into())
+}
+
 fn ids() -> impl Iterator<Item = u64> {
     1..
 }
@@ -20,7 +24,7 @@ fn users_get_addresses_of_their_own_and_keep_them() {
     let mut pool = pool("10.10.9.0/29");
     let ids: Vec<u64> = ids().take(9).collect();
     let lease = |pool: &mut Pool, id: usize, owner, wish| {
-        let got = pool.lease(ids[id], owner, &request(wish));
+        let got = pool.lease(ids[id], &user(owner), &request(wish));
         got.map(|a| a.ipv4.unwrap().to_string())
     };
     assert_eq!(lease(&mut pool, 0, "alice", None).unwrap(), "10.10.9.1");
@@ -56,11 +60,11 @@ fn users_get_addresses_of_their_own_and_keep_them() {
 fn a_rekeyed_ike_sa_keeps_the_address() {
     let mut pool = pool("10.10.9.0/30");
     let ids: Vec<u64> = ids().take(4).collect();
-    pool.lease(ids[0], "alice", &request(None)).unwrap();
+    pool.lease(ids[0], &user("alice"), &request(None)).unwrap();
     pool.replaced(ids[0], ids[1]);
     pool.released(ids[0]);
-    pool.lease(ids[2], "bob", &request(None)).unwrap();
-    assert_eq!(pool.lease(ids[3], "carol", &request(None)), None);
+    pool.lease(ids[2], &user("bob"), &request(None)).unwrap();
+    assert_eq!(pool.lease(ids[3], &user("carol"), &request(None)), None);
     assert_eq!(pool.in_use().count(), 2);
 }
 
@@ -68,5 +72,25 @@ fn a_rekeyed_ike_sa_keeps_the_address() {
 fn a_pool_of_the_other_family_gives_nothing() {
     let mut pool = pool("fd00::/120");
     let id = ids().next().unwrap();
-    assert_eq!(pool.lease(id, "alice", &request(None)), None);
+    assert_eq!(pool.lease(id, &user("alice"), &request(None)), None);
+}
+
+#[test]
+fn x1_a_reserved_address_is_its_users_alone() {
+    let mut pool = pool("10.10.9.0/30");
+    let address = |got: Option<Assignment>| got.and_then(|a| a.ipv4).map(|a| a.to_string());
+    pool.reserve(&user("alice"), "10.10.9.1".parse().unwrap());
+    pool.reserve(&user("bob"), "192.0.2.1".parse().unwrap());
+    let got = pool.lease(1, &user("mallory"), &request(Some("10.10.9.1")));
+    assert_eq!(address(got).unwrap(), "10.10.9.2");
+    assert_eq!(pool.lease(2, &user("bob"), &request(None)), None);
+    for ike in [3, 4] {
+        let got = pool.lease(ike, &user("alice"), &request(None));
+        assert_eq!(address(got).unwrap(), "10.10.9.1");
+        pool.released(3);
+    }
+    // An identity of another kind is somebody else.
+    let alice = Identity::Fqdn("alice".into());
+    pool.released(4);
+    assert_eq!(pool.lease(5, &alice, &request(None)), None);
 }

@@ -88,7 +88,14 @@ fn write_ike(out: &mut String, sa: &IkeStatus) {
         "      Life/Active Time: {}/{up_for} sec",
         left.saturating_add(up_for)
     );
-    let _ = writeln!(out, "      Remote id: {}", sa.identity);
+    let _ = match &sa.claimed {
+        None => writeln!(out, "      Remote id: {}", sa.identity),
+        Some(claimed) => writeln!(
+            out,
+            "      Remote id: {claimed} (claimed), EAP user: {}",
+            sa.identity
+        ),
+    };
 }
 
 fn write_child(out: &mut String, c: &ChildStatus) {

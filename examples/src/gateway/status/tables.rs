@@ -275,6 +275,7 @@ mod tests {
                 keysize: 56,
                 verified: "psk".into(),
                 identity: "6.6.6.6".into(),
+                claimed: None,
                 up_for: Some(21),
                 hash: "sha".into(),
                 authentication: "psk".into(),

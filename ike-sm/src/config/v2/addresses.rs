@@ -48,17 +48,16 @@ pub enum Wanted<A> {
     Rather(A),
 }
 
-/// What becomes of a peer that asks for an address.
+/// Whether the peer gets an address inside the tunnel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Assign {
     /// Its request is ignored.
     #[default]
     Never,
-    /// [`Question::AssignAddress`](crate::Question::AssignAddress) decides. What the peer's side of
-    /// its children may be is then narrowed to the address.
-    IfAsked,
-    /// The same, and a peer that does not ask gets no child (FAILED_CP_REQUIRED).
+    /// It has the address that [`Question::AssignAddress`](crate::Question::AssignAddress) gives it,
+    /// and its side of each child is that address and nothing else. A peer that does not ask for one
+    /// gets no child (FAILED_CP_REQUIRED, RFC 7296 §3.15.4).
     Required,
 }
 

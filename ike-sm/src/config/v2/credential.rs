@@ -19,6 +19,22 @@ pub struct AuthOptions {
     pub remote: RemoteAuth,
     /// A post-quantum pre-shared key beside either.
     pub ppk: Option<Ppk>,
+    /// Which users may be the peer, where it proves itself by EAP.
+    pub users: EapUsers,
+}
+
+/// Which users of EAP may be a peer. RFC 7296 §2.16: it is the identity that EAP has authenticated
+/// that policy goes by, and not the one in the Identification payload, which EAP does not prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EapUsers {
+    /// The user of the name that [`PeerConfig::remote_id`](crate::config::PeerConfig::remote_id) is,
+    /// or every user where that names nobody.
+    #[default]
+    Named,
+    /// [`Question::AuthorizeUser`](crate::Question::AuthorizeUser) decides, whatever the peer calls
+    /// itself, and which children the user may have.
+    Asked,
 }
 
 /// What we prove ourselves with.

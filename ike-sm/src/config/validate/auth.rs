@@ -4,7 +4,9 @@ use crypto_suite::{HashId, Provider, SignatureId};
 
 use super::{Check, fault, have, len, range, weak};
 use crate::config::v2::{Credential, EapMethod, LocalAuth, MAX_CHAIN, RemoteAuth};
-use crate::config::{Authentication, Config, ConfigFault, PeerConfig, Phase1Mode, Place};
+use crate::config::{
+    Authentication, Config, ConfigFault, Identity, PeerConfig, Phase1Mode, Place, RemoteIdentity,
+};
 use crate::v1::signature::can_sign;
 
 /// Most schemes of a credential or a policy, and most authorities.
@@ -12,6 +14,14 @@ const MAX_LIST: usize = 64;
 
 pub(super) fn auth(config: &Config, provider: &Provider, p: &PeerConfig, place: &Place) -> Check {
     let auth = &p.auth;
+    if let Some(Identity::User(_)) = &p.local_id {
+        let text = "a user of EAP is no identity of an Identification payload";
+        return Err(fault(place, "local_id", ConfigFault::Unsupported(text)));
+    }
+    if let RemoteIdentity::Is(Identity::User(_)) = &p.remote_id {
+        let text = "users of EAP are chosen by `auth.users`";
+        return Err(fault(place, "remote_id", ConfigFault::Unsupported(text)));
+    }
     match &auth.local {
         LocalAuth::Psk => {}
         LocalAuth::Signature(credential) => own(config, provider, credential, place)?,

@@ -157,6 +157,7 @@ pub(crate) fn receive_first(
         let child = super::child_config(ctx, frame, config)?;
         let question = Question::AuthorizeChild {
             peer: frame.peer.name.clone(),
+            identity: (*agreed.remote_id).clone(),
             name: child.name.clone(),
             local: local.into(),
             remote: remote.into(),

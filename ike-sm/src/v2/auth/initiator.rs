@@ -103,7 +103,8 @@ impl Initiator {
                 let LocalAuth::Eap { user, .. } = &env.peer.auth.local else {
                     return Err(AuthFault::Config.into());
                 };
-                self.client = Some(Client::new(env.provider, user.clone(), &password)?);
+                let password = &password.password;
+                self.client = Some(Client::new(env.provider, user.clone(), password)?);
             }
             (Asked::Signature, Answer::Signature(signature)) => {
                 self.auth = Some(self.signed(signature)?);
@@ -328,10 +329,10 @@ impl Initiator {
         match next {
             ClientStep::Response(message) => {
                 self.stage = Stage::Eap;
-                Ok(Step::Send(Outgoing::eap(message)))
+                Ok(Step::Send(Outgoing::eap(message.0)))
             }
             ClientStep::Success { msk } => {
-                env.note(AuthRecord::Eap { user: None });
+                env.note(AuthRecord::EapSucceeded);
                 let mut out = Outgoing::default();
                 let data = mic(env, US, &self.id_body, &msk, self.ppk.as_ref())?;
                 out.authentication(AuthMethod::SHARED_KEY, data);
@@ -365,7 +366,7 @@ impl Initiator {
         let peer = self.peer.take().ok_or(AuthFault::Config)?;
         let proven = Proven {
             identity: peer.identity,
-            eap_identity: None,
+            claimed: None,
             ppk: self.ppk.take(),
         };
         Ok(Step::Done(Outgoing::default(), proven))

@@ -53,8 +53,19 @@ pub enum AuthRecord {
     },
     /// EAP has authenticated this user.
     Eap {
-        /// The user, where the method tells.
-        user: Option<String>,
+        /// The user, in the spelling of the account.
+        user: String,
+        /// Whom the peer claims to be in its Identification payload.
+        claimed: Identity,
+    },
+    /// As the peer of an EAP server: the method is over, and the server has said so.
+    EapSucceeded,
+    /// The user that EAP has authenticated was held against the configuration.
+    User {
+        /// The user.
+        user: String,
+        /// Whether it may be this peer.
+        accepted: bool,
     },
     /// A user of EAP has not shown the password that is known here.
     WrongPassword {
@@ -75,11 +86,11 @@ impl AuthRecord {
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         match self {
-            Self::Identity { accepted, .. } => !*accepted,
+            Self::Identity { accepted, .. } | Self::User { accepted, .. } => !*accepted,
             Self::Certificate { refused, .. } => refused.is_some(),
             Self::Checked { error, .. } | Self::Signed { error, .. } => error.is_some(),
             Self::Failed(_) | Self::WrongPassword { .. } => true,
-            Self::Ours { .. } | Self::Eap { .. } | Self::Ppk { .. } => false,
+            Self::Ours { .. } | Self::Eap { .. } | Self::EapSucceeded | Self::Ppk { .. } => false,
         }
     }
 }
@@ -129,8 +140,21 @@ impl fmt::Display for AuthRecord {
                 scheme,
                 error: Some(error),
             } => write!(f, "signature {scheme} of the peer refused: {error}"),
-            Self::Eap { user: Some(user) } => write!(f, "EAP has authenticated {user}"),
-            Self::Eap { user: None } => f.write_str("EAP has succeeded"),
+            Self::Eap { user, claimed } => {
+                write!(
+                    f,
+                    "EAP has authenticated {user}, who claims to be {claimed}"
+                )
+            }
+            Self::EapSucceeded => f.write_str("EAP has succeeded"),
+            Self::User {
+                user,
+                accepted: true,
+            } => write!(f, "user {user}: accepted"),
+            Self::User {
+                user,
+                accepted: false,
+            } => write!(f, "user {user}: may not be this peer"),
             Self::WrongPassword { user } => write!(f, "EAP: wrong password of {user}"),
             Self::Ppk { used: true } => f.write_str("post-quantum pre-shared key in use"),
             Self::Ppk { used: false } => f.write_str("no post-quantum pre-shared key in use"),

@@ -13,8 +13,9 @@ use super::evidence::{Auth, Evidence, Signing, check, mic, shared_key, shown, vo
 use super::identity::{Claimed, claimed, own_body};
 use super::payloads::{Asked as CertificatesAsked, Outgoing, Received};
 use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
-use crate::action::{EapAnswer, Question};
+use crate::action::{EapAnswer, EapMessage, Question};
 use crate::certificates::Shown;
+use crate::config::Identity;
 use crate::config::v2::{EapMethod, LocalAuth, RemoteAuth};
 use crate::event::Answer;
 use crate::v2::eap::{EapError, MAX_ROUNDS, Server, ServerStep};
@@ -29,6 +30,8 @@ pub(crate) struct Responder {
     id_body: Vec<u8>,
     peer: Claimed,
     stage: Stage,
+    /// Whose password is being checked, in the spelling of the account.
+    account: Option<String>,
     asked: Option<Asked>,
     /// AUTH of the message in hand, until it is checked.
     auth: Option<Auth>,
@@ -63,7 +66,7 @@ enum Stage {
     /// A server outside has, so many times.
     External(u8),
     /// EAP-Success is out; AUTH with the MSK is to come.
-    Succeeded { msk: Secret, user: Option<String> },
+    Succeeded { msk: Secret, user: String },
 }
 
 /// What is known of the PPK (RFC 8784 §3).
@@ -100,6 +103,7 @@ impl Responder {
             id_body: own_body(env),
             peer,
             stage: Stage::First,
+            account: None,
             asked: None,
             auth: received.authentication.map(Auth::from),
             ppk: PpkState::Open,
@@ -139,11 +143,14 @@ impl Responder {
                 let signature = signature.ok_or(AuthFault::NoSignature)?;
                 self.ours = Some((signing.method, signing.data(&signature)?));
             }
-            (Asked::Password(user), Answer::EapPassword(password)) => {
+            (Asked::Password(user), Answer::EapPassword(account)) => {
                 let Stage::Local(server) = &mut self.stage else {
                     return Err(AuthFault::WrongAnswer.into());
                 };
-                let step = server.password(password.as_ref(), env.rng);
+                let password = account.as_ref().map(|account| &account.password);
+                let step = server.password(password, env.rng);
+                let name = account.and_then(|account| account.user);
+                self.account = name.or_else(|| Some(without_domain(&user).into()));
                 if server.refuses() {
                     env.note(AuthRecord::WrongPassword { user });
                 }
@@ -298,7 +305,7 @@ impl Responder {
                     Server::start(env.provider, name, ask_identity, retries, env.rng)?;
                 self.stage = Stage::Local(server);
                 let mut out = self.first_response(env);
-                out.and_eap(request);
+                out.and_eap(request.0);
                 Ok(Step::Send(out))
             }
             EapMethod::External => {
@@ -312,7 +319,7 @@ impl Responder {
         let question = Question::Eap {
             peer: env.peer.name.clone(),
             identity: self.peer.identity.clone(),
-            message,
+            message: message.map(EapMessage),
         };
         self.ask(Asked::Eap, question)
     }
@@ -320,7 +327,7 @@ impl Responder {
     /// What our own EAP server wants.
     fn served(&mut self, env: &mut Env<'_>, step: ServerStep) -> Result<Step, Failure> {
         match step {
-            ServerStep::Request(message) => Ok(Step::Send(Outgoing::eap(message))),
+            ServerStep::Request(message) => Ok(Step::Send(Outgoing::eap(message.0))),
             ServerStep::NeedPassword { user } => {
                 let question = Question::EapPassword {
                     peer: env.peer.name.clone(),
@@ -329,12 +336,13 @@ impl Responder {
                 };
                 Ok(self.ask(Asked::Password(user), question))
             }
-            ServerStep::Success { message, user, msk } => {
-                Ok(self.succeeded(env, message, Some(user), msk))
+            ServerStep::Success { message, msk, .. } => {
+                let user = self.account.take().ok_or(EapError::Unexpected)?;
+                Ok(self.succeeded(env, message, user, msk))
             }
             ServerStep::Failure { message, why } => Err(Failure {
                 fault: why.into(),
-                eap: Some(message),
+                eap: Some(message.0),
             }),
         }
     }
@@ -346,10 +354,10 @@ impl Responder {
             EapAnswer::Success { message, .. } => (3, message),
             EapAnswer::Failure(message) => (4, message),
         };
-        let length = u16::try_from(message.len()).map_err(|_| EapError::Malformed)?;
+        let length = u16::try_from(message.0.len()).map_err(|_| EapError::Malformed)?;
         let [high, low] = length.to_be_bytes();
         // RFC 3748 §4: code, identifier, length.
-        match message.first_chunk() {
+        match message.0.first_chunk() {
             Some(&[c, _, h, l]) if [c, h, l] == [code, high, low] => {}
             _ => return Err(EapError::Malformed.into()),
         }
@@ -357,10 +365,10 @@ impl Responder {
             EapAnswer::Request(message) => match self.stage {
                 Stage::External(0) => {
                     let mut out = self.first_response(env);
-                    out.and_eap(message);
+                    out.and_eap(message.0);
                     Ok(Step::Send(out))
                 }
-                _ => Ok(Step::Send(Outgoing::eap(message))),
+                _ => Ok(Step::Send(Outgoing::eap(message.0))),
             },
             // RFC 7296 §2.16: a method without a key can be taken over in the middle.
             EapAnswer::Success { msk, .. } if msk.is_empty() => {
@@ -370,14 +378,12 @@ impl Responder {
             EapAnswer::Success { .. } if matches!(self.stage, Stage::External(0)) => {
                 Err(EapError::PrematureSuccess.into())
             }
-            EapAnswer::Success {
-                message,
-                msk,
-                identity,
-            } => Ok(self.succeeded(env, message, identity, msk)),
+            EapAnswer::Success { message, msk, user } => {
+                Ok(self.succeeded(env, message, user, msk))
+            }
             EapAnswer::Failure(message) => Err(Failure {
                 fault: EapError::WrongPassword.into(),
-                eap: Some(message),
+                eap: Some(message.0),
             }),
         }
     }
@@ -385,13 +391,16 @@ impl Responder {
     fn succeeded(
         &mut self,
         env: &mut Env<'_>,
-        message: Vec<u8>,
-        user: Option<String>,
+        message: EapMessage,
+        user: String,
         msk: Secret,
     ) -> Step {
-        env.note(AuthRecord::Eap { user: user.clone() });
+        env.note(AuthRecord::Eap {
+            user: user.clone(),
+            claimed: self.peer.identity.clone(),
+        });
         self.stage = Stage::Succeeded { msk, user };
-        Step::Send(Outgoing::eap(message))
+        Step::Send(Outgoing::eap(message.0))
     }
 
     /// Works on the request with AUTH that follows EAP-Success.
@@ -407,7 +416,7 @@ impl Responder {
             out.notify(NotifyType::PPK_IDENTITY, Vec::new());
         }
         let user = match &mut self.stage {
-            Stage::Succeeded { user, .. } => user.take(),
+            Stage::Succeeded { user, .. } => Some(core::mem::take(user)),
             _ => None,
         };
         Ok(self.done(out, user))
@@ -467,18 +476,31 @@ impl Responder {
         Ok(())
     }
 
-    fn done(&mut self, out: Outgoing, eap_identity: Option<String>) -> Step {
+    /// RFC 7296 §2.16: policy goes by the identity that EAP has authenticated, `user`, where there is
+    /// one; IDi is no more than a claim then.
+    fn done(&mut self, out: Outgoing, user: Option<String>) -> Step {
         let ppk = match core::mem::replace(&mut self.ppk, PpkState::Unused) {
             PpkState::Used(key) => Some(key),
             _ => None,
         };
+        let shown = self.peer.identity.clone();
+        let (identity, claimed) = match user {
+            Some(user) => (Identity::User(user), Some(shown)),
+            None => (shown, None),
+        };
         let proven = Proven {
-            identity: self.peer.identity.clone(),
-            eap_identity,
+            identity,
+            claimed,
             ppk,
         };
         Step::Done(out, proven)
     }
+}
+
+/// The name of a user without what stands before a backslash, which MS-CHAPv2 leaves out as well
+/// (RFC 2759 §4).
+fn without_domain(user: &str) -> &str {
+    user.rsplit('\\').next().unwrap_or(user)
 }
 
 fn required(env: &Env<'_>) -> bool {

@@ -112,7 +112,7 @@ fn pair((il, ir): (LocalAuth, RemoteAuth), (rl, rr): (LocalAuth, RemoteAuth)) ->
     let auth = |local, remote| AuthOptions {
         local,
         remote,
-        ppk: None,
+        ..AuthOptions::default()
     };
     let mut i = side(1, "i.lab", "r.lab", auth(il, ir));
     let mut r = side(2, "r.lab", "i.lab", auth(rl, rr));
@@ -200,7 +200,7 @@ impl Side {
             }
             Question::EapPassword { user, .. } => {
                 assert_eq!(user, "alice");
-                Answer::EapPassword(self.password.map(Secret::from))
+                Answer::EapPassword(self.password.map(Into::into))
             }
             Question::Ppk { id, .. } => {
                 assert_eq!(id, b"ppk");
@@ -467,7 +467,8 @@ fn rfc7296_s2_16_eap_between_a_user_and_a_gateway() {
     // IDi; identity; response; acknowledgement; AUTH.
     assert_eq!(end.rounds, 5);
     let (at_i, at_r) = end.proven();
-    assert_eq!(at_r.eap_identity.as_deref(), Some("alice"));
+    assert_eq!(at_r.identity, Identity::User("alice".into()));
+    assert_eq!(at_r.claimed, Some(Identity::Fqdn("i.lab".into())));
     assert_eq!(at_i.identity, Identity::Fqdn("r.lab".into()));
 }
 
@@ -539,23 +540,23 @@ fn c7_success_of_a_server_outside_needs_a_request_and_an_msk() {
     };
     fn at_once() -> EapAnswer {
         EapAnswer::Success {
-            message: alloc::vec![3, 1, 0, 4],
+            message: alloc::vec![3, 1, 0, 4].into(),
             msk: Secret::from(&[1; 64][..]),
-            identity: None,
+            user: "alice".into(),
         }
     }
     fn identity() -> EapAnswer {
-        EapAnswer::Request(alloc::vec![1, 1, 0, 5, 1])
+        EapAnswer::Request(alloc::vec![1, 1, 0, 5, 1].into())
     }
     fn without_msk() -> EapAnswer {
         EapAnswer::Success {
-            message: alloc::vec![3, 1, 0, 4],
+            message: alloc::vec![3, 1, 0, 4].into(),
             msk: Secret::from(Vec::new()),
-            identity: None,
+            user: "alice".into(),
         }
     }
     fn no_success() -> EapAnswer {
-        EapAnswer::Request(alloc::vec![3, 1, 0, 4])
+        EapAnswer::Request(alloc::vec![3, 1, 0, 4].into())
     }
     let premature = AuthFault::Eap(EapError::PrematureSuccess);
     for (outside, at_responder, fault) in [

@@ -17,7 +17,7 @@ use crate::context::{Context, Effect};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::v2::ChildKeyExchange;
-use crate::v2::child::{Grant, Offered, Settled, Under, child_config, grant, install};
+use crate::v2::child::{Grant, Offered, Settled, Under, child_config, grant, install, remote_side};
 use crate::v2::established::{Established, Want};
 use crate::v2::keys::Fresh;
 use crate::v2::payloads::{Payloads, required};
@@ -50,9 +50,20 @@ impl ChildTask {
         session: &Session,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        wanted: Wanted,
+        mut wanted: Wanted,
     ) -> Result<(Self, Inner), DropReason> {
         let config = child_config(frame, wanted.traffic.config)?;
+        let up = session.up().ok_or(DropReason::WrongState)?;
+        let holder = up.holder();
+        if up.lacks_address(frame) {
+            return Err(DropReason::AddressRequired);
+        }
+        if !holder.may_have(wanted.traffic.config) {
+            return Err(DropReason::TsUnacceptable);
+        }
+        // Of ours too: the peer's side is what was leased to it.
+        let remote = remote_side(&wanted.traffic.remote, holder.assignment);
+        wanted.traffic.remote = remote.ok_or(DropReason::TsUnacceptable)?;
         let group = match config.pfs {
             Pfs::Required(group) => Some(group),
             _ => None,
@@ -364,15 +375,18 @@ pub(super) fn respond(
     }
     let rekeyed = rekeyed(session, ctx, payloads)?;
     let ni = nonce(session, payloads)?;
-    let assigned = up.assigned.clone();
+    if up.lacks_address(frame) {
+        return Err(DropReason::AddressRequired.into());
+    }
+    let holder = up.holder();
     let terms = Grant {
         exchange: ChildKeyExchange::AsConfigured,
         key_exchange: group_of(payloads),
         only: rekeyed.map(|(_, config)| config),
-        assignment: assigned.as_deref(),
+        holder,
     };
     let granted = grant(ctx, frame, payloads, &terms)?;
-    if let Some(question) = granted.authorize(ctx, frame, authorized)? {
+    if let Some(question) = granted.authorize(ctx, frame, holder.identity, authorized)? {
         if session.is_asking() {
             return Err(DropReason::TemporaryFailure.into());
         }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crypto_suite::{Provider, Secret};
 use isakmp_wire::v2::{Eap, EapCode};
@@ -9,6 +10,7 @@ use rand_core::CryptoRng;
 
 use super::mschapv2::{Algorithms, Challenges, Packet, failure_error, write};
 use super::{Code, EapError, EapType, MAX_ROUNDS, message};
+use crate::action::EapMessage;
 
 /// An authentication under way.
 #[derive(Debug)]
@@ -22,7 +24,6 @@ pub struct Client {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     /// The method has not begun.
     Waiting,
@@ -36,11 +37,23 @@ enum State {
     Refused(EapError),
 }
 
+impl fmt::Debug for State {
+    /// The name alone: who sees challenge and response can try passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting => f.write_str("Waiting"),
+            Self::Responded { .. } => f.write_str("Responded"),
+            Self::Done(_) => f.write_str("Done"),
+            Self::Refused(why) => f.debug_tuple("Refused").field(why).finish(),
+        }
+    }
+}
+
 /// What follows from a message.
 #[derive(Debug)]
 pub enum ClientStep {
     /// Send this response.
-    Response(Vec<u8>),
+    Response(EapMessage),
     /// EAP-Success after the method: AUTH is made with the MSK.
     Success {
         /// Master session key, 64 octets.
@@ -96,7 +109,7 @@ impl Client {
         let identifier = eap.identifier;
         let respond = |eap_type, data: &[u8]| {
             let response = message(Code::Response, identifier, Some((eap_type, data)));
-            Ok(ClientStep::Response(response))
+            Ok(ClientStep::Response(response.into()))
         };
         match EapType(eap.eap_type.unwrap_or(0)) {
             EapType::IDENTITY if matches!(self.state, State::Waiting) => {

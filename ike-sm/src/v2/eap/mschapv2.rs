@@ -20,8 +20,9 @@ pub(super) use packet::{Packet, failure_error, write};
 /// Longest name and password (RFC 2759 §4: 256 characters).
 pub const MAX_NAME: usize = 256;
 
-/// Challenges of both sides and the user name: what responses are computed over.
-#[derive(Clone, Debug)]
+/// Challenges of both sides and the user name: what responses are computed over. Who sees them beside
+/// a response can try passwords: `Debug` shows the name alone.
+#[derive(Clone)]
 pub struct Challenges {
     /// AuthenticatorChallenge.
     pub server: [u8; 16],
@@ -29,6 +30,14 @@ pub struct Challenges {
     pub client: [u8; 16],
     /// The name as it was sent, perhaps with a domain before a backslash.
     pub name: String,
+}
+
+impl core::fmt::Debug for Challenges {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Challenges")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The algorithms of the method, from a provider.

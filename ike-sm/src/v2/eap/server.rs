@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crypto_suite::{Provider, Secret};
 use isakmp_wire::v2::{Eap, EapCode};
@@ -10,6 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::mschapv2::{Algorithms, Challenges, Packet, write};
 use super::{Code, EapError, EapType, MAX_IDENTITY, MAX_ROUNDS, message};
+use crate::action::EapMessage;
 
 /// An authentication under way.
 #[derive(Debug)]
@@ -25,7 +27,6 @@ pub struct Server {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     IdentityAsked,
     Challenged([u8; 16]),
@@ -42,11 +43,25 @@ enum State {
     Over,
 }
 
+impl fmt::Debug for State {
+    /// The name alone: who sees challenge and response can try passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IdentityAsked => "IdentityAsked",
+            Self::Challenged(_) => "Challenged",
+            Self::Checking { .. } => "Checking",
+            Self::SuccessTold { .. } => "SuccessTold",
+            Self::FailureTold => "FailureTold",
+            Self::Over => "Over",
+        })
+    }
+}
+
 /// What follows from a message.
 #[derive(Debug)]
 pub enum ServerStep {
     /// Send this request.
-    Request(Vec<u8>),
+    Request(EapMessage),
     /// Look up the password of this user, then call [`Server::password`].
     NeedPassword {
         /// The user name as the client sent it, perhaps with a domain before a backslash.
@@ -55,7 +70,7 @@ pub enum ServerStep {
     /// The client knows the password: send this EAP-Success; its AUTH must be made with the MSK.
     Success {
         /// EAP-Success.
-        message: Vec<u8>,
+        message: EapMessage,
         /// Whom the password belongs to.
         user: String,
         /// Master session key, 64 octets.
@@ -64,7 +79,7 @@ pub enum ServerStep {
     /// It is over: send this EAP-Failure.
     Failure {
         /// EAP-Failure.
-        message: Vec<u8>,
+        message: EapMessage,
         /// Why, for our records.
         why: EapError,
     },
@@ -82,7 +97,7 @@ impl Server {
         ask_identity: bool,
         retries: u8,
         rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Vec<u8>), EapError> {
+    ) -> Result<(Self, EapMessage), EapError> {
         let mut first = [0; 1];
         rng.fill_bytes(&mut first);
         let [identifier] = first;
@@ -99,7 +114,7 @@ impl Server {
         } else {
             server.challenge(rng)
         };
-        Ok((server, request))
+        Ok((server, request.into()))
     }
 
     /// Handles a message of the client.
@@ -131,7 +146,7 @@ impl Server {
             }
             // What it says is not proven; the name beside the response will be.
             self.identifier = self.identifier.wrapping_add(1);
-            return Ok(ServerStep::Request(self.challenge(rng)));
+            return Ok(ServerStep::Request(self.challenge(rng).into()));
         }
         if eap_type != EapType::MSCHAPV2 {
             return Err(EapError::Unexpected);
@@ -160,7 +175,7 @@ impl Server {
                 Ok(ServerStep::NeedPassword { user })
             }
             (State::SuccessTold { user, msk }, Packet::SuccessAcknowledged) => {
-                let message = message(Code::Success, self.identifier, None);
+                let message = message(Code::Success, self.identifier, None).into();
                 Ok(ServerStep::Success { message, user, msk })
             }
             (State::FailureTold, _) => Err(EapError::WrongPassword),
@@ -210,7 +225,7 @@ impl Server {
             data
         };
         let body = Some((EapType::MSCHAPV2, &data[..]));
-        ServerStep::Request(message(Code::Request, self.identifier, body))
+        ServerStep::Request(message(Code::Request, self.identifier, body).into())
     }
 
     /// Whether the password that was looked up last was not the client's.
@@ -231,7 +246,7 @@ impl Server {
     fn fail(&mut self, why: EapError) -> ServerStep {
         self.state = State::Over;
         ServerStep::Failure {
-            message: super::failure(self.identifier),
+            message: super::failure(self.identifier).into(),
             why,
         }
     }

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
+use crate::action::EapMessage;
 
 /// Reads an EAP message as it would come in a payload.
 fn parse<T>(message: &[u8], f: impl FnOnce(&Eap<'_>) -> T) -> T {
@@ -27,7 +28,7 @@ fn secret(text: &str) -> Secret {
 }
 
 /// The client's password is `client`, the server's of user `alice` is `server`.
-fn pair(password: &str, retries: u8) -> (Pair, Vec<u8>) {
+fn pair(password: &str, retries: u8) -> (Pair, EapMessage) {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     let (server, first) = Server::start(&DEFAULT, "gw", true, retries, &mut rng).unwrap();
     let client = Client::new(&DEFAULT, "alice", &secret(password)).unwrap();
@@ -53,7 +54,7 @@ impl Pair {
         parse(message, |eap| self.server.handle(eap, &mut self.rng))
     }
 
-    fn run(mut self, mut request: Vec<u8>, known: Option<&str>) -> End {
+    fn run(mut self, mut request: EapMessage, known: Option<&str>) -> End {
         loop {
             let response = match self.client(&request) {
                 Ok(ClientStep::Response(response)) => response,
@@ -237,5 +238,51 @@ fn messages_out_of_place_end_the_authentication() {
     let Ok(ClientStep::Response(nak)) = pair.client(&tls) else {
         panic!("no Nak");
     };
-    assert_eq!(nak, [2, 3, 0, 6, 3, 26]);
+    assert_eq!(nak[..], [2, 3, 0, 6, 3, 26]);
+}
+
+/// Whether `octets` stand in `text`, as a list of numbers or as hexadecimal digits.
+fn shows(text: &str, octets: &[u8]) -> bool {
+    let list = alloc::format!("{octets:?}");
+    let list = list.trim_matches(['[', ']']);
+    let hex: alloc::string::String = octets.iter().map(|o| alloc::format!("{o:02x}")).collect();
+    text.contains(list) || text.to_lowercase().contains(&hex)
+}
+
+#[test]
+fn x5_challenges_and_responses_are_in_no_debug_output() {
+    let (mut pair, request) = pair("pw", 1);
+    let Ok(ClientStep::Response(identity)) = pair.client(&request) else {
+        panic!("no identity");
+    };
+    let step = pair.server(&identity);
+    let mut seen = alloc::format!("{step:?}{:?}", pair.server);
+    let ServerStep::Request(challenge) = step else {
+        panic!("no challenge");
+    };
+    let step = pair.client(&challenge);
+    seen += &alloc::format!("{step:?}{:?}", pair.client);
+    let Ok(ClientStep::Response(response)) = step else {
+        panic!("no response");
+    };
+    let step = pair.server(&response);
+    seen += &alloc::format!("{step:?}{:?}", pair.server);
+    let step = pair.server.password(Some(&secret("pw")), &mut pair.rng);
+    seen += &alloc::format!("{step:?}{:?}", pair.server);
+    // Value sizes stand before both: the challenge has 16 octets, the response 49 with the client's
+    // challenge before it.
+    let (challenge, peer, response) = (&challenge[10..26], &response[10..26], &response[34..58]);
+    let packet = mschapv2::Challenges {
+        server: challenge.try_into().unwrap(),
+        client: peer.try_into().unwrap(),
+        name: "alice".into(),
+    };
+    seen += &alloc::format!("{packet:?}");
+    for octets in [challenge, peer, response] {
+        // Four in a row are no coincidence.
+        for part in octets.chunks_exact(4) {
+            assert!(!shows(&seen, part), "{part:?} in {seen}");
+        }
+    }
+    assert!(seen.contains("EapMessage(code 1, type 26, "), "{seen}");
 }

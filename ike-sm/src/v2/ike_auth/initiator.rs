@@ -198,8 +198,7 @@ impl Initiator {
             Ok(payloads) => payloads,
             Err(reason) => return broken(ctx, frame, &reason),
         };
-        let mut proved = Proved::read(frame, proven.identity, &payloads);
-        proved.ppk = proven.ppk;
+        let mut proved = Proved::read(frame, proven, &payloads);
         let asked = !frame.peer.addresses_inside.request.is_empty();
         proved.assigned = payloads
             .configuration

@@ -1,20 +1,21 @@
 //! `--> HDR, SK {IDi, …, AUTH, [CP(CFG_REQUEST),] SAi2, TSi, TSr}` and our answers.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use isakmp_wire::v2::{Gateway, NotifyType, PayloadType};
 
 use super::{Progress, Proved, Round, broken, failed, received, with_env, write_announcements};
 use crate::action::{CloseReason, Question};
-use crate::config::v2::{AddressRequest, Assign, Assignment, RedirectWhen};
+use crate::config::v2::{AddressRequest, Assign, Assignment, EapUsers, RedirectWhen};
 use crate::config::{Config, Identity, IkeVersion};
 use crate::context::Context;
-use crate::event::Answer;
+use crate::event::{Answer, UserGrant};
 use crate::explain::What;
 use crate::outcome::DropReason;
 use crate::policy::v2::ChildKeyExchange;
-use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
-use crate::v2::child::{Grant, Granted, Settled, grant};
+use crate::v2::auth::{self, AuthFault, AuthRecord, Failure, Outgoing, Proven, Step};
+use crate::v2::child::{Grant, Granted, Holder, Settled, grant};
 use crate::v2::configuration;
 use crate::v2::error::told;
 use crate::v2::mobike;
@@ -47,6 +48,8 @@ struct Pending {
     addresses: Option<Result<Assignment, DropReason>>,
     /// Whether it may have its child.
     authorized: Option<bool>,
+    /// The children of the configuration that it may have; `None` for all.
+    may_have: Option<Arc<[usize]>>,
 }
 
 impl Responder {
@@ -114,6 +117,9 @@ impl Responder {
                     pending.addresses = Some(assignment.ok_or(DropReason::NoAddress));
                 }
                 Answer::Authorize(yes) => pending.authorized = Some(yes),
+                Answer::User(grant) => {
+                    return (id, self.user_judged(ctx, round, id, pending, grant));
+                }
                 _ => {}
             }
             return (id, self.finish(ctx, round, id, pending));
@@ -150,7 +156,8 @@ impl Responder {
         }
     }
 
-    /// The initiator is who it says: addresses next, if it asks for any.
+    /// The initiator has proved who it is. After EAP that is not whom it claims to be, by which its
+    /// configuration was chosen: the user has to fit that.
     fn proven(
         &mut self,
         ctx: &mut Context<'_>,
@@ -161,24 +168,88 @@ impl Responder {
     ) -> Progress {
         let config = ctx.config;
         let frame = reframe(config, &round.frame, self.index);
-        let peer = frame.path.remote.ip();
-        ctx.note(Some(frame.ike), What::Authenticated { peer, ok: true });
-        let mut pending = Pending {
+        let user = match &proven.identity {
+            Identity::User(user) => Some(user.clone()),
+            _ => None,
+        };
+        let claimed = proven.claimed.clone();
+        let pending = Pending {
             out,
             proven,
             addresses: None,
             authorized: None,
+            may_have: None,
         };
+        let (Some(user), Some(claimed)) = (user, claimed) else {
+            return self.admitted(ctx, round, message_id, pending);
+        };
+        // RFC 7296 §2.16: "the EAP identity […] can be used to make policy decisions", and only that.
+        match frame.peer.auth.users {
+            EapUsers::Named => {
+                let grant = frame.peer.may_be_user(&user).then(UserGrant::all);
+                self.user_judged(ctx, round, message_id, pending, grant)
+            }
+            EapUsers::Asked => {
+                self.waiting = Some(message_id);
+                self.pending = Some(pending);
+                Progress::Ask(Box::new(Question::AuthorizeUser {
+                    peer: frame.peer.name.clone(),
+                    user,
+                    claimed,
+                    remote: frame.path.remote.ip(),
+                }))
+            }
+        }
+    }
+
+    /// It is decided whether a user of EAP may be this peer.
+    fn user_judged(
+        &mut self,
+        ctx: &mut Context<'_>,
+        round: &Round<'_>,
+        message_id: u32,
+        mut pending: Pending,
+        grant: Option<UserGrant>,
+    ) -> Progress {
+        let config = ctx.config;
+        let frame = reframe(config, &round.frame, self.index);
+        let record = AuthRecord::User {
+            user: alloc::format!("{}", pending.proven.identity),
+            accepted: grant.is_some(),
+        };
+        ctx.note(Some(frame.ike), What::Auth(Box::new(record)));
+        let Some(grant) = grant else {
+            return failed(ctx, &frame, AuthFault::User.into());
+        };
+        pending.may_have = grant.children.map(|names| {
+            let children = frame.peer.children.iter().enumerate();
+            let may_have = children.filter(|(_, child)| names.contains(&child.name));
+            may_have.map(|(index, _)| index).collect()
+        });
+        self.admitted(ctx, round, message_id, pending)
+    }
+
+    /// The initiator is somebody who may be here: addresses next, if it asks for any.
+    fn admitted(
+        &mut self,
+        ctx: &mut Context<'_>,
+        round: &Round<'_>,
+        message_id: u32,
+        mut pending: Pending,
+    ) -> Progress {
+        let config = ctx.config;
+        let frame = reframe(config, &round.frame, self.index);
+        let peer = frame.path.remote.ip();
+        ctx.note(Some(frame.ike), What::Authenticated { peer, ok: true });
         if redirects(round, &frame).is_some() {
             return self.finish(ctx, round, message_id, pending);
         }
         match (frame.peer.addresses_inside.assign, self.asked(ctx)) {
-            (Assign::IfAsked | Assign::Required, Some(request)) => {
+            (Assign::Required, Some(request)) => {
                 let question = Question::AssignAddress {
                     ike: frame.ike,
                     peer: frame.peer.name.clone(),
                     identity: pending.proven.identity.clone(),
-                    user: pending.proven.eap_identity.clone(),
                     request,
                 };
                 self.waiting = Some(message_id);
@@ -229,7 +300,7 @@ impl Responder {
             _ if away.is_some() => Ok(None),
             // RFC 7296 §3.15.4: no child without the address that it is for.
             Some(Err(reason)) => Err(Stop::Refuse(reason.clone())),
-            _ => first_child(ctx, &frame, &payloads, assignment, pending.authorized),
+            _ => first_child(ctx, &frame, &payloads, &pending),
         };
         let child = match child {
             Ok(child) => Ok(child),
@@ -241,8 +312,8 @@ impl Responder {
                 return Progress::Ask(question);
             }
         };
-        let mut proved = Proved::read(&frame, pending.proven.identity, &payloads);
-        proved.ppk = pending.proven.ppk;
+        let mut proved = Proved::read(&frame, pending.proven, &payloads);
+        proved.may_have = pending.may_have;
         proved.redirect = away.map(|_| Redirected::Peer);
         let options = &frame.peer.v2;
         let inner = Inner::build(|w| {
@@ -347,8 +418,7 @@ fn first_child(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
-    assignment: Option<&Assignment>,
-    authorized: Option<bool>,
+    pending: &Pending,
 ) -> Result<Option<(Granted, Settled)>, Stop> {
     if payloads.sa.is_none() && payloads.ts_initiator.is_none() && payloads.ts_responder.is_none() {
         return if frame.peer.v2.childless {
@@ -361,10 +431,15 @@ fn first_child(
         exchange: ChildKeyExchange::Never,
         key_exchange: None,
         only: None,
-        assignment,
+        holder: Holder {
+            identity: &pending.proven.identity,
+            may_have: pending.may_have.as_deref(),
+            assignment: pending.addresses.as_ref().and_then(|a| a.as_ref().ok()),
+        },
     };
     let granted = grant(ctx, frame, payloads, &terms)?;
-    if let Some(question) = granted.authorize(ctx, frame, authorized)? {
+    let identity = &pending.proven.identity;
+    if let Some(question) = granted.authorize(ctx, frame, identity, pending.authorized)? {
         return Err(Stop::Ask(Box::new(question)));
     }
     let settled = granted.settle(ctx, None)?;

@@ -119,3 +119,47 @@ fn policies_of_ikev1_go_with_what_proves_the_peer() {
         assert!(error.contains(what), "{error}");
     }
 }
+
+#[test]
+fn x1_which_user_may_be_which_peer_is_written_and_checked() {
+    let with = |user: &str, peer: &str| {
+        let text = AUTH
+            .replace(
+                "password = \"labsecret\"\n",
+                &format!("password = \"labsecret\"\n{user}\n"),
+            )
+            .replace(
+                "local-id = \"b.lab\"\n",
+                &format!("local-id = \"b.lab\"\n{peer}\n"),
+            );
+        Config::parse("test", &text)
+    };
+    let alice = |config: &Config| config.eap_user[0].may_be(&config.peer[0]);
+    for (user, peer) in [
+        ("", ""),
+        ("", "remote-id = \"alice\""),
+        ("peer = \"warriors\"", "remote-id = \"admins@lab\""),
+        ("address = \"10.10.9.7\"", ""),
+    ] {
+        assert!(alice(&with(user, peer).unwrap()), "{user} {peer}");
+    }
+    for (user, peer, what) in [
+        ("", "remote-id = \"admins@lab\"", "nobody can be this peer"),
+        ("", "remote-id = \"ALICE\"", "nobody can be this peer"),
+        ("peer = \"worriers\"", "", "no peer is named `worriers`"),
+        (
+            "tunnel = \"lan\"",
+            "",
+            "no peer that the user may be has a tunnel `lan`",
+        ),
+        ("address = \"10.10.8.7\"", "", "10.10.8.7 is in no pool"),
+        (
+            "[[eap-user]]\nname = \"alice\"\npassword = \"x\"",
+            "",
+            "a second eap-user `alice`",
+        ),
+    ] {
+        let mistake = with(user, peer).unwrap_err().to_string();
+        assert!(mistake.contains(what), "{user} {peer}: {mistake}");
+    }
+}

@@ -54,29 +54,34 @@ fn child(conn_id: u64, third: u8, spis: (u32, u32)) -> ChildStatus {
     }
 }
 
+fn ike() -> IkeStatus {
+    IkeStatus {
+        conn_id: 188_271_715,
+        peer: "site2".into(),
+        version: 2,
+        local: ("10.255.1.2".parse().unwrap(), 500),
+        remote: ("10.255.2.2".parse().unwrap(), 500),
+        state: "READY".into(),
+        active: true,
+        initiator: true,
+        encryption: "AES-CBC".into(),
+        keysize: 256,
+        hash: "SHA256".into(),
+        authentication: "PSK".into(),
+        verified: "PSK".into(),
+        identity: "10.255.2.2".into(),
+        claimed: None,
+        group: 14,
+        lifetime: Some(86_334),
+        up_for: Some(66),
+        capabilities: String::new(),
+    }
+}
+
 #[test]
 fn i5_i6_the_session_table_of_the_field() {
     let status = Status {
-        ike: vec![IkeStatus {
-            conn_id: 188_271_715,
-            peer: "site2".into(),
-            version: 2,
-            local: ("10.255.1.2".parse().unwrap(), 500),
-            remote: ("10.255.2.2".parse().unwrap(), 500),
-            state: "READY".into(),
-            active: true,
-            initiator: true,
-            encryption: "AES-CBC".into(),
-            keysize: 256,
-            hash: "SHA256".into(),
-            authentication: "PSK".into(),
-            verified: "PSK".into(),
-            identity: "10.255.2.2".into(),
-            group: 14,
-            lifetime: Some(86_334),
-            up_for: Some(66),
-            capabilities: String::new(),
-        }],
+        ike: vec![ike()],
         children: vec![
             child(1, 100, (0xed86_6a3c, 0xb89f_38c9)),
             child(2, 200, (0xc8fc_e690, 0xf34c_e0e2)),
@@ -100,4 +105,21 @@ fn i5_i6_the_session_table_of_the_field() {
         assert!(text.lines().any(|l| l == line), "{line}\nnot in\n{text}");
     }
     assert!(text.find("192.168.200.0").unwrap() < text.find("192.168.100.0").unwrap());
+}
+
+#[test]
+fn x1_the_user_of_eap_is_shown_beside_what_the_peer_claims_to_be() {
+    let sa = IkeStatus {
+        identity: "mallory".into(),
+        claimed: Some("alice@corp.example".into()),
+        ..ike()
+    };
+    let text = ikev2_sa(&Status {
+        ike: vec![sa.clone()],
+        ..Status::default()
+    });
+    let line = "      Remote id: alice@corp.example (claimed), EAP user: mallory";
+    assert!(text.lines().any(|l| l == line), "{text}");
+    let json = serde_json::to_string(&sa).unwrap();
+    assert!(json.contains(r#""identity":"mallory","claimed":"alice@corp.example""#));
 }

@@ -1,0 +1,245 @@
+//! Whose addresses are whose: no peer gets a child for packets that another peer's child carries,
+//! unless the configuration says so.
+//!
+//! RFC 4301 §4.4.3.4 binds the addresses that a peer may assert to who it is; RFC 3948 §5.1 warns of
+//! two peers with one inner address and says: "Implementors MUST devise ways of preventing this from
+//! occurring". What is in question is looked up in two indexes by prefix, of our sides and of the
+//! peers' sides, so that it costs the same with any number of children.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use core::net::IpAddr;
+
+use super::{Child, Children};
+use crate::config::{ChildConfig, Config, Identity, RemoteIdentity};
+use crate::context::Context;
+use crate::explain::{SelectorsTaken, What};
+use crate::id::{ChildId, IkeId};
+use crate::multimap::Bounded;
+use crate::outcome::DropReason;
+use crate::selector::{Selector, Selectors};
+
+/// A child that a peer is about to get.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim<'a> {
+    pub(crate) ike: IkeId,
+    /// The peer's place in the configuration.
+    pub(crate) peer: usize,
+    /// The child's place in its peer's configuration.
+    pub(crate) config: usize,
+    /// Who the peer has proved to be.
+    pub(crate) identity: &'a Identity,
+    pub(crate) local: &'a Selectors,
+    pub(crate) remote: &'a Selectors,
+}
+
+/// Refuses a claim to packets that the child of another peer carries, and says whose they are.
+pub(crate) fn refuse_overlap(ctx: &mut Context<'_>, claim: &Claim<'_>) -> Result<(), DropReason> {
+    let config = ctx.config;
+    let Some(holder) = ctx.world.children.in_the_way(config, claim) else {
+        return Ok(());
+    };
+    let name = |peer: usize, child: usize| {
+        let peer = config.peers.get(peer);
+        let child = peer.and_then(|p| p.children.get(child));
+        let peer = peer.map(|p| p.name.clone()).unwrap_or_default();
+        (peer, child.map(|c| c.name.clone()).unwrap_or_default())
+    };
+    let (holder_peer, holder_child): (String, String) = name(holder.peer, holder.config);
+    let record = SelectorsTaken {
+        child: name(claim.peer, claim.config).1,
+        remote: claim.remote.clone(),
+        holder: (*holder.remote_id).clone(),
+        holder_peer,
+        holder_child,
+        holder_remote: holder.remote.clone(),
+    };
+    ctx.note(Some(claim.ike), What::SelectorsTaken(Box::new(record)));
+    Err(DropReason::SelectorsTaken)
+}
+
+impl Children {
+    /// A child of another peer that carries packets which the claim is for.
+    fn in_the_way(&self, config: &Config, claim: &Claim<'_>) -> Option<&Child> {
+        let own = configured(config, claim.peer, claim.config)?;
+        let conflicts = |child: &Child| {
+            child.is_current()
+                && !same_peer(config, claim, child)
+                && overlap(claim, child)
+                && !nested(config, own, claim, child)
+        };
+        // Who shares its own shares it with all who share theirs.
+        let exclusive = self.exclusive.candidates(claim);
+        let shared = self.shared.candidates(claim);
+        let shared = shared.filter(|_| !own.shared);
+        let mut all = exclusive.chain(shared).filter_map(|id| self.get(id));
+        all.find(|child| conflicts(child))
+    }
+
+    /// The index that a child stands in.
+    pub(super) fn areas_of(&mut self, child: &Child) -> &mut Areas {
+        if child.shared {
+            &mut self.shared
+        } else {
+            &mut self.exclusive
+        }
+    }
+}
+
+fn configured(config: &Config, peer: usize, child: usize) -> Option<&ChildConfig> {
+    config.peers.get(peer)?.children.get(child)
+}
+
+/// Whether both are of one peer: of one identity, or of the addresses of one device.
+fn same_peer(config: &Config, claim: &Claim<'_>, child: &Child) -> bool {
+    let devices = || {
+        let peer = config.peers.get(claim.peer)?;
+        let listed = |id: &Identity| match id {
+            Identity::Address(address) => peer.addresses.contains(address),
+            _ => false,
+        };
+        let by_address = peer.remote_id == RemoteIdentity::Address;
+        Some(by_address && listed(claim.identity) && listed(&child.remote_id))
+    };
+    *claim.identity == *child.remote_id
+        || claim.peer == child.peer && devices().unwrap_or(false)
+}
+
+/// Whether there is a packet for both.
+fn overlap(claim: &Claim<'_>, child: &Child) -> bool {
+    let common = |a: &Selectors, b: &Selectors, v4: bool| {
+        let mut ours = a.iter().filter(|a| a.start().is_ipv4() == v4);
+        ours.any(|a| b.iter().any(|b| a.intersect(b).is_some()))
+    };
+    [true, false].into_iter().any(|v4| {
+        common(claim.remote, &child.remote, v4) && common(claim.local, &child.local, v4)
+    })
+}
+
+/// Whether the configuration itself has put the one into the other: a narrow child whose far side its
+/// own configuration names, whole, within that of a wide child. Packets of both are the narrow one's.
+fn nested(config: &Config, own: &ChildConfig, claim: &Claim<'_>, child: &Child) -> bool {
+    let Some(other) = configured(config, child.peer, child.config) else {
+        return false;
+    };
+    let within = |inner: &Selectors, whole: &Selectors, outer: &Selectors| {
+        inner == whole && outer.contains(inner) && !inner.contains(outer)
+    };
+    (claim.peer, claim.config) != (child.peer, child.config)
+        && (within(claim.remote, &own.remote, &child.remote)
+            || within(&child.remote, &other.remote, claim.remote))
+}
+
+/// Where children are: both of their sides.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Areas {
+    local: Nets,
+    remote: Nets,
+}
+
+impl Areas {
+    pub(super) fn insert(&mut self, child: &Child) {
+        self.local.insert(&child.local, child.id);
+        self.remote.insert(&child.remote, child.id);
+    }
+
+    pub(super) fn remove(&mut self, child: &Child) {
+        self.local.remove(&child.local, child.id);
+        self.remote.remove(&child.remote, child.id);
+    }
+
+    /// Children of which one may be in the way of the claim: what is in its way is near both of its
+    /// sides, so both are searched in turn, and the one that ends first ends the search.
+    fn candidates<'a>(&'a self, claim: &Claim<'a>) -> impl Iterator<Item = ChildId> + use<'a> {
+        let mut remote = self.remote.near(claim.remote);
+        let mut local = self.local.near(claim.local);
+        let mut other = None;
+        core::iter::from_fn(move || {
+            if let Some(waits) = other.take() {
+                return Some(waits);
+            }
+            let next = remote.next()?;
+            other = Some(local.next()?);
+            Some(next)
+        })
+    }
+}
+
+/// A prefix: its family, its bits from the left, its length.
+type Net = (bool, [u8; 16], u8);
+
+/// Children by the smallest prefix that holds each of their selectors of one side.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Nets {
+    all: BTreeSet<(Net, ChildId)>,
+    /// How many there are of each family and length.
+    lengths: BTreeMap<(bool, u8), usize>,
+}
+
+impl Nets {
+    fn insert(&mut self, side: &Selectors, id: ChildId) {
+        for net in side.iter().map(enclosing) {
+            if self.all.insert((net, id)) {
+                let count = self.lengths.entry((net.0, net.2)).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+    }
+
+    fn remove(&mut self, side: &Selectors, id: ChildId) {
+        for net in side.iter().map(enclosing) {
+            if !self.all.remove(&(net, id)) {
+                continue;
+            }
+            let key = (net.0, net.2);
+            if let Some(count) = self.lengths.get_mut(&key) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.lengths.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// The children whose prefixes hold one of these, or lie within one.
+    fn near<'a>(&'a self, side: &'a Selectors) -> impl Iterator<Item = ChildId> + use<'a> {
+        side.iter().flat_map(move |selector| {
+            let net = enclosing(selector);
+            let (family, bits, len) = net;
+            let bits = u128::from_be_bytes(bits);
+            let last = (family, (bits | !mask(len)).to_be_bytes(), u8::MAX);
+            let within = self.all.range((net, ChildId::LOWEST)..=(last, ChildId::HIGHEST));
+            let shorter = self.lengths.range((family, 0)..(family, len));
+            let around = shorter.flat_map(move |((_, len), _)| {
+                let net = (family, (bits & mask(*len)).to_be_bytes(), *len);
+                self.all.range((net, ChildId::LOWEST)..=(net, ChildId::HIGHEST))
+            });
+            around.chain(within).map(|(_, id)| *id)
+        })
+    }
+}
+
+/// The first `len` of 128 bits.
+fn mask(len: u8) -> u128 {
+    let rest = 128_u32.saturating_sub(u32::from(len));
+    u128::MAX.checked_shl(rest).unwrap_or(0)
+}
+
+/// The smallest prefix that holds the addresses of a selector.
+fn enclosing(selector: &Selector) -> Net {
+    // An IPv4 address stands in the highest bits.
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(a) => u128::from(u32::from(a)) << 96,
+        IpAddr::V6(a) => u128::from(a),
+    };
+    let (first, last) = (bits(selector.start()), bits(selector.end()));
+    let v4 = selector.start().is_ipv4();
+    let most = if v4 { 32 } else { 128 };
+    let len = (first ^ last).leading_zeros().min(most);
+    let len = u8::try_from(len).unwrap_or(0);
+    (!v4, (first & mask(len)).to_be_bytes(), len)
+}
+
+#[cfg(test)]
+mod tests;
