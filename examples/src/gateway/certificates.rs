@@ -3,21 +3,24 @@
 
 mod crl;
 mod facts;
+mod path;
 mod refusal;
 mod signatures;
 
 use crl::Crls;
 pub use facts::Facts;
+pub use path::MAX_INTERMEDIATES;
 pub use refusal::Refusal;
 
-use super::config::UnknownStatus;
+use super::config::{KeyPurpose, UnknownStatus};
 use crypto_suite::HashId;
 use ike_sm::config::Identity;
+use path::{Anchor, Path as CertificationPath};
 use rustls_pki_types::{
     CertificateDer, PrivateKeyDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer,
-    TrustAnchor, UnixTime, pem::PemObject,
+    UnixTime, pem::PemObject,
 };
-use signatures::{ALGORITHMS, IpsecUsage};
+use signatures::{ALGORITHMS, Checks, Counted, JudgedBefore};
 use std::{fmt, path::Path};
 use webpki::{EndEntityCert, RevocationOptions};
 
@@ -82,8 +85,10 @@ fn sha1(octets: &[u8]) -> Option<[u8; 20]> {
 /// Whom we trust to vouch for a peer.
 #[derive(Default)]
 pub struct Authorities {
-    anchors: Vec<TrustAnchor<'static>>,
+    anchors: Vec<Anchor>,
     crls: Crls,
+    /// Purposes of a peer's key that are accepted besides those of RFC 4945.
+    purposes: Vec<KeyPurpose>,
     /// SHA-1 of each public key, for certificate requests (RFC 7296 §3.7).
     pub key_hashes: Vec<[u8; 20]>,
     /// Subject of each, in DER, for those of IKEv1 (RFC 2408 §3.10).
@@ -100,10 +105,7 @@ impl Authorities {
         for certificate in load_chain(path)? {
             let told = |what: &dyn fmt::Display| format!("{}: {what}", path.display());
             let facts = Facts::read(&certificate).map_err(|e| told(&e))?;
-            if !facts.is_authority {
-                let what = format!("{} is no authority (basicConstraints)", facts.subject());
-                return Err(told(&what));
-            }
+            facts.must_issue(0).map_err(|e| told(&e))?;
             odd.extend(facts.outside_its_time(now).map(|refusal| told(&refusal)));
             self.add(certificate).map_err(|e| told(&e))?;
         }
@@ -115,13 +117,23 @@ impl Authorities {
     /// # Errors
     /// It cannot be an authority.
     pub fn add(&mut self, certificate: Vec<u8>) -> Result<(), Refusal> {
-        let certificate = CertificateDer::from(certificate);
-        let anchor = webpki::anchor_from_trusted_cert(&certificate)?;
-        let spki = der(0x30, &[&anchor.subject_public_key_info]);
+        let facts = Facts::read(&certificate)?;
+        let der_of = CertificateDer::from(certificate.as_slice());
+        let trust = webpki::anchor_from_trusted_cert(&der_of)?.to_owned();
+        let spki = der(0x30, &[&trust.subject_public_key_info]);
         self.key_hashes.extend(sha1(&spki));
-        self.names.push(der(0x30, &[&anchor.subject]));
-        self.anchors.push(anchor.to_owned());
+        self.names.push(der(0x30, &[&trust.subject]));
+        self.anchors.push(Anchor {
+            certificate,
+            facts,
+            trust,
+        });
         Ok(())
+    }
+
+    /// Which purposes a peer's key may have besides ipsecIKE and any.
+    pub fn accept_purposes(&mut self, purposes: &[KeyPurpose]) {
+        self.purposes = purposes.to_vec();
     }
 
     /// Adds the CRLs of a file; what is odd about them. The file is read again when it changes.
@@ -164,20 +176,46 @@ impl Authorities {
     /// # Errors
     /// Why not.
     pub fn lead(&self, chain: &[Vec<u8>], now: UnixTime) -> Result<(), Refusal> {
-        let mut chain = chain.iter().map(|der| CertificateDer::from(der.as_slice()));
-        let first = chain.next().ok_or(Refusal::Nothing)?;
-        let intermediates: Vec<CertificateDer<'_>> = chain.collect();
-        let certificate = EndEntityCert::try_from(&first)?;
+        self.lead_counting(chain, now).0
+    }
+
+    /// The verdict, and how many checks of signatures it took.
+    fn lead_counting(&self, chain: &[Vec<u8>], now: UnixTime) -> (Result<(), Refusal>, usize) {
+        let path = CertificationPath::choose(chain, self).and_then(|mut path| {
+            path.judge(now, &self.purposes)?;
+            Ok(path)
+        });
+        let path = match path {
+            Ok(path) => path,
+            Err(refusal) => return (Err(refusal), 0),
+        };
+        let checks = path.checks();
+        let verdict = self.check_signatures(&path, now, &checks);
+        if verdict.is_err() && checks.are_exhausted() {
+            return (Err(Refusal::TooMuchWork), checks.made());
+        }
+        (verdict, checks.made())
+    }
+
+    fn check_signatures(
+        &self,
+        path: &CertificationPath<'_>,
+        now: UnixTime,
+        checks: &Checks,
+    ) -> Result<(), Refusal> {
+        let counted = ALGORITHMS.each_ref();
+        let counted = counted.map(|algorithm| Counted { algorithm, checks });
+        let algorithms = counted.each_ref();
+        let algorithms = algorithms.map(|a| a as &dyn SignatureVerificationAlgorithm);
         let lists = self.crls.lists();
         let revocation: Option<RevocationOptions<'_>> = self.crls.options(&lists);
-        certificate.verify_for_usage(
-            &ALGORITHMS
-                .each_ref()
-                .map(|a| a as &dyn SignatureVerificationAlgorithm),
-            &self.anchors,
-            &intermediates,
+        let (leaf, above, anchors) = (path.leaf(), path.above(), path.anchors());
+        EndEntityCert::try_from(&leaf)?.verify_for_usage(
+            &algorithms,
+            &anchors,
+            &above,
             now,
-            IpsecUsage,
+            JudgedBefore,
             revocation,
             None,
         )?;

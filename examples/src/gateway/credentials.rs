@@ -330,6 +330,8 @@ impl Loading<'_> {
         self.own.ppk = ppk.map(|p| (p.id.clone().into_bytes(), secret(&p.secret)));
         self.own.pool = auth.pool.as_ref().map(|name| name.get_ref().clone());
         self.own.authorities.unknown_status(auth.unknown_status);
+        let purposes = &auth.key_purposes.0;
+        self.own.authorities.accept_purposes(purposes);
         for path in &auth.authority.get_ref().0 {
             let odd = self.own.authorities.load(path, self.now);
             for odd in odd.map_err(self.fault(&auth.authority))? {
@@ -418,6 +420,13 @@ impl Loading<'_> {
             let facts = Facts::read(der);
             let facts = facts.map_err(|e| self.fault(place)(format!("{file}: {e}")))?;
             if let Some(refusal) = facts.outside_its_time(self.now) {
+                self.warn(place, &format!("{file}: {refusal}"));
+            }
+            let fit = match number.checked_sub(1) {
+                None => facts.must_sign(),
+                Some(between) => facts.must_issue(between),
+            };
+            if let Err(refusal) = fit {
                 self.warn(place, &format!("{file}: {refusal}"));
             }
             if number > 0 {

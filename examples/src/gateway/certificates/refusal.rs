@@ -46,13 +46,74 @@ pub enum Refusal {
     /// It leads to none of our authorities.
     #[error("no authority that we trust has issued it")]
     UnknownIssuer,
+    /// A signature in the path is not its issuer's.
+    #[error("a signature of an authority is wrong")]
+    Signature,
     /// An authority may not vouch for a name in it (RFC 5280 §4.2.1.10). Constraints on forms of names that are not
     /// compared here refuse each name of that form.
     #[error("a name constraint of an authority forbids one of its names")]
     NameConstraint,
-    /// Its key is for something else.
-    #[error("its extended key usage is not for IPsec")]
-    Usage,
+    /// Its keyUsage forbids what it is used for (RFC 4945 §5.1.3.2, RFC 5280 §6.1.4 (n)).
+    #[error("{subject} has a keyUsage without {missing}")]
+    KeyUsage {
+        /// Whose.
+        subject: String,
+        /// The bit that is missing.
+        missing: &'static str,
+    },
+    /// Its key is for something else (RFC 4945 §5.1.3.12).
+    #[error(
+        "{subject} is for {purposes}, and neither for ipsecIKE nor for any use; `key-purposes` can accept others"
+    )]
+    Purpose {
+        /// Whose.
+        subject: String,
+        /// What its extended key usage lists.
+        purposes: String,
+    },
+    /// It has issued a certificate without being an authority (RFC 5280 §6.1.4 (k)).
+    #[error("{0} is no authority (basicConstraints)")]
+    NoAuthority(String),
+    /// There are more authorities below it than it allows (RFC 5280 §6.1.4 (l)).
+    #[error("{subject} allows for {allowed} authorities below it, and there are more")]
+    PathLength {
+        /// Whose.
+        subject: String,
+        /// Its pathLenConstraint.
+        allowed: u8,
+    },
+    /// The certificate of an authority proves no peer.
+    #[error("it is the certificate of an authority")]
+    Authority,
+    /// It has a critical extension that nobody here understands (RFC 4945 §5.1.3).
+    #[error("{subject} has a critical extension that is not understood: {oid}")]
+    CriticalExtension {
+        /// Whose.
+        subject: String,
+        /// Which.
+        oid: String,
+    },
+    /// Its RSA key is too short to be safe, or makes more work than one verification may.
+    #[error("{subject} has an RSA key of {modulus} bits with an exponent of {exponent}")]
+    KeySize {
+        /// Whose.
+        subject: String,
+        /// Bits of the modulus.
+        modulus: usize,
+        /// Bits of the public exponent.
+        exponent: usize,
+    },
+    /// The peer has sent more than a path can have.
+    #[error(
+        "{0} certificates came besides the peer's own and our authorities'; three are looked at"
+    )]
+    TooMany(usize),
+    /// The peer has sent one twice.
+    #[error("a certificate came twice")]
+    Twice,
+    /// The certificates would take more checks of signatures than a path can have.
+    #[error("their signatures would take too many checks")]
+    TooMuchWork,
     /// Something else about the path.
     #[error("{0:?}")]
     Path(Error),
@@ -92,8 +153,9 @@ impl From<Error> for Refusal {
             Error::CrlExpired { next_update, .. } => Self::CrlEnded(seconds(next_update)),
             Error::InvalidCrlSignatureForPublicKey => Self::CrlForged,
             Error::UnknownIssuer => Self::UnknownIssuer,
+            Error::InvalidSignatureForPublicKey => Self::Signature,
             Error::NameConstraintViolation => Self::NameConstraint,
-            Error::RequiredEkuNotFoundContext(_) => Self::Usage,
+            Error::CaUsedAsEndEntity => Self::Authority,
             Error::BadDer | Error::BadDerTime | Error::UnsupportedCertVersion => {
                 Self::Malformed(format!("{error:?}"))
             }

@@ -1,45 +1,74 @@
-//! What `webpki` asks of signatures in certificates and CRLs, answered by `crypto-suite`; and which uses of a key it may
-//! accept.
+//! What `webpki` asks of signatures in certificates and CRLs, answered by `crypto-suite` and counted.
 
 use super::der;
 use crypto_suite::{EcdsaCurve, EcdsaForm, HashId, SignatureId};
 use rustls_pki_types::{
     AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
 };
-use webpki::{ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, RequiredEkuNotFoundContext};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use webpki::{ExtendedKeyUsageValidator, KeyPurposeIdIter};
 
-/// RFC 4945 §5.1.3.12: IKE itself, any use, or what certificates of servers and clients have. None at all is any.
-pub(super) struct IpsecUsage;
+/// Purposes of keys are judged before, with the names of the certificates: see [`Facts`](super::Facts).
+pub(super) struct JudgedBefore;
 
-impl ExtendedKeyUsageValidator for IpsecUsage {
-    fn validate(&self, iter: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        const ID_KP: [usize; 8] = [1, 3, 6, 1, 5, 5, 7, 3];
-        /// serverAuth, clientAuth, ipsecEndSystem, ipsecTunnel, ipsecUser, ipsecIKE.
-        const USES: [usize; 6] = [1, 2, 5, 6, 7, 17];
-        const ANY: [usize; 5] = [2, 5, 29, 37, 0];
-        let mut present = Vec::new();
-        for purpose in iter {
-            let oid = purpose?.to_decoded_oid();
-            let suits = match oid.strip_prefix(&ID_KP[..]) {
-                Some([last]) => USES.contains(last),
-                // 1.3.6.1.5.5.8.2.2 is iKEIntermediate, which older devices ask for.
-                _ => oid == ANY || oid == [1, 3, 6, 1, 5, 5, 8, 2, 2],
-            };
-            if suits {
-                return Ok(());
-            }
-            present.push(oid);
+impl ExtendedKeyUsageValidator for JudgedBefore {
+    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        Ok(())
+    }
+}
+
+/// How many signatures may still be checked for one path. What `webpki` tries in vain counts too.
+#[derive(Debug)]
+pub(super) struct Checks {
+    most: usize,
+    begun: AtomicUsize,
+}
+
+impl Checks {
+    pub(super) const fn new(most: usize) -> Self {
+        Self {
+            most,
+            begun: AtomicUsize::new(0),
         }
-        if present.is_empty() {
-            return Ok(());
+    }
+
+    /// How many were made.
+    pub(super) fn made(&self) -> usize {
+        self.begun.load(Ordering::Relaxed).min(self.most)
+    }
+
+    /// Whether more were asked for than are made.
+    pub(super) fn are_exhausted(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) > self.most
+    }
+}
+
+/// A scheme whose checks are counted.
+#[derive(Debug)]
+pub(super) struct Counted<'c> {
+    pub(super) algorithm: &'static Algorithm,
+    pub(super) checks: &'c Checks,
+}
+
+impl SignatureVerificationAlgorithm for Counted<'_> {
+    fn verify_signature(
+        &self,
+        public_key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        if self.checks.begun.fetch_add(1, Ordering::Relaxed) >= self.checks.most {
+            return Err(InvalidSignature);
         }
-        /// id-kp-ipsecIKE.
-        const IPSEC_IKE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 17];
-        let context = RequiredEkuNotFoundContext {
-            required: KeyUsage::required(IPSEC_IKE),
-            present,
-        };
-        Err(webpki::Error::RequiredEkuNotFoundContext(context))
+        self.algorithm.verify(public_key, message, signature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.key
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.signature
     }
 }
 
@@ -103,8 +132,8 @@ pub(super) static ALGORITHMS: [Algorithm; 12] = [
     algorithm(SignatureId::RsaPss(Sha512), RSA_ENCRYPTION, RSA_PSS_SHA512),
 ];
 
-impl SignatureVerificationAlgorithm for Algorithm {
-    fn verify_signature(
+impl Algorithm {
+    fn verify(
         &self,
         public_key: &[u8],
         message: &[u8],
@@ -119,13 +148,5 @@ impl SignatureVerificationAlgorithm for Algorithm {
         scheme
             .verify(&spki, &[message], signature)
             .map_err(|_| InvalidSignature)
-    }
-
-    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
-        self.key
-    }
-
-    fn signature_alg_id(&self) -> AlgorithmIdentifier {
-        self.signature
     }
 }

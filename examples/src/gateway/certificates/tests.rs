@@ -1,4 +1,6 @@
+mod chains;
 mod names;
+mod profile;
 
 use super::*;
 use crypto_suite::{EcdsaCurve::P256, EcdsaForm, HashId::Sha256, SignatureId};

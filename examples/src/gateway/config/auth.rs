@@ -37,6 +37,10 @@ pub struct Auth {
     /// With `crl`: what to think of certificates that none speaks of.
     #[serde(default)]
     pub unknown_status: UnknownStatus,
+    /// Purposes that the extended key usage of the peer's certificate may have besides ipsecIKE and any (RFC 4945
+    /// §5.1.3.12). A certificate without extended key usages is for all.
+    #[serde(default)]
+    pub key_purposes: Several<KeyPurpose>,
     /// Our user name towards an EAP server.
     pub user: Option<String>,
     /// EAP alone proves both ends (RFC 5998).
@@ -171,6 +175,9 @@ impl Config {
             }
             _ if !auth.crl.get_ref().0.is_empty() && *remote != Proof::Signature => {
                 Some("`crl` goes with remote = \"signature\"")
+            }
+            _ if !auth.key_purposes.0.is_empty() && *remote != Proof::Signature => {
+                Some("`key-purposes` goes with remote = \"signature\"")
             }
             _ => None,
         };

@@ -50,6 +50,10 @@ macro_rules! words {
     (@first $first:literal $(| $rest:literal)*) => { $first };
 }
 
+mod certificate;
+
+pub use certificate::{KeyPurpose, SendCertificate, UnknownStatus};
+
 words! {
     /// A cipher, for IKE and for ESP.
     Encryption, "encryption" {
@@ -127,30 +131,6 @@ words! {
         RsaPss = "rsa-pss",
         /// RSASSA-PKCS1-v1_5 with SHA-256.
         RsaPkcs1 = "rsa-pkcs1",
-    }
-}
-
-words! {
-    /// When our certificate, or our raw key, is sent.
-    SendCertificate, "choice of when to send certificates" {
-        /// Never: the peer has it.
-        Never = "never",
-        /// When the peer asks for one.
-        IfAsked = "if-asked" | "ifasked",
-        /// Always.
-        Always = "always",
-    }
-}
-
-words! {
-    /// What to think of a certificate that no CRL speaks of, or an old one.
-    #[derive(Default)]
-    UnknownStatus, "verdict on an unknown status" {
-        /// It is refused.
-        #[default]
-        Refuse = "refuse" | "strict",
-        /// It is good as long as no CRL lists it.
-        Accept = "accept" | "relaxed",
     }
 }
 
