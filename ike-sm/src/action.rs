@@ -15,6 +15,7 @@ use crate::config::Identity;
 use crate::config::v2::{AddressRequest, Assignment};
 use crate::explain::Record;
 use crate::id::{ChildId, IkeId, Ticket};
+use crate::job::{KeyExchangeJob, SignatureJob};
 use crate::path::Path;
 use crate::selector::{Selector, Selectors};
 
@@ -199,8 +200,12 @@ pub enum Question {
         /// What to sign; the hash of the scheme is not yet applied.
         octets: Vec<u8>,
     },
+    /// Compute our half of a key exchange: [`KeyExchangeJob::run`] does it, on any thread. Asked
+    /// for the groups of [`Offload`](crate::config::Offload) alone.
+    KeyExchange(KeyExchangeJob),
     /// Do these certificates prove that the key of the first belongs to this identity? The
-    /// signature is checked afterwards, by the endpoint, with the key that is answered.
+    /// signature is checked afterwards: by the endpoint, with the key that is answered, or before
+    /// by [`SignatureJob::verify`], wherever the certificates are judged.
     VerifyCertificate {
         /// The configured peer.
         peer: String,
@@ -212,6 +217,8 @@ pub enum Question {
         raw_key: Option<Vec<u8>>,
         /// Whom the peer claims to be.
         identity: Identity,
+        /// What the peer has signed with the key.
+        signature: SignatureJob,
     },
     /// The password of EAP-MSCHAPv2, in UTF-8: ours as client, the user's as server.
     EapPassword {
@@ -272,6 +279,7 @@ pub(crate) enum QuestionKind {
     Spi,
     Authorize,
     Sign,
+    KeyExchange,
     Certificate,
     EapPassword,
     Eap,
@@ -288,6 +296,7 @@ impl Question {
             Self::AllocateSpi { .. } => QuestionKind::Spi,
             Self::AuthorizeChild { .. } => QuestionKind::Authorize,
             Self::Sign { .. } => QuestionKind::Sign,
+            Self::KeyExchange(_) => QuestionKind::KeyExchange,
             Self::VerifyCertificate { .. } => QuestionKind::Certificate,
             Self::EapPassword { .. } => QuestionKind::EapPassword,
             Self::Eap { .. } => QuestionKind::Eap,

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::action::Question;
 use crate::config::v2::MAX_CHAIN;
 use crate::config::{Identity, PeerConfig};
+use crate::job::SignatureJob;
 use crate::v2::auth::AuthRecord;
 
 /// Longest chain of certificates that is looked at, octets.
@@ -61,18 +62,24 @@ impl Shown {
             .saturating_add(usize::from(self.raw_key.is_some()))
     }
 
-    /// Asks whether it belongs to the identity.
-    pub(crate) fn vouch(&self, peer: &PeerConfig, identity: &Identity) -> Question {
+    /// Asks whether it belongs to the identity; `signature` is what was signed with it.
+    pub(crate) fn vouch(
+        &self,
+        peer: &PeerConfig,
+        identity: &Identity,
+        signature: SignatureJob,
+    ) -> Question {
         Question::VerifyCertificate {
             peer: peer.name.clone(),
             chain: self.chain.clone(),
             raw_key: self.raw_key.clone(),
             identity: identity.clone(),
+            signature,
         }
     }
 
     /// The record of what came of it.
-    pub(crate) fn record(&self, answer: &Result<Vec<u8>, String>) -> AuthRecord {
+    pub(crate) fn record<K>(&self, answer: &Result<K, String>) -> AuthRecord {
         let refused = answer.as_ref().err();
         AuthRecord::Certificate {
             count: self.count(),

@@ -8,6 +8,7 @@ mod error;
 mod identity;
 mod lifetime;
 mod limits;
+mod offload;
 mod peer;
 mod phase1;
 mod ports;
@@ -26,6 +27,7 @@ pub use error::{ConfigError, ConfigFault, Place};
 pub use identity::{DnError, IdPort, Identity, MAX_IDENTITY, RemoteIdentity};
 pub use lifetime::{Lifetime, RekeyMargin, Schedule};
 pub use limits::EndpointLimits;
+pub use offload::Offload;
 pub use peer::{Dpd, DpdTimes, IkeVersion, NatTraversal, PeerConfig, Phase1Mode, Retransmit};
 pub use phase1::{Authentication, Phase1Policy};
 pub use ports::Ports;
@@ -51,6 +53,8 @@ pub struct Config {
     pub limits: EndpointLimits,
     /// Bounds of one message.
     pub wire: isakmp_wire::Limits,
+    /// Computations that are asked of the embedder.
+    pub offload: Offload,
     /// Answer negotiations that others start.
     pub respond: bool,
     /// Ask before a child is granted to a peer.
@@ -73,6 +77,7 @@ impl Default for Config {
             ports: Ports::default(),
             limits: EndpointLimits::default(),
             wire: isakmp_wire::Limits::default(),
+            offload: Offload::default(),
             respond: true,
             authorize_children: false,
             ask_spis: false,

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
-use crypto_suite::Provider;
+use crypto_suite::{KeyExchange, PrfId, Provider};
 use rand_core::CryptoRng;
 
 use crate::action::{Action, Actions, CloseReason, Question};
@@ -16,6 +16,7 @@ use crate::children::Children;
 use crate::config::{Config, Identity, PeerConfig};
 use crate::explain::{Record, What};
 use crate::id::{ChildId, Counter, IkeId, Ticket};
+use crate::job::KeyExchangeJob;
 use crate::multimap::Multimap;
 use crate::outcome::DropReason;
 use crate::path::Path;
@@ -232,6 +233,22 @@ impl Context<'_> {
         self.world.questions.open(ticket, Asker { ike, place });
         self.actions.push(Action::Ask(ticket, question));
         ticket
+    }
+
+    /// The question for our answer to an initiator's public value, where it is not computed here.
+    pub(crate) fn key_exchange(
+        &mut self,
+        group: &'static dyn KeyExchange,
+        peer_public: &[u8],
+    ) -> Option<Question> {
+        if !self.config.offload.asks_for(group.id()) {
+            return None;
+        }
+        let prf = self.provider.prf(PrfId::HmacSha256);
+        let prf = prf.or_else(|| self.provider.prfs.first().copied())?;
+        let rng = &mut *self.rng;
+        let job = KeyExchangeJob::respond(group, prf, peer_public, |seed| rng.fill_bytes(seed));
+        Some(Question::KeyExchange(job))
     }
 
     /// Notes something for the other sessions.

@@ -94,6 +94,19 @@ impl Endpoint {
         self.timers.first()
     }
 
+    /// Whether an open question is on behalf of a peer that has started a negotiation and not proved
+    /// who it is: what anybody can make the embedder do. An embedder with more to do than it can do
+    /// drops these first.
+    #[must_use]
+    pub fn is_unproved(&self, ticket: Ticket) -> bool {
+        let asker = self.world.questions.asker(ticket);
+        asker.is_some_and(|asker| {
+            let session = self.sessions.get(&asker.ike);
+            session.is_some_and(|s| s.head().role == Role::Responder)
+                && !self.world.standing.contains(asker.ike)
+        })
+    }
+
     /// Everything it holds besides its configuration and its keys, for tests that compare two
     /// states. The format is no interface.
     #[doc(hidden)]

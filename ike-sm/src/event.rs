@@ -9,6 +9,7 @@ use crypto_suite::Secret;
 use crate::action::{EapAnswer, IpsecProtocol, QuestionKind};
 use crate::config::v2::Assignment;
 use crate::id::{ChildId, IkeId, Ticket};
+use crate::job::{KeyExchangeDone, SignatureDone};
 use crate::path::Path;
 
 /// One input of [`Endpoint::handle`](crate::Endpoint::handle).
@@ -63,9 +64,15 @@ pub enum Answer {
     Authorize(bool),
     /// To [`Question::Sign`](crate::Question::Sign): the signature, or none.
     Signature(Option<Vec<u8>>),
+    /// To [`Question::KeyExchange`](crate::Question::KeyExchange): what it has led to, or none when
+    /// it was not computed.
+    KeyExchange(Option<KeyExchangeDone>),
     /// To [`Question::VerifyCertificate`](crate::Question::VerifyCertificate): the key of the first
     /// certificate, a DER `SubjectPublicKeyInfo`, or why not.
     PublicKey(Result<Vec<u8>, String>),
+    /// To the same question: what [`SignatureJob::verify`](crate::SignatureJob::verify) has found
+    /// with the key of the first certificate, or why the key is not the peer's.
+    Verified(Result<SignatureDone, String>),
     /// To [`Question::EapPassword`](crate::Question::EapPassword): the password, or none.
     EapPassword(Option<EapPassword>),
     /// To [`Question::Eap`](crate::Question::Eap).
@@ -145,7 +152,8 @@ impl Answer {
             Self::Spi(_) => QuestionKind::Spi,
             Self::Authorize(_) => QuestionKind::Authorize,
             Self::Signature(_) => QuestionKind::Sign,
-            Self::PublicKey(_) => QuestionKind::Certificate,
+            Self::KeyExchange(_) => QuestionKind::KeyExchange,
+            Self::PublicKey(_) | Self::Verified(_) => QuestionKind::Certificate,
             Self::EapPassword(_) => QuestionKind::EapPassword,
             Self::Eap(_) => QuestionKind::Eap,
             Self::Ppk(_) => QuestionKind::Ppk,

@@ -22,7 +22,7 @@ use crate::v1::phase1::Frame;
 use crate::v1::protect;
 
 pub(crate) use initiator::{KeyWanted, Sent, start};
-pub(crate) use responder::{Answered, KeyAsked, claimed_identity, receive_first};
+pub(crate) use responder::{Answered, KeyAsked, KeyFound, claimed_identity, receive_first};
 
 /// A header of an aggressive mode message of ours.
 fn header(frame: &Frame<'_>) -> isakmp_wire::Header {

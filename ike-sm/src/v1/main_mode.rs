@@ -35,7 +35,7 @@ use crate::v1::signature;
 
 pub(crate) use initiator::{IdSent, IdShown, IdWanted, KeSent, KeyWanted, SaSent, start};
 pub(crate) use responder::{
-    FirstAsked, IdOwed, KeAnswered, KeyAsked, PeerShown, SaAnswered, receive_first,
+    FirstAsked, IdOwed, KeAnswered, KeyAsked, KeyFound, PeerShown, SaAnswered, receive_first,
 };
 
 /// A header of a main mode message of ours.

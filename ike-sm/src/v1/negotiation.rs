@@ -41,6 +41,8 @@ pub(crate) enum Negotiation {
     SaAnswered(main_mode::SaAnswered),
     /// Message 3 is in, the key is asked for.
     KeyAsked(main_mode::KeyAsked),
+    /// Message 3 is in, our half of the key exchange is being computed.
+    KeyFound(main_mode::KeyFound),
     /// Message 4 is out.
     KeAnswered(main_mode::KeAnswered),
     /// Message 5 is in, and whether its certificates hold is asked.
@@ -53,6 +55,8 @@ pub(crate) enum Negotiation {
     AmSent(aggressive::Sent),
     /// Aggressive mode, responder: message 1 is in, the key is asked for.
     AmKeyAsked(aggressive::KeyAsked),
+    /// Our half of the key exchange is being computed.
+    AmKeyFound(aggressive::KeyFound),
     /// Message 2 is out.
     AmAnswered(aggressive::Answered),
 }
@@ -105,12 +109,12 @@ impl Negotiation {
             Self::IdShown(_) => IkeState::InitiatorMm6,
             Self::FirstAsked(_) => IkeState::ResponderMm1,
             Self::SaAnswered(_) => IkeState::ResponderMm2,
-            Self::KeyAsked(_) => IkeState::ResponderMm3,
+            Self::KeyAsked(_) | Self::KeyFound(_) => IkeState::ResponderMm3,
             Self::KeAnswered(_) => IkeState::ResponderMm4,
             Self::PeerShown(_) | Self::IdOwed(_) => IkeState::ResponderMm5,
             Self::AmKeyWanted(_) => IkeState::Ready,
             Self::AmSent(_) => IkeState::InitiatorAm1,
-            Self::AmKeyAsked(_) => IkeState::ResponderAm1,
+            Self::AmKeyAsked(_) | Self::AmKeyFound(_) => IkeState::ResponderAm1,
             Self::AmAnswered(_) => IkeState::ResponderAm2,
         }
     }
@@ -131,9 +135,11 @@ impl Negotiation {
     /// The mode that it runs in.
     pub(crate) const fn mode(&self) -> Phase1Mode {
         match self {
-            Self::AmKeyWanted(_) | Self::AmSent(_) | Self::AmKeyAsked(_) | Self::AmAnswered(_) => {
-                Phase1Mode::AggressiveExposingPskHash
-            }
+            Self::AmKeyWanted(_)
+            | Self::AmSent(_)
+            | Self::AmKeyAsked(_)
+            | Self::AmKeyFound(_)
+            | Self::AmAnswered(_) => Phase1Mode::AggressiveExposingPskHash,
             _ => Phase1Mode::Main,
         }
     }
@@ -142,7 +148,11 @@ impl Negotiation {
     pub(crate) const fn address_proved(&self) -> bool {
         !matches!(
             self,
-            Self::FirstAsked(_) | Self::SaAnswered(_) | Self::AmKeyAsked(_) | Self::AmAnswered(_)
+            Self::FirstAsked(_)
+                | Self::SaAnswered(_)
+                | Self::AmKeyAsked(_)
+                | Self::AmKeyFound(_)
+                | Self::AmAnswered(_)
         )
     }
 
@@ -196,10 +206,12 @@ impl Negotiation {
             | Self::IdShown(_)
             | Self::FirstAsked(_)
             | Self::KeyAsked(_)
+            | Self::KeyFound(_)
             | Self::PeerShown(_)
             | Self::IdOwed(_)
             | Self::AmKeyWanted(_)
-            | Self::AmKeyAsked(_)) => Err(Box::new((waiting, DropReason::UnexpectedMessage))),
+            | Self::AmKeyAsked(_)
+            | Self::AmKeyFound(_)) => Err(Box::new((waiting, DropReason::UnexpectedMessage))),
         }
     }
 
@@ -213,6 +225,7 @@ impl Negotiation {
             | Self::AmKeyAsked(_) => QuestionKind::Psk,
             Self::IdWanted(_) | Self::IdOwed(_) => QuestionKind::Sign,
             Self::IdShown(_) | Self::PeerShown(_) => QuestionKind::Certificate,
+            Self::KeyFound(_) | Self::AmKeyFound(_) => QuestionKind::KeyExchange,
             _ => return None,
         })
     }
@@ -227,6 +240,13 @@ impl Negotiation {
         let psk = match answer {
             Answer::Psk(Some(psk)) => psk,
             Answer::Psk(None) => return Ok(Progress::Fail(CloseReason::Refused)),
+            Answer::KeyExchange(done) => {
+                return Ok(match self {
+                    Self::KeyFound(s) => s.exchanged(ctx, frame, done),
+                    Self::AmKeyFound(s) => s.exchanged(ctx, frame, done),
+                    other => return Err(Box::new((other, DropReason::WrongState))),
+                });
+            }
             answer => {
                 return Ok(match self {
                     Self::IdWanted(s) => s.answer(ctx, frame, answer),
@@ -240,9 +260,9 @@ impl Negotiation {
         Ok(match self {
             Self::KeyWanted(s) => s.answer(ctx, frame, Some(&psk)),
             Self::FirstAsked(s) => s.answer(),
-            Self::KeyAsked(s) => s.answer(ctx, frame, Some(&psk)),
+            Self::KeyAsked(s) => s.answer(ctx, frame, Some(psk)),
             Self::AmKeyWanted(s) => s.answer(ctx, frame, psk),
-            Self::AmKeyAsked(s) => s.answer(ctx, frame, &psk),
+            Self::AmKeyAsked(s) => s.answer(ctx, frame, psk),
             other => return Err(Box::new((other, DropReason::WrongState))),
         })
     }

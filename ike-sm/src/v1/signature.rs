@@ -7,7 +7,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crypto_suite::{Digest, SignatureId};
+use crypto_suite::{Digest, Provider, SignatureId};
 use isakmp_wire::BuildError;
 use isakmp_wire::v1::{CertEncoding, PayloadType, Writer};
 
@@ -21,6 +21,7 @@ use crate::config::{Authentication, Identity};
 use crate::context::Context;
 use crate::event::Answer;
 use crate::explain::{AuthRecord, What};
+use crate::job::SignatureJob;
 use crate::outcome::DropReason;
 use crate::v2::proof::ProofError;
 
@@ -138,8 +139,14 @@ impl Claim {
     }
 
     /// Asks whether the key is the identity's.
-    pub(crate) fn vouch(&self, frame: &Frame<'_>) -> Question {
-        self.shown.vouch(frame.peer, &self.identity)
+    pub(crate) fn vouch(&self, ctx: &Context<'_>, frame: &Frame<'_>, suite: &Suite) -> Question {
+        let (provider, id) = (ctx.provider, suite.signature());
+        let (hash, signature) = (self.hash.clone(), self.signature.clone());
+        let job = SignatureJob::new(move |key| {
+            let id = id.ok_or(ProofError::UnknownAlgorithm)?;
+            verify(provider, id, key, &hash, &signature).map(|()| id)
+        });
+        self.shown.vouch(frame.peer, &self.identity, job)
     }
 
     /// Takes the embedder's word on the key, and checks the signature with it.
@@ -150,14 +157,26 @@ impl Claim {
         suite: &Suite,
         answer: Answer,
     ) -> bool {
-        let Answer::PublicKey(answer) = answer else {
-            return false;
-        };
         let mut note =
             |record| ctx.note(Some(frame.ike), What::Auth(alloc::boxed::Box::new(record)));
-        note(self.shown.record(&answer));
-        let verdict = answer.ok().zip(suite.signature()).map(|(key, id)| {
-            let error = self.verify(ctx, id, &key).err();
+        let checked = match answer {
+            Answer::PublicKey(answer) => {
+                note(self.shown.record(&answer));
+                let both = answer.ok().zip(suite.signature());
+                both.map(|(key, id)| {
+                    let (hash, signature) = (&self.hash, &self.signature[..]);
+                    (id, verify(ctx.provider, id, &key, hash, signature))
+                })
+            }
+            Answer::Verified(answer) => {
+                note(self.shown.record(&answer));
+                let both = answer.ok().zip(suite.signature());
+                both.map(|(done, id)| (id, done.verdict.map(drop)))
+            }
+            _ => return false,
+        };
+        let verdict = checked.map(|(id, verified)| {
+            let error = verified.err();
             let record = AuthRecord::Signed { scheme: id, error };
             ctx.note(Some(frame.ike), What::Auth(alloc::boxed::Box::new(record)));
             error.is_none()
@@ -167,17 +186,23 @@ impl Claim {
         ctx.note(Some(frame.ike), What::Authenticated { peer, ok });
         ok
     }
+}
 
-    fn verify(&self, ctx: &Context<'_>, id: SignatureId, key: &[u8]) -> Result<(), ProofError> {
-        let scheme = ctx.provider.signature(id);
-        let scheme = scheme.ok_or(ProofError::UnknownAlgorithm)?;
-        scheme
-            .verify(key, &[self.hash.as_ref()], &self.signature)
-            .map_err(|error| match error {
-                crypto_suite::CryptoError::KeyInvalid => ProofError::KeyInvalid,
-                _ => ProofError::Mismatch,
-            })
-    }
+/// Checks a signature over a HASH of IKEv1.
+fn verify(
+    provider: &Provider,
+    id: SignatureId,
+    key: &[u8],
+    hash: &Digest,
+    signature: &[u8],
+) -> Result<(), ProofError> {
+    let scheme = provider.signature(id);
+    let scheme = scheme.ok_or(ProofError::UnknownAlgorithm)?;
+    let verified = scheme.verify(key, &[hash.as_ref()], signature);
+    verified.map_err(|error| match error {
+        crypto_suite::CryptoError::KeyInvalid => ProofError::KeyInvalid,
+        _ => ProofError::Mismatch,
+    })
 }
 
 /// Whether a key with these schemes can make the signatures of a method.

@@ -21,9 +21,10 @@ use super::proof::IntAuth;
 use super::protect::Inner;
 use super::series::{Public, Series};
 use super::session::{Session, Stage, send};
-use crate::action::CloseReason;
+use crate::action::{CloseReason, Question};
 use crate::context::{Context, Effect};
 use crate::explain::{IkeState, Step, What};
+use crate::job::KeyExchangeDone;
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::policy::v2::IkeSuite;
@@ -35,6 +36,16 @@ pub(crate) struct Additional {
     chain: IntAuthChain,
     /// Exchanges that are over.
     done: u32,
+    /// The request whose `KEr(n)` the embedder computes.
+    parked: Option<Box<Parked>>,
+}
+
+/// A request that waits for our half of its key exchange.
+#[derive(Debug)]
+struct Parked {
+    path: Path,
+    header: Header,
+    whole: Whole,
 }
 
 impl Additional {
@@ -90,8 +101,9 @@ impl Additional {
         ke: &KeyExchange<'_>,
         nonces: &Nonces<'_>,
         keys: &Keys,
+        exchanged: Option<Option<KeyExchangeDone>>,
     ) -> Result<(Inner, Keys), DropReason> {
-        let (public, secret) = self.series.respond(ctx, ke)?;
+        let (public, secret) = self.series.respond(ctx, ke, exchanged)?;
         Ok((key_exchange(&public)?, self.over(&secret, nonces, keys)?))
     }
 
@@ -221,12 +233,63 @@ impl Session {
         ctx: &mut Context<'_>,
         path: Path,
         header: &Header,
-        whole: &Whole,
+        whole: Whole,
     ) {
         ctx.effect(Effect::AddressProved(self.id));
+        let question = self.intermediate_question(ctx, &whole);
+        if let (Some(question), Stage::Responder(init, _)) = (question, &mut self.stage) {
+            init.additional.parked = Some(Box::new(Parked {
+                path,
+                header: *header,
+                whole,
+            }));
+            return self.ask(ctx, question);
+        }
+        self.answer_intermediate(ctx, path, header, &whole, None);
+    }
+
+    /// Responder: the question for our half of a key exchange, where it is not computed here. What is
+    /// wrong with the request shows when it is answered.
+    fn intermediate_question(&self, ctx: &mut Context<'_>, whole: &Whole) -> Option<Question> {
+        let limits = ctx.config.wire;
+        let payloads = Payloads::read(&whole.inner.payloads(&limits).ok()?, &limits).ok()?;
+        let Stage::Responder(init, _) = &self.stage else {
+            return None;
+        };
+        let series = &init.additional.series;
+        series.question(ctx, &payloads.key_exchange?).ok().flatten()
+    }
+
+    /// Responder: our half is there, or will not come.
+    pub(super) fn intermediate_exchanged(
+        &mut self,
+        ctx: &mut Context<'_>,
+        done: Option<KeyExchangeDone>,
+    ) {
+        let Stage::Responder(init, _) = &mut self.stage else {
+            return;
+        };
+        if let Some(parked) = init.additional.parked.take() {
+            let Parked {
+                path,
+                header,
+                whole,
+            } = *parked;
+            self.answer_intermediate(ctx, path, &header, &whole, Some(done));
+        }
+    }
+
+    fn answer_intermediate(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        whole: &Whole,
+        exchanged: Option<Option<KeyExchangeDone>>,
+    ) {
         let id = header.message_id;
         let exchange = ExchangeType::IKE_INTERMEDIATE;
-        let refusal = match self.take_request(ctx, header, whole) {
+        let refusal = match self.take_request(ctx, header, whole, exchanged) {
             Ok((inner, keys)) => {
                 let answer = self.place(exchange, id, true).header();
                 let whose = sender(self.role);
@@ -266,6 +329,7 @@ impl Session {
         ctx: &mut Context<'_>,
         header: &Header,
         whole: &Whole,
+        exchanged: Option<Option<KeyExchangeDone>>,
     ) -> Result<(Inner, Keys), DropReason> {
         let payloads = self.read(ctx, Step::IntermediateI, header, whole)?;
         let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
@@ -280,7 +344,8 @@ impl Session {
             initiator: &init.ni,
             responder: &init.nr,
         };
-        init.additional.respond(ctx, &ke, &nonces, &crypt.keys)
+        let keys = &crypt.keys;
+        init.additional.respond(ctx, &ke, &nonces, keys, exchanged)
     }
 
     /// The payloads of a message of this exchange, which is reported.

@@ -5,6 +5,7 @@ mod child;
 mod followup;
 mod ike;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crypto_suite::{GroupId, Secret};
@@ -18,7 +19,7 @@ pub(super) use ike::{IkeTask, finish as finish_ike};
 use super::keys::shortest_nonce;
 use super::payloads::{Payloads, required};
 use super::session::{Frame, Session};
-use super::up::{Response, Stop};
+use super::up::{Known, Response, Stop};
 use crate::action::CloseReason;
 use crate::alg::v2 as alg;
 use crate::context::Context;
@@ -30,7 +31,7 @@ pub(super) fn respond(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
-    authorized: Option<bool>,
+    known: &mut Known,
 ) -> Result<Response, Stop> {
     let up = session.up().ok_or(DropReason::WrongState)?;
     if up.is_closing() || up.replaced {
@@ -40,9 +41,9 @@ pub(super) fn respond(
     let sa = required(payloads.sa, PayloadType::SA)?;
     let first = sa.proposals().next();
     if first.is_some_and(|p| p.protocol_id == ProtocolId::IKE) {
-        Ok(ike::respond(session, ctx, frame, payloads)?)
+        ike::respond(session, ctx, frame, payloads, known)
     } else {
-        child::respond(session, ctx, frame, payloads, authorized)
+        child::respond(session, ctx, frame, payloads, known)
     }
 }
 
@@ -62,12 +63,15 @@ fn group_of(payloads: &Payloads<'_>) -> Option<GroupId> {
     alg::group_from_wire(method)
 }
 
-/// Responder: our public value and the shared secret, for the group that was chosen.
+/// Responder: our public value and the shared secret, for the group that was chosen. The embedder is
+/// asked for them where it computes them and no other question is open.
 fn answer_exchange(
+    session: &Session,
     ctx: &mut Context<'_>,
     payloads: &Payloads<'_>,
     chosen: Option<GroupId>,
-) -> Result<Option<(KeyExchangeMethod, Vec<u8>, Secret)>, DropReason> {
+    known: &mut Known,
+) -> Result<Option<(KeyExchangeMethod, Vec<u8>, Secret)>, Stop> {
     let Some(chosen) = chosen else {
         return Ok(None);
     };
@@ -76,9 +80,20 @@ fn answer_exchange(
     // RFC 7296 §1.3: another group, or none, where this one was chosen.
     let ke = ke.ok_or(DropReason::WrongGroup(chosen))?;
     let group = ctx.provider.group(chosen).ok_or(DropReason::Crypto)?;
-    let (public, secret) = group
-        .respond(ctx.rng, ke.data)
-        .map_err(|_| DropReason::BadKeyExchange)?;
+    let answer = match known.exchanged.take() {
+        Some(done) => done.ok_or(DropReason::TemporaryFailure)?.of(chosen),
+        None => {
+            let checked = group.check_initiator(ke.data);
+            checked.map_err(|_| DropReason::BadKeyExchange)?;
+            if !session.is_asking()
+                && let Some(question) = ctx.key_exchange(group, ke.data)
+            {
+                return Err(Stop::Ask(Box::new(question)));
+            }
+            group.respond(ctx.rng, ke.data)
+        }
+    };
+    let (public, secret) = answer.map_err(|_| DropReason::BadKeyExchange)?;
     Ok(Some((ke.method, public, secret)))
 }
 

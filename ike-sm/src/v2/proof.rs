@@ -15,6 +15,7 @@ use isakmp_wire::registry::v2::AuthMethod;
 
 pub use algorithm::{algorithm_identifier, scheme_of};
 pub use hashes::{HashAlgorithms, NegotiatedHashes};
+pub(crate) use signature::verify_parts;
 pub use signature::{SignaturePolicy, choose, schemes_of_key, verify_signature};
 
 /// RFC 7296 §2.15: 17 ASCII characters without null termination.

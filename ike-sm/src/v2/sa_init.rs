@@ -15,7 +15,7 @@ use isakmp_wire::{BuildError, Flags, Header};
 use nat_t::Verdict;
 
 pub(crate) use initiator::{Initiator, Reply};
-pub(crate) use responder::{challenge, presented, redirect, refuse, respond};
+pub(crate) use responder::{Accepted, accept, challenge, presented, redirect, refuse};
 
 use super::additional::Additional;
 use super::auth::Asked;

@@ -9,8 +9,10 @@ use crypto_suite::{ActiveKeyExchange, GroupId, KeyExchange as Method, Secret};
 use isakmp_wire::BuildError;
 use isakmp_wire::v2::{KeyExchange, KeyExchangeMethod, Writer};
 
+use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::context::Context;
+use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
 
 /// Key exchanges that are still to come. A message that is refused leaves them as they are.
@@ -85,14 +87,31 @@ impl Series {
         Ok(secret)
     }
 
-    /// Responder: answers `KEi(n)` with `KEr(n)`, and gives SK(n).
+    /// Responder: the question for `KEr(n)`, where it is not computed here.
+    pub(crate) fn question(
+        &self,
+        ctx: &mut Context<'_>,
+        ke: &KeyExchange<'_>,
+    ) -> Result<Option<Question>, DropReason> {
+        let method = method(ctx, self.expected(ke)?)?;
+        let check = method.check_initiator(ke.data);
+        check.map_err(|_| DropReason::BadKeyExchange)?;
+        Ok(ctx.key_exchange(method, ke.data))
+    }
+
+    /// Responder: answers `KEi(n)` with `KEr(n)`, and gives SK(n). `exchanged` is what the embedder
+    /// was asked for, or nothing when it has not computed it.
     pub(crate) fn respond(
         &mut self,
         ctx: &mut Context<'_>,
         ke: &KeyExchange<'_>,
+        exchanged: Option<Option<KeyExchangeDone>>,
     ) -> Result<(Public, Secret), DropReason> {
         let id = self.expected(ke)?;
-        let answer = method(ctx, id)?.respond(ctx.rng, ke.data);
+        let answer = match exchanged {
+            Some(done) => done.ok_or(DropReason::TemporaryFailure)?.of(id),
+            None => method(ctx, id)?.respond(ctx.rng, ke.data),
+        };
         let (public, secret) = answer.map_err(|_| DropReason::BadKeyExchange)?;
         let public = Public::new(id, &public)?;
         self.left.pop_front();

@@ -2,6 +2,7 @@
 //! themselves are tasks of their own; message IDs and repetition are the window's.
 
 mod auth;
+mod begin;
 
 use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr};
@@ -61,6 +62,8 @@ pub(crate) struct Session {
 pub(crate) enum Stage {
     /// Our IKE_SA_INIT is out.
     Init(Box<sa_init::Initiator>, Option<Wanted>),
+    /// The peer's IKE_SA_INIT is agreed to, and our half of the key exchange is being computed.
+    Accepted(Box<sa_init::Accepted>),
     /// There are keys, and IKE_AUTH goes on: we started it.
     Initiator(Box<Init>, Box<ike_auth::Initiator>),
     /// The same: the peer started it.
@@ -140,25 +143,17 @@ impl Session {
             ctx.send(path, &answer);
             return Err(DropReason::Redirected);
         }
-        let (init, crypt) = match sa_init::respond(ctx, &frame, &message) {
-            Ok(settled) => settled,
-            Err(reason) => {
-                if let Some(answer) =
-                    told(&reason).and_then(|t| sa_init::refuse(header, raw.len(), &t))
-                {
-                    ctx.send(path, &answer);
-                }
-                return Err(reason);
-            }
-        };
-        let response = init.response.clone();
-        explain::sent_clear(ctx, &frame, Step::SaInitR, IkeState::WaitAuth, &response);
         session.window.accept(0, fingerprint);
         session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
-        session.transition(ctx, Input::RecvInit, IkeState::Idle, IkeState::WaitAuth);
-        session.crypt = Some(crypt);
-        session.stage = Stage::Responder(init, Box::default());
-        session.answer_with(ctx, 0, path, response.into());
+        let begun = sa_init::accept(ctx, &frame, &message)
+            .and_then(|accepted| session.begin(ctx, &frame, accepted));
+        if let Err(reason) = begun {
+            if let Some(answer) = told(&reason).and_then(|t| sa_init::refuse(header, raw.len(), &t))
+            {
+                ctx.send(path, &answer);
+            }
+            return Err(reason);
+        }
         Ok(session)
     }
 
@@ -232,7 +227,7 @@ impl Session {
     /// The field's name of its state.
     pub(crate) const fn state(&self) -> IkeState {
         match &self.stage {
-            Stage::Init(..) => IkeState::WaitInit,
+            Stage::Init(..) | Stage::Accepted(_) => IkeState::WaitInit,
             Stage::Initiator(..) | Stage::Responder(..) => IkeState::WaitAuth,
             Stage::Up(_) => IkeState::Up,
             Stage::Gone => IkeState::Deleting,
@@ -347,7 +342,7 @@ impl Session {
                 self.given_up(ctx, path, id, given_up);
             }
             (Stage::Responder(..), ExchangeType::IKE_INTERMEDIATE) => {
-                self.intermediate_request(ctx, path, header, &whole);
+                self.intermediate_request(ctx, path, header, whole);
             }
             (Stage::Responder(..), _) => self.auth_request(ctx, path, header, whole.inner),
             _ => self.up_request(ctx, path, header, whole.inner),
@@ -378,7 +373,7 @@ impl Session {
             Stage::Up(up) => up.exchange_of(id),
             // The peer has heard that we give up.
             Stage::Gone => Some(ExchangeType::INFORMATIONAL_V2),
-            Stage::Init(..) | Stage::Responder(..) => None,
+            Stage::Init(..) | Stage::Accepted(_) | Stage::Responder(..) => None,
         };
         if expected != Some(header.exchange_type) {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
@@ -547,8 +542,8 @@ impl Session {
     /// Deadlines of this SA have come.
     pub(crate) fn on_deadline(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now;
-        if self.question.is_some_and(|(_, until, _)| until <= now) {
-            self.question = None;
+        if let Some((ticket, ..)) = self.question.take_if(|(_, until, _)| *until <= now) {
+            ctx.world.questions.close(ticket);
             return self.unanswered(ctx);
         }
         if self.half_open_until.is_some_and(|until| until <= now) {

@@ -21,6 +21,7 @@ use crate::context::{Context, Effect};
 use crate::event::Traffic;
 use crate::explain::{DpdStep, IkeState, Input, Step, What};
 use crate::id::{ChildId, IkeId};
+use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
 use crate::path::Path;
 
@@ -53,6 +54,22 @@ pub(super) struct Parked {
     pub(super) path: Path,
     pub(super) header: Header,
     pub(super) inner: Inner,
+    pub(super) known: Known,
+}
+
+/// What the embedder has answered about a request that waits.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Whether the peer may have its child.
+    pub(super) authorized: Option<bool>,
+    /// Our half of the key exchange; `Some(None)` when nobody has computed it.
+    pub(super) exchanged: Option<Option<KeyExchangeDone>>,
+}
+
+impl Known {
+    const fn is_empty(&self) -> bool {
+        self.authorized.is_none() && self.exchanged.is_none()
+    }
 }
 
 /// What becomes of the SA once a response is out.
@@ -94,25 +111,26 @@ impl Session {
         if let Some(old) = old.filter(|_| !known && !informational::deletes_ike(&inner, ctx)) {
             ctx.effect(Effect::Adopt(old, self.id));
         }
-        self.up_work(ctx, path, header, inner, None);
+        self.up_work(ctx, path, header, inner, Known::default());
     }
 
-    /// Works on a request; a second time with the answer to the question that came up.
+    /// Works on a request; again with the answer to each question that comes up.
     pub(super) fn up_work(
         &mut self,
         ctx: &mut Context<'_>,
         path: Path,
         header: &Header,
         inner: Inner,
-        authorized: Option<bool>,
+        mut known: Known,
     ) {
-        let response = match self.work(ctx, path, header, &inner, authorized) {
+        let response = match self.work(ctx, path, header, &inner, &mut known) {
             Ok(response) => response,
             Err(Stop::Ask(question)) => {
                 let parked = Parked {
                     path,
                     header: *header,
                     inner,
+                    known,
                 };
                 if let Some(up) = self.up_mut() {
                     up.parked = Some(Box::new(parked));
@@ -152,7 +170,7 @@ impl Session {
         path: Path,
         header: &Header,
         inner: &Inner,
-        authorized: Option<bool>,
+        known: &mut Known,
     ) -> Result<Response, Stop> {
         let frame = super::session::Frame {
             path,
@@ -166,15 +184,15 @@ impl Session {
             _ => Step::InformationalI,
         };
         let len = usize::try_from(header.length).unwrap_or(0);
-        if authorized.is_none() {
+        if known.is_empty() {
             explain::received(ctx, &frame, step, IkeState::Up, header, &chain, len);
         }
         let payloads = Payloads::read(&chain, &limits)?;
         if header.exchange_type == ExchangeType::CREATE_CHILD_SA {
-            return create_child::respond(self, ctx, &frame, &payloads, authorized);
+            return create_child::respond(self, ctx, &frame, &payloads, known);
         }
         if header.exchange_type == ExchangeType::IKE_FOLLOWUP_KE {
-            return Ok(create_child::follow(self, ctx, &frame, &payloads)?);
+            return create_child::follow(self, ctx, &frame, &payloads, known);
         }
         let id = header.message_id;
         Ok(informational::respond(self, ctx, &frame, id, &payloads)?)

@@ -19,6 +19,7 @@ mod handshake;
 mod liveness;
 mod loss;
 mod nat;
+mod offload;
 mod questions;
 mod rekey;
 mod signatures;

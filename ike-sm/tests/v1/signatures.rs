@@ -57,6 +57,8 @@ struct World {
     verdict: Result<(), String>,
     asked: Vec<(bool, &'static str)>,
     shown: [Option<Vec<Vec<u8>>>; 2],
+    /// Signatures are checked where certificates are judged.
+    verifies: bool,
 }
 
 fn world(change: impl Fn(&mut Config)) -> World {
@@ -66,6 +68,7 @@ fn world(change: impl Fn(&mut Config)) -> World {
         verdict: Ok(()),
         asked: Vec::new(),
         shown: [None, None],
+        verifies: false,
     }
 }
 
@@ -84,13 +87,20 @@ impl World {
                 Answer::Signature(Some(self.keys[own].sign(rng, &[&octets]).unwrap()))
             }
             Question::VerifyCertificate {
-                chain, identity, ..
+                chain,
+                identity,
+                signature,
+                ..
             } => {
                 assert_eq!(identity, Identity::Fqdn(["a.lab", "b.lab"][other].into()));
                 self.asked.push((b, "verify"));
                 self.shown[other] = Some(chain);
                 let key = [key(1), key(2)][other].public_key().to_vec();
-                Answer::PublicKey(self.verdict.clone().map(|()| key))
+                let answer = self.verdict.clone().map(|()| key);
+                match self.verifies {
+                    true => Answer::Verified(answer.map(|key| signature.verify(&key))),
+                    false => Answer::PublicKey(answer),
+                }
             }
             other => panic!("{other:?}"),
         }
@@ -145,6 +155,28 @@ fn rfc2409_s5_1_main_mode_with_signatures() {
         );
         assert!(log.contains("2 certificates of the peer accepted"), "{log}");
     }
+}
+
+#[test]
+fn x9_the_embedder_checks_signatures_where_it_judges_certificates() {
+    let mut right = world(|_| {});
+    right.verifies = true;
+    right.run();
+    right.pair.assert_tunnel();
+    let log = right.pair.b.log.join("");
+    let what = "peer authenticated by a signature, ECDSA_P-256_DIGEST";
+    assert!(log.contains(what), "{log}");
+    let mut forged = world(|_| {});
+    (forged.verifies, forged.keys[0]) = (true, key(9));
+    forged.run();
+    forged.assert_refused();
+    let log = forged.pair.b.log.join("");
+    assert!(log.contains("the AUTH value is wrong"), "{log}");
+    let mut unknown = world(|_| {});
+    unknown.verifies = true;
+    unknown.verdict = Err("issued by a stranger".into());
+    unknown.run();
+    unknown.assert_refused();
 }
 
 #[test]

@@ -39,6 +39,10 @@ struct World {
     asked: Vec<(bool, &'static str)>,
     /// The chain and the raw key that each side was shown to have.
     shown: [Option<Shown>; 2],
+    /// Signatures are checked where certificates are judged.
+    verifies: bool,
+    /// Certificates are for a key that nobody has.
+    mistaken: bool,
 }
 
 fn assignment(address: &str) -> Assignment {
@@ -69,6 +73,8 @@ fn world(change: impl Fn(&mut Config, bool)) -> World {
         outside: None,
         asked: Vec::new(),
         shown: [None, None],
+        verifies: false,
+        mistaken: false,
     }
 }
 
@@ -114,13 +120,21 @@ impl World {
                 chain,
                 raw_key,
                 identity,
+                signature,
                 ..
             } => {
                 self.shown[other] = Some((chain, raw_key));
                 assert_eq!(identity, Identity::Fqdn(["a.lab", "b.lab"][other].into()));
-                let key = self.keys[other].public_key().to_vec();
+                let key = match self.mistaken {
+                    true => key(7).public_key().to_vec(),
+                    false => self.keys[other].public_key().to_vec(),
+                };
                 let answer = self.certificates[own].clone().map(|()| key);
-                ("verify", Answer::PublicKey(answer))
+                let answer = match self.verifies {
+                    true => Answer::Verified(answer.map(|key| signature.verify(&key))),
+                    false => Answer::PublicKey(answer),
+                };
+                ("verify", answer)
             }
             Question::EapPassword { user, ours, .. } => {
                 assert_eq!((user.as_str(), ours), ("alice", !side_b));
@@ -246,6 +260,30 @@ fn rfc7427_certificates_on_both_sides() {
         log.contains("peer authenticated by Digital Signature"),
         "{log}"
     );
+}
+
+#[test]
+fn x9_the_embedder_checks_signatures_where_it_judges_certificates() {
+    for kind in [certificates, eap] {
+        let mut right = world(kind);
+        right.verifies = true;
+        right.run();
+        right.pair.assert_tunnel();
+        let log = right.pair.a.log.join("");
+        assert!(
+            log.contains("peer authenticated by Digital Signature"),
+            "{log}"
+        );
+        let mut wrong = world(kind);
+        (wrong.verifies, wrong.mistaken) = (true, true);
+        wrong.run();
+        wrong.assert_refused();
+        let mut unknown = world(kind);
+        unknown.verifies = true;
+        unknown.certificates = [Err("issued by a stranger".into()), Err("too".into())];
+        unknown.run();
+        unknown.assert_refused();
+    }
 }
 
 /// The credential of one side with another word on when it is sent.

@@ -29,6 +29,7 @@ mod hostile;
 mod insider;
 mod mobike;
 mod nat;
+mod offload;
 mod questions;
 mod redirect;
 mod rekey;

@@ -17,6 +17,7 @@ use crate::action::{CloseReason, PskStage};
 use crate::config::Identity;
 use crate::context::Context;
 use crate::explain::{IkeState, Notice, Step, What};
+use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
 use crate::v1::keys::Iv;
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
@@ -82,7 +83,7 @@ pub(crate) fn receive_first(
         remote_id,
     };
     Ok(match psk {
-        Some(psk) => asked.answer(ctx, frame, &psk),
+        Some(psk) => asked.answer(ctx, frame, psk),
         None => {
             let identity = Some(Identity::clone(&asked.remote_id));
             let next = Negotiation::AmKeyAsked(asked);
@@ -106,14 +107,27 @@ pub(crate) struct KeyAsked {
 }
 
 impl KeyAsked {
-    /// `<-- HDR, SA, KE, Nr, IDir, VID …, NAT-D, NAT-D, HASH_R`
-    pub(crate) fn answer(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Progress {
-        self.send(ctx, frame, psk)
-            .unwrap_or(Progress::Fail(CloseReason::Crypto))
+    /// There is a key: our half of the key exchange is next.
+    pub(crate) fn answer(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: Secret) -> Progress {
+        let group = self.suite.group;
+        let (question, next) = (ctx.key_exchange(group, &self.g_xi), KeyFound(self, psk));
+        if let Some(question) = question {
+            return Progress::Ask {
+                next: Negotiation::AmKeyFound(next),
+                question: Box::new(question),
+            };
+        }
+        let exchanged = group.respond(ctx.rng, &next.0.g_xi).ok();
+        next.answer(ctx, frame, exchanged)
     }
 
-    fn send(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: &Secret) -> Option<Progress> {
-        let (g_xr, g_xy) = self.suite.group.respond(ctx.rng, &self.g_xi).ok()?;
+    fn send(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        psk: &Secret,
+        (g_xr, g_xy): (Vec<u8>, Secret),
+    ) -> Option<Progress> {
         let nr_b = phase1::nonce(ctx);
         let version = self.vendor.nat_t_version(frame.peer);
         let exchanged = Exchanged {
@@ -155,6 +169,37 @@ impl KeyAsked {
             message,
             path: None,
         })
+    }
+}
+
+/// Message 1 is in and the key is there; our half of the key exchange is being computed.
+#[derive(Debug)]
+pub(crate) struct KeyFound(KeyAsked, Secret);
+
+impl KeyFound {
+    /// Our half has come.
+    pub(crate) fn exchanged(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        done: Option<KeyExchangeDone>,
+    ) -> Progress {
+        let group = self.0.suite.group.id();
+        let exchanged = done.and_then(|done| done.of(group).ok());
+        self.answer(ctx, frame, exchanged)
+    }
+
+    /// `<-- HDR, SA, KE, Nr, IDir, VID …, NAT-D, NAT-D, HASH_R`
+    fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        exchanged: Option<(Vec<u8>, Secret)>,
+    ) -> Progress {
+        let Self(asked, psk) = self;
+        exchanged
+            .and_then(|exchanged| asked.send(ctx, frame, &psk, exchanged))
+            .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 }
 

@@ -257,7 +257,7 @@ impl IdSent {
         match self.0.check_id(ctx, frame, message, at) {
             Ok((proof, None)) => Ok(done(self.0, proof)),
             Ok((proof, Some(claim))) => Ok(Progress::Ask {
-                question: Box::new(claim.vouch(frame)),
+                question: Box::new(claim.vouch(ctx, frame, &self.0.suite)),
                 next: Negotiation::IdShown(IdShown {
                     keyed: self.0,
                     proof,

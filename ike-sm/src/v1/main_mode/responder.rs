@@ -15,6 +15,7 @@ use crate::action::{CloseReason, PskStage};
 use crate::context::Context;
 use crate::event::Answer;
 use crate::explain::{IkeState, Step};
+use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Proof, Suite, Vendor};
@@ -109,7 +110,7 @@ impl SaAnswered {
             return Ok(asked.answer(ctx, frame, None));
         }
         Ok(match phase1::configured_psk(ctx, frame, None) {
-            Some(psk) => asked.answer(ctx, frame, Some(&psk)),
+            Some(psk) => asked.answer(ctx, frame, Some(psk)),
             None => {
                 let next = Negotiation::KeyAsked(asked);
                 negotiation::ask_psk(frame, next, PskStage::KeyExchange, None)
@@ -126,14 +127,55 @@ pub(crate) struct KeyAsked {
 }
 
 impl KeyAsked {
-    /// `<-- HDR, KE, Nr, NAT-D, NAT-D`; with signatures there is no key.
+    /// There is a key, or with signatures none is needed: our half of the key exchange is next.
     pub(crate) fn answer(
         self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        psk: Option<&Secret>,
+        psk: Option<Secret>,
     ) -> Progress {
-        self.send_ke(ctx, frame, psk)
+        let group = self.before.suite.group;
+        let (question, next) = (
+            ctx.key_exchange(group, &self.ke.public),
+            KeyFound(self, psk),
+        );
+        if let Some(question) = question {
+            return Progress::Ask {
+                next: Negotiation::KeyFound(next),
+                question: Box::new(question),
+            };
+        }
+        let exchanged = group.respond(ctx.rng, &next.0.ke.public).ok();
+        next.answer(ctx, frame, exchanged)
+    }
+}
+
+/// Message 3 is in and the key is there; our half of the key exchange is being computed.
+#[derive(Debug)]
+pub(crate) struct KeyFound(KeyAsked, Option<Secret>);
+
+impl KeyFound {
+    /// Our half has come.
+    pub(crate) fn exchanged(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        done: Option<KeyExchangeDone>,
+    ) -> Progress {
+        let group = self.0.before.suite.group.id();
+        let exchanged = done.and_then(|done| done.of(group).ok());
+        self.answer(ctx, frame, exchanged)
+    }
+
+    /// `<-- HDR, KE, Nr, NAT-D, NAT-D`
+    fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        exchanged: Option<(Vec<u8>, Secret)>,
+    ) -> Progress {
+        exchanged
+            .and_then(|exchanged| self.send_ke(ctx, frame, exchanged))
             .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 
@@ -141,11 +183,10 @@ impl KeyAsked {
         self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        psk: Option<&Secret>,
+        (g_xr, g_xy): (Vec<u8>, Secret),
     ) -> Option<Progress> {
-        let Self { before, ke } = self;
+        let Self(KeyAsked { before, ke }, psk) = self;
         let suite = before.suite;
-        let (g_xr, g_xy) = suite.group.respond(ctx.rng, &ke.public).ok()?;
         let nr_b = phase1::nonce(ctx);
         let version = ke.nat.version;
         let message = protect::clear(&super::header(frame), |writer| {
@@ -164,7 +205,7 @@ impl KeyAsked {
             nr_b,
             asked: ke.asked,
         };
-        let keyed = Keyed::derive(ctx, frame, psk, &g_xy, exchanged).ok()?;
+        let keyed = Keyed::derive(ctx, frame, psk.as_ref(), &g_xy, exchanged).ok()?;
         Some(Progress::Send {
             next: Negotiation::KeAnswered(KeAnswered(keyed)),
             message,
@@ -197,7 +238,7 @@ impl KeAnswered {
                 .send(ctx, frame, None)
                 .unwrap_or(Progress::Fail(CloseReason::Crypto)),
             Some(claim) => Progress::Ask {
-                question: Box::new(claim.vouch(frame)),
+                question: Box::new(claim.vouch(ctx, frame, &keyed.suite)),
                 next: Negotiation::PeerShown(PeerShown {
                     keyed,
                     proof,

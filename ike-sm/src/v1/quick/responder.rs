@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crypto_suite::Secret;
 use isakmp_wire::BuildError;
 use isakmp_wire::registry::{ExchangeType, ProtocolId};
 use isakmp_wire::v1::{Message, NotifyType, PayloadType, Situation, Writer};
@@ -34,6 +35,8 @@ struct Granted {
     with_ids: bool,
     ni_b: Vec<u8>,
     g_xi: Option<Vec<u8>>,
+    /// Our half of the key exchange, where the embedder has computed it.
+    exchanged: Option<(Vec<u8>, Secret)>,
     original_addresses: Option<OriginalAddresses>,
     replaces: Option<ChildId>,
     message_id: u32,
@@ -52,6 +55,7 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 enum About {
     Authorization,
+    KeyExchange,
     Spi,
 }
 
@@ -148,6 +152,7 @@ pub(crate) fn receive_first(
         with_ids: ids.is_some(),
         ni_b: payloads.nonce.to_vec(),
         g_xi: payloads.ke.map(<[u8]>::to_vec),
+        exchanged: None,
         original_addresses: super::original_addresses(&payloads),
         replaces,
         message_id,
@@ -169,7 +174,7 @@ pub(crate) fn receive_first(
         });
         return Ok(Progress::Ask { next, question });
     }
-    Ok(want_spi(ctx, frame, agreed, granted))
+    Ok(want_exchange(ctx, frame, agreed, granted))
 }
 
 /// The child of the configuration that the offer fits, and what is taken of it. `Err(None)`: the
@@ -211,6 +216,29 @@ fn choose(
         }
     }
     Err(refusal)
+}
+
+/// Asks for our half of the key exchange, where there is one and the embedder computes it.
+fn want_exchange(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    granted: Box<Granted>,
+) -> Progress {
+    let group = super::group_of(ctx, granted.choice.group).ok().flatten();
+    let question = group
+        .zip(granted.g_xi.as_deref())
+        .and_then(|(group, g_xi)| ctx.key_exchange(group, g_xi));
+    match question {
+        Some(question) => Progress::Ask {
+            next: Quick::Asked(Asked {
+                granted,
+                about: About::KeyExchange,
+            }),
+            question,
+        },
+        None => want_spi(ctx, frame, agreed, granted),
+    }
 }
 
 fn want_spi(
@@ -261,7 +289,7 @@ impl Asked {
 
     /// The answer has come.
     pub(super) fn answer(
-        self,
+        mut self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         agreed: &Agreed,
@@ -270,13 +298,28 @@ impl Asked {
         let spi = Some(self.granted.choice.spi);
         match (&self.about, answer) {
             (About::Authorization, Answer::Authorize(true)) => {
-                Ok(want_spi(ctx, frame, agreed, self.granted))
+                Ok(want_exchange(ctx, frame, agreed, self.granted))
             }
             (About::Authorization, Answer::Authorize(false)) => Ok(Progress::Refuse {
                 notify: NotifyType::INVALID_ID_INFORMATION,
                 spi,
                 reason: "not authorized",
             }),
+            (About::KeyExchange, Answer::KeyExchange(done)) => {
+                let group = self.granted.choice.group;
+                let done = done
+                    .zip(group)
+                    .and_then(|(done, group)| done.of(group).ok());
+                if done.is_none() {
+                    return Ok(Progress::Fail {
+                        child: self.granted.child,
+                        config: self.granted.config,
+                        reason: CloseReason::Crypto,
+                    });
+                }
+                self.granted.exchanged = done;
+                Ok(want_spi(ctx, frame, agreed, self.granted))
+            }
             (About::Spi, Answer::Spi(Some(own))) => {
                 match ctx.world.children.take_spi(own, self.granted.child) {
                     Ok(()) => Ok(grant(ctx, frame, agreed, self.granted, own)),
@@ -310,11 +353,13 @@ fn answer(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     agreed: &Agreed,
-    granted: Box<Granted>,
+    mut granted: Box<Granted>,
     spi_in: u32,
 ) -> Result<Progress, DropReason> {
+    let exchanged = granted.exchanged.take();
     let choice = &granted.choice;
     let (public, g_xy) = match (super::group_of(ctx, choice.group)?, &granted.g_xi) {
+        _ if exchanged.is_some() => exchanged.unzip(),
         (Some(group), Some(g_xi)) => {
             let (public, shared) = group
                 .respond(ctx.rng, g_xi)

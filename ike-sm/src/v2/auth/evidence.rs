@@ -14,9 +14,10 @@ use crate::certificates::Shown;
 use crate::config::Identity;
 use crate::config::v2::{Credential, RemoteAuth};
 use crate::explain::{PskFound, What};
+use crate::job::{SignatureDone, SignatureJob};
 use crate::v2::keys::Sender;
 use crate::v2::proof::{
-    SignaturePolicy, algorithm_identifier, choose, shared_key_mic, verify_shared_key,
+    SignaturePolicy, algorithm_identifier, choose, shared_key_mic, verify_parts, verify_shared_key,
     verify_signature,
 };
 
@@ -42,6 +43,8 @@ pub(super) enum Evidence<'a> {
     Secret(&'a Secret),
     /// DER `SubjectPublicKeyInfo`.
     PublicKey(&'a [u8]),
+    /// A signature that the embedder has checked.
+    Verified(&'a SignatureDone),
 }
 
 /// Checks the AUTH of the peer, who is `sender`.
@@ -59,14 +62,11 @@ pub(super) fn check(
             let (method, data) = (auth.method, &auth.data[..]);
             verify_shared_key(env.keys.prf(), secret.expose(), &octets, method, data).map(|()| None)
         }
+        Evidence::Verified(done) => done.verdict.map(Some),
         Evidence::PublicKey(key) => {
-            let schemes = match &env.peer.auth.remote {
-                RemoteAuth::Signature { schemes, .. } => &schemes[..],
-                _ => &[],
-            };
             let policy = SignaturePolicy {
                 weak: env.config.weak,
-                schemes,
+                schemes: schemes(env),
                 hashes: env.hashes,
             };
             let received = Authentication {
@@ -83,6 +83,38 @@ pub(super) fn check(
     });
     verdict?;
     Ok(())
+}
+
+fn schemes<'e>(env: &'e Env<'_>) -> &'e [SignatureId] {
+    match &env.peer.auth.remote {
+        RemoteAuth::Signature { schemes, .. } => schemes,
+        _ => &[],
+    }
+}
+
+/// The check of the peer's signature, for the time when its key is known.
+pub(super) fn signature_job(
+    env: &Env<'_>,
+    sender: Sender,
+    claimed: &Claimed,
+    auth: &Auth,
+    ppk: Option<&Secret>,
+) -> Result<SignatureJob, AuthFault> {
+    let octets = env.octets(sender, &claimed.body, ppk)?.to_vec();
+    let (provider, weak, hashes) = (env.provider, env.config.weak, env.hashes);
+    let (schemes, auth) = (schemes(env).to_vec(), auth.clone());
+    Ok(SignatureJob::new(move |key| {
+        let policy = SignaturePolicy {
+            weak,
+            schemes: &schemes,
+            hashes,
+        };
+        let received = Authentication {
+            method: auth.method,
+            data: &auth.data,
+        };
+        verify_parts(provider, &policy, &received, key, &[&octets])
+    }))
 }
 
 /// Our AUTH data from a shared secret.
@@ -185,11 +217,11 @@ pub(super) fn shown(certificates: &[Certificate<'_>]) -> Result<Shown, AuthFault
 }
 
 /// Notes what came of it.
-pub(super) fn vouched(
+pub(super) fn vouched<K>(
     env: &mut Env<'_>,
     shown: &Shown,
-    answer: Result<Vec<u8>, String>,
-) -> Result<Vec<u8>, AuthFault> {
+    answer: Result<K, String>,
+) -> Result<K, AuthFault> {
     env.note(shown.record(&answer));
     answer.map_err(|_| AuthFault::Certificate)
 }

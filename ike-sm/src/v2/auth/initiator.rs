@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use crypto_suite::Secret;
 use isakmp_wire::v2::{AuthMethod, NotifyType, PpkIdType};
 
-use super::evidence::{Auth, Evidence, Signing, check, mic, shared_key, shown, vouched};
+use super::evidence::{
+    Auth, Evidence, Signing, check, mic, shared_key, shown, signature_job, vouched,
+};
 use super::identity::{Claimed, body_of, claimed, expected, own_body};
 use super::payloads::{Outgoing, Received};
 use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
@@ -115,6 +117,10 @@ impl Initiator {
             (Asked::Certificate { shown, auth, next }, Answer::PublicKey(answer)) => {
                 let key = vouched(env, &shown, answer)?;
                 return self.judge(env, &auth, &Evidence::PublicKey(&key), next);
+            }
+            (Asked::Certificate { shown, auth, next }, Answer::Verified(answer)) => {
+                let done = vouched(env, &shown, answer)?;
+                return self.judge(env, &auth, &Evidence::Verified(&done), next);
             }
             _ => return Err(AuthFault::WrongAnswer.into()),
         }
@@ -294,7 +300,10 @@ impl Initiator {
             }
             RemoteAuth::Signature { .. } => {
                 let shown = shown(received.certificates)?;
-                let question = shown.vouch(env.peer, &peer.identity);
+                // RFC 8784 §3: before EAP the responder does not know the PPK yet.
+                let ppk = self.ppk.as_ref().filter(|_| next.is_none());
+                let job = signature_job(env, PEER, peer, &auth, ppk)?;
+                let question = shown.vouch(env.peer, &peer.identity, job);
                 Ok(self.ask(Asked::Certificate { shown, auth, next }, question))
             }
             RemoteAuth::Eap { .. } => Err(AuthFault::Config.into()),

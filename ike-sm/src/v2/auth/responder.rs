@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use crypto_suite::Secret;
 use isakmp_wire::v2::{AuthMethod, NotifyType};
 
-use super::evidence::{Auth, Evidence, Signing, check, mic, shared_key, shown, vouched};
+use super::evidence::{
+    Auth, Evidence, Signing, check, mic, shared_key, shown, signature_job, vouched,
+};
 use super::identity::{Claimed, claimed, own_body};
 use super::payloads::{Asked as CertificatesAsked, Outgoing, Received};
 use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
@@ -138,6 +140,10 @@ impl Responder {
                 let key = vouched(env, &self.shown, answer)?;
                 self.check(env, &Evidence::PublicKey(&key))?;
             }
+            (Asked::Certificate, Answer::Verified(answer)) => {
+                let done = vouched(env, &self.shown, answer)?;
+                self.check(env, &Evidence::Verified(&done))?;
+            }
             (Asked::Signature, Answer::Signature(signature)) => {
                 let signing = self.signing.ok_or(AuthFault::WrongAnswer)?;
                 let signature = signature.ok_or(AuthFault::NoSignature)?;
@@ -215,9 +221,10 @@ impl Responder {
                 Err(question) => return Ok(self.ask(Asked::SharedKey, *question)),
             }
         }
-        if self.auth.is_some() {
+        if let Some(auth) = &self.auth {
             if !remote_psk {
-                let question = self.shown.vouch(env.peer, &self.peer.identity);
+                let job = signature_job(env, PEER, &self.peer, auth, self.ppk.key())?;
+                let question = self.shown.vouch(env.peer, &self.peer.identity, job);
                 return Ok(self.ask(Asked::Certificate, question));
             }
             let key = self.shared_key.clone().ok_or(AuthFault::NoPsk)?;

@@ -25,7 +25,7 @@ use crate::v2::protect::Inner;
 use crate::v2::sa_init;
 use crate::v2::series::Series;
 use crate::v2::session::{Frame, Session};
-use crate::v2::up::{Response, Stop};
+use crate::v2::up::{Known, Response, Stop};
 
 /// Our request is out.
 #[derive(Debug)]
@@ -366,7 +366,7 @@ pub(super) fn respond(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
-    authorized: Option<bool>,
+    known: &mut Known,
 ) -> Result<Response, Stop> {
     let up = session.up().ok_or(DropReason::WrongState)?;
     if up.is_rekeying() {
@@ -386,7 +386,7 @@ pub(super) fn respond(
         holder,
     };
     let granted = grant(ctx, frame, payloads, &terms)?;
-    if let Some(question) = granted.authorize(ctx, frame, holder.identity, authorized)? {
+    if let Some(question) = granted.authorize(ctx, frame, holder.identity, known.authorized)? {
         if session.is_asking() {
             return Err(DropReason::TemporaryFailure.into());
         }
@@ -397,7 +397,8 @@ pub(super) fn respond(
         let up = session.up().ok_or(DropReason::WrongState)?;
         up.may_follow(ctx, frame.ike)?;
     }
-    let exchange = answer_exchange(ctx, payloads, granted.transforms.group)?;
+    let group = granted.transforms.group;
+    let exchange = answer_exchange(session, ctx, payloads, group, known)?;
     let settled: Settled = granted.settle(ctx, rekeyed.map(|(old, _)| old))?;
     let spi = settled.spi;
     let nr = sa_init::nonce(ctx);

@@ -25,7 +25,7 @@ use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::series::{Public, Series};
 use crate::v2::session::{Frame, Session};
-use crate::v2::up::Response;
+use crate::v2::up::{Known, Response, Stop};
 
 /// Longest link of a peer that is carried back to it, octets.
 const MAX_LINK: usize = 256;
@@ -387,10 +387,12 @@ pub(in crate::v2) fn respond(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
-) -> Result<Response, DropReason> {
+    known: &mut Known,
+) -> Result<Response, Stop> {
+    let asking = session.is_asking();
     let up = session.up_mut().ok_or(DropReason::WrongState)?;
     if up.is_closing() || up.replaced {
-        return Err(DropReason::TemporaryFailure);
+        return Err(DropReason::TemporaryFailure.into());
     }
     let link = payloads.notify(NotifyType::ADDITIONAL_KEY_EXCHANGE);
     let link = link.map(|notify| notify.data);
@@ -401,15 +403,22 @@ pub(in crate::v2) fn respond(
     let replaces = followed.replaces();
     if is_pointless(ctx, replaces) {
         up.unfollow(ctx, |f| f.replaces() == replaces);
-        return Err(DropReason::StateNotFound);
+        return Err(DropReason::StateNotFound.into());
     }
     let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
-    let (public, secret) = followed.series.respond(ctx, &ke)?;
+    let exchanged = known.exchanged.take();
+    if exchanged.is_none()
+        && !asking
+        && let Some(question) = followed.series.question(ctx, &ke)?
+    {
+        return Err(Stop::Ask(Box::new(question)));
+    }
+    let (public, secret) = followed.series.respond(ctx, &ke, exchanged)?;
     followed.material.sk.push(secret);
     if !followed.series.is_over() {
         followed.link = ctx.random();
         followed.until = ctx.now.saturating_add(PATIENCE);
-        return message(&public, Some(&followed.link));
+        return Ok(message(&public, Some(&followed.link))?);
     }
     let response = message(&public, None)?;
     let Followed { goal, material, .. } = up.followed.remove(place);

@@ -29,7 +29,7 @@ use crate::v2::protect::Inner;
 use crate::v2::sa_init;
 use crate::v2::series::Series;
 use crate::v2::session::{Frame, Session, Stage};
-use crate::v2::up::Response;
+use crate::v2::up::{Known, Response, Stop};
 
 /// Our request is out.
 #[derive(Debug)]
@@ -265,15 +265,16 @@ pub(super) fn respond(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     payloads: &Payloads<'_>,
-) -> Result<Response, DropReason> {
+    known: &mut Known,
+) -> Result<Response, Stop> {
     let up = session.up().ok_or(DropReason::WrongState)?;
     // RFC 7296 §2.25.2: not while children of ours come or go.
     if up.is_changing_children() || up.rival.is_some() {
-        return Err(DropReason::TemporaryFailure);
+        return Err(DropReason::TemporaryFailure.into());
     }
     if up.is_rekeyed_by_series() {
         // RFC 9370 §2.2.4: only the key exchanges of ours are left.
-        return Err(DropReason::TemporaryFailure);
+        return Err(DropReason::TemporaryFailure.into());
     }
     let sa = required(payloads.sa, PayloadType::SA)?;
     let ni = nonce(session, payloads)?;
@@ -289,11 +290,11 @@ pub(super) fn respond(
         if let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
             ctx.note(Some(frame.ike), What::WouldMatch(Box::new(miss)));
         }
-        return Err(DropReason::NoProposalChosen);
+        return Err(DropReason::NoProposalChosen.into());
     };
     let peer_spi = <[u8; 8]>::try_from(choice.peer_spi.as_slice());
     let peer_spi = peer_spi.map_err(|_| DropReason::NoProposalChosen)?;
-    let exchange = answer_exchange(ctx, payloads, Some(suite.group))?;
+    let exchange = answer_exchange(session, ctx, payloads, Some(suite.group), known)?;
     let (method, public, g_ir) = exchange.ok_or(DropReason::Crypto)?;
     let spis = Spis {
         initiator: peer_spi,

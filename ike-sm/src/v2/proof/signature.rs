@@ -86,6 +86,23 @@ pub fn verify_signature(
     public_key: &[u8],
     octets: &SignedOctets<'_>,
 ) -> Result<SignatureId, ProofError> {
+    verify_parts(
+        provider,
+        policy,
+        authentication,
+        public_key,
+        &octets.parts(),
+    )
+}
+
+/// Checks a signature over octets that were put together before.
+pub(crate) fn verify_parts(
+    provider: &Provider,
+    policy: &SignaturePolicy<'_>,
+    authentication: &Authentication<'_>,
+    public_key: &[u8],
+    octets: &[&[u8]],
+) -> Result<SignatureId, ProofError> {
     let method = authentication.method;
     let old = CLASSIC.iter().find(|(classic, _)| *classic == method);
     let (candidates, signature) = match (old, authentication.digital_signature()) {
@@ -105,7 +122,7 @@ pub fn verify_signature(
         let Some(verifier) = provider.signature(scheme) else {
             continue;
         };
-        match verifier.verify(public_key, &octets.parts(), signature) {
+        match verifier.verify(public_key, octets, signature) {
             Ok(()) => return Ok(scheme),
             Err(CryptoError::KeyInvalid) if key_fits => {}
             Err(CryptoError::KeyInvalid) => refusal = ProofError::KeyInvalid,

@@ -1,18 +1,25 @@
 //! `--> HDR, SAi1, KEi, Ni` and our answer.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
-use isakmp_wire::v2::{Gateway, Message, NotifyType, PayloadType, Writer};
+use crypto_suite::Secret;
+use isakmp_wire::v2::{Gateway, KeyExchangeMethod, Message, NotifyType, PayloadType, Writer};
 use isakmp_wire::{BuildError, Flags, Header, Limits};
+use nat_t::Verdict;
 
 use super::{Abilities, Announced, Init, build, derive, group_of, in_the_clear, nonce};
+use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::config::v2::RedirectWhen;
 use crate::context::Context;
 use crate::explain::What;
+use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
-use crate::policy::v2::{SpiRule, Terms, choose, ike_offer, read_sa, what_would_match, write_sa};
+use crate::policy::v2::{
+    Choice, IkeSuite, SpiRule, Terms, choose, ike_offer, read_sa, what_would_match, write_sa,
+};
 use crate::v2::additional::Additional;
 use crate::v2::auth::write_certificate_request;
 use crate::v2::crypt::Crypt;
@@ -22,12 +29,29 @@ use crate::v2::nat;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::session::Frame;
 
-/// Answers a request. When it is refused nothing is left of it.
-pub(crate) fn respond(
+/// Our public value and the shared secret.
+type Exchanged = (Vec<u8>, Secret);
+
+/// A request that is agreed to; our half of the key exchange is missing.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    request: Bytes,
+    method: KeyExchangeMethod,
+    public: Vec<u8>,
+    ni: Vec<u8>,
+    suite: IkeSuite,
+    choice: Choice,
+    verdict: Option<Verdict>,
+    announced: Announced,
+    peer: Abilities,
+}
+
+/// Reads a request and chooses of its offer. When it is refused nothing is left of it.
+pub(crate) fn accept(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     message: &Message<'_>,
-) -> Result<(Box<Init>, Box<Crypt>), DropReason> {
+) -> Result<Accepted, DropReason> {
     let payloads = Payloads::read(&message.payloads(), &ctx.config.wire)?;
     let sa = required(payloads.sa, PayloadType::SA)?;
     let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
@@ -65,47 +89,95 @@ pub(crate) fn respond(
         spis.responder = [0; 8];
         nat::judge(ctx, frame, &spis, &payloads)
     };
-    let (public, g_ir) = group_of(ctx, suite.group)?
-        .respond(ctx.rng, ke.data)
-        .map_err(|_| DropReason::BadKeyExchange)?;
-    let nr = nonce(ctx);
-    let nonces = Nonces {
-        initiator: ni,
-        responder: &nr,
-    };
-    let crypt = derive(ctx, frame, &suite, &nonces, &g_ir)?;
-    let hashes = match verdict {
-        Some(_) => nat::hashes(ctx, frame, &frame.spis),
-        None => None,
-    };
-    let spis = (frame.spis.initiator, frame.spis.responder);
-    let response = build(spis, Flags::RESPONSE, |w| {
-        w.sa(|sa| write_sa(&[choice.answer(&[])], sa))?;
-        w.key_exchange(ke.method, &public)?;
-        w.nonce(&nr)?;
-        nat::write(w, &hashes)?;
-        announced.write(w)?;
-        write_certificate_request(w, &frame.peer.auth.remote)?;
-        if frame.peer.v2.childless {
-            // RFC 6023 §3.
-            w.notify(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[])?;
-        }
-        Ok(())
-    })?;
-    let init = Init {
+    Ok(Accepted {
         request: Bytes::copy_from_slice(message.raw()),
-        response,
+        method: ke.method,
+        public: ke.data.to_vec(),
         ni: ni.to_vec(),
-        nr,
         suite,
+        choice,
         verdict,
-        hashes: announced.negotiated(&peer),
-        use_ppk: announced.ppk,
-        int_auth: None,
-        additional: Additional::new(&suite),
+        announced,
         peer,
-    };
-    Ok((Box::new(init), Box::new(crypt)))
+    })
+}
+
+impl Accepted {
+    /// The request as it came.
+    pub(crate) const fn request(&self) -> &Bytes {
+        &self.request
+    }
+
+    /// The question for our half of the key exchange, where it is not computed here.
+    pub(crate) fn question(&self, ctx: &mut Context<'_>) -> Result<Option<Question>, DropReason> {
+        let group = group_of(ctx, self.suite.group)?;
+        let question = ctx.key_exchange(group, &self.public);
+        if question.is_some() {
+            let usable = group.check_initiator(&self.public);
+            usable.map_err(|_| DropReason::BadKeyExchange)?;
+        }
+        Ok(question)
+    }
+
+    /// Our half of the key exchange.
+    pub(crate) fn exchange(&self, ctx: &mut Context<'_>) -> Result<Exchanged, DropReason> {
+        let group = group_of(ctx, self.suite.group)?;
+        let exchanged = group.respond(ctx.rng, &self.public);
+        exchanged.map_err(|_| DropReason::BadKeyExchange)
+    }
+
+    /// Our half of the key exchange, as the embedder has computed it.
+    pub(crate) fn exchanged(&self, done: KeyExchangeDone) -> Result<Exchanged, DropReason> {
+        let exchanged = done.of(self.suite.group);
+        exchanged.map_err(|_| DropReason::BadKeyExchange)
+    }
+
+    /// Answers the request, with keys.
+    pub(crate) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        (public, g_ir): &Exchanged,
+    ) -> Result<(Box<Init>, Box<Crypt>), DropReason> {
+        let nr = nonce(ctx);
+        let nonces = Nonces {
+            initiator: &self.ni,
+            responder: &nr,
+        };
+        let crypt = derive(ctx, frame, &self.suite, &nonces, g_ir)?;
+        let hashes = match self.verdict {
+            Some(_) => nat::hashes(ctx, frame, &frame.spis),
+            None => None,
+        };
+        let spis = (frame.spis.initiator, frame.spis.responder);
+        let response = build(spis, Flags::RESPONSE, |w| {
+            w.sa(|sa| write_sa(&[self.choice.answer(&[])], sa))?;
+            w.key_exchange(self.method, public)?;
+            w.nonce(&nr)?;
+            nat::write(w, &hashes)?;
+            self.announced.write(w)?;
+            write_certificate_request(w, &frame.peer.auth.remote)?;
+            if frame.peer.v2.childless {
+                // RFC 6023 §3.
+                w.notify(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[])?;
+            }
+            Ok(())
+        })?;
+        let init = Init {
+            request: self.request,
+            response,
+            ni: self.ni,
+            nr,
+            suite: self.suite,
+            verdict: self.verdict,
+            hashes: self.announced.negotiated(&self.peer),
+            use_ppk: self.announced.ppk,
+            int_auth: None,
+            additional: Additional::new(&self.suite),
+            peer: self.peer,
+        };
+        Ok((Box::new(init), Box::new(crypt)))
+    }
 }
 
 /// An answer that leaves no state behind: the request's SPIs, exchange type and message ID, and why

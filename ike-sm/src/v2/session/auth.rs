@@ -26,6 +26,7 @@ use crate::v2::keys::Fresh;
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
 use crate::v2::sa_init::Init;
+use crate::v2::up::Known;
 
 impl Session {
     /// What a round of IKE_AUTH works with.
@@ -296,6 +297,13 @@ impl Session {
             return Err(DropReason::WrongAnswer);
         }
         self.question = None;
+        let answer = match answer {
+            Answer::KeyExchange(done) => {
+                self.exchanged(ctx, done);
+                return Ok(());
+            }
+            answer => answer,
+        };
         match &self.stage {
             Stage::Initiator(..) => {
                 self.auth(ctx, |ctx, round, task| task.answer(ctx, round, answer));
@@ -306,7 +314,10 @@ impl Session {
                     task.answer(ctx, round, answer)
                 });
             }
-            _ => self.authorized(ctx, matches!(answer, Answer::Authorize(true))),
+            _ => {
+                let yes = matches!(answer, Answer::Authorize(true));
+                self.resume(ctx, |known| known.authorized = Some(yes));
+            }
         }
         Ok(())
     }
@@ -316,19 +327,25 @@ impl Session {
         self.question.is_some()
     }
 
-    /// Goes on with a request under the SA that waited.
-    fn authorized(&mut self, ctx: &mut Context<'_>, yes: bool) {
+    /// Goes on with a request under the SA that waited, and with what is known now.
+    pub(super) fn resume(&mut self, ctx: &mut Context<'_>, learn: impl FnOnce(&mut Known)) {
         let parked = self.up_mut().and_then(|up| up.parked.take());
         if let Some(parked) = parked {
-            let parked = *parked;
-            self.up_work(ctx, parked.path, &parked.header, parked.inner, Some(yes));
+            let mut parked = *parked;
+            learn(&mut parked.known);
+            let (path, header) = (parked.path, parked.header);
+            self.up_work(ctx, path, &header, parked.inner, parked.known);
         }
     }
 
     /// Nobody has answered a question of ours.
     pub(super) fn unanswered(&mut self, ctx: &mut Context<'_>) {
         if self.up().is_some() {
-            return self.authorized(ctx, false);
+            return self.resume(ctx, |known| {
+                // A permission that was given stands; what was asked for is missing.
+                known.authorized = known.authorized.or(Some(false));
+                known.exchanged = Some(None);
+            });
         }
         let waiting = match &self.stage {
             Stage::Responder(_, task) => task.waits(),

@@ -1,0 +1,173 @@
+//! Key exchanges that the embedder computes, on a thread of its own or not.
+
+use crypto_suite::GroupId;
+use ike_sm::config::v2::AdditionalKeyExchange;
+use ike_sm::config::{Offload, Pfs};
+use ike_sm::{Answer, CloseReason, Command, Event, Outcome, Question};
+
+use crate::common::{Pair, secs};
+use crate::configs;
+
+/// A pair whose B does not compute its key exchanges itself.
+fn asking(group: GroupId, additional: &[GroupId]) -> Pair {
+    let slot = |id: &GroupId| AdditionalKeyExchange {
+        methods: vec![*id],
+        optional: false,
+    };
+    let slots: Vec<_> = additional.iter().map(slot).collect();
+    let (a, mut b) = configs(|config| {
+        let peer = &mut config.peers[0];
+        peer.v2.proposals.truncate(1);
+        peer.v2.proposals[0].groups = vec![group];
+        peer.v2.proposals[0].additional = slots.clone();
+        peer.children[0].pfs = Pfs::Required(group);
+        peer.children[0].additional = slots.clone();
+    });
+    b.offload = Offload::heavy();
+    Pair::new(a, b)
+}
+
+/// Computes what B asks for; the group.
+fn compute(pair: &mut Pair) -> GroupId {
+    let (ticket, question) = pair.b.asked.remove(0);
+    let Question::KeyExchange(job) = question else {
+        panic!("{question:?}");
+    };
+    let group = job.group();
+    let done = std::thread::spawn(move || job.run()).join().unwrap();
+    let answer = Event::Answer(ticket, Answer::KeyExchange(Some(done)));
+    assert_eq!(pair.feed(true, answer), Outcome::Handled);
+    group
+}
+
+/// Runs for so long and computes everything that B asks for, some time after it was asked.
+fn run_computing(pair: &mut Pair, seconds: u64) -> Vec<GroupId> {
+    let mut groups = Vec::new();
+    for _ in 0..seconds {
+        pair.run_for(secs(1));
+        while !pair.b.asked.is_empty() {
+            groups.push(compute(pair));
+        }
+    }
+    groups
+}
+
+#[test]
+fn x9_the_responder_asks_for_its_half_and_absorbs_repetitions() {
+    let mut pair = asking(GroupId::Modp2048, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(6));
+    assert_eq!(pair.b.asked.len(), 1);
+    let ticket = pair.b.asked[0].0;
+    assert!(pair.b.endpoint.is_unproved(ticket));
+    assert!(pair.outcomes.contains(&(true, Outcome::Repeated)));
+    assert_eq!(compute(&mut pair), GroupId::Modp2048);
+    pair.run_for(secs(3));
+    pair.assert_tunnel();
+    assert!(pair.b.asked.is_empty());
+    assert!(pair.b.endpoint.leftovers().is_empty() && pair.b.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_a_half_that_nobody_computes_ends_the_attempt_in_time() {
+    let mut pair = asking(GroupId::Ecp256, &[]);
+    pair.fate = Box::new(|flight| flight.to_b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    let (ticket, question) = pair.b.asked.remove(0);
+    let Question::KeyExchange(job) = question else {
+        panic!();
+    };
+    // Nobody answers, or the embedder has too much to do: nothing is left either way.
+    let refused = Event::Answer(ticket, Answer::KeyExchange(None));
+    assert_eq!(pair.feed(true, refused), Outcome::Handled);
+    assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
+    pair.run_for(secs(6));
+    assert_eq!(pair.b.asked.len(), 1, "the repeated request is a new one");
+    pair.fate = Box::new(|_| false);
+    pair.run_for(secs(12));
+    assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
+    let late = Event::Answer(ticket, Answer::KeyExchange(Some(job.run())));
+    assert!(pair.feed(true, late).dropped().is_some());
+    assert!(pair.b.endpoint.leftovers().is_empty());
+}
+
+#[test]
+fn x9_the_answer_to_another_question_is_no_answer() {
+    let mut pair = asking(GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    let (ticket, _) = pair.b.asked[0].clone();
+    let wrong = pair.feed(true, Event::Answer(ticket, Answer::Authorize(true)));
+    assert!(wrong.dropped().is_some(), "{wrong:?}");
+    assert_eq!(compute(&mut pair), GroupId::Ecp256);
+    pair.run_for(secs(3));
+    pair.assert_tunnel();
+}
+
+#[test]
+fn x9_rekeys_children_and_additional_exchanges_ask_too() {
+    let (group, ml_kem) = (GroupId::Ecp384, GroupId::MlKem768);
+    let mut pair = asking(group, &[ml_kem]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    // IKE_SA_INIT, then IKE_INTERMEDIATE.
+    assert_eq!(run_computing(&mut pair, 8), [group, ml_kem]);
+    pair.assert_tunnel();
+    // CREATE_CHILD_SA, then IKE_FOLLOWUP_KE.
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    assert_eq!(run_computing(&mut pair, 15), [group, ml_kem]);
+    pair.assert_tunnel();
+    assert!(pair.a.active != [child]);
+    let ike = pair.a.endpoint.ike_sas().next().unwrap().id;
+    let _ = pair.command(false, Command::RekeyIke(ike));
+    assert_eq!(run_computing(&mut pair, 15), [group, ml_kem]);
+    pair.assert_tunnel();
+    assert!(pair.a.endpoint.ike_sas().all(|sa| sa.id != ike));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    assert!(pair.b.endpoint.leftovers().is_empty() && pair.b.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_a_rekey_that_nobody_computes_is_put_off_and_the_child_stays() {
+    let mut pair = asking(GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    pair.run_for(secs(11));
+    pair.b.asked.clear();
+    // RFC 7296 §2.25: TEMPORARY_FAILURE, so it is tried again.
+    pair.assert_tunnel();
+    assert_eq!(pair.b.children.len(), 1);
+    let groups = run_computing(&mut pair, 60);
+    assert!(!groups.is_empty());
+    pair.assert_tunnel();
+    assert!(pair.a.active != [child]);
+    let refused = |(_, why): &(_, CloseReason)| matches!(why, CloseReason::RefusedByPeer(_));
+    assert!(!pair.a.closed.iter().any(refused));
+    assert!(pair.b.endpoint.leftovers().is_empty());
+}
+
+#[test]
+fn x9_curve25519_is_computed_at_once_and_so_is_all_where_nothing_is_asked() {
+    let mut pair = asking(GroupId::X25519, &[]);
+    pair.bring_up();
+    assert!(pair.b.asked.is_empty());
+    assert_eq!(Offload::default().groups, []);
+}
+
+#[test]
+fn x9_an_invalid_public_value_is_refused_before_anything_is_asked() {
+    let mut pair = asking(GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let request = &mut pair.flights[0].datagram;
+    // KE of group 19: a point that is on no curve.
+    let mut places = request.windows(4);
+    let place = places.position(|w| w == [0, 19, 0, 0]).unwrap();
+    request[place + 4] ^= 1;
+    pair.run_for(secs(1));
+    assert!(pair.outcomes[0].1.dropped().is_some());
+    assert!(pair.b.asked.is_empty());
+    assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
+}
