@@ -21,3 +21,4 @@ pub mod run;
 pub mod status;
 pub mod strangers;
 pub mod words;
+pub mod workers;

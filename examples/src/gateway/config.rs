@@ -9,6 +9,7 @@ mod gre;
 mod ikev2;
 mod model;
 mod words;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use gre::*;
 pub use ikev2::{Ikev2Policy, Quirks, RedirectWhen};
 pub use model::*;
 pub use words::*;
+pub use workers::WorkerThreads;
 
 use crate::process::files;
 use model::Source;

@@ -10,6 +10,7 @@ use super::{
     pool::Pool,
 };
 use crypto_suite::{HashId, Secret, SignatureId, WeakAlgorithm, WeakAlgorithms};
+use getrandom::SysRng;
 use ike_sm::config::Identity;
 use ike_sm::config::v2::{
     AddressOptions, AddressRequest, Assign, AuthOptions, Credential, EapMethod, EapUsers,
@@ -17,11 +18,12 @@ use ike_sm::config::v2::{
 };
 use ike_sm::v2::proof::schemes_of_key;
 use ike_sm::{Answer, EapPassword, IkeId, Question, UserGrant};
-use rand_core::CryptoRng;
+use rand_core::{CryptoRng, UnwrapErr};
 use rustls_pki_types::{PrivateKeyDer, UnixTime};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 use toml::Spanned;
 
@@ -54,8 +56,9 @@ struct OfPeer {
     /// The peer's public key, where it is known.
     peers_key: Option<Vec<u8>>,
     schemes: Vec<SignatureId>,
-    key: Option<PrivateKeyDer<'static>>,
-    authorities: Authorities,
+    key: Option<Arc<PrivateKeyDer<'static>>>,
+    /// Shared with the threads that judge certificates.
+    authorities: Arc<RwLock<Authorities>>,
     ppk: Option<(Vec<u8>, Secret)>,
     pool: Option<String>,
 }
@@ -100,10 +103,15 @@ impl Credentials {
                     peer,
                     now,
                     own: OfPeer::default(),
+                    trusted: Authorities::default(),
                     warnings: &mut all.warnings,
                 };
                 loading.load(auth)?;
-                all.peers.insert(peer.name.get_ref().clone(), loading.own);
+                let Loading {
+                    mut own, trusted, ..
+                } = loading;
+                own.authorities = Arc::new(RwLock::new(trusted));
+                all.peers.insert(peer.name.get_ref().clone(), own);
             }
         }
         Ok(all)
@@ -155,12 +163,13 @@ impl Credentials {
                 eap_only: auth.eap_only,
             },
         };
+        let trusted = read(&own.authorities);
         options.remote = match auth.remote.get_ref() {
             Proof::PreShare => RemoteAuth::Psk,
             proof @ (Proof::Signature | Proof::RawKey) => RemoteAuth::Signature {
                 schemes: Vec::new(),
-                authorities: own.authorities.key_hashes.clone(),
-                authority_names: own.authorities.names.clone(),
+                authorities: trusted.key_hashes.clone(),
+                authority_names: trusted.names.clone(),
                 raw_key: *proof == Proof::RawKey,
             },
             Proof::Eap => RemoteAuth::Eap {
@@ -212,7 +221,8 @@ impl Credentials {
                 chain,
                 raw_key,
                 identity,
-            } => Answer::PublicKey(match self.peers.get_mut(peer) {
+                ..
+            } => Answer::PublicKey(match self.peers.get(peer) {
                 Some(own) => own
                     .key_of(chain, raw_key.as_deref(), identity)
                     .map_err(|refusal| refusal.to_string()),
@@ -258,9 +268,53 @@ impl Credentials {
         rng: &mut dyn CryptoRng,
     ) -> Option<Vec<u8>> {
         let key = self.peers.get(peer)?.key.as_ref()?;
-        let scheme = crypto_suite::DEFAULT.signature(scheme)?;
-        let key = scheme.signing_key(key.secret_der()).ok()?;
-        key.sign(rng, &[octets]).ok()
+        sign(key, scheme, octets, rng)
+    }
+
+    /// What another thread may compute, and the answer if it does not; none where the question is for
+    /// [`answer`](Self::answer).
+    #[must_use]
+    pub fn work(&self, question: &Question) -> Option<(Compute, Answer)> {
+        Some(match question {
+            Question::KeyExchange(job) => {
+                let job = job.clone();
+                let compute = move || Answer::KeyExchange(Some(job.run()));
+                (Box::new(compute), Answer::KeyExchange(None))
+            }
+            Question::Sign {
+                peer,
+                scheme,
+                octets,
+            } => {
+                let key = self.peers.get(peer)?.key.clone()?;
+                let (scheme, octets) = (*scheme, octets.clone());
+                let compute = move || {
+                    let rng = &mut UnwrapErr(SysRng);
+                    Answer::Signature(sign(&key, scheme, &octets, rng))
+                };
+                (Box::new(compute), Answer::Signature(None))
+            }
+            Question::VerifyCertificate {
+                peer,
+                chain,
+                identity,
+                signature,
+                ..
+            } => {
+                let own = self.peers.get(peer).filter(|own| own.peers_key.is_none())?;
+                let authorities = Arc::clone(&own.authorities);
+                let (chain, identity) = (chain.clone(), identity.clone());
+                let signature = signature.clone();
+                let compute = move || {
+                    let verdict = judge(&authorities, &chain, &identity);
+                    let verdict = verdict.map_err(|refusal| refusal.to_string());
+                    Answer::Verified(verdict.map(|key| signature.verify(&key)))
+                };
+                let busy = "more certificates came than can be looked at".to_owned();
+                (Box::new(compute), Answer::Verified(Err(busy)))
+            }
+            _ => return None,
+        })
     }
 
     /// An IKE SA is up, perhaps in the place of another.
@@ -286,10 +340,39 @@ impl Credentials {
     }
 }
 
+/// Computes an answer on whatever thread.
+pub type Compute = Box<dyn FnOnce() -> Answer + Send>;
+
+fn sign(
+    key: &PrivateKeyDer<'_>,
+    scheme: SignatureId,
+    octets: &[u8],
+    rng: &mut dyn CryptoRng,
+) -> Option<Vec<u8>> {
+    let scheme = crypto_suite::DEFAULT.signature(scheme)?;
+    let key = scheme.signing_key(key.secret_der()).ok()?;
+    key.sign(rng, &[octets]).ok()
+}
+
+fn read(authorities: &RwLock<Authorities>) -> RwLockReadGuard<'_, Authorities> {
+    authorities.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The key of the first certificate, if the authorities vouch for it and for whom it belongs to.
+fn judge(
+    authorities: &RwLock<Authorities>,
+    chain: &[Vec<u8>],
+    identity: &Identity,
+) -> Result<Vec<u8>, Refusal> {
+    let refreshed = authorities.write();
+    refreshed.unwrap_or_else(PoisonError::into_inner).refresh();
+    read(authorities).verify(chain, identity, UnixTime::now())
+}
+
 impl OfPeer {
     /// The key that the peer must have, if what it shows is what it should be.
     fn key_of(
-        &mut self,
+        &self,
         chain: &[Vec<u8>],
         raw_key: Option<&[u8]>,
         identity: &Identity,
@@ -298,10 +381,7 @@ impl OfPeer {
             // The configuration vouches for it, and for whom it belongs to: the endpoint has compared the identity.
             Some(known) if raw_key.is_none_or(|shown| shown == known) => Ok(known.clone()),
             Some(_) => Err(Refusal::OtherKey),
-            None => {
-                self.authorities.refresh();
-                self.authorities.verify(chain, identity, UnixTime::now())
-            }
+            None => judge(&self.authorities, chain, identity),
         }
     }
 }
@@ -312,6 +392,7 @@ struct Loading<'l> {
     peer: &'l config::Peer,
     now: UnixTime,
     own: OfPeer,
+    trusted: Authorities,
     warnings: &'l mut Vec<ConfigError>,
 }
 
@@ -329,17 +410,17 @@ impl Loading<'_> {
         let ppk = auth.ppk.as_ref();
         self.own.ppk = ppk.map(|p| (p.id.clone().into_bytes(), secret(&p.secret)));
         self.own.pool = auth.pool.as_ref().map(|name| name.get_ref().clone());
-        self.own.authorities.unknown_status(auth.unknown_status);
+        self.trusted.unknown_status(auth.unknown_status);
         let purposes = &auth.key_purposes.0;
-        self.own.authorities.accept_purposes(purposes);
+        self.trusted.accept_purposes(purposes);
         for path in &auth.authority.get_ref().0 {
-            let odd = self.own.authorities.load(path, self.now);
+            let odd = self.trusted.load(path, self.now);
             for odd in odd.map_err(self.fault(&auth.authority))? {
                 self.warn(&auth.authority, &odd);
             }
         }
         for path in &auth.crl.get_ref().0 {
-            let odd = self.own.authorities.load_crl(path, self.now);
+            let odd = self.trusted.load_crl(path, self.now);
             for odd in odd.map_err(self.fault(&auth.crl))? {
                 self.warn(&auth.crl, &odd);
             }
@@ -403,7 +484,7 @@ impl Loading<'_> {
         }
         schemes.retain(|s| *s != SignatureId::RsaPkcs1(HashId::Sha1));
         self.own.schemes = schemes;
-        self.own.key = Some(loaded);
+        self.own.key = Some(Arc::new(loaded));
         Ok(public)
     }
 
@@ -445,7 +526,7 @@ impl Loading<'_> {
         if chain.len() > 1 && stranger(&above) {
             let what = format!("{file}: none of the certificates behind the first has issued it");
             self.warn(place, &what);
-        } else if !auth.authority.get_ref().0.is_empty() && stranger(&self.own.authorities) {
+        } else if !auth.authority.get_ref().0.is_empty() && stranger(&self.trusted) {
             let what = format!(
                 "{file}: none of `authority` has issued it: a peer that trusts the same ones will refuse us"
             );

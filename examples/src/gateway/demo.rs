@@ -40,20 +40,20 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// One of the two gateways.
 #[derive(Clone, Copy)]
-struct Side {
+pub(super) struct Side {
     name: &'static str,
     outer: Ipv4Addr,
     inner: Ipv4Addr,
     network: &'static str,
 }
 
-const EAST: Side = Side {
+pub(super) const EAST: Side = Side {
     name: "east",
     outer: Ipv4Addr::new(127, 0, 0, 1),
     inner: Ipv4Addr::new(10, 10, 1, 1),
     network: "10.10.1.0/24",
 };
-const WEST: Side = Side {
+pub(super) const WEST: Side = Side {
     name: "west",
     outer: Ipv4Addr::new(127, 0, 0, 2),
     inner: Ipv4Addr::new(10, 10, 2, 1),
@@ -109,7 +109,7 @@ fn loopback(folder: &Path, wish: Wish) -> io::Result<()> {
     let (mut east, mut near) = start(&EAST, &WEST, ports, wish, folder, true)?;
 
     let stop = Arc::new(AtomicBool::new(false));
-    let waker = west.waker()?;
+    let waker = west.waker();
     let answering = thread::spawn({
         let stop = Arc::clone(&stop);
         move || {
@@ -166,7 +166,8 @@ fn show_tables(name: &str, status: &Status) {
     say!("{name}# show crypto ipsec sa\n{}", status::ipsec_sa(status));
 }
 
-fn start(
+/// Opens one side on loopback. The one that records pings the other.
+pub(super) fn start(
     side: &Side,
     other: &Side,
     ports: [u16; 2],
@@ -294,7 +295,7 @@ start = "on-demand"
 }
 
 /// Two UDP ports that are free at both addresses.
-fn free_ports() -> io::Result<[u16; 2]> {
+pub(super) fn free_ports() -> io::Result<[u16; 2]> {
     let mut found = Vec::new();
     let mut held = Vec::new();
     for _ in 0..100 {

@@ -1,5 +1,6 @@
 //! The gateway between its sockets: datagrams and inner packets in, the machines' actions done.
 
+mod asking;
 mod assigned;
 mod commands;
 mod fitting;
@@ -23,13 +24,15 @@ use super::{
     paths::Paths,
     strangers::Strangers,
     words,
+    workers::Workers,
 };
 use crate::capture::KeyFiles;
 use esp::{IcmpLimiter, SelectorSet};
 use getrandom::SysRng;
+use ike_sm::config::Offload;
 use ike_sm::{
     Action, Actions, Answer, ChildId, ChildUpdate, CloseReason, Command, DropReason, Endpoint,
-    Event, IkeId, KeyLog, Outcome, Question,
+    Event, IkeId, KeyLog, Outcome, Question, Ticket,
 };
 use rand_core::UnwrapErr;
 use std::{
@@ -64,6 +67,8 @@ const TRAFFIC_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Engine {
     config: Config,
     credentials: Credentials,
+    /// Threads for what takes long, unless the configuration has none.
+    workers: Option<Workers<Ticket>>,
     /// Addresses that peers have given us.
     own_addresses: Vec<(IkeId, IpAddr)>,
     endpoint: Endpoint,
@@ -129,6 +134,8 @@ pub struct Parts {
     pub keys: Option<KeyFiles>,
     /// What proves identities.
     pub credentials: Credentials,
+    /// Threads for what takes long, if there are any.
+    pub workers: Option<Workers<Ticket>>,
 }
 
 impl Engine {
@@ -144,6 +151,9 @@ impl Engine {
             parts.log.note(&format!("warning: {warning}"));
         }
         credentials.configure(&config, &mut ike);
+        if parts.workers.is_some() {
+            ike.offload = Offload::heavy();
+        }
         let mut tunnels = Vec::new();
         for (peer, child) in ike
             .peers
@@ -171,6 +181,7 @@ impl Engine {
         let routing = routing::Routing::new(&config, &parts.inside, parts.outside.mark())?;
         Ok(Self {
             credentials,
+            workers: parts.workers,
             own_addresses: Vec::new(),
             mss_mtu: config.gateway.adjust_mss.then_some(config.gateway.mtu),
             hold: Hold::new(config.gateway.hold_packets, PATIENCE),
@@ -376,10 +387,7 @@ impl Engine {
                     self.child_gone(child, reason);
                 }
             }
-            Action::Ask(ticket, question) => {
-                let answer = self.answer(&question);
-                self.tell(Event::Answer(ticket, answer), now);
-            }
+            Action::Ask(ticket, question) => self.asked(ticket, &question, now),
             Action::AddRoute(route) => {
                 if let Err(e) = self.routing.add(&route) {
                     self.log

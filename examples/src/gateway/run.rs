@@ -9,6 +9,7 @@ use super::{
     inside::Inside,
     log::Log,
     outside::{Door, Outside},
+    workers::{MOST_WAITING, Workers},
 };
 use crate::{
     capture::{Capture, KeyFiles},
@@ -23,6 +24,7 @@ use std::{
     io,
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -100,6 +102,7 @@ pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Run
         }
         None => None,
     };
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
     let log = Log::new(options.log.unwrap_or(LogStyle::Compact), options.prefix);
     for warning in config.exposed() {
         log.note(&format!("warning: {warning}"));
@@ -109,6 +112,15 @@ pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Run
         // All files are open and no other thread runs: what begins from here on has no more rights than this.
         privileges::confine(keys.is_some())?;
     }
+    let workers = match config.gateway.workers.0 {
+        0 => None,
+        threads => {
+            let waker = Arc::clone(&waker);
+            // A loop that cannot be woken looks at its next deadline.
+            let wake = move || drop(waker.wake());
+            Some(Workers::start(threads, MOST_WAITING, wake)?)
+        }
+    };
     let engine = Engine::new(
         config,
         Parts {
@@ -118,9 +130,11 @@ pub fn open(config: Config, options: Options, inside: Inside) -> io::Result<(Run
             log,
             keys,
             credentials,
+            workers,
         },
     )?;
-    Ok((Runner::new(poll, control, links, options.signals)?, engine))
+    let runner = Runner::new(poll, waker, control, links, options.signals)?;
+    Ok((runner, engine))
 }
 
 fn named(path: &Path, e: &io::Error) -> io::Error {
@@ -130,6 +144,7 @@ fn named(path: &Path, e: &io::Error) -> io::Error {
 /// The loop and what it waits for.
 pub struct Runner {
     poll: Poll,
+    waker: Arc<Waker>,
     start: Instant,
     signals: Option<Signals>,
     control: Option<Control>,
@@ -147,6 +162,7 @@ impl Runner {
     /// Signal handling cannot be set up.
     fn new(
         poll: Poll,
+        waker: Arc<Waker>,
         control: Option<Control>,
         links: Option<Watch>,
         signals: bool,
@@ -160,6 +176,7 @@ impl Runner {
         };
         Ok(Self {
             poll,
+            waker,
             start: Instant::now(),
             signals,
             control,
@@ -171,11 +188,9 @@ impl Runner {
     }
 
     /// Wakes the loop from another thread.
-    ///
-    /// # Errors
-    /// The kernel refuses it.
-    pub fn waker(&self) -> io::Result<Waker> {
-        Waker::new(self.poll.registry(), WAKER)
+    #[must_use]
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
     }
 
     /// Time since the loop was made.
@@ -210,6 +225,13 @@ impl Runner {
         }
         engine.outside.flush();
         Ok(result)
+    }
+
+    /// One round, which waits no longer than this.
+    #[cfg(test)]
+    pub(super) fn turn(&mut self, engine: &mut Engine, most: Duration) -> io::Result<bool> {
+        let limit = self.now() + most;
+        self.round(engine, Some(limit))
     }
 
     /// Waits once and does what there is to do. Returns whether a signal asks for the end.
@@ -255,6 +277,7 @@ impl Runner {
                 }
             }
         }
+        engine.finished_work(self.now());
         for token in std::mem::take(&mut self.ready) {
             let more = match engine.outside.door(token) {
                 _ if token >= GRE => {

@@ -4,6 +4,7 @@ use super::auth::{Auth, EapUser, Pool};
 use super::gre::{GreTunnel, IpsecProfile};
 use super::ikev2::{Ikev2Policy, Quirks, RedirectWhen};
 use super::words::*;
+use super::workers::WorkerThreads;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::{collections::BTreeSet, net::IpAddr, ops::Range, path::PathBuf};
@@ -95,6 +96,8 @@ pub struct Gateway {
     pub hold_packets: usize,
     /// ESP replay window, packets.
     pub replay_window: u32,
+    /// Threads for key exchanges, certificates and signatures; 0: the packets wait for them.
+    pub workers: WorkerThreads,
     /// First retransmission of an IKE message.
     pub retransmit: Seconds,
     /// Retransmissions before giving up.
@@ -117,6 +120,7 @@ impl Default for Gateway {
             control: None,
             hold_packets: 64,
             replay_window: 1024,
+            workers: WorkerThreads::default(),
             retransmit: Seconds::new(4),
             retransmit_tries: 5,
         }

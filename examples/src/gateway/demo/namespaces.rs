@@ -29,7 +29,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -180,9 +180,7 @@ pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
         confine: false,
     };
     let (mut runner, mut engine) = run::open(config, options, Inside::Tun(tun))?;
-    // Kept here too: one that is dropped forgets whom it woke.
-    let kept = Arc::new(runner.waker()?);
-    let waker = Arc::clone(&kept);
+    let waker = runner.waker();
     let (tell, told) = mpsc::channel();
     if east {
         thread::spawn(move || {
