@@ -4,6 +4,8 @@
 mod admission;
 mod commands;
 mod effects;
+mod half_open;
+mod lingering;
 mod strangers;
 
 use alloc::collections::BTreeMap;
@@ -15,7 +17,8 @@ use crypto_suite::Provider;
 use isakmp_wire::Header;
 use rand_core::CryptoRng;
 
-use self::admission::HalfOpen;
+use self::half_open::HalfOpen;
+use self::lingering::Lingering;
 use self::strangers::Budget;
 use crate::action::Actions;
 use crate::children;
@@ -48,6 +51,8 @@ pub struct Endpoint {
     by_own_cookie: BTreeMap<[u8; 8], IkeId>,
     /// Negotiations that others have started and not finished.
     half_open: HalfOpen,
+    /// IKE SAs that are over and repeat their last answers.
+    lingering: Lingering,
     /// Cookies of IKEv2, from the first that was needed.
     cookies: Option<Cookies>,
     /// What may still be said to senders that nothing is known of.
@@ -73,6 +78,7 @@ impl Endpoint {
             by_cookies: BTreeMap::new(),
             by_own_cookie: BTreeMap::new(),
             half_open: HalfOpen::default(),
+            lingering: Lingering::default(),
             cookies: None,
             strangers: Budget::default(),
             peers,
@@ -115,7 +121,7 @@ impl Endpoint {
         (
             (&self.sessions, &self.by_cookies, &self.by_own_cookie),
             (&self.half_open, &self.peers, &self.timers, &self.world),
-            self.shut_down,
+            (&self.lingering, self.shut_down),
         )
     }
 
@@ -134,6 +140,7 @@ impl Endpoint {
             && world.children.is_consistent()
             && world.questions.is_consistent()
             && self.half_open.is_consistent()
+            && self.lingering.is_consistent()
     }
 
     /// What one table holds and no SA accounts for, while nothing is under way: for tests that look

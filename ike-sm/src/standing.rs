@@ -130,6 +130,17 @@ impl Standings {
         ids.filter_map(|ike| Some((ike, self.get(ike)?)))
     }
 
+    /// The SAs of a peer that others have replaced, oldest handle first.
+    pub(crate) fn replaced<'a>(
+        &'a self,
+        peer: usize,
+        remote_id: &Arc<Identity>,
+    ) -> impl Iterator<Item = IkeId> + use<'a> {
+        let all = self.of(peer, remote_id);
+        all.filter(|(_, standing)| standing.replaced)
+            .map(|(ike, _)| ike)
+    }
+
     /// Whether there is one of this peer: of any of its identities, or of one.
     pub(crate) fn knows(&self, peer: usize, remote_id: Option<&Arc<Identity>>) -> bool {
         match remote_id {

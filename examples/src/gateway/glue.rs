@@ -12,12 +12,12 @@ use crypto_suite::{
 use ike_sm::{
     ChildSuite, Mode, Selector, Selectors,
     config::{
-        Authentication, ChildConfig, Config as IkeConfig, Dpd, DpdTimes, Identity, IkeVersion,
-        Lifetime, NatTraversal, PeerConfig, Pfs, Phase1Mode, Phase1Policy, Prefix,
+        Authentication, ChildConfig, Config as IkeConfig, Dpd, DpdTimes, EndpointLimits, Identity,
+        IkeVersion, Lifetime, NatTraversal, PeerConfig, Pfs, Phase1Mode, Phase1Policy, Prefix,
         PskOwner as IkePskOwner, RemoteIdentity, Retransmit, ReverseRoute, SelectorMatch,
     },
 };
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, num::NonZeroUsize, time::Duration};
 
 /// Something the file asks for and this build cannot do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub fn ike_config(config: &Config, keylog: bool) -> Result<IkeConfig, Unsupporte
     // The file names each algorithm: naming a weak one is the wish to use it.
     ike.weak = WeakAlgorithms::ALL;
     ike.key_log = keylog;
+    limits(&mut ike.limits, &config.limits);
     ike.policies = config
         .isakmp_policy
         .iter()
@@ -62,6 +63,33 @@ pub fn ike_config(config: &Config, keylog: bool) -> Result<IkeConfig, Unsupporte
         .map(|p| peer(config, p))
         .collect::<Result<_, _>>()?;
     Ok(ike)
+}
+
+fn limits(to: &mut EndpointLimits, from: &config::Limits) {
+    for (to, from) in [
+        (&mut to.ike_sas, from.ike_sas),
+        (&mut to.half_open, from.half_open),
+        (
+            &mut to.half_open_proved_per_address,
+            from.half_open_per_address,
+        ),
+        (
+            &mut to.half_open_proved_per_prefix,
+            from.half_open_per_prefix,
+        ),
+        (&mut to.half_open_per_address, from.unproved_per_address),
+        (&mut to.half_open_per_prefix, from.unproved_per_prefix),
+        (&mut to.cookie_threshold, from.cookies_from),
+        (&mut to.aggressive_per_second, from.aggressive_per_second),
+        (
+            &mut to.aggressive_per_second_per_prefix,
+            from.aggressive_per_prefix,
+        ),
+        (&mut to.replaced_per_peer, from.replaced_per_peer),
+    ] {
+        *to = from.map_or(*to, NonZeroUsize::get);
+    }
+    to.half_open_time = from.half_open_time.map_or(to.half_open_time, |s| s.0);
 }
 
 /// Both families when no network is named.

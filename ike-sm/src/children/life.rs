@@ -249,7 +249,28 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
         // the end that started its replacement.
         retire(ctx, old, if collided { !initiator } else { initiator });
     }
+    bound_retiring(ctx, id);
     ctx.effect(Effect::ChildActive(id));
+}
+
+/// A peer of IKEv1 replaces pair after pair and deletes none: the oldest go. (One of IKEv2 is told to
+/// wait before it gets another.)
+fn bound_retiring(ctx: &mut Context<'_>, id: ChildId) {
+    let children = &ctx.world.children;
+    if children.get(id).is_none_or(|child| child.names_replaced) {
+        return;
+    }
+    let rivals = children.rivals_of(id).into_iter();
+    let retiring = |id: &ChildId| {
+        let child = children.get(*id);
+        child.is_some_and(|c| c.state == ChildState::Retiring && !c.told)
+    };
+    let retiring: Vec<ChildId> = rivals.filter(retiring).collect();
+    let beyond = retiring.len();
+    let beyond = beyond.saturating_sub(ctx.config.limits.replaced_per_peer);
+    for old in retiring.into_iter().take(beyond) {
+        ctx.effect(Effect::DeleteChild(old, CloseReason::Replaced));
+    }
 }
 
 /// The same, unless another pair carries the traffic: then the peer has to show that it has this

@@ -6,21 +6,40 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointLimits {
-    /// IKE SAs of all states together.
+    /// IKE SAs of authenticated peers. When there are as many, no other begins, and a peer may
+    /// replace its own one at a time.
     pub ike_sas: usize,
-    /// Phase 1 negotiations that others started and that are not authenticated.
+    /// Negotiations that others started and that are not authenticated. When there are as many, one
+    /// makes room for the next: the oldest of the /24 (of IPv6, the /56) that has most of them. Those
+    /// that have shown that our answers arrive and those that have not have half of the room each
+    /// where both want more.
     pub half_open: usize,
-    /// Those of them from one address that has not been proved.
+    /// Those of one address that have not shown yet that our answers arrive. The next one takes the
+    /// place of the oldest; in IKEv2 it has to bring a cookie back instead (RFC 7296 §2.6).
     pub half_open_per_address: usize,
-    /// The so-manieth unfinished negotiation of IKEv2 has to bring a cookie back before anything is spent
-    /// on it (RFC 7296 §2.6). One that does counts as an address that is proved: `half_open` alone
-    /// bounds those, so that users behind one NAT do not lock each other out.
+    /// The same for a whole /24 (of IPv6, a /56).
+    pub half_open_per_prefix: usize,
+    /// Those of one address that have: with a cookie or any other message that only a receiver of
+    /// ours can make. Users behind one NAT share it. The next one takes the place of the oldest.
+    pub half_open_proved_per_address: usize,
+    /// The same for a whole /24 (of IPv6, a /56).
+    pub half_open_proved_per_prefix: usize,
+    /// From this number of unfinished negotiations on, those of IKEv2 have to bring a cookie back
+    /// before anything is spent on them (RFC 7296 §2.6).
     pub cookie_threshold: usize,
-    /// Aggressive modes that others started and that are not authenticated. Each has cost us a
-    /// Diffie-Hellman exchange for a stranger, so more are dropped, and none makes room for another.
-    pub half_open_aggressive: usize,
-    /// How long such a negotiation may take.
+    /// Aggressive modes of others that are answered within a second, those that get authenticated
+    /// aside. Each costs a Diffie-Hellman exchange for a stranger, and IKEv1 has no cookie to ask for
+    /// first. A quarter is kept for the addresses of configured peers and of those with an ISAKMP SA.
+    pub aggressive_per_second: usize,
+    /// Those of one /24 (of IPv6, one /56).
+    pub aggressive_per_second_per_prefix: usize,
+    /// How long a negotiation that others started may take.
     pub half_open_time: Duration,
+    /// IKE SAs of one peer that others have replaced and that nobody has deleted yet, and Child SA
+    /// pairs of one traffic that wait or are replaced. A peer that wants to replace one more is told
+    /// to wait (TEMPORARY_FAILURE, RFC 7296 §2.25), or, in IKEv1 and with a new IKE SA, the oldest
+    /// goes.
+    pub replaced_per_peer: usize,
     /// Child SA pairs of one IKE SA.
     pub children_per_ike_sa: usize,
     /// Exchanges under way in one IKE SA at once.
@@ -44,9 +63,14 @@ impl Default for EndpointLimits {
             ike_sas: 20_000,
             half_open: 1_000,
             half_open_per_address: 10,
+            half_open_per_prefix: 100,
+            half_open_proved_per_address: 100,
+            half_open_proved_per_prefix: 250,
             cookie_threshold: 30,
-            half_open_aggressive: 64,
+            aggressive_per_second: 32,
+            aggressive_per_second_per_prefix: 8,
             half_open_time: Duration::from_secs(30),
+            replaced_per_peer: 8,
             children_per_ike_sa: 64,
             exchanges_per_ike_sa: 8,
             message_ids_per_ike_sa: 512,

@@ -50,7 +50,21 @@ fn limits(config: &Config) -> Check {
         ("limits.half_open", l.half_open),
         ("limits.half_open_per_address", l.half_open_per_address),
         ("limits.cookie_threshold", l.cookie_threshold),
-        ("limits.half_open_aggressive", l.half_open_aggressive),
+        ("limits.half_open_per_prefix", l.half_open_per_prefix),
+        (
+            "limits.half_open_proved_per_address",
+            l.half_open_proved_per_address,
+        ),
+        (
+            "limits.half_open_proved_per_prefix",
+            l.half_open_proved_per_prefix,
+        ),
+        ("limits.aggressive_per_second", l.aggressive_per_second),
+        (
+            "limits.aggressive_per_second_per_prefix",
+            l.aggressive_per_second_per_prefix,
+        ),
+        ("limits.replaced_per_peer", l.replaced_per_peer),
         ("limits.children_per_ike_sa", l.children_per_ike_sa),
         ("limits.exchanges_per_ike_sa", l.exchanges_per_ike_sa),
         ("limits.message_ids_per_ike_sa", l.message_ids_per_ike_sa),

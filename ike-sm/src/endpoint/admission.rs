@@ -1,21 +1,19 @@
 //! Who may start a negotiation, and how many may be unfinished at once.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crypto_suite::PrfId;
 use isakmp_wire::registry::ExchangeType;
-use isakmp_wire::v2::Message;
+use isakmp_wire::v2::{Message, PayloadType};
 use isakmp_wire::{Flags, Header};
 
-use super::Call;
+use super::{Call, Endpoint};
 use crate::action::CloseReason;
 use crate::config::{IkeVersion, PeerConfig, Phase1Mode};
 use crate::context::{Effect, TimerKey};
 use crate::id::IkeId;
-use crate::multimap::Multimap;
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::session::Session;
@@ -25,113 +23,12 @@ use crate::{v1, v2};
 /// How long a secret makes cookies; they are good for as long again.
 const COOKIE_PERIOD: Duration = Duration::from_secs(60);
 
-/// Negotiations that others have started and that are not authenticated.
-#[derive(Debug, Default)]
-pub(super) struct HalfOpen {
-    /// By what a repeated first message shows.
-    first: BTreeMap<([u8; 8], SocketAddr), IkeId>,
-    /// Handles grow, so the first entry is the oldest.
-    entries: BTreeMap<IkeId, Entry>,
-    /// Those of which nothing shows that our answers arrive.
-    unproved: BTreeMap<IkeId, ()>,
-    by_address: Multimap<IpAddr, IkeId>,
-    unproved_by_address: Multimap<IpAddr, IkeId>,
-    /// When aggressive modes of strangers came, those that have ended without proof included: what
-    /// they have cost is not undone.
-    aggressive: BTreeMap<IkeId, Duration>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    cookie: [u8; 8],
-    remote: SocketAddr,
-}
-
-impl HalfOpen {
-    /// The negotiation that a first message with this cookie from this address belongs to.
-    pub(super) fn find(&self, cookie: [u8; 8], remote: SocketAddr) -> Option<IkeId> {
-        self.first.get(&(cookie, remote)).copied()
-    }
-
-    pub(super) fn insert(&mut self, id: IkeId, cookie: [u8; 8], remote: SocketAddr) {
-        self.first.insert((cookie, remote), id);
-        self.entries.insert(id, Entry { cookie, remote });
-        self.unproved.insert(id, ());
-        self.by_address.insert(remote.ip(), id);
-        self.unproved_by_address.insert(remote.ip(), id);
-    }
-
-    /// An aggressive mode was answered. What came before `since` is forgotten.
-    fn insert_aggressive(&mut self, id: IkeId, now: Duration, since: Duration) {
-        self.aggressive.retain(|_, at| *at > since);
-        self.aggressive.insert(id, now);
-    }
-
-    fn aggressive_since(&self, since: Duration) -> usize {
-        self.aggressive.values().filter(|at| **at > since).count()
-    }
-
-    /// Its peer has proved itself.
-    pub(super) fn authenticated(&mut self, id: IkeId) {
-        self.aggressive.remove(&id);
-        self.remove(id);
-    }
-
-    /// Its answers arrive: it is not the first to be evicted any more.
-    pub(super) fn proved(&mut self, id: IkeId) {
-        self.unproved.remove(&id);
-        if let Some(entry) = self.entries.get(&id) {
-            self.unproved_by_address.remove(entry.remote.ip(), id);
-        }
-    }
-
-    pub(super) fn remove(&mut self, id: IkeId) {
-        let Some(entry) = self.entries.remove(&id) else {
-            return;
-        };
-        self.unproved.remove(&id);
-        if self.first.get(&(entry.cookie, entry.remote)) == Some(&id) {
-            self.first.remove(&(entry.cookie, entry.remote));
-        }
-        self.by_address.remove(entry.remote.ip(), id);
-        self.unproved_by_address.remove(entry.remote.ip(), id);
-    }
-
-    /// Whether the indexes say the same as the tables.
-    pub(super) fn is_consistent(&self) -> bool {
-        let all = self.entries.iter().map(|(id, e)| (e.remote.ip(), *id));
-        let unproved = |(_, id): &(IpAddr, IkeId)| self.unproved.contains_key(id);
-        self.by_address == all.clone().collect()
-            && self.unproved_by_address == all.filter(unproved).collect()
-    }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    fn oldest(&self) -> Option<IkeId> {
-        let unproved = self.unproved.keys().next();
-        unproved.or_else(|| self.entries.keys().next()).copied()
-    }
-
-    fn oldest_from(&self, address: IpAddr) -> Option<IkeId> {
-        let unproved = self.unproved_by_address.of(address).next();
-        unproved.or_else(|| self.by_address.of(address).next())
-    }
-
-    /// How many from one address have shown nothing yet.
-    fn unproved_from(&self, address: IpAddr) -> usize {
-        self.unproved_by_address.of(address).count()
-    }
-}
-
 impl Call<'_> {
     /// A peer starts a negotiation.
     ///
-    /// A flood of first messages with false addresses must not lock honest peers out: the oldest
-    /// negotiation that has shown nothing yet makes room for the newest. An honest peer needs to
-    /// last one round trip.
+    /// A flood of first messages must not lock honest peers out, with false addresses or from real
+    /// ones: an older negotiation makes room for the newest, of the same address or network where
+    /// those have more than their share. An honest peer needs to last one round trip.
     pub(super) fn admit(
         &mut self,
         path: Path,
@@ -152,7 +49,6 @@ impl Call<'_> {
         if peer.version == IkeVersion::V2 {
             return self.admit_v2(index, path, header, raw);
         }
-        let since = self.now.saturating_sub(limits.half_open_time);
         let aggressive = header.exchange_type == ExchangeType::AGGRESSIVE;
         if aggressive {
             let allowed = |p: &PeerConfig| p.mode == Phase1Mode::AggressiveExposingPskHash;
@@ -164,8 +60,10 @@ impl Call<'_> {
             let identity = v1::claimed_identity(raw, &config.wire)?;
             let meant = config.aggressive_peer_for(address, &identity);
             (index, _) = meant.ok_or(DropReason::UnknownPeer)?;
-            if self.endpoint.half_open.aggressive_since(since) >= limits.half_open_aggressive {
-                return Err(DropReason::Limit("half-open aggressive modes"));
+            // Nothing shows that our answer arrives before its key exchange has cost us one, and
+            // there is no cookie for it. A bound on what it costs is the best that can be done.
+            if !self.affords_aggressive(address) {
+                return Err(DropReason::Limit("aggressive modes a second"));
             }
         } else if header.exchange_type != ExchangeType::IDENTITY_PROTECTION {
             return Err(DropReason::UnknownCookies);
@@ -177,14 +75,12 @@ impl Call<'_> {
         let id = IkeId(self.endpoint.world.handles.next());
         let session = v1::Session::respond(&mut self.context(), id, index, path, header, raw)?;
         let session = Session::V1(Box::new(session));
-        self.make_room(address);
+        self.make_room(address, false);
         self.endpoint.by_cookies.insert(session.head().spis, id);
-        self.endpoint
-            .half_open
-            .insert(id, header.initiator_spi, path.remote);
+        let half_open = &mut self.endpoint.half_open;
+        half_open.insert(id, header.initiator_spi, path.remote, false);
         if aggressive {
-            let half_open = &mut self.endpoint.half_open;
-            half_open.insert_aggressive(id, self.now, since);
+            half_open.insert_aggressive(id, address, self.now);
         }
         self.endpoint.sessions.insert(id, session);
         self.context().touch(TimerKey::Ike(id));
@@ -210,38 +106,52 @@ impl Call<'_> {
         if self.endpoint.world.standing.len() >= self.endpoint.config.limits.ike_sas {
             return Err(DropReason::Limit("IKE SAs"));
         }
-        let proved = self.wants_cookie(path.remote.ip());
-        if proved {
-            self.check_cookie(path, header, raw)?;
-        }
+        let limits = self.endpoint.config.limits;
+        let wanted = (self.endpoint.half_open).wants_cookie(path.remote.ip(), &limits);
+        let proved = self.check_cookie(path, header, raw, wanted)?;
         let id = IkeId(self.endpoint.world.handles.next());
         let ctx = &mut self.context();
         let session = v2::Session::respond(ctx, id, index, path, header, raw)?;
         let session = Session::V2(Box::new(session));
-        self.make_room(path.remote.ip());
+        self.make_room(path.remote.ip(), proved);
         let spis = session.head().spis;
         self.endpoint.by_cookies.insert(spis, id);
-        self.endpoint.half_open.insert(id, spis.0, path.remote);
-        if proved {
-            self.endpoint.half_open.proved(id);
-        }
+        let half_open = &mut self.endpoint.half_open;
+        half_open.insert(id, spis.0, path.remote, proved);
         self.endpoint.sessions.insert(id, session);
         self.context().touch(TimerKey::Ike(id));
         Ok(Outcome::Handled)
     }
 
-    /// Whether so much is unfinished that a stranger from this address has to show first that it
-    /// gets our answers.
-    fn wants_cookie(&self, address: IpAddr) -> bool {
-        let limits = self.endpoint.config.limits;
-        let half_open = &self.endpoint.half_open;
-        half_open.len().saturating_add(1) >= limits.cookie_threshold.max(1)
-            || half_open.unproved_from(address) >= limits.half_open_per_address
+    /// Whether an aggressive mode from this address may cost a key exchange now. Addresses of
+    /// configured peers and of peers with an ISAKMP SA have a share that strangers do not get.
+    fn affords_aggressive(&self, address: IpAddr) -> bool {
+        let Endpoint {
+            config,
+            world,
+            half_open,
+            ..
+        } = &*self.endpoint;
+        let mut peers = config.peers.iter();
+        let known = peers.any(|peer| peer.addresses.contains(&address))
+            || world.standing.healing(address).is_some();
+        half_open.affords_aggressive(address, known, self.now, &config.limits)
     }
 
-    /// Takes a request that brings its cookie back, and answers another one with the cookie to
-    /// bring (RFC 7296 §2.6). Nothing of it is kept.
-    fn check_cookie(&mut self, path: Path, header: &Header, raw: &[u8]) -> Result<(), DropReason> {
+    /// Whether a request brings its cookie back, which shows that our answers arrive. Where one is
+    /// `wanted`, another request is answered with the cookie to bring (RFC 7296 §2.6), and nothing
+    /// of it is kept.
+    fn check_cookie(
+        &mut self,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+        wanted: bool,
+    ) -> Result<bool, DropReason> {
+        // RFC 7296 §2.6: "include the COOKIE notification … as the first payload".
+        if !wanted && header.next_payload != PayloadType::NOTIFY.0 {
+            return Ok(false);
+        }
         let message = Message::parse(raw, &self.endpoint.config.wire);
         let message = message.map_err(DropReason::Malformed)?;
         let (ni, brought) = v2::presented(&message, &self.endpoint.config.wire)?;
@@ -261,7 +171,10 @@ impl Call<'_> {
             }
         };
         if brought.is_some_and(|cookie| cookies.check(cookie, &input, self.now)) {
-            return Ok(());
+            return Ok(true);
+        }
+        if !wanted {
+            return Ok(false);
         }
         let cookie = cookies.make(&input, self.now, self.rng);
         if let Some(answer) = v2::challenge(header, raw.len(), cookie.as_ref()) {
@@ -270,20 +183,33 @@ impl Call<'_> {
         Err(DropReason::CookieWanted)
     }
 
-    fn make_room(&mut self, address: IpAddr) {
+    /// Makes room for a negotiation from this address, which is `proved` or not.
+    fn make_room(&mut self, address: IpAddr, proved: bool) {
         let limits = self.endpoint.config.limits;
         let half_open = &self.endpoint.half_open;
-        let victim = if half_open.unproved_from(address) >= limits.half_open_per_address.max(1) {
-            half_open.oldest_from(address)
-        } else if half_open.len() >= limits.half_open.max(1) {
-            half_open.oldest()
-        } else {
-            None
-        };
-        if let Some(victim) = victim {
-            self.context()
-                .effect(Effect::Closed(victim, CloseReason::Evicted));
+        let victim = half_open.crowded(address, proved, &limits);
+        if let Some(victim) = victim.or_else(|| half_open.full(&limits)) {
+            self.evict(victim);
             self.settle();
         }
+    }
+
+    /// A negotiation has shown that its answers arrive. It is bound with those that have, too.
+    pub(super) fn address_proved(&mut self, id: IkeId) {
+        let limits = self.endpoint.config.limits;
+        let half_open = &mut self.endpoint.half_open;
+        let Some(address) = half_open.unproved(id) else {
+            return;
+        };
+        let victim = half_open.crowded(address, true, &limits);
+        half_open.proved(id);
+        if let Some(victim) = victim {
+            self.evict(victim);
+        }
+    }
+
+    fn evict(&mut self, victim: IkeId) {
+        let evicted = Effect::Closed(victim, CloseReason::Evicted);
+        self.context().effect(evicted);
     }
 }

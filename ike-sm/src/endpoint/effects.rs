@@ -28,7 +28,7 @@ impl Call<'_> {
         while let Some(effect) = self.endpoint.world.effects.pop_front() {
             match effect {
                 Effect::CookiesKnown(ike) => self.cookies_known(ike),
-                Effect::AddressProved(ike) => self.endpoint.half_open.proved(ike),
+                Effect::AddressProved(ike) => self.address_proved(ike),
                 Effect::Moved(ike) => self.moved(ike),
                 Effect::Established(ike) => self.established(ike),
                 Effect::InitialContact(ike) => self.initial_contact(ike),
@@ -131,6 +131,7 @@ impl Call<'_> {
         };
         self.endpoint.world.questions.close_all(ike);
         self.endpoint.half_open.remove(ike);
+        self.endpoint.lingering.remove(ike);
         let head = session.head();
         let cookies = head.spis;
         self.endpoint.by_cookies.remove(&cookies);
@@ -154,14 +155,16 @@ impl Call<'_> {
         if standing.is_some() || head.role == Role::Initiator {
             self.actions.push(Action::IkeClosed { ike, peer, reason });
         }
-        let standing_up = standing.is_some();
+        let owner = standing
+            .as_ref()
+            .map(|s| (s.peer, Some(Arc::clone(&s.remote_id))));
         match standing {
             Some(_) if session.version() == IkeVersion::V2 => self.end_children(ike, reason),
             Some(standing) => self.pass_on(&standing),
             None if head.role == Role::Initiator => self.attempt_failed(&head, reason),
             None => {}
         }
-        self.bury(session, standing_up);
+        self.bury(session, owner);
     }
 
     /// Another SA of the same peer takes over the children of one that has ended.

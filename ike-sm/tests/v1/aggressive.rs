@@ -198,7 +198,7 @@ fn rfc2409_s5_only_policies_of_one_group_are_offered() {
 #[test]
 fn d2_strangers_cost_a_bounded_number_of_key_exchanges() {
     let (a, mut b) = named();
-    b.limits.half_open_aggressive = 3;
+    b.limits.aggressive_per_second_per_prefix = 3;
     let mut pair = Pair::new(a, b);
     // Each attempt is new, and dies after its first message.
     let mut answered = 0;
@@ -212,9 +212,9 @@ fn d2_strangers_cost_a_bounded_number_of_key_exchanges() {
         pair.flights.clear();
     }
     assert_eq!(answered, 3);
-    assert!(drops(&pair).contains(&&DropReason::Limit("half-open aggressive modes")));
+    assert!(drops(&pair).contains(&&DropReason::Limit("aggressive modes a second")));
     // Main mode goes on, and later aggressive mode too.
-    pair.run_for(secs(31));
+    pair.run_for(secs(1));
     pair.a = crate::common::End::new(named().0, 1);
     pair.flights.clear();
     pair.bring_up();

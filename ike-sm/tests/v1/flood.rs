@@ -3,12 +3,19 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use ike_sm::config::{ChildConfig, EndpointLimits, Prefix};
+use ike_sm::config::{
+    ChildConfig, Config, EndpointLimits, Identity, Phase1Mode, Prefix, RemoteIdentity,
+};
 use ike_sm::{DropReason, Event, Outcome, Path};
 
 use crate::common::{A, B, Pair, config, ip, net, secs};
 
 fn open_to_all() -> Pair {
+    Pair::new(config(A, B, b"secret"), open())
+}
+
+/// B, for peers from anywhere.
+fn open() -> Config {
     let mut other = config(B, A, b"secret");
     other.peers[0]
         .networks
@@ -18,7 +25,7 @@ fn open_to_all() -> Pair {
         ike_sm::config::PskOwner::Prefix(Prefix::new(ip("0.0.0.0"), 0).unwrap()),
         crypto_suite::Secret::from(&b"secret"[..]),
     );
-    Pair::new(config(A, B, b"secret"), other)
+    other
 }
 
 fn ike_sas(pair: &Pair) -> usize {
@@ -100,6 +107,8 @@ fn many_tunnels(count: u8, limits: impl Fn(&mut EndpointLimits)) -> Pair {
             })
             .collect();
     }
+    // The initiator's memory of message IDs brings no new keys meanwhile.
+    a.limits.message_ids_per_ike_sa = 100_000;
     limits(&mut b.limits);
     Pair::new(a, b)
 }
@@ -183,5 +192,153 @@ fn b6_the_memory_of_message_ids_is_bounded_and_forgets_none_under_its_keys() {
     }
     assert!(pair.b.closed.iter().any(|(ike, _)| *ike == first));
     assert!(copies.len() >= 4, "{}", copies.len());
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+}
+
+/// Main mode up to message 3, from `from`, with another cookie: of `first` and `third`.
+fn up_to_message_3(pair: &mut Pair, (first, third): (&[u8], &[u8]), cookie: u32, from: &str) {
+    let path = Path::plain((ip(B), 500).into(), (ip(from), 500).into());
+    let mut feed = |message: &[u8]| {
+        let now = pair.now;
+        let (outcome, out) = pair.b.feed(Event::Datagram { path, message }, now);
+        assert_eq!(outcome, Outcome::Handled);
+        out
+    };
+    let mut message = first.to_vec();
+    message[..4].copy_from_slice(&cookie.to_be_bytes());
+    let answer = feed(&message);
+    message = third.to_vec();
+    message[..16].copy_from_slice(&answer[0].1[..16]);
+    feed(&message);
+}
+
+#[test]
+fn x7_an_address_that_gets_as_far_as_message_3_holds_its_share_and_evicts_nobody_else() {
+    let mut b = open();
+    b.limits.half_open = 6;
+    b.limits.half_open_proved_per_address = 2;
+    let mut pair = Pair::new(config(A, B, b"secret"), b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let first = pair.flights.remove(0);
+    let one = first.datagram.clone();
+    pair.deliver(first);
+    let second = pair.flights.remove(0);
+    pair.deliver(second);
+    let third = pair.flights.remove(0);
+    let three = third.datagram.clone();
+    pair.deliver(third);
+    let fourth = pair.flights.remove(0);
+    for cookie in 0..4 {
+        up_to_message_3(&mut pair, (&one, &three), cookie, "198.51.100.9");
+        assert!(ike_sas(&pair) <= 1 + 2);
+    }
+    // Nor do those that show nothing evict it.
+    let mut forged = one.clone();
+    for n in 100..120u32 {
+        forged[..4].copy_from_slice(&n.to_be_bytes());
+        let from = IpAddr::V4(Ipv4Addr::from(0x2000_0000 + n));
+        let path = Path::plain((ip(B), 500).into(), (from, 500).into());
+        let now = pair.now;
+        let message = &forged[..];
+        let _ = pair.b.feed(Event::Datagram { path, message }, now);
+        assert!(ike_sas(&pair) <= 6);
+    }
+    pair.deliver(fourth);
+    pair.run_for(secs(2));
+    pair.assert_tunnel();
+}
+
+/// A pair that speaks aggressive mode, and what the first message of the one end is.
+fn aggressive() -> (Pair, crate::common::Flight) {
+    let name = |n: &str| Identity::Fqdn(n.into());
+    let [mut a, mut b] = [config(A, B, b"secret"), open()];
+    for (config, ours, theirs) in [(&mut a, "a.lab", "b.lab"), (&mut b, "b.lab", "a.lab")] {
+        let peer = &mut config.peers[0];
+        peer.mode = Phase1Mode::AggressiveExposingPskHash;
+        peer.local_id = Some(name(ours));
+        peer.remote_id = RemoteIdentity::Is(name(theirs));
+        config.limits.aggressive_per_second = 8;
+        config.limits.aggressive_per_second_per_prefix = 3;
+    }
+    // From anywhere: the address of the honest peer is not configured.
+    b.peers[0].addresses.clear();
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let first = pair.flights.remove(0);
+    (pair, first)
+}
+
+/// How many of these first messages of aggressive mode, each with another cookie, are answered.
+fn answered(pair: &mut Pair, first: &[u8], from: impl Fn(u32) -> Ipv4Addr, count: u32) -> usize {
+    let mut forged = first.to_vec();
+    let mut answered = 0;
+    for n in 0..count {
+        forged[..4].copy_from_slice(&n.to_be_bytes());
+        let path = Path::plain((ip(B), 500).into(), (IpAddr::V4(from(n)), 500).into());
+        let now = pair.now;
+        let message = &forged[..];
+        let (_, out) = pair.b.feed(Event::Datagram { path, message }, now);
+        answered += out.len();
+    }
+    answered
+}
+
+#[test]
+fn x7b_false_first_messages_of_aggressive_mode_cost_a_second_and_lock_nobody_out() {
+    let (mut pair, first) = aggressive();
+    let anywhere = |n: u32| Ipv4Addr::from(0x2000_0000 + (n << 8));
+    // A quarter is kept for the addresses of configured peers.
+    assert_eq!(answered(&mut pair, &first.datagram, anywhere, 64), 6);
+    // The honest peer repeats its first message.
+    pair.deliver(first);
+    pair.run_for(secs(20));
+    pair.assert_tunnel();
+}
+
+#[test]
+fn x7b_one_network_gets_no_more_than_its_share_of_aggressive_modes() {
+    let (mut pair, first) = aggressive();
+    let network = |n: u32| Ipv4Addr::from(0x2000_0000 + n);
+    assert_eq!(answered(&mut pair, &first.datagram, network, 64), 3);
+    // Others are answered at once.
+    pair.deliver(first);
+    pair.run_for(secs(1));
+    pair.assert_tunnel();
+}
+
+#[test]
+fn x8_isakmp_sas_that_replace_each_other_are_bounded() {
+    let mut other = config(B, A, b"secret");
+    other.limits.replaced_per_peer = 2;
+    let mut pair = Pair::new(config(A, B, b"secret"), other);
+    pair.bring_up();
+    for _ in 0..8 {
+        let ike = *pair.a.ikes.last().unwrap();
+        let _ = pair.command(false, ike_sm::Command::RekeyIke(ike));
+        pair.run_for(Duration::from_millis(500));
+        assert!(pair.b.ikes.len() <= 1 + 2, "{:?}", pair.b.ikes);
+    }
+    pair.assert_tunnel();
+    pair.run_for(secs(70));
+    pair.assert_tunnel();
+    assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
+}
+
+#[test]
+fn x8_pairs_that_replace_each_other_are_bounded() {
+    let mut other = config(B, A, b"secret");
+    other.limits.replaced_per_peer = 2;
+    let mut pair = Pair::new(config(A, B, b"secret"), other);
+    pair.bring_up();
+    for _ in 0..12 {
+        let child = *pair.a.active.last().unwrap();
+        let _ = pair.command(false, ike_sm::Command::RekeyChild(child));
+        pair.run_for(Duration::from_millis(500));
+        pair.assert_tunnel();
+        // Those that the peer has just been told of linger for two seconds.
+        assert!(pair.b.children.len() <= 1 + 2 + 5);
+    }
+    pair.run_for(secs(70));
+    pair.assert_tunnel();
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
 }

@@ -1,17 +1,23 @@
 //! Half-open negotiations and cookies (RFC 7296 §2.6).
 use std::net::{IpAddr, Ipv4Addr};
 
-use ike_sm::config::{Prefix, PskOwner};
+use ike_sm::config::{EndpointLimits, Prefix, PskOwner};
 use ike_sm::{DropReason, Event, Outcome, Path};
 
 use crate::common::{B, Pair, ip, secs};
 use crate::configs;
+use crate::insider::{Insider, clear};
+use isakmp_wire::v2::{NotifyType, PayloadType};
 
 fn busy(threshold: usize) -> Pair {
+    busy_with(|limits| limits.cookie_threshold = threshold)
+}
+
+fn busy_with(change: impl Fn(&mut EndpointLimits)) -> Pair {
     let (a, mut b) = configs(|_| {});
     let everyone = Prefix::new(ip("0.0.0.0"), 0).unwrap();
     b.peers[0].networks.push(everyone);
-    b.limits.cookie_threshold = threshold;
+    change(&mut b.limits);
     b.explain = false;
     let owner = PskOwner::Prefix(everyone);
     b.psks
@@ -95,6 +101,64 @@ fn users_behind_one_nat_do_not_lock_each_other_out() {
     }
     assert!(ike_sas(&pair) <= 10);
     pair.deliver(first);
+    pair.run_for(secs(2));
+    pair.assert_tunnel();
+}
+
+/// IKE_SA_INIT from `from`, with another SPI, and again with the cookie that was asked for if one was.
+fn open_half(pair: &mut Pair, template: &[u8], spi: u32, from: IpAddr) {
+    let mut request = template.to_vec();
+    request[..4].copy_from_slice(&spi.to_be_bytes());
+    let path = Path::plain((ip(B), 500).into(), (from, 500).into());
+    for _ in 0..2 {
+        let now = pair.now;
+        let message = &request[..];
+        let (outcome, out) = pair.b.feed(Event::Datagram { path, message }, now);
+        if outcome != Outcome::Dropped(DropReason::CookieWanted) {
+            assert_eq!(outcome, Outcome::Handled);
+            return;
+        }
+        let (_, asked) = Insider::open(None, &out[0].1);
+        let (header, mut payloads) = Insider::open(None, &request);
+        assert_eq!(asked[0].1[2..4], NotifyType::COOKIE.0.to_be_bytes());
+        payloads.insert(0, (PayloadType::NOTIFY, asked[0].1.clone()));
+        request = clear(&header, &payloads);
+    }
+    panic!("no cookie is good");
+}
+
+#[test]
+fn x7_an_address_that_brings_cookies_back_holds_its_share_and_evicts_nobody_else() {
+    let mut pair = busy_with(|limits| {
+        limits.cookie_threshold = 3;
+        limits.half_open = 12;
+        limits.half_open_proved_per_address = 4;
+        limits.half_open_proved_per_prefix = 6;
+    });
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let first = pair.flights.remove(0);
+    let template = first.datagram.clone();
+    pair.deliver(first);
+    let response = pair.flights.remove(0);
+    pair.deliver(response);
+    let honest = pair.flights.remove(0);
+    for spi in 0..14 {
+        open_half(&mut pair, &template, spi, ip("198.51.100.9"));
+        assert!(ike_sas(&pair) <= 3 + 4);
+    }
+    // With the other addresses of the network there are no more than its share.
+    for spi in 20..34 {
+        let from = Ipv4Addr::new(198, 51, 100, spi as u8).into();
+        open_half(&mut pair, &template, spi, from);
+        assert!(ike_sas(&pair) <= 3 + 6);
+    }
+    // Two such networks fill it, and they make room for each other.
+    for spi in 40..60 {
+        let from = Ipv4Addr::new(203, 0, 113, spi as u8).into();
+        open_half(&mut pair, &template, spi, from);
+        assert!(ike_sas(&pair) <= 12);
+    }
+    pair.deliver(honest);
     pair.run_for(secs(2));
     pair.assert_tunnel();
 }

@@ -13,7 +13,7 @@
 
 mod additional;
 mod auth;
-
+mod bounds;
 mod closing;
 mod collisions;
 #[path = "../v1/common.rs"]

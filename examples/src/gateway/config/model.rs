@@ -3,6 +3,7 @@
 use super::auth::{Auth, EapUser, Pool};
 use super::gre::{GreTunnel, IpsecProfile};
 use super::ikev2::{Ikev2Policy, Quirks, RedirectWhen};
+use super::limits::Limits;
 use super::words::*;
 use super::workers::WorkerThreads;
 use ipnet::IpNet;
@@ -20,6 +21,9 @@ pub struct Config {
     /// What concerns the gateway itself.
     #[serde(default)]
     pub gateway: Gateway,
+    /// Bounds on IKE SAs.
+    #[serde(default)]
+    pub limits: Limits,
     /// Phase 1 policies; the lowest priority number is tried first.
     #[serde(default)]
     pub isakmp_policy: Vec<IsakmpPolicy>,

@@ -267,3 +267,36 @@ fn one_tunnel_has_one_mode() {
     );
     assert!(error.what.contains("one mode"), "{error}");
 }
+
+#[test]
+fn x7_bounds_are_words_of_the_file_and_the_example_shows_their_defaults() {
+    let config = parse(include_str!("../../../gateway.toml")).unwrap();
+    let (shown, library) = (config.limits, ike_sm::config::EndpointLimits::default());
+    for (word, default) in [
+        (shown.ike_sas, library.ike_sas),
+        (shown.half_open, library.half_open),
+        (
+            shown.half_open_per_address,
+            library.half_open_proved_per_address,
+        ),
+        (
+            shown.half_open_per_prefix,
+            library.half_open_proved_per_prefix,
+        ),
+        (shown.unproved_per_address, library.half_open_per_address),
+        (shown.unproved_per_prefix, library.half_open_per_prefix),
+        (shown.cookies_from, library.cookie_threshold),
+        (shown.aggressive_per_second, library.aggressive_per_second),
+        (
+            shown.aggressive_per_prefix,
+            library.aggressive_per_second_per_prefix,
+        ),
+        (shown.replaced_per_peer, library.replaced_per_peer),
+    ] {
+        assert_eq!(word.map(std::num::NonZeroUsize::get), Some(default));
+    }
+    let time = shown.half_open_time.map(|s| s.0);
+    assert_eq!(time, Some(library.half_open_time));
+    let error = parse("[limits]\nhalf-open = 0").unwrap_err().to_string();
+    assert!(error.contains(":2"), "{error}");
+}

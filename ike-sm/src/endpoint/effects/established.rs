@@ -103,6 +103,7 @@ impl Call<'_> {
         if !new.initiator {
             self.give_up_unanswered(index, path.remote.ip());
         }
+        self.bound_replaced(index, &new.remote_id);
         self.context().touch(TimerKey::Peer(index));
         if !peer_asks {
             self.start_wanted(index, winner);

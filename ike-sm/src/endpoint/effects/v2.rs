@@ -10,6 +10,7 @@ use crate::config::IkeVersion;
 use crate::context::TimerKey;
 use crate::explain::{IkeState, Input, Role, Transition, What};
 use crate::id::{ChildId, IkeId};
+use crate::multimap::Owner;
 use crate::session::Session;
 use crate::standing::Standing;
 
@@ -134,16 +135,20 @@ impl Call<'_> {
     }
 
     /// Keeps what answers a peer that missed our last answer, and a last word of ours.
-    pub(super) fn bury(&mut self, mut session: Session, stood: bool) {
+    pub(super) fn bury(&mut self, mut session: Session, owner: Option<Owner>) {
         let until = self
             .now
             .saturating_add(self.endpoint.config.limits.half_open_time);
         let head = session.head();
+        let stood = owner.is_some();
         let answers = session.v2_mut().is_some_and(|s| s.bury(until, stood));
         if answers && !self.endpoint.sessions.contains_key(&head.id) {
             self.endpoint.by_cookies.insert(head.spis, head.id);
             self.endpoint.sessions.insert(head.id, session);
             self.context().touch(TimerKey::Ike(head.id));
+            if let Some(owner) = owner {
+                self.lingers(head.id, owner);
+            }
         }
     }
 

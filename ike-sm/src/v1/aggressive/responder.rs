@@ -3,7 +3,7 @@
 //! Message 1 makes it draw a key pair for a stranger, so [`EndpointLimits`] has a bound of its own
 //! for these.
 //!
-//! [`EndpointLimits`]: crate::config::EndpointLimits::half_open_aggressive
+//! [`EndpointLimits`]: crate::config::EndpointLimits::aggressive_per_second
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

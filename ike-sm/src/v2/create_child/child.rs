@@ -11,7 +11,7 @@ use super::followup::{Coming, Goal, Material, link_of};
 use super::{FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, nonce};
 use crate::action::{CloseReason, IpsecProtocol};
 use crate::alg::v2 as alg;
-use crate::children::{self, DeletedChild, Wanted};
+use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::config::Pfs;
 use crate::context::{Context, Effect};
 use crate::id::ChildId;
@@ -386,6 +386,7 @@ pub(super) fn respond(
         holder,
     };
     let granted = grant(ctx, frame, payloads, &terms)?;
+    may_wait(ctx, frame, &granted.traffic)?;
     if let Some(question) = granted.authorize(ctx, frame, holder.identity, known.authorized)? {
         if session.is_asking() {
             return Err(DropReason::TemporaryFailure.into());
@@ -442,6 +443,17 @@ pub(super) fn respond(
         }
     }
     Ok(response)
+}
+
+/// Refuses another pair for traffic that has many: replaced ones that the peer is to delete first, or
+/// such that it has not used yet (RFC 7296 §2.25).
+fn may_wait(ctx: &Context<'_>, frame: &Frame<'_>, traffic: &TrafficOf) -> Result<(), DropReason> {
+    let children = ctx.world.children.under(frame.ike);
+    let waiting = children.filter(|c| c.state != ChildState::Active && c.traffic() == *traffic);
+    if waiting.count() >= ctx.config.limits.replaced_per_peer {
+        return Err(DropReason::TemporaryFailure);
+    }
+    Ok(())
 }
 
 /// The child that REKEY_SA names, and its place in the configuration (RFC 7296 §2.25.1).

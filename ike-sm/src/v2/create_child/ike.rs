@@ -276,6 +276,13 @@ pub(super) fn respond(
         // RFC 9370 §2.2.4: only the key exchanges of ours are left.
         return Err(DropReason::TemporaryFailure.into());
     }
+    // RFC 7296 §2.25: what the peer has replaced it is to delete before it goes on.
+    let (standing, limits) = (&ctx.world.standing, &ctx.config.limits);
+    let replaced = standing.replaced(frame.index, &up.remote_id).count();
+    let full = standing.len() >= limits.ike_sas && replaced > 0;
+    if full || replaced >= limits.replaced_per_peer {
+        return Err(DropReason::TemporaryFailure.into());
+    }
     let sa = required(payloads.sa, PayloadType::SA)?;
     let ni = nonce(session, payloads)?;
     let ours = ike_offer(&frame.peer.v2.proposals, &[]);

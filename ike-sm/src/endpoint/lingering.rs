@@ -1,0 +1,72 @@
+//! IKE SAs that are over: replaced and not deleted yet, or kept for their last answers. How many one
+//! peer may leave behind.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Call;
+use crate::action::CloseReason;
+use crate::config::Identity;
+use crate::context::Effect;
+use crate::id::IkeId;
+use crate::multimap::{Multimap, Owner};
+
+/// IKE SAs that have ended and answer what they have answered before, by their peers.
+#[derive(Debug, Default)]
+pub(super) struct Lingering {
+    table: BTreeMap<IkeId, Owner>,
+    by_owner: Multimap<Owner, IkeId>,
+}
+
+impl Lingering {
+    /// One more; gives the oldest that is too many.
+    fn insert(&mut self, id: IkeId, owner: Owner, most: usize) -> Option<IkeId> {
+        self.by_owner.insert(owner.clone(), id);
+        self.table.insert(id, owner.clone());
+        let mut own = self.by_owner.of(owner);
+        let oldest = own.next();
+        oldest.filter(|_| own.count() >= most)
+    }
+
+    pub(super) fn remove(&mut self, id: IkeId) {
+        if let Some(owner) = self.table.remove(&id) {
+            self.by_owner.remove(owner, id);
+        }
+    }
+
+    /// Whether the index says the same as the table.
+    pub(super) fn is_consistent(&self) -> bool {
+        let pairs = self.table.iter().map(|(id, owner)| (owner.clone(), *id));
+        self.by_owner == pairs.collect()
+    }
+}
+
+impl Call<'_> {
+    /// An IKE SA of this peer has ended and lingers. A peer that makes and deletes them without end
+    /// does not make us keep them all: answers of the oldest are forgotten.
+    pub(super) fn lingers(&mut self, id: IkeId, owner: Owner) {
+        let most = self.endpoint.config.limits.replaced_per_peer.max(1);
+        let oldest = self.endpoint.lingering.insert(id, owner, most);
+        if let Some(oldest) = oldest {
+            let reason = CloseReason::Replaced;
+            self.context().effect(Effect::Closed(oldest, reason));
+        }
+    }
+
+    /// A peer has come up with IKE SA after IKE SA, and deletes none that it has replaced: the oldest
+    /// end, without a word where it does not answer the Delete either.
+    pub(super) fn bound_replaced(&mut self, index: usize, remote_id: &Arc<Identity>) {
+        let most = self.endpoint.config.limits.replaced_per_peer;
+        let standing = &self.endpoint.world.standing;
+        let replaced: Vec<IkeId> = standing.replaced(index, remote_id).collect();
+        let beyond = replaced.len().saturating_sub(most);
+        let silent = beyond.saturating_sub(most);
+        for (place, old) in replaced.into_iter().take(beyond).enumerate() {
+            let reason = CloseReason::Replaced;
+            self.with(old, |session, ctx| {
+                session.close(ctx, reason, place >= silent);
+            });
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What an authenticated peer can make us keep.
+use ike_sm::config::Config;
+use ike_sm::{CloseReason, Command, Event, Outcome, Path};
+use isakmp_wire::Header;
+use isakmp_wire::v2::{NotifyType, PayloadType};
+
+use crate::common::{Pair, secs};
+use crate::configs;
+use crate::insider::{Insider, Payloads};
+
+fn kept(pair: &Pair) -> usize {
+    let shown = format!("{:?}", pair.b.endpoint);
+    let after = shown.split("ike_sas: ").nth(1).unwrap();
+    after.split(',').next().unwrap().parse().unwrap()
+}
+
+/// A pair whose tunnel stands, a rekey of its IKE SA, and where that comes from.
+fn rekey(change: impl Fn(&mut Config)) -> (Pair, Header, Payloads, Path) {
+    let (a, mut b) = configs(|c| c.key_log = true);
+    change(&mut b);
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    let ike = pair.a.ikes[0];
+    let _ = pair.command(false, Command::RekeyIke(ike));
+    let flight = pair.flights.remove(0);
+    let insider = Insider::of(&pair).unwrap();
+    let (header, payloads) = Insider::open(Some(&insider), &flight.datagram);
+    let path = Path {
+        local: flight.path.remote,
+        remote: flight.path.local,
+        natt: flight.path.natt,
+    };
+    (pair, header, payloads, path)
+}
+
+/// Rekeys the newest IKE SA of B, as its peer; what B answers.
+fn go_on(
+    pair: &mut Pair,
+    spi: u32,
+    header: &mut Header,
+    payloads: &Payloads,
+    path: Path,
+) -> Payloads {
+    let mut insider = Insider::of(pair).unwrap();
+    let mut payloads = payloads.clone();
+    for (kind, body) in &mut payloads {
+        if *kind == PayloadType::SA {
+            body[8..12].copy_from_slice(&spi.to_be_bytes());
+        }
+    }
+    let message = insider.seal(header, &payloads);
+    let now = pair.now;
+    let event = Event::Datagram {
+        path,
+        message: &message,
+    };
+    let (outcome, out) = pair.b.feed(event, now);
+    assert_eq!(outcome, Outcome::Handled);
+    let (_, answer) = Insider::open(Some(&insider), &out[0].1);
+    let spis = Insider::of(pair).unwrap().spis();
+    header.message_id += 1;
+    if spis != (header.initiator_spi, header.responder_spi) {
+        (header.initiator_spi, header.responder_spi) = spis;
+        header.message_id = 0;
+    }
+    answer
+}
+
+fn is_busy(answer: &Payloads) -> bool {
+    let told = NotifyType::TEMPORARY_FAILURE.0.to_be_bytes();
+    matches!(&answer[..], [(PayloadType::NOTIFY, body)] if body[2..4] == told)
+}
+
+#[test]
+fn x8_a_peer_that_rekeys_each_new_ike_sa_and_deletes_none_has_to_wait() {
+    let (mut pair, mut header, payloads, path) = rekey(|b| b.limits.replaced_per_peer = 3);
+    let mut refused = 0;
+    for spi in 1..10 {
+        let answer = go_on(&mut pair, spi, &mut header, &payloads, path);
+        refused += usize::from(is_busy(&answer));
+        assert!(kept(&pair) <= 4, "{}", kept(&pair));
+    }
+    assert_eq!(refused, 6);
+    // What it does not delete goes in time, and it may go on.
+    pair.flights.clear();
+    pair.fate = Box::new(|_| false);
+    pair.run_for(secs(400));
+    let answer = go_on(&mut pair, 99, &mut header, &payloads, path);
+    assert!(!is_busy(&answer));
+}
+
+#[test]
+fn x8_beyond_the_bound_on_ike_sas_a_peer_replaces_its_own_one_at_a_time() {
+    let (mut pair, mut header, payloads, path) = rekey(|b| b.limits.ike_sas = 1);
+    let busy: Vec<bool> = (1..4)
+        .map(|spi| is_busy(&go_on(&mut pair, spi, &mut header, &payloads, path)))
+        .collect();
+    assert_eq!(busy, [false, true, true]);
+    assert_eq!(kept(&pair), 2);
+}
+
+#[test]
+fn x8_rekeyed_and_deleted_ike_sas_leave_few_answers_behind() {
+    let (a, mut b) = configs(|_| {});
+    b.limits.replaced_per_peer = 3;
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    for _ in 0..8 {
+        let ike = *pair.a.ikes.last().unwrap();
+        assert_eq!(
+            pair.command(false, Command::RekeyIke(ike)),
+            Outcome::Handled
+        );
+        pair.run_for(secs(1));
+        pair.assert_tunnel();
+        assert!(kept(&pair) <= 1 + 3, "{}", kept(&pair));
+    }
+    assert!(pair.b.endpoint.is_consistent());
+    pair.run_for(secs(40));
+    assert_eq!(kept(&pair), 1);
+}
+
+#[test]
+fn x8_new_ike_sas_of_one_identity_do_not_heap_up() {
+    let both = || configs(|c| c.peers[0].initial_contact = false);
+    let (a, mut b) = both();
+    b.limits.replaced_per_peer = 2;
+    let mut pair = Pair::new(a, b);
+    for seed in 10..20 {
+        // It starts anew, and forgets all that stood.
+        pair.a = crate::common::End::new(both().0, seed);
+        pair.flights.clear();
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(std::time::Duration::from_millis(500));
+        let standing = pair.b.endpoint.ike_sas().count();
+        assert!(standing <= 1 + 2 * 2, "{standing}");
+    }
+    pair.assert_tunnel();
+}
+
+#[test]
+fn x8_pairs_of_one_traffic_that_are_replaced_and_not_deleted_are_bounded() {
+    let (a, mut b) = configs(|_| {});
+    b.limits.replaced_per_peer = 3;
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    // The initiator of a rekey deletes what it has replaced after ten seconds.
+    for _ in 0..8 {
+        let child = *pair.a.active.last().unwrap();
+        let _ = pair.command(false, Command::RekeyChild(child));
+        pair.run_for(std::time::Duration::from_millis(200));
+        pair.assert_tunnel();
+        assert!(pair.b.children.len() <= 1 + 3);
+    }
+    let busy = CloseReason::RefusedByPeer(NotifyType::TEMPORARY_FAILURE.0);
+    assert!(pair.a.failed.contains(&busy), "{:?}", pair.a.failed);
+    pair.run_for(secs(60));
+    pair.assert_tunnel();
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+}
