@@ -13,16 +13,20 @@ mod recording;
 
 use crypto_suite::{
     DEFAULT, Digest, EcdsaCurve, EcdsaForm, HashId, Prf, PrfId, ProtectionId, SignatureId,
-    WeakAlgorithms,
+    WeakAlgorithm, WeakAlgorithms,
 };
+use hex_literal::hex;
 use ike_sm::v2::proof::{
     HashAlgorithms, IntAuth, NegotiatedHashes, ProofError, SignaturePolicy, SignedOctets,
     schemes_of_key, shared_key_mic, verify_shared_key, verify_signature,
 };
 use isakmp_wire::Limits;
 use isakmp_wire::v2::{
-    Authentication, Certificate, Identification, NotifyType, PayloadChain, PayloadType, View,
+    AuthMethod, Authentication, Certificate, HashAlgorithm, Identification, NotifyType,
+    PayloadChain, PayloadType, View,
 };
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
 use recording::{CBC_128, CBC_256, CBC_256_384, Opened, Recording, public_key};
 
 fn prf(id: PrfId) -> &'static dyn Prf {
@@ -185,6 +189,10 @@ fn certificates(text: &str, expected: SignatureId, signers: &[usize]) {
         assert_eq!(verify(&policy, &forged, key, &octets), wrong);
 
         // RFC 7427 §4: a hash that we did not announce; §3: no notification of one side.
+        let hash = match expected {
+            SignatureId::Ed25519 => HashAlgorithm::IDENTITY,
+            _ => HashAlgorithm::SHA2_256,
+        };
         let silent = SignaturePolicy {
             hashes: NegotiatedHashes {
                 ours: Some(HashAlgorithms::NONE),
@@ -194,7 +202,7 @@ fn certificates(text: &str, expected: SignatureId, signers: &[usize]) {
         };
         assert_eq!(
             verify(&silent, &auth, key, &octets),
-            Err(ProofError::HashNotAnnounced)
+            Err(ProofError::HashNotAnnounced(hash))
         );
         let old = SignaturePolicy {
             hashes: NegotiatedHashes {
@@ -253,4 +261,86 @@ fn rfc7296_s2_16_the_eap_server_signs_its_first_answer() {
         SignatureId::RsaPkcs1(HashId::Sha256),
         &[1],
     );
+}
+
+/// A peer without RFC 7427 that signs with method 1 and `hash`, and what is made of it.
+fn classic_rsa(hash: HashId, weak: WeakAlgorithms) -> Result<SignatureId, ProofError> {
+    let scheme = SignatureId::RsaPkcs1(hash);
+    let key = DEFAULT.signature(scheme).unwrap();
+    let key = key
+        .signing_key(include_bytes!("data/rsa-2048.der"))
+        .unwrap();
+    let prf = prf(PrfId::HmacSha256);
+    let octets = SignedOctets::new(prf, &[1; 32], b"message", &[2; 32], b"\x02\0\0\0a.lab");
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let authentication = Authentication {
+        method: AuthMethod::RSA_SIGNATURE,
+        data: &key.sign(&mut rng, &octets.parts()).unwrap(),
+    };
+    let policy = SignaturePolicy {
+        weak,
+        schemes: &[],
+        hashes: NegotiatedHashes::default(),
+    };
+    verify_signature(
+        &DEFAULT,
+        &policy,
+        &authentication,
+        key.public_key(),
+        &octets,
+    )
+}
+
+#[test]
+fn l8_a_sha1_signature_of_the_older_method_is_called_what_it_is() {
+    let none = WeakAlgorithms::NONE;
+    assert_eq!(
+        classic_rsa(HashId::Sha1, none),
+        Err(ProofError::Weak(WeakAlgorithm::Sha1Signature))
+    );
+    let weak = none.with(WeakAlgorithm::Sha1Signature);
+    let sha1 = SignatureId::RsaPkcs1(HashId::Sha1);
+    assert_eq!(classic_rsa(HashId::Sha1, weak), Ok(sha1));
+    let sha256 = SignatureId::RsaPkcs1(HashId::Sha256);
+    assert_eq!(classic_rsa(HashId::Sha256, none), Ok(sha256));
+}
+
+#[test]
+fn l8_signatures_that_are_known_by_name_only_are_named() {
+    let prf = prf(PrfId::HmacSha256);
+    let octets = SignedOctets::new(prf, &[1; 32], b"message", &[2; 32], b"\x02\0\0\0a.lab");
+    let all = Some(HashAlgorithms::supported(&DEFAULT, WeakAlgorithms::ALL));
+    let policy = SignaturePolicy {
+        weak: WeakAlgorithms::NONE,
+        schemes: &[],
+        hashes: NegotiatedHashes {
+            ours: all,
+            peers: all,
+        },
+    };
+    let refusal = |identifier: &[u8]| {
+        let length = u8::try_from(identifier.len()).unwrap();
+        let authentication = Authentication {
+            method: AuthMethod::DIGITAL_SIGNATURE,
+            data: &[&[length], identifier, b"signature"].concat(),
+        };
+        verify_signature(&DEFAULT, &policy, &authentication, &[], &octets).unwrap_err()
+    };
+    // RFC 7427 App. A.3.1, A.4.1, A.4.2, A.2.1.
+    let named = [
+        (&hex!("300906072a8648ce3d0401")[..], "ECDSA_SHA1"),
+        (&hex!("300d06092a864886f70d01010a3000"), "RSA_PSS_SHA1"),
+        (
+            &hex!(
+                "303e06092a864886f70d01010a3031a00b300906052b0e03021a0500a1183016"
+                "06092a864886f70d010108300906052b0e03021a0500a203020114a303020101"
+            ),
+            "RSA_PSS_SHA1",
+        ),
+        (&hex!("300906072a8648ce380403"), "DSA_SHA1"),
+    ];
+    for (identifier, name) in named {
+        assert_eq!(refusal(identifier), ProofError::Unsupported(name));
+    }
+    assert_eq!(refusal(&hex!("3003060129")), ProofError::UnknownAlgorithm);
 }

@@ -11,7 +11,7 @@ mod signature;
 use alloc::vec::Vec;
 
 use crypto_suite::{Digest, Prf, WeakAlgorithm};
-use isakmp_wire::registry::v2::AuthMethod;
+use isakmp_wire::registry::v2::{AuthMethod, HashAlgorithm};
 
 pub use algorithm::{algorithm_identifier, scheme_of};
 pub use hashes::{HashAlgorithms, NegotiatedHashes};
@@ -137,13 +137,16 @@ pub enum ProofError {
     /// The AlgorithmIdentifier names no scheme that is implemented.
     #[error("the AlgorithmIdentifier names no scheme known here")]
     UnknownAlgorithm,
+    /// The AlgorithmIdentifier names a scheme that is known by name only.
+    #[error("the signature is by {0}, which is not supported here")]
+    Unsupported(&'static str),
     /// The hash of the signature was not announced by the side that verifies (RFC 7427 §4).
-    #[error("the hash of the signature was not announced")]
-    HashNotAnnounced,
+    #[error("the signature is over {0}, which was not announced")]
+    HashNotAnnounced(HashAlgorithm),
     /// A scheme that the policy does not list.
     #[error("the policy does not allow this signature scheme")]
     SchemeRefused,
-    /// A weak scheme that the policy does not name.
+    /// The signature is by a weak scheme that the policy does not name.
     #[error("{0} is weak and the policy does not name it")]
     Weak(WeakAlgorithm),
     /// The public key does not decode or does not belong to the scheme.

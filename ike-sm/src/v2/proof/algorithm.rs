@@ -30,8 +30,9 @@ const RSA_SHA1: u8 = 5;
 /// The curves that ECDSA may be over: the identifier names the hash only, the key the curve.
 const CURVES: [EcdsaCurve; 3] = [EcdsaCurve::P256, EcdsaCurve::P384, EcdsaCurve::P521];
 
-/// The AlgorithmIdentifier of `scheme` as RFC 7427 App. A writes it; `None` for a scheme that has
-/// none (an ECDSA signature that is not in DER, an unknown hash).
+/// The AlgorithmIdentifier of `scheme` as RFC 7427 App. A writes it, that of RSASSA-PSS without the
+/// trailer field; `None` for a scheme that has none (an ECDSA signature that is not in DER, an
+/// unknown hash).
 #[must_use]
 pub fn algorithm_identifier(scheme: SignatureId) -> Option<Vec<u8>> {
     match scheme {
@@ -42,7 +43,7 @@ pub fn algorithm_identifier(scheme: SignatureId) -> Option<Vec<u8>> {
         }
         SignatureId::RsaPss(hash) => {
             let (_, _, _, arc, salt) = sha2(hash)?;
-            Some(pss(*arc, *salt, &PssEncoding::APPENDIX_A))
+            Some(pss(*arc, *salt, &PssEncoding::WRITTEN))
         }
         SignatureId::Ecdsa(_, hash, EcdsaForm::Der) => {
             let (_, _, arc, ..) = sha2(hash)?;
@@ -81,6 +82,32 @@ pub fn scheme_of(identifier: &[u8]) -> Vec<SignatureId> {
     Vec::new()
 }
 
+/// The name of a scheme that an AlgorithmIdentifier means and that nobody verifies here, for the
+/// records.
+pub(super) fn unsupported(identifier: &[u8]) -> Option<&'static str> {
+    const SHA1: &[u8] = &[0x2b, 0x0e, 0x03, 0x02, 0x1a];
+    let [0x30, _, 6, len, rest @ ..] = identifier else {
+        return None;
+    };
+    let (oid, parameters) = rest.split_at_checked(usize::from(*len))?;
+    let has_sha1 = || parameters.windows(SHA1.len()).any(|part| part == SHA1);
+    match oid {
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, arc] => match *arc {
+            4 => Some("RSA_PKCS1_MD5"),
+            14 => Some("RSA_PKCS1_SHA224"),
+            // RFC 7427 App. A.4.1, A.4.2: the defaults are those of SHA-1.
+            RSA_PSS if parameters == [0x30, 0] || has_sha1() => Some("RSA_PSS_SHA1"),
+            RSA_PSS => Some("RSA_PSS with parameters of other lengths or hashes"),
+            _ => None,
+        },
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01] => Some("ECDSA_SHA1"),
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 1] => Some("ECDSA_SHA224"),
+        [0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x03] => Some("DSA_SHA1"),
+        [0x2b, 0x65, 0x71] => Some("ED448"),
+        _ => None,
+    }
+}
+
 fn sha2(hash: HashId) -> Option<&'static (HashId, u8, u8, u8, u8)> {
     SHA2_HASHES.iter().find(|row| row.0 == hash)
 }
@@ -100,7 +127,8 @@ struct PssEncoding {
     /// obliges readers to accept both.
     hash_null: bool,
     mask_null: bool,
-    /// The trailer field 1: DER leaves a default out, RFC 7427 App. A.4.3 writes it.
+    /// The trailer field 1. DER leaves a default out; RFC 7427 App. A.4.3 has it. RFC 4055 §3.1:
+    /// whoever verifies "MUST recognize both".
     trailer: bool,
 }
 
@@ -113,11 +141,13 @@ impl PssEncoding {
         }
     }
 
-    const APPENDIX_A: Self = Self::new(true, true, true);
+    /// RFC 4055 §3.1: "Implementations that perform signature generation MUST omit the trailerField
+    /// field". Peers that compare octets refuse it.
+    const WRITTEN: Self = Self::new(true, true, false);
 
     const ALL: [Self; 8] = [
-        Self::APPENDIX_A,
-        Self::new(true, true, false),
+        Self::WRITTEN,
+        Self::new(true, true, true),
         Self::new(false, false, true),
         Self::new(false, false, false),
         Self::new(true, false, true),

@@ -97,7 +97,7 @@ impl HashAlgorithms {
 }
 
 /// The hash that a scheme counts as (RFC 7427 §4; RFC 8420 §2: Identity for Ed25519).
-fn hash_of(scheme: SignatureId) -> Option<HashAlgorithm> {
+pub(super) fn hash_of(scheme: SignatureId) -> Option<HashAlgorithm> {
     match scheme {
         SignatureId::RsaPkcs1(hash)
         | SignatureId::RsaPss(hash)

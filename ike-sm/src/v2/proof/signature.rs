@@ -8,7 +8,8 @@ use crypto_suite::{
 use isakmp_wire::registry::v2::AuthMethod;
 use isakmp_wire::v2::Authentication;
 
-use super::algorithm::{algorithm_identifier, scheme_of};
+use super::algorithm::{algorithm_identifier, scheme_of, unsupported};
+use super::hashes::hash_of;
 use super::{HashAlgorithms, NegotiatedHashes, ProofError, SignedOctets};
 
 use EcdsaCurve::{P256, P384, P521};
@@ -78,7 +79,8 @@ pub fn choose(
 /// Checks a signature of the peer with the key of its certificate, a DER `SubjectPublicKeyInfo`.
 ///
 /// # Errors
-/// Any [`ProofError`]; the order of the checks is that of its variants.
+/// Any [`ProofError`]; the order of the checks is that of its variants. A signature of an older method
+/// that is right for a hash which is not allowed is refused with that reason.
 pub fn verify_signature(
     provider: &Provider,
     policy: &SignaturePolicy<'_>,
@@ -105,18 +107,22 @@ pub(crate) fn verify_parts(
 ) -> Result<SignatureId, ProofError> {
     let method = authentication.method;
     let old = CLASSIC.iter().find(|(classic, _)| *classic == method);
-    let (candidates, signature) = match (old, authentication.digital_signature()) {
-        (Some((_, schemes)), _) => (schemes.to_vec(), authentication.data),
-        (None, Some((identifier, signature))) => (scheme_of(identifier), signature),
+    let (candidates, signature, unknown) = match (old, authentication.digital_signature()) {
+        (Some((_, schemes)), _) => (schemes.to_vec(), authentication.data, None),
+        (None, Some((identifier, signature))) => {
+            (scheme_of(identifier), signature, unsupported(identifier))
+        }
         (None, None) => return Err(ProofError::Method(method)),
     };
     // RFC 7427 §3: allowed only when both have sent the notification, and required then.
     let ours = hashes_for(policy, method)?;
-    let mut refusal = ProofError::UnknownAlgorithm;
+    let mut refusal = unknown.map_or(ProofError::UnknownAlgorithm, ProofError::Unsupported);
     let mut key_fits = false;
+    let mut forbidden = Vec::new();
     for scheme in candidates {
         if let Err(error) = permitted(policy, ours, scheme) {
             refusal = error;
+            forbidden.push((scheme, error));
             continue;
         }
         let Some(verifier) = provider.signature(scheme) else {
@@ -130,6 +136,17 @@ pub(crate) fn verify_parts(
                 key_fits = true;
                 refusal = ProofError::Mismatch;
             }
+        }
+    }
+    if refusal == ProofError::Mismatch {
+        // RFC 7296 §3.8: method 1 does not say which hash is used. A signature that is right but for
+        // a hash that is not allowed, which is SHA-1 with many peers, is called what it is.
+        let right = |(scheme, _): &(SignatureId, ProofError)| {
+            let verifier = provider.signature(*scheme);
+            verifier.is_some_and(|v| v.verify(public_key, octets, signature).is_ok())
+        };
+        if let Some((_, why)) = forbidden.into_iter().find(right) {
+            return Err(why);
         }
     }
     Err(refusal)
@@ -152,8 +169,10 @@ fn permitted(
     ours: Option<HashAlgorithms>,
     scheme: SignatureId,
 ) -> Result<(), ProofError> {
-    if ours.is_some_and(|hashes| !hashes.allow(scheme)) {
-        return Err(ProofError::HashNotAnnounced);
+    if let Some(hash) = hash_of(scheme)
+        && ours.is_some_and(|hashes| !hashes.contains(hash))
+    {
+        return Err(ProofError::HashNotAnnounced(hash));
     }
     let listed = |allowed: &SignatureId| in_form(*allowed, Der) == in_form(scheme, Der);
     if !policy.schemes.is_empty() && !policy.schemes.iter().any(listed) {

@@ -13,7 +13,8 @@ use EcdsaCurve::{P256, P384, P521};
 use EcdsaForm::{Der, Raw};
 use HashId::{Sha1, Sha256, Sha384, Sha512};
 
-/// RFC 7427 App. A, to the octet; Ed25519 from RFC 8410 §3.
+/// RFC 7427 App. A, to the octet, but RSASSA-PSS without the trailer field (RFC 4055 §3.1); Ed25519 from
+/// RFC 8410 §3.
 const APPENDIX_A: [(SignatureId, &[u8]); 9] = [
     (
         SignatureId::RsaPkcs1(Sha1),
@@ -46,9 +47,9 @@ const APPENDIX_A: [(SignatureId, &[u8]); 9] = [
     (
         SignatureId::RsaPss(Sha256),
         &hex!(
-            "304606092a864886f70d01010a3039a00f300d06096086480165030402010500"
+            "304106092a864886f70d01010a3034a00f300d06096086480165030402010500"
             "a11c301a06092a864886f70d010108300d06096086480165030402010500a203"
-            "020120a303020101"
+            "020120"
         ),
     ),
     (SignatureId::Ed25519, &hex!("300506032b6570")),
@@ -77,6 +78,28 @@ fn rfc7427_appendix_a_identifiers_are_written_and_understood() {
         &[],
     ] {
         assert_eq!(scheme_of(der), []);
+    }
+}
+
+#[test]
+fn l8_the_trailer_field_of_rsassa_pss_is_not_written_and_read_in_both_forms() {
+    // RFC 7427 App. A.4.3 has it; RFC 4055 §3.1 forbids to write it.
+    let appendix_a = hex!(
+        "304606092a864886f70d01010a3039a00f300d06096086480165030402010500"
+        "a11c301a06092a864886f70d010108300d06096086480165030402010500a203"
+        "020120a303020101"
+    );
+    assert_eq!(scheme_of(&appendix_a), [SignatureId::RsaPss(Sha256)]);
+    for hash in [Sha256, Sha384, Sha512] {
+        let written = algorithm_identifier(SignatureId::RsaPss(hash)).unwrap();
+        let trailer = hex!("a303020101");
+        assert!(!written.windows(5).any(|part| part == trailer));
+        assert_eq!(scheme_of(&written), [SignatureId::RsaPss(hash)]);
+        let mut with = written;
+        with.extend(trailer);
+        with[1] = 0x46;
+        with[14] = 0x39;
+        assert_eq!(scheme_of(&with), [SignatureId::RsaPss(hash)]);
     }
 }
 
