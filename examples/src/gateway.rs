@@ -1,5 +1,6 @@
 //! The gateway: configuration, the packets' way, the loop, and what it shows.
 
+pub mod alike;
 pub mod certificates;
 pub mod cli;
 pub mod config;

@@ -3,6 +3,7 @@
 //! All fields are plain data with usable defaults; [`Config::validate`] says what is wrong before
 //! anything runs.
 
+mod alike;
 mod child;
 mod error;
 mod identity;
@@ -18,10 +19,12 @@ pub mod v2;
 mod validate;
 
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::net::IpAddr;
 
 use crypto_suite::{Provider, WeakAlgorithms};
 
+pub use alike::{Alike, AlikeReason};
 pub use child::{ChildConfig, Pfs, ReverseRoute, SelectorMatch};
 pub use error::{ConfigError, ConfigFault, Place};
 pub use identity::{DnError, IdPort, Identity, MAX_IDENTITY, RemoteIdentity};
@@ -38,8 +41,9 @@ pub use psk::{PskMatch, PskOwner, PskTable};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Peers. Which one a first message belongs to is decided by the longest match of its source
-    /// address.
+    /// Peers. Which one a first message belongs to is decided by its version and source address
+    /// first ([`peers_for`](Config::peers_for)), then by what it offers, and once the sender says who
+    /// it is by that.
     pub peers: Vec<PeerConfig>,
     /// Phase 1 policies of the peers that have none of their own.
     pub policies: Vec<Phase1Policy>,
@@ -94,41 +98,40 @@ impl Config {
         self.peers.iter().enumerate().find(|(_, p)| p.name == name)
     }
 
-    /// The peer that a first message from `address` belongs to, and its place in the list: the
-    /// longest matching prefix, among equals the first.
+    /// The peers that a first message of this version from `address` may be from, by their places in
+    /// the list: the longest matching prefix first, equals in the order of the list.
     #[must_use]
-    pub fn peer_for(&self, address: IpAddr) -> Option<(usize, &PeerConfig)> {
-        self.longest(address, |_| true)
+    pub fn peers_for(&self, address: IpAddr, version: IkeVersion) -> Vec<usize> {
+        let spoken = self.peers.iter().enumerate();
+        let spoken = spoken.filter(|(_, peer)| peer.version == version);
+        let covering = spoken.filter_map(|(index, peer)| Some((peer.covers(address)?, index)));
+        let mut found: Vec<(u8, usize)> = covering.collect();
+        found.sort_by_key(|(len, _)| Reverse(*len));
+        found.into_iter().map(|(_, index)| index).collect()
     }
 
-    fn longest(
-        &self,
-        address: IpAddr,
-        fits: impl Fn(&PeerConfig) -> bool,
-    ) -> Option<(usize, &PeerConfig)> {
-        let mut best: Option<(u8, usize, &PeerConfig)> = None;
-        for (index, peer) in self.peers.iter().enumerate().filter(|(_, p)| fits(p)) {
-            if let Some(len) = peer.covers(address)
-                && best.is_none_or(|(longest, ..)| len > longest)
-            {
-                best = Some((len, index, peer));
-            }
-        }
-        best.map(|(_, index, peer)| (index, peer))
-    }
-
-    /// The peer that an aggressive mode from `address` belongs to, whose initiator says that it is
-    /// `identity`: of the peers that this mode is switched on for, and that may be this identity,
-    /// the one with the longest matching prefix.
+    /// Of these peers those that match `identity` best, in the same order: those that must have this
+    /// identity; if there are none, those that are known by their address; else those that may be anybody.
     #[must_use]
-    pub fn aggressive_peer_for(
+    pub fn by_identity(
         &self,
-        address: IpAddr,
+        candidates: &[usize],
         identity: &Identity,
-    ) -> Option<(usize, &PeerConfig)> {
-        self.longest(address, |peer| {
-            peer.mode == Phase1Mode::AggressiveExposingPskHash && peer.may_be(identity, address)
-        })
+        address: IpAddr,
+    ) -> Vec<usize> {
+        let fits = |index: &usize| {
+            let peer = self.peers.get(*index)?;
+            let rank = match &peer.remote_id {
+                RemoteIdentity::Is(_) => 0,
+                RemoteIdentity::Address => 1,
+                RemoteIdentity::Any => 2,
+            };
+            peer.may_be(identity, address).then_some((rank, *index))
+        };
+        let found: Vec<(u8, usize)> = candidates.iter().filter_map(fits).collect();
+        let best = found.iter().map(|(rank, _)| *rank).min();
+        let best = found.into_iter().filter(|(rank, _)| Some(*rank) == best);
+        best.map(|(_, index)| index).collect()
     }
 
     /// The phase 1 policies that hold for `peer`, by priority.

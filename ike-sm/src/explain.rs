@@ -85,6 +85,8 @@ pub enum What {
     SelectorsNarrowed(Box<crate::v2::narrow::NarrowRecord>),
     /// Selectors of a quick mode were held against a child's configuration.
     SelectorCheck(Box<SelectorCheck>),
+    /// A request for a child was refused: why it does not get this one of the configuration.
+    ChildRefused(Box<ChildRefusal>),
     /// Phase 1 has agreed on this suite.
     Phase1Suite(Phase1Summary),
     /// A vendor ID that has a name here; unknown ones are counted in the message's payload list.
@@ -327,6 +329,41 @@ pub struct SelectorCheck {
     pub remote: Selectors,
     /// Whether the child has them.
     pub ok: bool,
+}
+
+/// A child of the configuration, and why a request does not get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildRefusal {
+    /// The child's name in the configuration.
+    pub child: String,
+    /// Why not.
+    pub why: ChildFault,
+}
+
+/// Why a request does not get a child of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChildFault {
+    /// In IKEv2 the selectors have nothing in common, in IKEv1 they are not the configured ones.
+    #[error("its selectors do not match those asked for")]
+    Selectors,
+    /// The selectors overlap, and the child is configured to be granted as it is or not at all.
+    #[error(
+        "its selectors are not exactly those asked for, and it is configured with exact selectors"
+    )]
+    NotExact,
+    /// It is not among those that the user may have.
+    #[error("it is not among those that this user may have")]
+    NotGranted,
+    /// The child is in transport mode, and the request is for tunnel mode.
+    #[error("it is in transport mode, the request is for tunnel mode")]
+    Mode,
+    /// None of its transforms is offered.
+    #[error("no proposal fits its transforms")]
+    Proposals,
+    /// None of the addresses that the peer was given is on its remote side.
+    #[error("no address that the peer was given is on its remote side")]
+    NotAssigned,
 }
 
 /// What phase 1 has agreed on.

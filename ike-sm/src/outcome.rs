@@ -1,11 +1,12 @@
 //! What became of an event.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use isakmp_wire::ParseError;
 use isakmp_wire::registry::{ExchangeType, v1, v2};
 
-use crate::config::IkeVersion;
+use crate::config::{Identity, IkeVersion};
 
 /// What [`Endpoint::handle`](crate::Endpoint::handle) did with an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,10 @@ pub enum DropReason {
     /// No configured peer accepts a negotiation from this address.
     #[error("no peer is configured for this address")]
     UnknownPeer,
+    /// Peers are configured for this address, and none of them may be whom the message says it is
+    /// from.
+    #[error("no peer that is configured for this address may be {0}")]
+    UnknownIdentity(Box<Identity>),
     /// Our own message came back to us.
     #[error("our own message came back")]
     Reflected,

@@ -21,7 +21,7 @@ pub use phase2::{
     ChildOffer, NatModes, Phase2Choice, Phase2Context, Phase2Refusal, check_phase2_answer,
     choose_phase2, phase2_offer, read_phase2,
 };
-pub use selectors::{ClientId, ClientIdError, fits};
+pub use selectors::{ClientId, ClientIdError, Closeness, closeness, fits};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -258,11 +258,42 @@ impl Selectors {
         other.iter().all(within)
     }
 
+    /// Whether both have the same packet ends: each selector of either lies within one of the other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.contains(other) && other.contains(self)
+    }
+
+    /// How much there is: addresses, then protocols and ports.
+    fn breadth(&self) -> (u128, u64) {
+        let number = |address| match address {
+            IpAddr::V4(a) => u128::from(u32::from(a)),
+            IpAddr::V6(a) => u128::from(a),
+        };
+        let add = |(addresses, ends): (u128, u64), s: &Selector| {
+            let here = number(s.end).saturating_sub(number(s.start));
+            let ports = u64::from(s.ports.1.saturating_sub(s.ports.0));
+            let protocols = if s.protocol == 0 { 1 << 16 } else { 0 };
+            (
+                addresses.saturating_add(here).saturating_add(1),
+                ends.saturating_add(protocols).saturating_add(ports),
+            )
+        };
+        self.iter().fold((0, 0), add)
+    }
+
     /// Whether one packet end belongs to one of them. A protocol without ports passes port 0.
     #[must_use]
     pub fn matches(&self, address: IpAddr, protocol: u8, port: u16) -> bool {
         self.iter().any(|s| s.matches(address, protocol, port))
     }
+}
+
+/// A measure of the traffic of a child, both sides: addresses, then protocols and ports. What lies
+/// within another one never measures more.
+pub(crate) fn breadth(local: &Selectors, remote: &Selectors) -> (u128, u64) {
+    let ((l, l_ends), (r, r_ends)) = (local.breadth(), remote.breadth());
+    (l.saturating_add(r), l_ends.saturating_add(r_ends))
 }
 
 impl From<Selector> for Selectors {

@@ -284,6 +284,11 @@ fn check(path: &Path) -> Result<(), Box<dyn Error>> {
     for warning in config.exposed() {
         println!("warning: {warning}");
     }
+    let mut ike = super::glue::ike_config(&config, false)?;
+    credentials.configure(&config, &mut ike);
+    for warning in super::alike::warnings(&ike) {
+        println!("warning: {warning}");
+    }
     println!("{}: no mistakes found", path.display());
     Ok(())
 }

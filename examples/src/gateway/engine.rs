@@ -151,6 +151,9 @@ impl Engine {
             parts.log.note(&format!("warning: {warning}"));
         }
         credentials.configure(&config, &mut ike);
+        for warning in super::alike::warnings(&ike) {
+            parts.log.note(&format!("warning: {warning}"));
+        }
         if parts.workers.is_some() {
             ike.offload = Offload::heavy();
         }

@@ -227,8 +227,9 @@ fn child(config: &Config, p: &config::Peer, t: &Tunnel) -> Result<ChildConfig, U
         config::Mode::Transport => Mode::Transport,
     };
     child.selector_match = match t.selectors {
-        config::Selectors::Exact => SelectorMatch::Exact,
-        config::Selectors::Within => SelectorMatch::Within,
+        None => SelectorMatch::Usual,
+        Some(config::Selectors::Exact) => SelectorMatch::Exact,
+        Some(config::Selectors::Within) => SelectorMatch::Within,
     };
     child.pfs = match t.pfs {
         config::Pfs::Group(_) if p.quirks.rekey_pfs_as_offered && p.first_host().is_none() => {

@@ -26,14 +26,21 @@ pub enum Pfs {
 }
 
 /// How the selectors of a responder compare to what the initiator asks for.
+///
+/// Of several children that a request fits, and whose transforms it offers, the one with exactly its
+/// selectors is granted; without one that, of those that have all of it, which is the narrowest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelectorMatch {
-    /// Both proxy identities are exactly the configured ones.
+    /// As the version of IKE has it: exact in IKEv1, where nothing can be narrowed; in IKEv2 what the
+    /// request and the configuration have in common (RFC 7296 §2.9).
     #[default]
+    Usual,
+    /// Both sides are exactly the configured ones. In IKEv2 a request for more or for less is refused
+    /// instead of narrowed.
     Exact,
-    /// Each proxy identity lies within the configured one: for peers whose inside networks are
-    /// known only from their quick mode.
+    /// IKEv1: each proxy identity lies within the configured one, for peers whose inside networks are
+    /// known only from their quick mode. IKEv2 narrows.
     Within,
 }
 
@@ -60,7 +67,7 @@ pub struct ChildConfig {
     pub local: Selectors,
     /// The peer's side of the traffic.
     pub remote: Selectors,
-    /// How a responder compares proxy identities.
+    /// How a responder compares its selectors with those of a request.
     pub selector_match: SelectorMatch,
     /// Tunnel or transport.
     pub mode: Mode,
@@ -96,7 +103,7 @@ impl ChildConfig {
             name: name.into(),
             local: local.into(),
             remote: remote.into(),
-            selector_match: SelectorMatch::Exact,
+            selector_match: SelectorMatch::Usual,
             mode: Mode::Tunnel,
             suites: alloc::vec![ChildSuite::Esp(ProtectionId::CbcHmac(
                 CipherId::Aes256Cbc,

@@ -186,6 +186,17 @@ pub enum RemoteIdentity {
     Any,
 }
 
+impl RemoteIdentity {
+    /// The one identity that the peer must have, where there is one.
+    #[must_use]
+    pub const fn named(&self) -> Option<&Identity> {
+        match self {
+            Self::Is(identity) => Some(identity),
+            _ => None,
+        }
+    }
+}
+
 /// Protocol and port fields of the Identification payload that is sent (RFC 2407 §4.6.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -244,14 +244,10 @@ fn the_longest_match_finds_the_peer_and_policies_come_by_priority() {
         .push(Prefix::new("0.0.0.0".parse().unwrap(), 0).unwrap());
     anyone.policies = vec![Phase1Policy::new(20), Phase1Policy::new(10)];
     config.peers.insert(0, anyone);
-    let name = |a: &str| {
-        config
-            .peer_for(a.parse().unwrap())
-            .map(|(n, p)| (n, p.name.clone()))
-    };
-    assert_eq!(name("192.0.2.1"), Some((1, "hub".into())));
-    assert_eq!(name("192.0.2.2"), Some((0, "anyone".into())));
-    assert_eq!(name("::1"), None);
+    let found = |a: &str| config.peers_for(a.parse().unwrap(), IkeVersion::V1);
+    assert_eq!(found("192.0.2.1"), [1, 0]);
+    assert_eq!(found("192.0.2.2"), [0]);
+    assert_eq!(found("::1"), []);
     let priorities = |p: &PeerConfig| {
         config
             .policies_for(p)
@@ -261,4 +257,83 @@ fn the_longest_match_finds_the_peer_and_policies_come_by_priority() {
     };
     assert_eq!(priorities(&config.peers[0]), [10, 20]);
     assert_eq!(priorities(&config.peers[1]), [10]);
+}
+
+#[test]
+fn l7_peers_are_told_apart_by_version_then_by_identity() {
+    let mut config = good();
+    let anywhere = Prefix::new("0.0.0.0".parse().unwrap(), 0).unwrap();
+    let mut add = |name: &str, version, remote_id| {
+        let mut peer = PeerConfig::new(name);
+        peer.networks.push(anywhere);
+        (peer.version, peer.remote_id) = (version, remote_id);
+        config.peers.push(peer);
+    };
+    let named = |name: &str| RemoteIdentity::Is(Identity::Fqdn(name.into()));
+    add("old", IkeVersion::V1, RemoteIdentity::Any);
+    add("new", IkeVersion::V2, RemoteIdentity::Any);
+    add("a", IkeVersion::V2, named("a.lab"));
+    add("b", IkeVersion::V2, named("b.lab"));
+    add("address", IkeVersion::V2, RemoteIdentity::Address);
+    let address = "192.0.2.7".parse().unwrap();
+    let candidates = config.peers_for(address, IkeVersion::V2);
+    assert_eq!(candidates, [2, 3, 4, 5]);
+    assert_eq!(config.peers_for(address, IkeVersion::V1), [1]);
+    let by = |identity: Identity| config.by_identity(&candidates, &identity, address);
+    assert_eq!(by(Identity::Fqdn("b.lab".into())), [4]);
+    assert_eq!(by(Identity::Fqdn("c.lab".into())), [2]);
+    assert_eq!(by(Identity::Address(address)), [5]);
+    let none = config.by_identity(&[3, 4], &Identity::Fqdn("c.lab".into()), address);
+    assert_eq!(none, []);
+}
+
+#[test]
+fn l7_peers_that_nothing_tells_apart_are_found() {
+    let mut config = good();
+    config.peers.clear();
+    config.psks = PskTable::new();
+    let anywhere = Prefix::new("0.0.0.0".parse().unwrap(), 0).unwrap();
+    let named = |name: &str| RemoteIdentity::Is(Identity::Fqdn(name.into()));
+    for (name, version, remote_id) in [
+        ("v1 any", IkeVersion::V1, RemoteIdentity::Any),
+        ("v2 any", IkeVersion::V2, RemoteIdentity::Any),
+        ("v1 a", IkeVersion::V1, named("a.lab")),
+        ("v2 a", IkeVersion::V2, named("a.lab")),
+        ("v2 b", IkeVersion::V2, named("b.lab")),
+        ("v2 any too", IkeVersion::V2, RemoteIdentity::Any),
+        ("v1 b", IkeVersion::V1, named("b.lab")),
+        ("v2 any by signature", IkeVersion::V2, RemoteIdentity::Any),
+        ("v2 any elsewhere", IkeVersion::V2, RemoteIdentity::Any),
+    ] {
+        let mut peer = PeerConfig::new(name);
+        peer.networks.push(anywhere);
+        (peer.version, peer.remote_id) = (version, remote_id);
+        config.peers.push(peer);
+    }
+    config.peers[7].auth.remote = v2::RemoteAuth::Signature {
+        schemes: vec![],
+        authorities: vec![],
+        authority_names: vec![],
+        raw_key: false,
+    };
+    config.peers[8].networks = vec![Prefix::new("192.0.2.0".parse().unwrap(), 24).unwrap()];
+    let insert = |config: &mut Config, name: &str, key: &[u8]| {
+        let owner = PskOwner::Identity(Identity::Fqdn(name.into()));
+        config.psks.insert(owner, Secret::from(key));
+    };
+    let why = |config: &Config| {
+        let all = config.alike().into_iter();
+        all.map(|a| (a.first, a.second, a.why)).collect::<Vec<_>>()
+    };
+    let same = (1, 5, AlikeReason::Identity);
+    assert_eq!(why(&config), [same]);
+    // Main mode with keys of their own: only the first key is ever tried.
+    insert(&mut config, "a.lab", b"one");
+    insert(&mut config, "b.lab", b"other");
+    let keys = |second| (0, second, AlikeReason::Key);
+    assert_eq!(why(&config), [keys(2), same, keys(6)]);
+    for peer in &mut config.peers {
+        peer.mode = Phase1Mode::AggressiveExposingPskHash;
+    }
+    assert_eq!(why(&config), [same]);
 }

@@ -1,6 +1,7 @@
 //! Who may start a negotiation, and how many may be unfinished at once.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -11,7 +12,7 @@ use isakmp_wire::{Flags, Header};
 
 use super::{Call, Endpoint};
 use crate::action::CloseReason;
-use crate::config::{IkeVersion, PeerConfig, Phase1Mode};
+use crate::config::{Config, IkeVersion, Phase1Mode};
 use crate::context::{Effect, TimerKey};
 use crate::id::IkeId;
 use crate::outcome::{DropReason, Outcome};
@@ -22,6 +23,26 @@ use crate::{v1, v2};
 
 /// How long a secret makes cookies; they are good for as long again.
 const COOKIE_PERIOD: Duration = Duration::from_secs(60);
+
+/// The peers that a first message from `address` may be from; at least one.
+fn candidates(config: &Config, address: IpAddr, major: u8) -> Result<Vec<usize>, DropReason> {
+    let (version, other) = if major == IkeVersion::V2.major() {
+        (IkeVersion::V2, IkeVersion::V1)
+    } else {
+        (IkeVersion::V1, IkeVersion::V2)
+    };
+    if !config.respond {
+        return Err(DropReason::UnknownPeer);
+    }
+    let found = config.peers_for(address, version);
+    if !found.is_empty() {
+        Ok(found)
+    } else if config.peers_for(address, other).is_empty() {
+        Err(DropReason::UnknownPeer)
+    } else {
+        Err(DropReason::PeerVersion(other))
+    }
+}
 
 impl Call<'_> {
     /// A peer starts a negotiation.
@@ -41,25 +62,25 @@ impl Call<'_> {
         let config = &self.endpoint.config;
         let limits = config.limits;
         let address = path.remote.ip();
-        let peer = config.peer_for(address).filter(|_| config.respond);
-        let (mut index, peer) = peer.ok_or(DropReason::UnknownPeer)?;
-        if peer.version.major() != header.version.major() {
-            return Err(DropReason::PeerVersion(peer.version));
-        }
-        if peer.version == IkeVersion::V2 {
-            return self.admit_v2(index, path, header, raw);
+        let mut candidates = candidates(config, address, header.version.major())?;
+        if header.version.major() == IkeVersion::V2.major() {
+            return self.admit_v2(&candidates, path, header, raw);
         }
         let aggressive = header.exchange_type == ExchangeType::AGGRESSIVE;
         if aggressive {
-            let allowed = |p: &PeerConfig| p.mode == Phase1Mode::AggressiveExposingPskHash;
-            let mut peers = config.peers.iter();
-            if !peers.any(|p| allowed(p) && p.covers(address).is_some()) {
+            candidates.retain(|index| {
+                let peer = config.peers.get(*index);
+                peer.is_some_and(|p| p.mode == Phase1Mode::AggressiveExposingPskHash)
+            });
+            if candidates.is_empty() {
                 return Err(DropReason::UnexpectedExchange(header.exchange_type));
             }
             // An identity that nobody here has is not answered: HASH_R is for known peers only.
             let identity = v1::claimed_identity(raw, &config.wire)?;
-            let meant = config.aggressive_peer_for(address, &identity);
-            (index, _) = meant.ok_or(DropReason::UnknownPeer)?;
+            candidates = config.by_identity(&candidates, &identity, address);
+            if candidates.is_empty() {
+                return Err(DropReason::UnknownIdentity(Box::new(identity)));
+            }
             // Nothing shows that our answer arrives before its key exchange has cost us one, and
             // there is no cookie for it. A bound on what it costs is the best that can be done.
             if !self.affords_aggressive(address) {
@@ -73,7 +94,8 @@ impl Call<'_> {
             return Err(DropReason::Limit("IKE SAs"));
         }
         let id = IkeId(self.endpoint.world.handles.next());
-        let session = v1::Session::respond(&mut self.context(), id, index, path, header, raw)?;
+        let ctx = &mut self.context();
+        let session = v1::Session::respond(ctx, id, &candidates, path, header, raw)?;
         let session = Session::V1(Box::new(session));
         self.make_room(address, false);
         self.endpoint.by_cookies.insert(session.head().spis, id);
@@ -90,7 +112,7 @@ impl Call<'_> {
     /// The same for IKEv2.
     fn admit_v2(
         &mut self,
-        index: usize,
+        candidates: &[usize],
         path: Path,
         header: &Header,
         raw: &[u8],
@@ -111,7 +133,7 @@ impl Call<'_> {
         let proved = self.check_cookie(path, header, raw, wanted)?;
         let id = IkeId(self.endpoint.world.handles.next());
         let ctx = &mut self.context();
-        let session = v2::Session::respond(ctx, id, index, path, header, raw)?;
+        let session = v2::Session::respond(ctx, id, candidates, path, header, raw)?;
         let session = Session::V2(Box::new(session));
         self.make_room(path.remote.ip(), proved);
         let spis = session.head().spis;

@@ -63,8 +63,12 @@ impl Call<'_> {
         if endpoint.strangers.is_spent(self.now, most) {
             return;
         }
-        let peer = endpoint.config.peer_for(path.remote.ip());
-        if peer.is_none_or(|(_, peer)| peer.version != IkeVersion::V2) {
+        let address = path.remote.ip();
+        if endpoint
+            .config
+            .peers_for(address, IkeVersion::V2)
+            .is_empty()
+        {
             return;
         }
         if let Some(answer) = v2::refuse(&request, raw.len(), &notify.into()) {

@@ -49,6 +49,13 @@ impl Display for Cisco<'_> {
             What::SelectorsNarrowed(r) => super::v2::cisco_narrowed(f, self.0.ike, r),
             What::Auth(r) => super::v2::cisco_auth(f, self.0.ike, r),
             What::SelectorCheck(c) => selectors(f, &tag, c),
+            What::ChildRefused(r) => {
+                writeln!(
+                    f,
+                    "IPSEC(ipsec_process_proposal): child {} refused: {}",
+                    r.child, r.why
+                )
+            }
             What::Phase1Suite(s) => {
                 let p = &s.policy;
                 writeln!(

@@ -54,6 +54,7 @@ impl Display for Compact<'_> {
                     c.local, c.remote, c.child
                 )
             }
+            What::ChildRefused(r) => write!(f, "IKE[{n}] {} refused: {}", r.child, r.why),
             What::PskLookup {
                 peer,
                 found: PskFound::No,

@@ -170,6 +170,11 @@ fn fields(o: &mut Object<'_, '_>, what: &What) -> fmt::Result {
             o.text("remote", &c.remote)?;
             o.raw("ok", &c.ok)
         }
+        What::ChildRefused(r) => {
+            o.text("event", &"child_refused")?;
+            o.text("child", &r.child)?;
+            o.text("because", &r.why)
+        }
         What::Phase1Suite(s) => {
             o.text("event", &"phase1_suite")?;
             o.raw("policy", &s.policy.priority)?;

@@ -107,17 +107,37 @@ impl ClientId {
     }
 }
 
-/// Does the child's configuration grant these selectors to a peer that asks for them?
+/// How the selectors of a child's configuration and those of a quick mode compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Closeness {
+    /// They are the same.
+    Exact,
+    /// Those of the quick mode lie within those of the child.
+    Within,
+    /// Neither.
+    Apart,
+}
+
+/// Compares what a peer asks for in a quick mode with a child's configuration.
+#[must_use]
+pub fn closeness(child: &ChildConfig, local: &Selector, remote: &Selector) -> Closeness {
+    let within = |outer: &Selectors, inner| outer.iter().any(|s| s.contains(inner));
+    if child.local.single() == Some(local) && child.remote.single() == Some(remote) {
+        Closeness::Exact
+    } else if within(&child.local, local) && within(&child.remote, remote) {
+        Closeness::Within
+    } else {
+        Closeness::Apart
+    }
+}
+
+/// Does the child's configuration grant these selectors to a peer that asks for them in a quick mode?
 #[must_use]
 pub fn fits(child: &ChildConfig, local: &Selector, remote: &Selector) -> bool {
-    match child.selector_match {
-        SelectorMatch::Exact => {
-            child.local.single() == Some(local) && child.remote.single() == Some(remote)
-        }
-        SelectorMatch::Within => {
-            let within = |outer: &Selectors, inner| outer.iter().any(|s| s.contains(inner));
-            within(&child.local, local) && within(&child.remote, remote)
-        }
+    match closeness(child, local, remote) {
+        Closeness::Exact => true,
+        Closeness::Within => child.selector_match == SelectorMatch::Within,
+        Closeness::Apart => false,
     }
 }
 

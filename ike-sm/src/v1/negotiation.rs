@@ -172,11 +172,11 @@ impl Negotiation {
         }
     }
 
-    /// Takes in a message of the peer.
-    pub(crate) fn receive(
+    /// Takes in a message of the peer. Once it says who it is, `frame` is made that peer's own.
+    pub(crate) fn receive<'c>(
         self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
+        ctx: &mut Context<'c>,
+        frame: &mut Frame<'c>,
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
         fn back<S>(

@@ -13,7 +13,7 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Dialect, Identification, NotifyType, PayloadType, Writer};
 use nat_t::{Verdict, Version, Versions};
 
-use crate::config::{Authentication, IdPort, Identity, PeerConfig, RemoteIdentity};
+use crate::config::{Authentication, IdPort, Identity, PeerConfig};
 use crate::context::Context;
 use crate::explain::{IdentityShown, NatCheck, Notice, PskFound, Role, What};
 use crate::id::IkeId;
@@ -22,13 +22,16 @@ use crate::path::Path;
 use crate::v1::keys::Cookies;
 
 pub(crate) use keyed::{Exchanged, Keyed, Proof, verified};
-pub(crate) use suite::{Offered, Suite, choose, write_choice};
+pub(crate) use suite::{Offered, Suite, choose, limit_lifetime, select, write_choice};
 
 /// RFC 3706 §5.1: the DPD vendor ID without its version, and the version spoken here.
 pub(crate) const DPD_VENDOR: [u8; 14] = [
     0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9, 0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57,
 ];
 const DPD_VERSION: [u8; 2] = [1, 0];
+
+/// Vendor IDs of one message that are reported.
+const MOST_NAMES: usize = 32;
 
 /// Bytes of our nonces: as many as the longest prf gives.
 const NONCE_LEN: usize = 32;
@@ -108,10 +111,11 @@ pub(crate) fn write_vendor_ids(
 
 /// Reports the vendor IDs that have a name.
 pub(crate) fn report_vendor_ids(ctx: &mut Context<'_>, ike: IkeId, vendor_ids: &[&[u8]]) {
-    for id in vendor_ids {
-        if let Some(name) = isakmp_wire::vendor_id::name(id) {
-            ctx.note(Some(ike), What::VendorId { name });
-        }
+    let names = vendor_ids
+        .iter()
+        .filter_map(|id| isakmp_wire::vendor_id::name(id));
+    for name in names.take(MOST_NAMES) {
+        ctx.note(Some(ike), What::VendorId { name });
     }
 }
 
@@ -218,10 +222,7 @@ pub(crate) fn configured_psk(
 ) -> Option<Secret> {
     let config = ctx.config;
     let address = frame.path.remote.ip();
-    let identity = identity.or(match &frame.peer.remote_id {
-        RemoteIdentity::Is(identity) => Some(identity),
-        _ => None,
-    });
+    let identity = identity.or(frame.peer.remote_id.named());
     let found = config.psks.find(address, identity);
     let what = match &found {
         Some(found) if found.is_wildcard() => PskFound::Wildcard,

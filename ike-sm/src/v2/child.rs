@@ -12,22 +12,22 @@ use isakmp_wire::v2::{NotifyType, PayloadType, Writer};
 use nat_t::Verdict;
 
 use super::keys::{Fresh, Keys};
-use super::narrow::{NarrowPolicy, from_wire, narrow, to_wire};
+use super::narrow::{self, Closeness, NarrowPolicy, Narrowed, from_wire, narrow, to_wire};
 use super::payloads::{Payloads, required};
 use super::session::Frame;
 use crate::action::{Mode, Question};
 use crate::children::{self, NewChild, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
-use crate::config::{ChildConfig, Identity};
+use crate::config::{ChildConfig, Identity, SelectorMatch};
 use crate::context::Context;
-use crate::explain::{ChildSummary, SelectorCheck, What};
+use crate::explain::{ChildFault, ChildRefusal, ChildSummary, SelectorCheck, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::v2::{
     ChildKeyExchange, ChildTransforms, Choice, Proposal, SpiRule, Terms, check_answer, child_offer,
     child_policy, choose, read_sa, what_would_match, write_sa,
 };
-use crate::selector::{Selector, Selectors};
+use crate::selector::{Selector, Selectors, breadth};
 
 /// A child that we offer.
 #[derive(Debug)]
@@ -213,7 +213,71 @@ pub(crate) fn remote_side(
     Selectors::new(within.take(Selectors::MAX))
 }
 
-/// Responder: the first child of the configuration that the offer fits.
+/// A child of the configuration that a request fits as far as selectors and mode go.
+struct Candidate {
+    index: usize,
+    narrowed: Narrowed,
+    closeness: Closeness,
+    /// The request is for transport mode, and this child is in tunnel mode.
+    other_mode: bool,
+    /// How much is configured.
+    breadth: (u128, u64),
+}
+
+impl Candidate {
+    /// What the best candidate has least of.
+    fn rank(&self) -> impl Ord + use<> {
+        // Of those that are granted in part the first one of the configuration is taken.
+        let whole = self.closeness <= Closeness::Whole;
+        let breadth = whole.then_some(self.breadth);
+        (self.closeness, self.other_mode, breadth, self.index)
+    }
+}
+
+/// What a request asks for.
+struct AskedFor {
+    local: Selectors,
+    remote: Selectors,
+    transport: bool,
+}
+
+/// Holds a request against one child of the configuration. What is to be reported of the narrowing
+/// goes to `report`.
+fn candidate(
+    (index, config): (usize, &ChildConfig),
+    frame: &Frame<'_>,
+    asked: &AskedFor,
+    assignment: Option<&Assignment>,
+    report: &mut dyn FnMut(What),
+) -> Result<Candidate, ChildFault> {
+    let remote = remote_side(&config.remote, assignment).ok_or(ChildFault::NotAssigned)?;
+    let policy = NarrowPolicy {
+        child: &config.name,
+        local: &config.local,
+        remote: &remote,
+        one_ts_per_child: frame.peer.v2.one_ts_per_child,
+    };
+    let narrowed = narrow(&policy, &asked.local, &asked.remote, report);
+    let narrowed = narrowed.ok_or(ChildFault::Selectors)?;
+    let closeness = narrowed.closeness(&policy, &asked.local, &asked.remote);
+    if config.selector_match == SelectorMatch::Exact && closeness != Closeness::Exact {
+        return Err(ChildFault::NotExact);
+    }
+    if config.mode == Mode::Transport && !asked.transport {
+        return Err(ChildFault::Mode);
+    }
+    Ok(Candidate {
+        index,
+        narrowed,
+        closeness,
+        other_mode: asked.transport && config.mode != Mode::Transport,
+        breadth: breadth(&config.local, &remote),
+    })
+}
+
+/// Responder: the child of the configuration that fits the request best, of those whose transforms it
+/// offers: the one with exactly its selectors, else the narrowest that has all of it, else the first
+/// that has some of it.
 pub(crate) fn grant(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
@@ -226,33 +290,41 @@ pub(crate) fn grant(
     if ctx.world.children.count(frame.ike) >= ctx.config.limits.children_per_ike_sa {
         return Err(DropReason::Limit("children of one IKE SA"));
     }
-    let asked_local = from_wire(&tsr).ok_or(DropReason::TsUnacceptable)?;
-    let asked_remote = from_wire(&tsi).ok_or(DropReason::TsUnacceptable)?;
+    let asked = AskedFor {
+        local: narrow::asked(&tsr).ok_or(DropReason::TsUnacceptable)?,
+        remote: narrow::asked(&tsi).ok_or(DropReason::TsUnacceptable)?,
+        transport: payloads.has(NotifyType::USE_TRANSPORT_MODE),
+    };
     let theirs = read_sa(&sa);
-    let wants_transport = payloads.has(NotifyType::USE_TRANSPORT_MODE);
-    let mut refusal = DropReason::TsUnacceptable;
+    let mut candidates = Vec::new();
+    let mut refused = Vec::new();
     for (index, config) in frame.peer.children.iter().enumerate() {
-        if bounds.only.is_some_and(|only| only != index) || !bounds.holder.may_have(index) {
+        if bounds.only.is_some_and(|only| only != index) {
             continue;
         }
-        let Some(remote) = remote_side(&config.remote, bounds.holder.assignment) else {
+        if !bounds.holder.may_have(index) {
+            refused.push((index, None, ChildFault::NotGranted));
             continue;
-        };
-        let policy = NarrowPolicy {
-            child: &config.name,
-            local: &config.local,
-            remote: &remote,
-            one_ts_per_child: frame.peer.v2.one_ts_per_child,
-        };
-        let narrowed = narrow(&policy, &asked_local, &asked_remote, &mut |what| {
+        }
+        let mut record = None;
+        let mut report = |what| record = Some(what);
+        let assignment = bounds.holder.assignment;
+        match candidate((index, config), frame, &asked, assignment, &mut report) {
+            Ok(candidate) => candidates.push((candidate, record)),
+            Err(why) => {
+                let record = record.filter(|_| why == ChildFault::Selectors);
+                refused.push((index, record, why));
+            }
+        }
+    }
+    candidates.sort_by_key(|(candidate, _)| candidate.rank());
+    for (candidate, record) in candidates {
+        let Candidate {
+            index, narrowed, ..
+        } = candidate;
+        let config = child_config(frame, index)?;
+        if let Some(what) = record {
             ctx.note(Some(frame.ike), what);
-        });
-        let Some(narrowed) = narrowed else {
-            continue;
-        };
-        if config.mode == Mode::Transport && !wants_transport {
-            refusal = DropReason::NoProposalChosen;
-            continue;
         }
         let ours = child_policy(config, bounds.exchange, ctx.provider, ctx.config.weak);
         let terms = terms(config, bounds.key_exchange);
@@ -265,7 +337,7 @@ pub(crate) fn grant(
             if let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
                 ctx.note(Some(frame.ike), What::WouldMatch(Box::new(miss)));
             }
-            refusal = DropReason::NoProposalChosen;
+            refused.push((index, None, ChildFault::Proposals));
             continue;
         };
         return Ok(Granted {
@@ -279,7 +351,33 @@ pub(crate) fn grant(
             transforms,
         });
     }
-    Err(refusal)
+    Err(refuse(ctx, frame, refused))
+}
+
+/// Nothing is granted: says why, of each child of the configuration.
+fn refuse(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    mut refused: Vec<(usize, Option<What>, ChildFault)>,
+) -> DropReason {
+    refused.sort_by_key(|(index, ..)| *index);
+    let mut reason = DropReason::TsUnacceptable;
+    for (index, record, why) in refused {
+        if matches!(why, ChildFault::Proposals | ChildFault::Mode) {
+            reason = DropReason::NoProposalChosen;
+        }
+        if let Some(what) = record {
+            ctx.note(Some(frame.ike), what);
+        }
+        if let Ok(config) = child_config(frame, index) {
+            let refusal = ChildRefusal {
+                child: config.name.clone(),
+                why,
+            };
+            ctx.note(Some(frame.ike), What::ChildRefused(Box::new(refusal)));
+        }
+    }
+    reason
 }
 
 impl Granted {

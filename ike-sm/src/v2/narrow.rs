@@ -169,6 +169,41 @@ fn bounded(list: Vec<Selector>) -> Option<Selectors> {
     Selectors::new(list.into_iter().take(Selectors::MAX))
 }
 
+/// How well what is granted fits what was asked for, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Closeness {
+    /// The request is for exactly what is configured.
+    Exact,
+    /// All of the request is granted, and more is configured.
+    Whole,
+    /// A part is granted, and with it the first selector of each side: where a packet has led to the
+    /// request that is the packet's.
+    First,
+    /// A part is granted.
+    Part,
+}
+
+impl Narrowed {
+    /// Compares the request with what it was narrowed to.
+    #[must_use]
+    pub fn closeness(
+        &self,
+        policy: &NarrowPolicy<'_>,
+        asked_local: &Selectors,
+        asked_remote: &Selectors,
+    ) -> Closeness {
+        if policy.local.is_same(asked_local) && policy.remote.is_same(asked_remote) {
+            Closeness::Exact
+        } else if self.whole {
+            Closeness::Whole
+        } else if self.first_choice {
+            Closeness::First
+        } else {
+            Closeness::Part
+        }
+    }
+}
+
 /// Initiator: whether an answer keeps within what was asked for.
 #[must_use]
 pub fn keeps_within(offered: &Selectors, answered: &Selectors) -> bool {
@@ -179,11 +214,21 @@ pub fn keeps_within(offered: &Selectors, answered: &Selectors) -> bool {
 /// when none is left, or more than [`Selectors::MAX`] are there.
 #[must_use]
 pub fn from_wire(payload: &TrafficSelectors<'_>) -> Option<Selectors> {
-    let selector = |ts: TrafficSelector| {
+    Selectors::new(addresses(payload))
+}
+
+/// Responder: the first [`Selectors::MAX`] of the selectors of a request. The others are narrowed
+/// away.
+#[must_use]
+pub fn asked(payload: &TrafficSelectors<'_>) -> Option<Selectors> {
+    Selectors::new(addresses(payload).take(Selectors::MAX))
+}
+
+fn addresses(payload: &TrafficSelectors<'_>) -> impl Iterator<Item = Selector> {
+    payload.ranges().filter_map(|ts: TrafficSelector| {
         let range = Selector::range(ts.start, ts.end)?;
         Some(range.with_ports(ts.protocol, ts.ports.to_wire()))
-    };
-    Selectors::new(payload.ranges().filter_map(selector))
+    })
 }
 
 /// A TS payload's selectors.

@@ -24,7 +24,7 @@ use super::keys::{Keys, Nonces, skeyseed};
 use super::payloads::Payloads;
 use super::proof::{HashAlgorithms, IntAuth, NegotiatedHashes};
 use super::session::Frame;
-use crate::config::v2::{LocalAuth, RemoteAuth};
+use crate::config::v2::{AuthOptions, LocalAuth, RemoteAuth};
 use crate::context::Context;
 use crate::explain::What;
 use crate::outcome::DropReason;
@@ -116,6 +116,14 @@ impl Abilities {
     }
 }
 
+/// Whether one of the ends may prove itself with a signature.
+const fn signs(auth: &AuthOptions) -> bool {
+    !matches!(
+        (&auth.local, &auth.remote),
+        (LocalAuth::Psk, RemoteAuth::Psk)
+    )
+}
+
 /// What we announce to this peer.
 #[derive(Debug, Clone, Copy)]
 struct Announced {
@@ -127,19 +135,29 @@ struct Announced {
 
 impl Announced {
     fn new(ctx: &Context<'_>, frame: &Frame<'_>) -> Self {
-        let auth = &frame.peer.auth;
         let proposals = &frame.peer.v2.proposals;
-        let shared = matches!(
-            (&auth.local, &auth.remote),
-            (LocalAuth::Psk, RemoteAuth::Psk)
-        );
         let hashes = HashAlgorithms::supported(ctx.provider, ctx.config.weak);
         Self {
             fragmentation: frame.peer.v2.fragment.is_some(),
             // RFC 9370 §2.2.1: additional key exchanges need IKE_INTERMEDIATE.
             intermediate: proposals.iter().any(|p| !p.additional.is_empty()),
-            hashes: Some(hashes).filter(|_| !shared),
-            ppk: auth.ppk.is_some(),
+            hashes: Some(hashes).filter(|_| signs(&frame.peer.auth)),
+            ppk: frame.peer.auth.ppk.is_some(),
+        }
+    }
+
+    /// What we announce to an initiator that may be any of `candidates` still: what one of them needs
+    /// for its authentication too.
+    fn towards(ctx: &Context<'_>, frame: &Frame<'_>, candidates: &[usize]) -> Self {
+        let all = || candidates.iter().filter_map(|i| ctx.config.peers.get(*i));
+        let hashes = HashAlgorithms::supported(ctx.provider, ctx.config.weak);
+        let ours = Self::new(ctx, frame);
+        Self {
+            hashes: ours
+                .hashes
+                .or_else(|| all().any(|peer| signs(&peer.auth)).then_some(hashes)),
+            ppk: ours.ppk || all().any(|peer| peer.auth.ppk.is_some()),
+            ..ours
         }
     }
 

@@ -112,11 +112,12 @@ impl Session {
         Ok(session)
     }
 
-    /// Answers the first message of a peer. When it is refused nothing is left of it.
+    /// Answers the first message of a peer, which is one of `candidates`. When it is refused nothing is
+    /// left of it.
     pub(crate) fn respond(
         ctx: &mut Context<'_>,
         id: IkeId,
-        peer: usize,
+        candidates: &[usize],
         path: Path,
         header: &Header,
         raw: &[u8],
@@ -127,8 +128,9 @@ impl Session {
             initiator: header.initiator_spi,
             responder: ctx.cookie()?,
         };
-        let mut session = Self::new(ctx, id, peer, Role::Responder, path, spis);
-        let frame = session.frame(ctx)?;
+        let first = *candidates.first().ok_or(DropReason::UnknownPeer)?;
+        let mut session = Self::new(ctx, id, first, Role::Responder, path, spis);
+        let mut frame = session.frame(ctx)?;
         let chain = message.payloads();
         explain::received(
             ctx,
@@ -145,8 +147,9 @@ impl Session {
         }
         session.window.accept(0, fingerprint);
         session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
-        let begun = sa_init::accept(ctx, &frame, &message)
-            .and_then(|accepted| session.begin(ctx, &frame, accepted));
+        let accepted = sa_init::accept(ctx, &mut frame, candidates, &message);
+        session.peer = frame.index;
+        let begun = accepted.and_then(|accepted| session.begin(ctx, &frame, accepted));
         if let Err(reason) = begun {
             if let Some(answer) = told(&reason).and_then(|t| sa_init::refuse(header, raw.len(), &t))
             {

@@ -105,7 +105,8 @@ fn c9_no_hash_for_an_identity_that_nobody_has() {
     let mut pair = Pair::new(a, b);
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(3));
-    assert_eq!(drops(&pair), [&DropReason::UnknownPeer]);
+    let unknown = DropReason::UnknownIdentity(Box::new(name("stranger.lab")));
+    assert_eq!(drops(&pair), [&unknown]);
     assert_eq!(pair.sent, 1);
 }
 

@@ -20,6 +20,7 @@ mod liveness;
 mod loss;
 mod nat;
 mod offload;
+mod peers;
 mod questions;
 mod rekey;
 mod signatures;

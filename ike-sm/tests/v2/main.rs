@@ -14,6 +14,7 @@
 mod additional;
 mod auth;
 mod bounds;
+mod choice;
 mod closing;
 mod collisions;
 #[path = "../v1/common.rs"]
@@ -30,6 +31,7 @@ mod insider;
 mod mobike;
 mod nat;
 mod offload;
+mod peers;
 mod questions;
 mod redirect;
 mod rekey;

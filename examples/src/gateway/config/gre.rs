@@ -162,7 +162,7 @@ impl GreTunnel {
             idle_time: profile.idle_time,
             start: profile.start,
             // The delivery packets are made here: the kernel never sees them.
-            selectors: Selectors::Exact,
+            selectors: None,
             reverse_route: Rri::Off,
             remote_peer: None,
         }

@@ -260,9 +260,9 @@ pub struct Tunnel {
     /// IP protocol; 0 is any.
     #[serde(default)]
     pub protocol: u8,
-    /// How the networks that a peer asks for compare to these.
-    #[serde(default = "exact")]
-    pub selectors: Selectors,
+    /// How the networks that a peer asks for compare to these; without it as the version of IKE has it.
+    #[serde(default)]
+    pub selectors: Option<Selectors>,
     /// Names of transform sets, the most wanted first.
     pub transform_set: Spanned<Several<String>>,
     /// Perfect forward secrecy.
@@ -328,9 +328,6 @@ fn clear() -> DpdAction {
 }
 pub(super) fn accept() -> Pfs {
     Pfs::Accept
-}
-fn exact() -> Selectors {
-    Selectors::Exact
 }
 fn on_sa() -> Rri {
     Rri::OnSa

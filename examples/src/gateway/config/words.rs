@@ -189,9 +189,10 @@ impl From<DfBit> for esp::DontFragment {
 words! {
     /// How the networks that a peer asks for compare to the configured ones.
     Selectors, "selectors" {
-        /// They are the same.
+        /// They are the same, or the peer is refused.
         Exact = "exact",
-        /// They lie within: for peers whose networks are known only from their negotiation.
+        /// They lie within, for peers whose networks are known only from their negotiation. IKEv2 grants
+        /// what the peer's and the configured ones have in common.
         Within = "within",
     }
 }

@@ -8,6 +8,7 @@ use wire::{EncryptionId, SequenceNumbers, TransformType};
 use super::choose::Choice;
 use crate::action::ChildSuite;
 use crate::alg::v2 as alg;
+use crate::config::v2::{Encryption, IkeProposal};
 
 /// The algorithms of an IKE SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,28 @@ pub struct IkeSuite {
     pub group: GroupId,
     /// Additional key exchanges, ADDKE1 to ADDKE7; `None` where none takes place (RFC 9370).
     pub additional: [Option<GroupId>; 7],
+}
+
+impl IkeSuite {
+    /// Whether one of these proposals is for these algorithms.
+    #[must_use]
+    pub fn is_of(&self, proposals: &[IkeProposal]) -> bool {
+        proposals.iter().any(|proposal| {
+            let protects = |encryption: &Encryption| {
+                let with = |integrity| encryption.with(integrity) == Some(self.protection);
+                with(None) || proposal.integrity.iter().any(|i| with(Some(*i)))
+            };
+            let mut additional = self.additional.iter().enumerate();
+            proposal.encryption.iter().any(protects)
+                && proposal.prf.contains(&self.prf)
+                && proposal.groups.contains(&self.group)
+                && additional.all(|(n, chosen)| match (proposal.additional.get(n), chosen) {
+                    (None, chosen) => chosen.is_none(),
+                    (Some(allowed), None) => allowed.optional,
+                    (Some(allowed), Some(group)) => allowed.methods.contains(group),
+                })
+        })
+    }
 }
 
 /// The algorithms of a child.

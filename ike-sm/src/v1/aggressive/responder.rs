@@ -39,10 +39,12 @@ pub(crate) fn claimed_identity(raw: &[u8], limits: &Limits) -> Result<Identity, 
     Identity::from_wire(id.id_type.0, id.data).ok_or(DropReason::BadPayload(kind.into()))
 }
 
-/// Takes in the first message: `HDR, SA, KE, Ni, IDii, VID … -->`
-pub(crate) fn receive_first(
-    ctx: &mut Context<'_>,
-    frame: &Frame<'_>,
+/// Takes in the first message: `HDR, SA, KE, Ni, IDii, VID … -->`. All of `candidates` may be the
+/// identity in it.
+pub(crate) fn receive_first<'c>(
+    ctx: &mut Context<'c>,
+    frame: &mut Frame<'c>,
+    candidates: &[usize],
     message: &Message<'_>,
 ) -> Result<Progress, DropReason> {
     let Body::Clear(chain) = message.body else {
@@ -59,7 +61,7 @@ pub(crate) fn receive_first(
     let remote_id = phase1::peer_id(ctx, frame, id)?;
     let psk = phase1::configured_psk(ctx, frame, Some(&remote_id));
     let sa = payloads.sa()?;
-    let (suite, transform) = phase1::choose(ctx, frame, sa)?;
+    let (suite, transform) = phase1::choose(ctx, frame, candidates, sa)?;
     let g_xi = payloads.ke()?;
     // Also when the offer names several groups and the value is of another one.
     suite

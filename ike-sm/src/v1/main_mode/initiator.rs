@@ -247,17 +247,18 @@ pub(crate) struct IdSent(Keyed);
 
 impl IdSent {
     /// `<-- HDR*, IDir, HASH_R`, or `[CERT …,] SIG_R`
-    pub(crate) fn receive(
+    pub(crate) fn receive<'c>(
         self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
+        ctx: &mut Context<'c>,
+        frame: &Frame<'c>,
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
         let at = (Step::MmR3, IkeState::InitiatorMm5);
-        match self.0.check_id(ctx, frame, message, at) {
+        let mut frame = *frame;
+        match self.0.check_id(ctx, &mut frame, message, at) {
             Ok((proof, None)) => Ok(done(self.0, proof)),
             Ok((proof, Some(claim))) => Ok(Progress::Ask {
-                question: Box::new(claim.vouch(ctx, frame, &self.0.suite)),
+                question: Box::new(claim.vouch(ctx, &frame, &self.0.suite)),
                 next: Negotiation::IdShown(IdShown {
                     keyed: self.0,
                     proof,

@@ -23,19 +23,25 @@ use crate::v1::protect;
 use crate::v1::signature::{self, Claim};
 
 /// Takes in the first message: `HDR, SA, VID … -->`
-pub(crate) fn receive_first(
-    ctx: &mut Context<'_>,
-    frame: &Frame<'_>,
+pub(crate) fn receive_first<'c>(
+    ctx: &mut Context<'c>,
+    frame: &mut Frame<'c>,
+    candidates: &[usize],
     message: &Message<'_>,
 ) -> Result<Progress, DropReason> {
     let at = (Step::MmI1, IkeState::Ready);
     let (payloads, vendor) = super::read_sa(ctx, frame, message, at)?;
     let sa = payloads.sa()?;
     phase1::report_vendor_ids(ctx, frame.ike, &payloads.vendor_ids);
-    let has_key =
+    let first = frame.index;
+    let mut has_key =
         phase1::wants_psk(ctx, frame) && phase1::configured_psk(ctx, frame, None).is_some();
-    let (suite, transform) = phase1::choose(ctx, frame, sa)?;
-    let has_key = has_key || suite.signature().is_some();
+    let (suite, transform) = phase1::choose(ctx, frame, candidates, sa)?;
+    if suite.signature().is_some() {
+        has_key = true;
+    } else if frame.index != first {
+        has_key = phase1::configured_psk(ctx, frame, None).is_some();
+    }
     let answer = protect::clear(&super::header(frame), |writer| {
         phase1::write_choice(writer, sa, transform)?;
         // RFC 3947 §3.1 asks for the vendor ID in both messages; the best common one will do.
@@ -219,11 +225,12 @@ impl KeyFound {
 pub(crate) struct KeAnswered(Keyed);
 
 impl KeAnswered {
-    /// `HDR*, IDii, HASH_I -->`, answered with `<-- HDR*, IDir, HASH_R`; or with signatures.
-    pub(crate) fn receive(
+    /// `HDR*, IDii, HASH_I -->`, answered with `<-- HDR*, IDir, HASH_R`; or with signatures. The peer is
+    /// the one of those that it may still be which matches the identity best.
+    pub(crate) fn receive<'c>(
         self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
+        ctx: &mut Context<'c>,
+        frame: &mut Frame<'c>,
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
         let at = (Step::MmI3, IkeState::ResponderMm4);
@@ -232,6 +239,7 @@ impl KeAnswered {
             Err(reason) => return Err(Box::new((self, reason))),
         };
         let Self(mut keyed) = self;
+        phase1::limit_lifetime(ctx, frame, &mut keyed.suite);
         keyed.nat.verdict = phase1::settled_verdict(keyed.nat.verdict, frame);
         Ok(match claim {
             None => owed(ctx, frame, keyed, proof)

@@ -129,10 +129,12 @@ impl Keyed {
     }
 
     /// Messages 5 and 6 of main mode: `HDR*, ID, HASH`, or a signature that is still to be checked.
-    pub(crate) fn check_id(
+    ///
+    /// `frame` is made that of the peer whose identity it is, of those that it may still be.
+    pub(crate) fn check_id<'c>(
         &self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
+        ctx: &mut Context<'c>,
+        frame: &mut Frame<'c>,
         message: &Message<'_>,
         at: (Step, IkeState),
     ) -> Result<(Proof, Option<Claim>), DropReason> {
@@ -146,6 +148,9 @@ impl Keyed {
         let expected = self.peer_hash(frame, id.body);
         if !signed {
             verified(ctx, frame, &expected, payloads.hash)?;
+        }
+        if frame.role == Role::Responder {
+            super::select(ctx, frame, &self.suite, id);
         }
         let remote_id = peer_id(ctx, frame, id)?;
         let claim = if signed {

@@ -6,12 +6,12 @@ use core::fmt;
 
 use crypto_suite::{Cipher, Hash, KeyExchange, Prf, Provider};
 use isakmp_wire::registry::ProtocolId;
-use isakmp_wire::v1::{PayloadType, Sa, Situation, Writer};
+use isakmp_wire::v1::{Identification, PayloadType, Sa, Situation, Writer};
 use isakmp_wire::{BuildError, Written};
 
 use super::Frame;
 use crate::alg;
-use crate::config::{Lifetime, Phase1Policy};
+use crate::config::{Config, Identity, IkeVersion, Lifetime, PeerConfig, Phase1Policy};
 use crate::context::Context;
 use crate::explain::{Notice, Phase1Summary, What};
 use crate::outcome::DropReason;
@@ -59,27 +59,100 @@ impl Suite {
     }
 }
 
-/// Chooses from an offer and reports how.
-pub(crate) fn choose(
-    ctx: &mut Context<'_>,
-    frame: &Frame<'_>,
+/// Most different lists of policies that one offer is compared with: what a stranger's message costs
+/// is bounded.
+const MOST_LISTS: usize = 32;
+
+/// Chooses from an offer and reports how. The peer is the first of `candidates` that takes one of the
+/// transforms, as far as is known; `frame` is made its own.
+pub(crate) fn choose<'c>(
+    ctx: &mut Context<'c>,
+    frame: &mut Frame<'c>,
+    candidates: &[usize],
     sa: &Sa<'_>,
 ) -> Result<(Suite, usize), DropReason> {
     let offer =
         policy::read_phase1(sa).map_err(|_| DropReason::BadPayload(PayloadType::SA.into()))?;
-    let policies = ctx.config.policies_for(frame.peer);
-    let choice = policy::choose_phase1(&policies, &offer, &mut |what| {
-        ctx.note(Some(frame.ike), what);
-    });
-    let Some(choice) = choice else {
+    let config = ctx.config;
+    let mut compared: Vec<Vec<Phase1Policy>> = Vec::new();
+    for index in candidates {
+        let Some(peer) = config.peers.get(*index) else {
+            continue;
+        };
+        let policies = config.policies_for(peer);
+        if compared.contains(&policies) {
+            continue;
+        }
+        if compared.len() >= MOST_LISTS {
+            break;
+        }
+        let choice = policy::choose_phase1(&policies, &offer, &mut |what| {
+            ctx.note(Some(frame.ike), what);
+        });
+        if let Some(choice) = choice {
+            (frame.index, frame.peer) = (*index, peer);
+            let transform = choice.transform;
+            return Ok((agreed_suite(ctx, frame, choice)?, transform));
+        }
         if let Some(miss) = policy::nearest_miss(&policies, &offer) {
             let notice = Notice::NearestMiss(Box::new(miss));
             ctx.note(Some(frame.ike), What::Notice(notice));
         }
-        return Err(DropReason::NoProposalChosen);
+        compared.push(policies);
+    }
+    Err(DropReason::NoProposalChosen)
+}
+
+/// The policy of `peer` that is for the algorithms of `suite`.
+fn policy_of(config: &Config, peer: &PeerConfig, suite: &Suite) -> Option<Phase1Policy> {
+    let algorithms = |p: &Phase1Policy| (p.encryption, p.hash, p.authentication, p.group);
+    let same = |p: &Phase1Policy| algorithms(p) == algorithms(&suite.policy);
+    config.policies_for(peer).into_iter().find(same)
+}
+
+/// Message 5 of main mode says who the peer is: of those that may come from its address, and that
+/// would have agreed on the same algorithms with the same pre-shared key, the one that matches best.
+/// With nobody fitting the frame stays as it is.
+pub(crate) fn select<'c>(
+    ctx: &Context<'c>,
+    frame: &mut Frame<'c>,
+    suite: &Suite,
+    id: &Identification<'_>,
+) {
+    let config = ctx.config;
+    let Some(identity) = Identity::from_wire(id.id_type.0, id.data) else {
+        return;
     };
-    let transform = choice.transform;
-    Ok((agreed_suite(ctx, frame, choice)?, transform))
+    let address = frame.path.remote.ip();
+    let signed = suite.signature().is_some();
+    let key = |peer: &PeerConfig| {
+        let found = config.psks.find(address, peer.remote_id.named());
+        found.map(|found| found.key)
+    };
+    let mut candidates = config.peers_for(address, IkeVersion::V1);
+    candidates.retain(|index| {
+        let peer = config.peers.get(*index);
+        *index == frame.index
+            || peer.is_some_and(|peer| {
+                // A key that was asked for is that of one peer.
+                let same_key = || key(peer).is_some_and(|own| key(frame.peer) == Some(own));
+                policy_of(config, peer, suite).is_some() && (signed || same_key())
+            })
+    });
+    let found = config.by_identity(&candidates, &identity, address);
+    let found = found
+        .first()
+        .and_then(|index| Some((*index, config.peers.get(*index)?)));
+    if let Some(found) = found {
+        (frame.index, frame.peer) = found;
+    }
+}
+
+/// The SA lasts no longer than the policy of the peer that it turned out to be allows.
+pub(crate) fn limit_lifetime(ctx: &Context<'_>, frame: &Frame<'_>, suite: &mut Suite) {
+    if let Some(policy) = policy_of(ctx.config, frame.peer, suite) {
+        suite.lifetime = suite.lifetime.min(policy.lifetime);
+    }
 }
 
 /// Writes the SA payload that takes one transform of an offer, unchanged.

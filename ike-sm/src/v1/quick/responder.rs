@@ -12,11 +12,11 @@ use super::{Parts, Progress, Quick, Refused, Secrets};
 use crate::action::{CloseReason, OriginalAddresses, Question};
 use crate::context::Context;
 use crate::event::Answer;
-use crate::explain::{IkeState, SelectorCheck, Step, What};
+use crate::explain::{ChildFault, ChildRefusal, IkeState, SelectorCheck, Step, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
-use crate::policy::{self, ChildOffer, Phase2Choice, Phase2Refusal};
-use crate::selector::Selector;
+use crate::policy::{self, ChildOffer, Closeness, Phase2Choice, Phase2Refusal};
+use crate::selector::{Selector, breadth};
 use crate::v1::established::Agreed;
 use crate::v1::keys::Iv;
 use crate::v1::payloads::{self, QM_DONE, QM_SA};
@@ -177,8 +177,9 @@ pub(crate) fn receive_first(
     Ok(want_exchange(ctx, frame, agreed, granted))
 }
 
-/// The child of the configuration that the offer fits, and what is taken of it. `Err(None)`: the
-/// identities fit none.
+/// The child of the configuration that the offer fits best, and what is taken of it: the one with
+/// exactly the identities, else the narrowest that has them, of those whose transforms are offered.
+/// `Err(None)`: the identities fit none.
 fn choose(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
@@ -192,9 +193,11 @@ fn choose(
         return Err(None);
     };
     let context = super::phase2_context(ctx, frame, agreed);
-    let mut refusal = None;
+    let mut fitting = Vec::new();
+    let mut refused = Vec::new();
     for (index, child) in peer.children.iter().enumerate() {
         let ok = policy::fits(child, &local, &remote);
+        let closeness = policy::closeness(child, &local, &remote);
         ctx.note(
             Some(frame.ike),
             What::SelectorCheck(Box::new(SelectorCheck {
@@ -204,16 +207,35 @@ fn choose(
                 ok,
             })),
         );
-        if !ok {
-            continue;
+        if ok {
+            let breadth = breadth(&child.local, &child.remote);
+            fitting.push((closeness, breadth, index, child));
+        } else if closeness == Closeness::Within {
+            refused.push((child, ChildFault::NotExact));
+        } else {
+            refused.push((child, ChildFault::Selectors));
         }
+    }
+    fitting.sort_by_key(|(closeness, breadth, index, _)| (*closeness, *breadth, *index));
+    let mut refusal = None;
+    for (_, _, index, child) in fitting {
         let choice = policy::choose_phase2(child, offer, &context, &mut |what| {
             ctx.note(Some(frame.ike), what);
         });
         match choice {
             Ok(choice) => return Ok((index, choice)),
-            Err(why) => refusal = refusal.or(Some(why)),
+            Err(why) => {
+                refused.push((child, ChildFault::Proposals));
+                refusal = refusal.or(Some(why));
+            }
         }
+    }
+    for (child, why) in refused {
+        let refusal = ChildRefusal {
+            child: child.name.clone(),
+            why,
+        };
+        ctx.note(Some(frame.ike), What::ChildRefused(Box::new(refusal)));
     }
     Err(refusal)
 }

@@ -65,11 +65,12 @@ impl Session {
         Ok(session)
     }
 
-    /// Answers the first message of a peer. When it is refused nothing is left of it.
+    /// Answers the first message of a peer, which is one of `candidates`. When it is refused nothing is
+    /// left of it.
     pub(crate) fn respond(
         ctx: &mut Context<'_>,
         id: IkeId,
-        peer: usize,
+        candidates: &[usize],
         path: Path,
         header: &Header,
         raw: &[u8],
@@ -87,8 +88,9 @@ impl Session {
             initiator: header.initiator_spi,
             responder: ctx.cookie()?,
         };
-        let mut session = Self::new(ctx, id, peer, Role::Responder, path, cookies);
-        let frame = session.frame(ctx)?;
+        let first = *candidates.first().ok_or(DropReason::UnknownPeer)?;
+        let mut session = Self::new(ctx, id, first, Role::Responder, path, cookies);
+        let mut frame = session.frame(ctx)?;
         let arrived = if aggressive {
             IkeState::ResponderAm1
         } else {
@@ -96,9 +98,9 @@ impl Session {
         };
         session.arrived(ctx, IkeState::Ready, arrived);
         let progress = if aggressive {
-            aggressive::receive_first(ctx, &frame, &message)
+            aggressive::receive_first(ctx, &mut frame, candidates, &message)
         } else {
-            main_mode::receive_first(ctx, &frame, &message)
+            main_mode::receive_first(ctx, &mut frame, candidates, &message)
         };
         let progress = match progress {
             Ok(progress) => progress,
@@ -109,6 +111,7 @@ impl Session {
                 return Err(reason);
             }
         };
+        session.peer = frame.index;
         session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
         session.advance(ctx, arrived, Some(fingerprint), progress);
         Ok(session)
@@ -175,13 +178,14 @@ impl Session {
             self.arrived(ctx, before, arrived);
         }
         let arrived = arrived.unwrap_or(before);
-        match negotiation.receive(ctx, &frame, message) {
+        match negotiation.receive(ctx, &mut frame, message) {
             Ok(progress) => {
                 if self.cookies != frame.cookies {
                     self.cookies = frame.cookies;
                     ctx.effect(Effect::CookiesKnown(self.id));
                 }
                 self.path = frame.path;
+                self.peer = frame.index;
                 self.pending = None;
                 self.advance(ctx, arrived, Some(fingerprint), progress);
                 Ok(Outcome::Handled)

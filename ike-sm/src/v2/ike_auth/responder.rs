@@ -3,17 +3,17 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use isakmp_wire::v2::{Gateway, NotifyType, PayloadType};
+use isakmp_wire::v2::{AuthMethod, Gateway, NotifyType, PayloadType};
 
 use super::{Progress, Proved, Round, broken, failed, received, with_env, write_announcements};
 use crate::action::{CloseReason, Question};
-use crate::config::v2::{AddressRequest, Assign, Assignment, EapUsers, RedirectWhen};
+use crate::config::v2::{AddressRequest, Assign, Assignment, EapUsers, RedirectWhen, RemoteAuth};
 use crate::config::{Config, Identity, IkeVersion};
 use crate::context::Context;
 use crate::event::{Answer, UserGrant};
 use crate::explain::What;
 use crate::outcome::DropReason;
-use crate::policy::v2::ChildKeyExchange;
+use crate::policy::v2::{ChildKeyExchange, IkeSuite};
 use crate::v2::auth::{self, AuthFault, AuthRecord, Failure, Outgoing, Proven, Step};
 use crate::v2::child::{Grant, Granted, Holder, Settled, grant};
 use crate::v2::configuration;
@@ -77,7 +77,7 @@ impl Responder {
                 let nat = DropReason::UnexpectedNat;
                 return broken(ctx, &round.frame, &nat);
             }
-            match select(ctx.config, &round.frame, &payloads) {
+            match select(ctx.config, &round.frame, &round.init.suite, &payloads) {
                 Ok(index) => self.index = Some(index),
                 Err(reason) => return broken(ctx, &round.frame, &reason),
             }
@@ -378,12 +378,13 @@ fn reframe<'c>(config: &'c Config, frame: &Frame<'c>, index: Option<usize>) -> F
     }
 }
 
-/// The peer that the initiator says it is: the one that its address belongs to, or another one
-/// that may come from there with the same proposals. Peers behind changing addresses are told apart
-/// by their identities alone.
+/// The peer that the initiator says it is: of those that may come from its address, and that would have
+/// agreed on the algorithms of this IKE SA, the one that matches the identity best. Peers behind
+/// changing addresses are told apart by their identities alone.
 fn select(
     config: &Config,
     frame: &Frame<'_>,
+    suite: &IkeSuite,
     payloads: &Payloads<'_>,
 ) -> Result<usize, DropReason> {
     let read =
@@ -392,25 +393,33 @@ fn select(
     let remote_id = read(remote_id).ok_or(DropReason::WrongIdentity)?;
     let wanted_id = payloads.id_responder.as_ref().and_then(read);
     let remote = frame.path.remote.ip();
-    let fits = |index: usize| {
-        let peer = config.peers.get(index)?;
-        let same = index == frame.index
-            || peer.version == IkeVersion::V2
-                && peer.covers(remote).is_some()
-                && peer.v2.proposals == frame.peer.v2.proposals;
-        (same && peer.may_be(&remote_id, remote)).then_some(peer)
-    };
-    let all = || core::iter::once(frame.index).chain(0..config.peers.len());
-    // The IDr of an initiator is a wish: it chooses among several (RFC 7296 §3.5).
+    let mut candidates = config.peers_for(remote, IkeVersion::V2);
+    candidates.retain(|index| {
+        let peer = config.peers.get(*index);
+        *index == frame.index || peer.is_some_and(|peer| suite.is_of(&peer.v2.proposals))
+    });
+    let candidates = config.by_identity(&candidates, &remote_id, remote);
+    // The IDr of an initiator is a wish: it chooses among several (RFC 7296 §3.5). After that the way
+    // in which it proves itself does; without AUTH it wants EAP (§2.16).
     let here = Identity::Address(frame.path.local.ip());
-    let exact = |index: &usize| {
-        let ours = fits(*index).map(|peer| peer.local_id.as_ref().unwrap_or(&here));
-        ours.is_some_and(|ours| wanted_id.as_ref().is_none_or(|wanted| wanted.is(ours)))
+    let method = payloads.authentication.map(|auth| auth.method);
+    let misses = |index: &&usize| {
+        let peer = config.peers.get(**index);
+        let wished = peer.is_some_and(|peer| {
+            let ours = peer.local_id.as_ref().unwrap_or(&here);
+            wanted_id.as_ref().is_none_or(|wanted| wanted.is(ours))
+        });
+        let proves = peer.is_some_and(|peer| match (&peer.auth.remote, method) {
+            (RemoteAuth::Eap { .. }, None) => true,
+            (RemoteAuth::Psk, Some(method)) => method == AuthMethod::SHARED_KEY,
+            (RemoteAuth::Signature { .. }, Some(method)) => method != AuthMethod::SHARED_KEY,
+            _ => false,
+        });
+        (!wished, !proves)
     };
-    let found = all().find(exact);
-    let found = found.or_else(|| all().find(|index| fits(*index).is_some()));
     // With nobody fitting, the authentication says why.
-    Ok(found.unwrap_or(frame.index))
+    let found = candidates.iter().min_by_key(misses);
+    Ok(found.copied().unwrap_or(frame.index))
 }
 
 /// The first child, if the initiator wants one.

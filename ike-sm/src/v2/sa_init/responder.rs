@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use crypto_suite::Secret;
+use crypto_suite::{GroupId, Secret};
 use isakmp_wire::v2::{Gateway, KeyExchangeMethod, Message, NotifyType, PayloadType, Writer};
 use isakmp_wire::{BuildError, Flags, Header, Limits};
 use nat_t::Verdict;
@@ -12,13 +12,14 @@ use nat_t::Verdict;
 use super::{Abilities, Announced, Init, build, derive, group_of, in_the_clear, nonce};
 use crate::action::Question;
 use crate::alg::v2 as alg;
-use crate::config::v2::RedirectWhen;
+use crate::config::v2::{IkeProposal, RedirectWhen, RemoteAuth};
 use crate::context::Context;
 use crate::explain::What;
 use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
 use crate::policy::v2::{
-    Choice, IkeSuite, SpiRule, Terms, choose, ike_offer, read_sa, what_would_match, write_sa,
+    Choice, IkeSuite, Proposal, SpiRule, Terms, choose, ike_offer, read_sa, what_would_match,
+    write_sa,
 };
 use crate::v2::additional::Additional;
 use crate::v2::auth::write_certificate_request;
@@ -28,6 +29,10 @@ use crate::v2::keys::Nonces;
 use crate::v2::nat;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::session::Frame;
+
+/// Most different lists of proposals that one request is compared with: what a stranger's message
+/// costs is bounded.
+const MOST_LISTS: usize = 32;
 
 /// Our public value and the shared secret.
 type Exchanged = (Vec<u8>, Secret);
@@ -44,12 +49,19 @@ pub(crate) struct Accepted {
     verdict: Option<Verdict>,
     announced: Announced,
     peer: Abilities,
+    /// Of the peers that the initiator may be, by their places in the configuration, the first that has
+    /// to prove itself with a certificate.
+    certificate: Option<usize>,
 }
 
 /// Reads a request and chooses of its offer. When it is refused nothing is left of it.
-pub(crate) fn accept(
-    ctx: &mut Context<'_>,
-    frame: &Frame<'_>,
+///
+/// The peer is the first of `candidates` that takes one of the proposals, as far as is known before it
+/// says who it is; `frame` is made its own.
+pub(crate) fn accept<'c>(
+    ctx: &mut Context<'c>,
+    frame: &mut Frame<'c>,
+    candidates: &[usize],
     message: &Message<'_>,
 ) -> Result<Accepted, DropReason> {
     let payloads = Payloads::read(&message.payloads(), &ctx.config.wire)?;
@@ -57,27 +69,9 @@ pub(crate) fn accept(
     let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
     let ni = required(payloads.nonce, PayloadType::NONCE)?;
     let offered = alg::group_from_wire(ke.method);
-    let ours = ike_offer(&frame.peer.v2.proposals, &[]);
     let peer = Abilities::read(&payloads);
-    let announced = Announced::new(ctx, frame).common(&peer);
-    let terms = Terms {
-        subject: "IKE SA",
-        spi: SpiRule::InHeader,
-        key_exchange: offered,
-        additional: announced.intermediate,
-    };
-    let theirs = read_sa(&sa);
-    let choice = choose(&ours, &theirs, &terms, &mut |what| {
-        ctx.note(Some(frame.ike), what);
-    });
-    let Some(choice) = choice else {
-        let (provider, weak) = (ctx.provider, ctx.config.weak);
-        if let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
-            let miss = What::WouldMatch(Box::new(miss));
-            ctx.note(Some(frame.ike), miss);
-        }
-        return Err(DropReason::NoProposalChosen);
-    };
+    let choice = pick(ctx, frame, candidates, &peer, &read_sa(&sa), offered)?;
+    let announced = Announced::towards(ctx, frame, candidates).common(&peer);
     let suite = choice.ike_suite().ok_or(DropReason::NoProposalChosen)?;
     if offered != Some(suite.group) {
         // RFC 7296 §1.2: the initiator guessed another group.
@@ -89,7 +83,13 @@ pub(crate) fn accept(
         spis.responder = [0; 8];
         nat::judge(ctx, frame, &spis, &payloads)
     };
+    let signs = |index: &usize| {
+        let peer = ctx.config.peers.get(*index);
+        peer.is_some_and(|p| matches!(p.auth.remote, RemoteAuth::Signature { .. }))
+    };
+    let mut places = core::iter::once(frame.index).chain(candidates.iter().copied());
     Ok(Accepted {
+        certificate: places.find(signs),
         request: Bytes::copy_from_slice(message.raw()),
         method: ke.method,
         public: ke.data.to_vec(),
@@ -150,13 +150,16 @@ impl Accepted {
             None => None,
         };
         let spis = (frame.spis.initiator, frame.spis.responder);
+        let config = ctx.config;
         let response = build(spis, Flags::RESPONSE, |w| {
             w.sa(|sa| write_sa(&[self.choice.answer(&[])], sa))?;
             w.key_exchange(self.method, public)?;
             w.nonce(&nr)?;
             nat::write(w, &hashes)?;
             self.announced.write(w)?;
-            write_certificate_request(w, &frame.peer.auth.remote)?;
+            if let Some(peer) = self.certificate.and_then(|index| config.peers.get(index)) {
+                write_certificate_request(w, &peer.auth.remote)?;
+            }
             if frame.peer.v2.childless {
                 // RFC 6023 §3.
                 w.notify(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[])?;
@@ -178,6 +181,52 @@ impl Accepted {
         };
         Ok((Box::new(init), Box::new(crypt)))
     }
+}
+
+/// Chooses from an offer: the first of `candidates` that takes any of it.
+fn pick<'c>(
+    ctx: &mut Context<'c>,
+    frame: &mut Frame<'c>,
+    candidates: &[usize],
+    abilities: &Abilities,
+    theirs: &[Proposal],
+    key_exchange: Option<GroupId>,
+) -> Result<Choice, DropReason> {
+    let config = ctx.config;
+    let mut compared: Vec<&[IkeProposal]> = Vec::new();
+    for index in candidates {
+        let Some(peer) = config.peers.get(*index) else {
+            continue;
+        };
+        let proposals = peer.v2.proposals.as_slice();
+        if compared.contains(&proposals) {
+            continue;
+        }
+        if compared.len() >= MOST_LISTS {
+            break;
+        }
+        compared.push(proposals);
+        (frame.index, frame.peer) = (*index, peer);
+        let ours = ike_offer(proposals, &[]);
+        let terms = Terms {
+            subject: "IKE SA",
+            spi: SpiRule::InHeader,
+            key_exchange,
+            additional: Announced::new(ctx, frame).common(abilities).intermediate,
+        };
+        let choice = choose(&ours, theirs, &terms, &mut |what| {
+            ctx.note(Some(frame.ike), what);
+        });
+        if let Some(choice) = choice {
+            return Ok(choice);
+        }
+        let (provider, weak) = (ctx.provider, config.weak);
+        if let Some(miss) = what_would_match(&ours, theirs, &terms, provider, weak) {
+            let miss = What::WouldMatch(Box::new(miss));
+            ctx.note(Some(frame.ike), miss);
+        }
+    }
+    Err(DropReason::NoProposalChosen)
 }
 
 /// An answer that leaves no state behind: the request's SPIs, exchange type and message ID, and why
