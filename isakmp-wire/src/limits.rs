@@ -1,28 +1,30 @@
 //! Bounds on what a peer can make the decoders look at.
 
-/// Bounds that every decoder keeps. The defaults fit every real peer with room to spare; one value
-/// serves both versions.
+/// Bounds that every decoder keeps; one value serves both versions.
 ///
-/// All decoders are single forward passes, so these bound work as well as nesting.
+/// What repeats in a message is bounded by the octets of the message: a decoder is a single forward
+/// pass and keeps nothing, so that it costs the same whether they hold ten payloads or ten thousand.
+/// A caller that keeps what it finds decides how much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// Octets of one message, header included. Default 65,535.
     pub message: usize,
-    /// Payloads in one chain. Default 64.
+    /// Payloads in one chain. Default 16,384, which is more than a message has room for: gateways send
+    /// a certificate request for each of their authorities, and a notification for each address.
     pub payloads: usize,
-    /// Proposals in one SA payload. Default 32.
+    /// Proposals in one SA payload. Default 255: their number is one octet.
     pub proposals: usize,
-    /// Transforms in one SA payload, over all of its proposals. Default 255.
+    /// Transforms in one proposal. Default 255: their count is one octet (RFC 7296 §3.3.1).
     pub transforms: usize,
-    /// Attributes in one transform or configuration payload. Default 16 for a transform, four
-    /// times as many for a configuration payload.
+    /// Attributes in one transform or notification. Default 16. Those of a configuration payload are
+    /// bounded by its octets.
     pub attributes: usize,
     /// Octets of one identity. Default 4,096.
     pub identity: usize,
     /// SPIs in one Delete payload. Default 256.
     pub spis: usize,
-    /// Traffic selectors in one TS payload. Default 64.
+    /// Traffic selectors in one TS payload. Default 255: their count is one octet (RFC 7296 §3.13).
     pub traffic_selectors: usize,
 }
 
@@ -30,13 +32,13 @@ impl Limits {
     /// The defaults.
     pub const DEFAULT: Self = Self {
         message: 65_535,
-        payloads: 64,
-        proposals: 32,
+        payloads: 16_384,
+        proposals: 255,
         transforms: 255,
         attributes: 16,
         identity: 4096,
         spis: 256,
-        traffic_selectors: 64,
+        traffic_selectors: 255,
     };
 }
 

@@ -75,7 +75,6 @@ impl<'a, T: SaTransform<'a>> Proposals<'a, T> {
     /// Validates all down to the last attribute; iterating cannot fail afterwards.
     pub(crate) fn validate(mut self, limits: &Limits) -> Result<(), ParseError> {
         let mut proposals = 0_usize;
-        let mut transforms = 0_usize;
         let mut more = true;
         while more {
             if proposals >= limits.proposals {
@@ -85,9 +84,9 @@ impl<'a, T: SaTransform<'a>> Proposals<'a, T> {
             }
             let proposal = self.read()?;
             proposals = proposals.saturating_add(1);
-            let budget = limits.transforms.saturating_sub(transforms);
-            let count = proposal.transforms().validate(budget, limits)?;
-            transforms = transforms.saturating_add(count);
+            // RFC 7296 §3.3.1: "Num Transforms (1 octet) - Specifies the number of transforms in this
+            // proposal."
+            let count = proposal.transforms().validate(limits)?;
             if count != usize::from(proposal.transform_count) {
                 return Err(ParseError::new(
                     ErrorKind::LengthMismatch,
@@ -184,12 +183,12 @@ pub struct Transforms<'a, T> {
 }
 
 impl<'a, T: SaTransform<'a>> Transforms<'a, T> {
-    /// Counts the transforms, at most `budget` of them.
-    fn validate(mut self, budget: usize, limits: &Limits) -> Result<usize, ParseError> {
+    /// Counts the transforms.
+    fn validate(mut self, limits: &Limits) -> Result<usize, ParseError> {
         let mut count = 0_usize;
         let mut more = true;
         while more {
-            if count >= budget {
+            if count >= limits.transforms {
                 return Err(self
                     .reader
                     .fault(ErrorKind::TooMany, "transforms", limits.transforms));

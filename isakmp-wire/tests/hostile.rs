@@ -217,20 +217,32 @@ fn a3_an_announced_payload_that_is_not_there_is_refused_and_an_empty_chain_is_no
 
 #[test]
 fn a4_bombs_end_at_their_limit() {
-    // 16,376 payloads of 4 octets each.
-    let mut body = vec![[13, 0, 0, 4]; 16_376];
-    body.last_mut().unwrap()[0] = 0;
-    let error = Message::parse(&message(Version::V1, 13, &body.concat()), &LIMITS).unwrap_err();
+    // 16,376 payloads of 4 octets each fill a message. One pass takes them in, and none behind it looks
+    // at more than the octets.
+    let bomb = |more: u8| {
+        let mut body = vec![[more, 0, 0, 4]; 16_376];
+        body.last_mut().unwrap()[0] = 0;
+        body.concat()
+    };
+    let bytes = message(Version::V1, 13, &bomb(13));
+    let Message::V1(parsed) = Message::parse(&bytes, &LIMITS).unwrap() else {
+        panic!("another version");
+    };
+    let v1::Body::Clear(chain) = parsed.body else {
+        panic!("encrypted");
+    };
+    assert_eq!((chain.len(), chain.iter().count()), (16_376, 16_376));
+    assert_eq!(chain.last().unwrap().offset, bytes.len() - 4);
+    let bytes = message(Version::V2, 43, &bomb(43));
+    let Message::V2(parsed) = Message::parse(&bytes, &LIMITS).unwrap() else {
+        panic!("another version");
+    };
+    assert_eq!(parsed.payloads().iter().count(), 16_376);
+    let mut few = LIMITS;
+    few.payloads = 64;
+    let error = Message::parse(&bytes, &few).unwrap_err();
     assert_eq!((error.kind, error.value), (ErrorKind::TooMany, 64));
     assert_eq!(error.offset, 28 + 64 * 4);
-    let of_v2: Vec<_> = body
-        .iter()
-        .map(|[n, r, h, l]| [n & 13 | n << 1 & 0x20, *r, *h, *l])
-        .collect();
-    assert_eq!(
-        refused(&message(Version::V2, 43, &of_v2.concat())),
-        ErrorKind::TooMany
-    );
 
     let transform = |more: u8| [more, 0, 0, 8, 1, 1, 0, 0];
     let transforms = |n: usize| {
@@ -251,9 +263,9 @@ fn a4_bombs_end_at_their_limit() {
         let all = [proposal(2, n).repeat(proposals - 1), proposal(0, n)].concat();
         refused_v1(v1::PayloadType::SA, &sa(&all))
     };
-    let error = many(33, 1);
+    let error = many(256, 1);
     assert_eq!((error.kind, error.what), (ErrorKind::TooMany, "proposals"));
-    let error = many(2, 200);
+    let error = many(1, 256);
     assert_eq!((error.kind, error.what), (ErrorKind::TooMany, "transforms"));
     let attributes = [[0x80, 1, 0, 5]; 17].concat();
     let one = [
@@ -263,6 +275,44 @@ fn a4_bombs_end_at_their_limit() {
     .concat();
     let error = refused_v1(v1::PayloadType::SA, &sa(&one));
     assert_eq!((error.kind, error.what), (ErrorKind::TooMany, "attributes"));
+}
+
+#[test]
+fn l11_transforms_are_counted_by_proposal() {
+    // RFC 7296 §3.3.1: 31 proposals of 255 transforms each, 7,905 in all.
+    let transforms = [
+        [3, 0, 0, 8, 4, 0, 0, 14].repeat(254),
+        vec![0, 0, 0, 8, 4, 0, 0, 14],
+    ]
+    .concat();
+    let proposal = |more: u8, number: u8| {
+        let length = (8 + transforms.len() as u16).to_be_bytes();
+        [
+            &[more, 0, length[0], length[1], number, 1, 0, 255][..],
+            &transforms,
+        ]
+        .concat()
+    };
+    let mut body: Vec<u8> = (1..31).flat_map(|number| proposal(2, number)).collect();
+    body.extend(proposal(0, 31));
+    let length = (4 + body.len() as u16).to_be_bytes();
+    let octets = [&[0, 0, length[0], length[1]][..], &body].concat();
+    let chain = v2::PayloadChain::parse(v2::PayloadType::SA, &octets, &LIMITS).unwrap();
+    let sa = v2::Sa::parse(&chain.last().unwrap(), &LIMITS).unwrap();
+    let counts: Vec<usize> = sa.proposals().map(|p| p.transforms().count()).collect();
+    assert_eq!(counts, [255; 31]);
+}
+
+#[test]
+fn l11_attributes_of_a_configuration_payload_are_bounded_by_its_octets() {
+    // INTERNAL_IP4_SUBNET, 5,000 times.
+    let attribute = hex!("000d0008 0a000000 ffffff00");
+    let body = [&hex!("02000000")[..], &attribute.repeat(5000)].concat();
+    let length = (4 + body.len() as u16).to_be_bytes();
+    let octets = [&[0, 0, length[0], length[1]][..], &body].concat();
+    let chain = v2::PayloadChain::parse(v2::PayloadType::CONFIGURATION, &octets, &LIMITS).unwrap();
+    let configuration = v2::Configuration::parse(&chain.last().unwrap()).unwrap();
+    assert_eq!(configuration.iter().count(), 5000);
 }
 
 #[test]

@@ -244,10 +244,21 @@ fn attributes_of(child: &ChildConfig, wire: &SuiteOnWire, nat: NatModes) -> Vec<
     list
 }
 
-/// The proposals of a phase 2 SA payload.
+/// Proposals and transforms of one offer that are looked at.
+const MOST_PROPOSALS: usize = 64;
+const MOST_TRANSFORMS: usize = 1024;
+
+/// The proposals of a phase 2 SA payload: the first 64 of them, and as many as have 1,024 transforms.
 #[must_use]
 pub fn read_phase2(sa: &v1::Sa<'_>) -> Vec<ChildOffer> {
-    let proposals = sa.proposals().map(|p| ChildOffer {
+    let mut room = MOST_TRANSFORMS;
+    let fits = |p: &v1::Proposal<'_>| {
+        let rest = room.checked_sub(usize::from(p.transform_count));
+        room = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let kept = sa.proposals().take(MOST_PROPOSALS).take_while(fits);
+    let proposals = kept.map(|p| ChildOffer {
         number: p.number,
         protocol: p.protocol_id.0,
         spi: p.spi.iter().copied().take(16).collect(),

@@ -238,6 +238,9 @@ fn obey(
     None
 }
 
+/// Notifications of one message in the clear that are reported.
+const MOST_CLEAR: usize = 4;
+
 /// A message in the clear although there are keys: at most a hint (RFC 2409 §5.7 protects them
 /// "once the ISAKMP security association has been established").
 pub(crate) fn refuse_clear(
@@ -248,10 +251,11 @@ pub(crate) fn refuse_clear(
     if message.header.exchange_type != ExchangeType::INFORMATIONAL {
         return DropReason::NotEncrypted;
     }
-    for payload in message.payloads() {
-        if payload.payload_type == PayloadType::NOTIFICATION
-            && let Ok(n) = Notification::parse(&payload)
-        {
+    let notifications = message.payloads().iter();
+    let notifications = notifications.filter(|p| p.payload_type == PayloadType::NOTIFICATION);
+    // Anybody can have sent them: no more is said of them than one of them deserves.
+    for payload in notifications.take(MOST_CLEAR) {
+        if let Ok(n) = Notification::parse(&payload) {
             ctx.note(
                 Some(frame.ike),
                 What::Notified {

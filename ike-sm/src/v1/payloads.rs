@@ -21,8 +21,11 @@ pub(crate) struct Rules {
     pub(crate) may: &'static [(PayloadType, usize)],
 }
 
-/// As many as the limits of the message allow.
+/// As many as the message has room for.
 const MANY: usize = usize::MAX;
+/// Payloads of a type which may be there so often that are looked at, the first of them: enough for any
+/// purpose. The others are skipped.
+const KEPT: usize = 128;
 /// Certificates of all encodings in one message.
 const MAX_CERTIFICATES: usize = 16;
 
@@ -166,6 +169,12 @@ pub(crate) struct Payloads<'a> {
     pub(crate) nat_oa: Vec<NatOa>,
 }
 
+fn keep<T>(list: &mut Vec<T>, found: T) {
+    if list.len() < KEPT {
+        list.push(found);
+    }
+}
+
 /// Sorts the payloads of a message.
 ///
 /// RFC 2408 §5.3 discards a message with a payload that is not recognised or does not belong;
@@ -261,10 +270,10 @@ impl<'a> Payloads<'a> {
             }
             View::Signature(signature) => self.signature = signature,
             View::Certificate(certificate) => self.certificates.push(certificate),
-            View::CertificateRequest(request) => self.certificate_requests.push(request),
-            View::Notification(notification) => self.notifications.push(notification),
-            View::Delete(delete) => self.deletes.push(delete),
-            View::VendorId(vendor) => self.vendor_ids.push(vendor),
+            View::CertificateRequest(request) => keep(&mut self.certificate_requests, request),
+            View::Notification(notification) => keep(&mut self.notifications, notification),
+            View::Delete(delete) => keep(&mut self.deletes, delete),
+            View::VendorId(vendor) => keep(&mut self.vendor_ids, vendor),
             View::NatD(hash) => self.nat_d.push((payload.payload_type, hash)),
             View::NatOa(address) => self.nat_oa.push(address),
             _ => {}

@@ -1,5 +1,6 @@
 //! The payloads of one message, by their type.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use isakmp_wire::Limits;
@@ -29,6 +30,10 @@ pub(crate) struct Payloads<'a> {
     pub(crate) notifies: Vec<Notify<'a>>,
 }
 
+/// Notifications of one type, certificate requests and Delete payloads that are looked at, the first
+/// of them. A message has room for thousands; the others are skipped.
+const KEPT: usize = 64;
+
 impl<'a> Payloads<'a> {
     /// Reads a chain whose critical payloads are all known.
     pub(crate) fn read(chain: &PayloadChain<'a>, limits: &Limits) -> Result<Self, DropReason> {
@@ -38,6 +43,7 @@ impl<'a> Payloads<'a> {
             return Err(DropReason::UnsupportedCritical(unknown));
         }
         let mut all = Self::default();
+        let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
         for payload in chain {
             let kind = payload.payload_type;
             match payload.view(limits).map_err(DropReason::Malformed)? {
@@ -52,9 +58,18 @@ impl<'a> Payloads<'a> {
                 View::Configuration(x) => once(&mut all.configuration, x, kind)?,
                 View::Eap(x) => once(&mut all.eap, x, kind)?,
                 View::Certificate(x) => all.certificates.push(x),
-                View::CertificateRequest(x) => all.certificate_requests.push(x),
-                View::Delete(x) => all.deletes.push(x),
-                View::Notify(x) => all.notifies.push(x),
+                View::CertificateRequest(x) => keep(&mut all.certificate_requests, x),
+                View::Delete(x) => keep(&mut all.deletes, x),
+                View::Notify(x) => {
+                    // All that means nothing here counts as one type.
+                    let known = x.notify_type.name().is_some();
+                    let count = counts.entry(if known { x.notify_type.0 } else { 0 });
+                    let count = count.or_default();
+                    *count = count.saturating_add(1);
+                    if *count <= KEPT {
+                        all.notifies.push(x);
+                    }
+                }
                 _ => {}
             }
         }
@@ -74,6 +89,12 @@ impl<'a> Payloads<'a> {
     /// The first error that the peer reports.
     pub(crate) fn error(&self) -> Option<&Notify<'a>> {
         self.notifies.iter().find(|n| n.notify_type.is_error())
+    }
+}
+
+fn keep<T>(list: &mut Vec<T>, found: T) {
+    if list.len() < KEPT {
+        list.push(found);
     }
 }
 

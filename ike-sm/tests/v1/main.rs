@@ -18,6 +18,7 @@ mod flood;
 mod handshake;
 mod liveness;
 mod loss;
+mod many;
 mod nat;
 mod offload;
 mod peers;

@@ -28,6 +28,7 @@ mod fragments;
 mod handshake;
 mod hostile;
 mod insider;
+mod many;
 mod mobike;
 mod nat;
 mod offload;

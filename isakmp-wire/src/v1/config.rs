@@ -7,7 +7,6 @@
 use super::{ConfigType, Payload};
 use crate::attribute::Attributes;
 use crate::error::ParseError;
-use crate::limits::Limits;
 use crate::reader::Reader;
 
 /// A validated Attributes payload. Its attributes may hold a password, so it has no `Debug` of
@@ -26,16 +25,14 @@ impl<'a> Configuration<'a> {
     /// Validates the payload.
     ///
     /// # Errors
-    /// An attribute beyond the end ("the entire payload MUST be discarded"), or more than four
-    /// times [`Limits::attributes`].
-    pub fn parse(payload: &Payload<'a>, limits: &Limits) -> Result<Self, ParseError> {
+    /// An attribute beyond the end: "the entire payload MUST be discarded".
+    pub fn parse(payload: &Payload<'a>) -> Result<Self, ParseError> {
         let mut reader = Reader::new(payload.body, payload.body_offset());
         let [config_type, _, high, low] = reader.array("Type")?;
-        let maximum = limits.attributes.saturating_mul(4);
         Ok(Self {
             config_type: ConfigType(config_type),
             identifier: u16::from_be_bytes([high, low]),
-            attributes: Attributes::parse(reader.rest(), reader.offset(), maximum)?,
+            attributes: Attributes::parse(reader.rest(), reader.offset(), usize::MAX)?,
         })
     }
 }

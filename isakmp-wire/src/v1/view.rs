@@ -68,7 +68,7 @@ impl<'a> Payload<'a> {
             PayloadType::NOTIFICATION => View::Notification(Notification::parse(self)?),
             PayloadType::DELETE => View::Delete(Delete::parse(self, limits)?),
             PayloadType::VENDOR_ID => View::VendorId(self.body),
-            PayloadType::ATTRIBUTES => View::Configuration(Configuration::parse(self, limits)?),
+            PayloadType::ATTRIBUTES => View::Configuration(Configuration::parse(self)?),
             PayloadType::NAT_D => View::NatD(self.not_empty("HASH of the address and port")?),
             PayloadType::NAT_OA => View::NatOa(NatOa::parse(self)?),
             PayloadType::FRAGMENT => View::Fragment(Fragment::parse(self)?),

@@ -4,8 +4,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{ConfigAttribute, ConfigType, Payload};
-use crate::error::{ErrorKind, ParseError};
-use crate::limits::Limits;
+use crate::error::ParseError;
 use crate::reader::Reader;
 
 /// A validated Configuration payload.
@@ -30,19 +29,13 @@ impl<'a> Configuration<'a> {
     /// Validates the payload.
     ///
     /// # Errors
-    /// An attribute beyond the end, or more than four times [`Limits::attributes`].
-    pub fn parse(payload: &Payload<'a>, limits: &Limits) -> Result<Self, ParseError> {
+    /// An attribute beyond the end.
+    pub fn parse(payload: &Payload<'a>) -> Result<Self, ParseError> {
         let mut reader = Reader::new(payload.body, payload.body_offset());
         let [config_type, _, _, _] = reader.array("CFG Type")?;
         let (attributes, offset) = (reader.rest(), reader.offset());
-        let maximum = limits.attributes.saturating_mul(4);
-        let mut count = 0_usize;
         while !reader.is_empty() {
-            if count >= maximum {
-                return Err(reader.fault(ErrorKind::TooMany, "attributes", maximum));
-            }
             ConfigValue::read(&mut reader)?;
-            count = count.saturating_add(1);
         }
         Ok(Self {
             config_type: ConfigType(config_type),

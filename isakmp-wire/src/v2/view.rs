@@ -71,7 +71,7 @@ impl<'a> Payload<'a> {
             PayloadType::VENDOR_ID => View::VendorId(self.body),
             PayloadType::TS_INITIATOR => View::TsInitiator(TrafficSelectors::parse(self, limits)?),
             PayloadType::TS_RESPONDER => View::TsResponder(TrafficSelectors::parse(self, limits)?),
-            PayloadType::CONFIGURATION => View::Configuration(Configuration::parse(self, limits)?),
+            PayloadType::CONFIGURATION => View::Configuration(Configuration::parse(self)?),
             PayloadType::EAP => View::Eap(Eap::parse(self)?),
             _ => Protected::read(self)?.map_or(View::Unknown, View::Protected),
         })

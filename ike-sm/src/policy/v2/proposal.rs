@@ -113,7 +113,13 @@ impl Proposal {
     }
 }
 
-/// The proposals of an SA payload.
+/// Proposals and transforms of one SA payload that are looked at. A message has room for many more;
+/// whoever sends them does not choose how much work their comparison is.
+const MOST_PROPOSALS: usize = 64;
+const MOST_TRANSFORMS: usize = 2048;
+
+/// The proposals of an SA payload: the first 64 of them, and as many as have 2,048 transforms. Of
+/// transform types that mean nothing here, which refuse a proposal (RFC 7296 §3.3.6), one is kept.
 #[must_use]
 pub fn read_sa(sa: &Sa<'_>) -> Vec<Proposal> {
     let transform = |t: isakmp_wire::v2::Transform<'_>| Transform {
@@ -126,9 +132,30 @@ pub fn read_sa(sa: &Sa<'_>) -> Vec<Proposal> {
         number: p.number,
         protocol: p.protocol_id,
         spi: p.spi.into(),
-        transforms: p.transforms().map(transform).collect(),
+        transforms: p
+            .transforms()
+            .map(transform)
+            .filter(unknown_once())
+            .collect(),
     };
-    sa.proposals().map(proposal).collect()
+    let mut room = MOST_TRANSFORMS;
+    let fits = |p: &isakmp_wire::v2::Proposal<'_>| {
+        let rest = room.checked_sub(usize::from(p.transform_count));
+        room = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let kept = sa.proposals().take(MOST_PROPOSALS).take_while(fits);
+    kept.map(proposal).collect()
+}
+
+/// Passes transforms of known types, and the first one of another.
+fn unknown_once() -> impl FnMut(&Transform) -> bool {
+    let mut seen = false;
+    move |t| {
+        // Types 1 to 5 and ADDKE1 to ADDKE7.
+        let known = (1..=5).contains(&t.kind.0) || t.kind.is_additional_key_exchange();
+        known || !core::mem::replace(&mut seen, true)
+    }
 }
 
 /// Writes an SA payload.

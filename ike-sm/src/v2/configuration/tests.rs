@@ -19,7 +19,7 @@ fn through<T>(
     writer.finish().unwrap();
     let message = Message::parse(&bytes, &Limits::DEFAULT).unwrap();
     let payload = message.payloads().find(PayloadType::CONFIGURATION).unwrap();
-    let configuration = Configuration::parse(&payload, &Limits::DEFAULT).unwrap();
+    let configuration = Configuration::parse(&payload).unwrap();
     read(payload.body, &configuration)
 }
 
