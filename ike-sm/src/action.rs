@@ -98,6 +98,15 @@ pub enum Action {
         /// The address that is tried next, if one is.
         next: Option<SocketAddr>,
     },
+    /// What came to nothing is tried again at this time, unless something else brings it up before.
+    NextAttempt {
+        /// The peer's name in the configuration.
+        peer: String,
+        /// The name of the child that is asked for again; none where an IKE SA is.
+        child: Option<String>,
+        /// When, on the caller's clock.
+        at: Duration,
+    },
     /// Send a NAT keepalive: a UDP datagram with the single byte 0xFF (RFC 3948 §2.3).
     NatKeepalive(Path),
     /// What was compared, decided, dropped, or changed state.

@@ -16,7 +16,7 @@ use crypto_suite::GroupId;
 
 pub(crate) use life::{
     NewChild, activate, activate_first, give_way, install, linger, on_deadline, on_traffic,
-    postpone, remove, retry_soon, shorten, skip,
+    postpone, rekey_failed, remove, retry_soon, shorten, skip,
 };
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
@@ -27,6 +27,7 @@ use crate::id::{ChildId, IkeId};
 use crate::multimap::{Multimap, Owner};
 use crate::outcome::DropReason;
 use crate::path::Path;
+use crate::policy::pfs::PfsOffer;
 use crate::selector::Selectors;
 use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
 
@@ -97,6 +98,8 @@ pub(crate) struct Wanted {
     pub(crate) traffic: TrafficOf,
     /// The child it takes the place of.
     pub(crate) replaces: Option<ChildId>,
+    /// Which key exchange it is offered with.
+    pub(crate) pfs: PfsOffer,
 }
 
 /// What the peer is told of a child that is gone.
@@ -168,6 +171,11 @@ impl Child {
             && self.remote == *remote
             && self.suite.protocol() == suite.protocol()
             && self.mode == mode
+    }
+
+    /// Whether its rekey should have come through.
+    pub(crate) fn is_overdue(&self, now: Duration) -> bool {
+        self.started.saturating_add(self.schedule.soft) <= now
     }
 
     /// Whether it still stands for its traffic, sending or about to.

@@ -101,10 +101,12 @@ pub(crate) enum Effect {
     DeleteIke(IkeId, CloseReason),
     /// An IKE SA is over at the peer already; what was noted before comes first.
     EndIke(IkeId, CloseReason),
-    /// A child of a peer is not wanted any more: the peer does not grant it.
-    Unwanted(usize, usize),
-    /// What is wanted of a peer is tried again later.
-    WantLater(usize),
+    /// The negotiation of a new child of a peer, by its place in the configuration, has led to none.
+    NotUp(usize, usize, CloseReason),
+    /// The peer is too busy for a new child.
+    Busy(usize, usize),
+    /// What is wanted of a peer goes on.
+    Pursue(usize),
     /// The peer of this SA sends us to another gateway.
     Redirected(IkeId, IpAddr),
     /// A responder has authenticated its peer and sent it to another gateway.
@@ -200,7 +202,7 @@ impl Context<'_> {
         }
     }
 
-    /// A negotiation has led to no child.
+    /// A negotiation has led to no child. Who wanted it learns of that by [`Effect::NotUp`].
     pub(crate) fn child_failed(
         &mut self,
         peer: usize,

@@ -113,6 +113,22 @@ impl Endpoint {
         })
     }
 
+    /// The earliest deadline of all objects, as each of them has it, for tests. No interface.
+    ///
+    /// What [`next_deadline`](Self::next_deadline) gives is never earlier than the law of progress
+    /// allows. An object whose own deadline stays in the past would be served, to no end, each
+    /// millisecond.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn own_deadline(&self) -> Option<Deadline> {
+        let sessions = self.sessions.values().filter_map(Session::deadline);
+        let children = self.world.children.iter();
+        let children = children.filter_map(children::Child::deadline);
+        let peers = self.peers.iter().filter_map(PeerState::deadline);
+        let all = sessions.chain(children).chain(peers);
+        all.min_by_key(|deadline| (deadline.at, deadline.why))
+    }
+
     /// Everything it holds besides its configuration and its keys, for tests that compare two
     /// states. The format is no interface.
     #[doc(hidden)]
@@ -178,6 +194,21 @@ impl Endpoint {
         );
         expect(self.timers.keys().all(timed), "timers");
         expect(world.questions.is_empty(), "questions");
+        let stuck = |(index, state): (usize, &PeerState)| {
+            let comes = |config| {
+                let mut sessions = self.sessions.values();
+                sessions.any(|s| s.head().peer == index && s.negotiates(config))
+            };
+            !self
+                .config
+                .peers
+                .get(index)
+                .is_none_or(|p| p.addresses.is_empty())
+                && !self.shut_down
+                && state.is_stuck(comes)
+        };
+        let mut peers = self.peers.iter().enumerate();
+        expect(!peers.any(stuck), "children that nobody goes on with");
         expect(world.newborn.is_empty(), "IKE SAs that nobody took in");
         all
     }

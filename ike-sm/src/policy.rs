@@ -6,6 +6,7 @@
 mod attribute;
 mod lifetime;
 mod nearest;
+pub(crate) mod pfs;
 mod phase1;
 mod phase2;
 mod selectors;
@@ -17,6 +18,7 @@ pub use nearest::{NearestMiss, nearest_miss};
 pub use phase1::{
     Phase1Choice, Phase1OfferError, check_phase1_answer, choose_phase1, phase1_offer, read_phase1,
 };
+pub(crate) use phase2::phase2_offer_with;
 pub use phase2::{
     ChildOffer, NatModes, Phase2Choice, Phase2Context, Phase2Refusal, check_phase2_answer,
     choose_phase2, phase2_offer, read_phase2,

@@ -429,6 +429,9 @@ impl Engine {
             }
             Action::ChildFailed { name, reason, .. } => self.child_failed(&name, reason),
             Action::PeerDead { peer, next } => self.peer_dead(&peer, next),
+            Action::NextAttempt { peer, child, at } => {
+                self.next_attempt(&peer, child.as_deref(), at.saturating_sub(now));
+            }
             Action::Report(record) => self.report(&record, now),
             Action::KeyLog(key) => self.log_key(&key),
             _ => {}

@@ -30,8 +30,10 @@ const CROSSING: Duration = Duration::from_secs(2);
 const BUSY_RETRY: Duration = Duration::from_secs(1);
 /// Sequence numbers of 32 bits that are missed when they are skipped at once.
 const LONG_JUMP: u64 = 1 << 30;
-/// When a rekey that has led to nothing is tried again.
+/// When a rekey that has led to nothing is tried again, at the latest.
 const REKEY_RETRY: Duration = Duration::from_secs(30);
+/// And at the earliest.
+const REKEY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a negotiation has agreed on.
 pub(crate) struct NewChild {
@@ -415,6 +417,25 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
     }
 }
 
+/// When a rekey that leads to nothing is tried again: some times before the pair expires.
+fn next_rekey(child: &Child, now: Duration) -> Duration {
+    let left = child.expire_at.map(|at| at.saturating_sub(now));
+    let part = left.and_then(|left| left.checked_div(4));
+    let wait = part.unwrap_or(REKEY_RETRY).min(REKEY_RETRY);
+    now.saturating_add(wait.max(REKEY_PAUSE))
+}
+
+/// A rekey has been refused, in all ways that it may be asked for.
+pub(crate) fn rekey_failed(ctx: &mut Context<'_>, id: ChildId) {
+    let now = ctx.now;
+    if let Some(child) = ctx.world.children.get_mut(id)
+        && child.rekey_at.is_some()
+    {
+        child.rekey_at = Some(next_rekey(child, now));
+    }
+    ctx.touch(TimerKey::Child(id));
+}
+
 /// A rekey found the peer busy: it is tried again soon, at a time of our own (RFC 7296 §2.25).
 pub(crate) fn retry_soon(ctx: &mut Context<'_>, id: ChildId) {
     let jitter = u64::from(ctx.random::<1>()[0]).saturating_mul(8);
@@ -537,7 +558,7 @@ pub(crate) fn on_deadline(ctx: &mut Context<'_>, id: ChildId) {
         child.idle_at = None;
         Some(Effect::DeleteChild(id, CloseReason::Idle))
     } else if due(child.rekey_at) {
-        child.rekey_at = Some(now.saturating_add(REKEY_RETRY));
+        child.rekey_at = Some(next_rekey(child, now));
         Some(Effect::RekeyChild(id))
     } else {
         None

@@ -14,6 +14,8 @@ use crate::event::{Command, PacketEnd};
 use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
+use crate::peers::PeerState;
+use crate::policy::pfs::PfsOffer;
 use crate::session::Session;
 use crate::{v1, v2};
 
@@ -129,8 +131,12 @@ impl Call<'_> {
             return self.bring_up(index).map(|()| Outcome::Handled);
         }
         for config in wanted {
-            self.want(index, config);
+            if let Some(state) = self.endpoint.peers.get_mut(index) {
+                state.want_at_once(config);
+            }
         }
+        self.context().touch(TimerKey::Peer(index));
+        let _under_way = self.bring_up(index);
         Ok(Outcome::Handled)
     }
 
@@ -167,17 +173,27 @@ impl Call<'_> {
         let standing = &self.endpoint.world.standing;
         let serving = standing.current(index, None);
         let serving = serving.and_then(|ike| standing.get(ike));
-        state.is_some_and(|s| s.attempt.is_some() && s.wanted.contains(&config))
+        // What the peer has refused is not asked for at the pace of packets.
+        let waits = |s: &PeerState| {
+            s.must_wait(config, self.now) || serving.is_none() && s.holds_back(self.now, true)
+        };
+        state.is_some_and(|s| s.wants(config) && (s.attempt.is_some() || waits(s)))
             || serving.is_some_and(|s| self.is_coming(index, &s.remote_id, config))
     }
 
-    /// Brings up a child of a peer, an IKE SA first if there is none.
+    /// Brings up a child of a peer, an IKE SA first if there is none; not before the end of a wait
+    /// that a refusal has led to.
     pub(super) fn want(&mut self, index: usize, config: usize) {
+        let (now, serving) = (self.now, self.current_ike(index, None).is_some());
         let Some(state) = self.endpoint.peers.get_mut(index) else {
             return;
         };
-        state.wanted.insert(config);
-        let _started = self.bring_up(index);
+        state.want(config);
+        let waits = state.must_wait(config, now) || !serving && state.holds_back(now, true);
+        self.context().touch(TimerKey::Peer(index));
+        if !waits {
+            let _under_way = self.bring_up(index);
+        }
     }
 
     /// Starts what a peer is wanted for.
@@ -278,7 +294,7 @@ impl Call<'_> {
 
     /// The child that an IKE SA of IKEv2 brings up with its own last message.
     fn first_wanted(&self, index: usize) -> Option<Wanted> {
-        let config = *self.endpoint.peers.get(index)?.wanted.first()?;
+        let config = self.endpoint.peers.get(index)?.first_wanted(self.now)?;
         let child = self
             .endpoint
             .config
@@ -293,6 +309,8 @@ impl Call<'_> {
                 remote: child.remote.clone(),
             },
             replaces: None,
+            // RFC 7296 §1.2: the first child has no key exchange of its own.
+            pfs: PfsOffer::default(),
         })
     }
 

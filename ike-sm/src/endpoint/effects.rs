@@ -2,6 +2,7 @@
 
 mod established;
 mod v2;
+mod wanted;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,6 +17,7 @@ use crate::context::{Effect, TimerKey};
 use crate::explain::{Role, What};
 use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
+use crate::policy::pfs::PfsOffer;
 use crate::session::Head;
 use crate::standing::Standing;
 
@@ -50,8 +52,9 @@ impl Call<'_> {
                     let now = self.now;
                     self.with(ike, |session, _| session.retire(now, false));
                 }
-                Effect::Unwanted(index, config) => self.no_longer_wanted(index, config),
-                Effect::WantLater(index) => self.want_later(index),
+                Effect::NotUp(index, config, reason) => self.not_up(index, config, reason),
+                Effect::Busy(index, config) => self.busy(index, config),
+                Effect::Pursue(index) => self.pursue(index),
                 Effect::Redirected(ike, to) => self.redirected(ike, to),
                 Effect::Passing(ike) => self.endpoint.half_open.authenticated(ike),
             }
@@ -160,15 +163,19 @@ impl Call<'_> {
             .map(|s| (s.peer, Some(Arc::clone(&s.remote_id))));
         match standing {
             Some(_) if session.version() == IkeVersion::V2 => self.end_children(ike, reason),
-            Some(standing) => self.pass_on(&standing),
+            Some(standing) => self.pass_on(&standing, reason),
             None if head.role == Role::Initiator => self.attempt_failed(&head, reason),
             None => {}
         }
+        let stood = owner.is_some();
         self.bury(session, owner);
+        if stood {
+            self.goes_on_without(head.peer, reason);
+        }
     }
 
     /// Another SA of the same peer takes over the children of one that has ended.
-    fn pass_on(&mut self, gone: &Standing) {
+    fn pass_on(&mut self, gone: &Standing, reason: CloseReason) {
         let (index, now) = (gone.peer, self.now);
         let heir = self.current_ike(index, Some(&gone.remote_id)).or_else(|| {
             let standing = &self.endpoint.world.standing;
@@ -176,7 +183,7 @@ impl Call<'_> {
             rest.next_back()
         });
         let Some(heir) = heir else {
-            return self.orphans(index, &gone.remote_id);
+            return self.orphans(index, &gone.remote_id, reason);
         };
         let standing = &mut self.endpoint.world.standing;
         if standing.get(heir).is_some_and(|s| s.replaced) {
@@ -188,7 +195,7 @@ impl Call<'_> {
 
     /// No IKE SA is left to look after these children: nothing would tell their end, and nobody
     /// would notice the peer's death. They end with it.
-    fn orphans(&mut self, index: usize, remote_id: &Arc<Identity>) {
+    fn orphans(&mut self, index: usize, remote_id: &Arc<Identity>, cause: CloseReason) {
         let children: Vec<ChildId> = self
             .endpoint
             .world
@@ -197,13 +204,15 @@ impl Call<'_> {
             .map(|c| c.id)
             .collect();
         for child in children {
-            self.remove_child(child, CloseReason::ParentClosed);
+            self.end_child(child, CloseReason::ParentClosed, cause);
         }
     }
 
     /// An attempt of ours has led to nothing.
     fn attempt_failed(&mut self, session: &Head, reason: CloseReason) {
         let (index, now) = (session.peer, self.now);
+        let random = u32::from_be_bytes(self.context().random());
+        let serving = self.current_ike(index, None).is_some();
         let Some(peer) = self.endpoint.config.peers.get(index) else {
             return;
         };
@@ -215,12 +224,14 @@ impl Call<'_> {
             return;
         }
         state.attempt = None;
-        if reason != CloseReason::Timeout {
-            if reason != CloseReason::Requested && (keep_up || !state.wanted.is_empty()) {
-                state.wait(now, addresses);
-                self.context().touch(TimerKey::Peer(index));
-            }
-            return;
+        // Where another IKE SA serves the peer, its timers try again.
+        let wanted = !serving && (keep_up || state.wants_any());
+        match reason {
+            CloseReason::Timeout => {}
+            CloseReason::Requested if serving => return,
+            CloseReason::Requested => return state.unwant_all(),
+            _ if wanted => return self.retry_later(index),
+            _ => return self.pursue(index),
         }
         let Some(peer) = self.endpoint.config.peers.get(index) else {
             return;
@@ -239,11 +250,10 @@ impl Call<'_> {
         let next = state
             .failed(peer)
             .map(|ip| SocketAddr::new(ip, peer.ports.ike));
-        let wanted = keep_up || !state.wanted.is_empty();
         if next.is_none() && wanted {
-            state.wait(now, addresses);
+            let at = state.wait(now, addresses, random);
+            self.tell_next(index, None, at);
         }
-        self.context().touch(TimerKey::Peer(index));
         self.actions.push(Action::PeerDead { peer: name, next });
         // A peer that does not answer a rekey either is dead, whatever still stands.
         self.bury_silent(index, session);
@@ -293,7 +303,11 @@ impl Call<'_> {
         };
         let (index, config) = (active.peer, active.config);
         let sessions = self.negotiators(index, &active.remote_id);
-        self.no_longer_wanted(index, config);
+        let (group, rekeyed) = (active.pfs, active.replaces.is_some());
+        if let Some(state) = self.endpoint.peers.get_mut(index) {
+            state.child_up(config, group, rekeyed);
+        }
+        self.context().touch(TimerKey::Peer(index));
         for ike in sessions {
             let Some(session) = self.endpoint.sessions.get_mut(&ike) else {
                 continue;
@@ -327,9 +341,11 @@ impl Call<'_> {
         }
         let (index, config) = (child.peer, child.config);
         let traffic = child.traffic();
+        let shown = child.pfs.or_else(|| self.group_of(index, config));
         let wanted = Wanted {
             traffic: traffic.clone(),
             replaces: Some(id),
+            pfs: PfsOffer::begin(shown),
         };
         let under_way = self.negotiators(index, &child.remote_id);
         let Some(ike) = self.current_ike(index, Some(&child.remote_id)) else {
@@ -351,10 +367,7 @@ impl Call<'_> {
 
     /// Wants a child although one stands: its IKE SA is gone and it is due for a rekey.
     fn want_again(&mut self, index: usize, config: usize) {
-        if let Some(state) = self.endpoint.peers.get_mut(index) {
-            state.wanted.insert(config);
-        }
-        let _started = self.start_phase1(index, None, None);
+        self.want(index, config);
     }
 
     fn delete_child(&mut self, id: ChildId, reason: CloseReason) {
@@ -432,40 +445,6 @@ impl Call<'_> {
         Ok(Outcome::Handled)
     }
 
-    fn remove_child(&mut self, id: ChildId, reason: CloseReason) {
-        let Some(child) = self.endpoint.world.children.get(id) else {
-            return;
-        };
-        let (ike, index, config, spi_in) = (child.ike, child.peer, child.config, child.spi_in);
-        let active = child.state == ChildState::Active;
-        if child.state == ChildState::Inbound {
-            self.with(ike, |session, ctx| session.forget_child(ctx, id));
-        }
-        let mut ctx = self.context();
-        children::remove(&mut ctx, id, reason);
-        ctx.note(
-            Some(ike),
-            What::ChildClosed {
-                child: id,
-                spi_in,
-                reason,
-            },
-        );
-        let keep_up = self
-            .endpoint
-            .config
-            .peers
-            .get(index)
-            .is_some_and(|p| p.keep_up);
-        let lost = matches!(
-            reason,
-            CloseReason::DeletedByPeer | CloseReason::PeerRestarted | CloseReason::Expired
-        );
-        if active && keep_up && lost && !self.endpoint.shut_down {
-            self.want(index, config);
-        }
-    }
-
     /// The peer answers no more: all that stands with it goes, and the next address is tried.
     fn peer_dead(&mut self, ike: IkeId) {
         let Some(dead) = self.endpoint.world.standing.get(ike).cloned() else {
@@ -505,13 +484,13 @@ impl Call<'_> {
         let Some(state) = self.endpoint.peers.get_mut(index) else {
             return;
         };
-        if peer.keep_up {
-            state.wanted.extend(0..peer.children.len());
+        let all = 0..peer.children.len();
+        let kept = all.filter(|_| peer.keep_up);
+        let used = children.iter().filter(|(_, _, w)| *w).map(|(_, c, _)| *c);
+        for config in kept.chain(used) {
+            state.want(config);
         }
-        state
-            .wanted
-            .extend(children.iter().filter(|(_, _, w)| *w).map(|(_, c, _)| *c));
-        let again = !state.wanted.is_empty() && !peer.addresses.is_empty();
+        let again = state.wants_any() && !peer.addresses.is_empty();
         // With one address it is the same again (a restart is the common case), else the next one.
         let next = again
             .then(|| state.failed(peer).or_else(|| state.address(peer)))

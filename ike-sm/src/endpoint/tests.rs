@@ -438,3 +438,60 @@ impl Bench {
         }
     }
 }
+
+/// An answer in quick mode that is authentic and not what was offered: nothing better will come. The
+/// peer, which has set up its half, is told.
+#[test]
+fn l13_a_quick_mode_that_the_peer_answers_otherwise_ends_with_a_delete() {
+    let mut bench = Bench::new(Phase1Mode::Main);
+    let command = Command::Initiate {
+        peer: "peer".into(),
+        children: Vec::new(),
+    };
+    let (_, out) = bench.feed(0, Event::Command(command));
+    let mut flights: VecDeque<_> = out.into_iter().map(|sent| (1, sent)).collect();
+    for number in MAIN {
+        let (to, (sent, mut raw)) = flights.pop_front().unwrap();
+        if *number == 7 {
+            let (mut payloads, iv) = bench.payloads(1 - to, *number, &raw);
+            let sa = payloads.iter_mut().find(|(k, _)| *k == PayloadType::SA);
+            let sa = &mut sa.unwrap().1;
+            // Encapsulation mode (4): tunnel (1) becomes transport (2).
+            let mode = sa.windows(4).position(|a| a == [0x80, 4, 0, 1]).unwrap();
+            sa[mode + 3] = 2;
+            raw = bench.build(1 - to, *number, &raw, &payloads, iv);
+        } else {
+            bench.note(1 - to, *number, &raw);
+        }
+        let path = Path {
+            local: sent.remote,
+            remote: sent.local,
+            natt: sent.natt,
+        };
+        let event = Event::Datagram {
+            path,
+            message: &raw,
+        };
+        let (outcome, out) = bench.feed(to, event);
+        assert_eq!(outcome, Outcome::Handled, "message {number}");
+        flights.extend(out.into_iter().map(|sent| (1 - to, sent)));
+        if *number == 7 {
+            break;
+        }
+    }
+    assert_eq!(bench.ends[0].world.children.iter().count(), 0);
+    assert!(bench.ends[0].leftovers().is_empty());
+    assert_eq!(bench.ends[1].world.children.iter().count(), 1);
+    let (_, (sent, raw)) = flights.pop_front().unwrap();
+    let path = Path {
+        local: sent.remote,
+        remote: sent.local,
+        natt: sent.natt,
+    };
+    let event = Event::Datagram {
+        path,
+        message: &raw,
+    };
+    assert_eq!(bench.feed(1, event).0, Outcome::Handled);
+    assert_eq!(bench.ends[1].world.children.iter().count(), 0);
+}

@@ -170,12 +170,26 @@ pub enum Phase2Refusal {
 /// each of them.
 #[must_use]
 pub fn phase2_offer(child: &ChildConfig, nat: NatModes, spi: u32) -> Vec<ChildOffer> {
+    let group = match child.pfs {
+        Pfs::Required(group) => Some(group),
+        _ => None,
+    };
+    phase2_offer_with(child, nat, spi, group)
+}
+
+/// What is offered with this group of PFS, or with none.
+pub(crate) fn phase2_offer_with(
+    child: &ChildConfig,
+    nat: NatModes,
+    spi: u32,
+    group: Option<GroupId>,
+) -> Vec<ChildOffer> {
     let mut offers: Vec<ChildOffer> = Vec::new();
     for suite in &child.suites {
         let Some(wire) = alg::suite_to_wire(*suite) else {
             continue;
         };
-        let attributes = attributes_of(child, &wire, nat);
+        let attributes = attributes_of(child, &wire, nat, group);
         // Transforms of one protocol stand in one proposal: the responder takes one of them.
         match offers.last_mut().filter(|o| o.protocol == wire.protocol) {
             Some(offer) => {
@@ -214,11 +228,14 @@ pub fn phase2_offer(child: &ChildConfig, nat: NatModes, spi: u32) -> Vec<ChildOf
     offers
 }
 
-fn attributes_of(child: &ChildConfig, wire: &SuiteOnWire, nat: NatModes) -> Vec<Attribute> {
+fn attributes_of(
+    child: &ChildConfig,
+    wire: &SuiteOnWire,
+    nat: NatModes,
+    group: Option<GroupId>,
+) -> Vec<Attribute> {
     let mut list = lifetime_attributes(&child.lifetime);
-    if let Pfs::Required(group) = child.pfs
-        && let Some(group) = alg::group_to_wire(group)
-    {
+    if let Some(group) = group.and_then(alg::group_to_wire) {
         list.push(Attribute::basic(Phase2Class::GROUP_DESCRIPTION, group));
     }
     list.push(Attribute::basic(

@@ -13,6 +13,7 @@ mod suite;
 pub use choose::{
     Choice, ProposalFault, ProposalRecord, SpiRule, Terms, TypeRecord, check_answer, choose,
 };
+pub(crate) use configured::child_offer_with;
 pub use configured::{ChildKeyExchange, child_offer, child_policy, ike_offer};
 pub use nearest::{Change, WhatWouldMatch, what_would_match};
 pub use proposal::{Proposal, Transform, read_sa, write_sa};

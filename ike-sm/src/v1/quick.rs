@@ -32,6 +32,7 @@ use crate::explain::{ChildSummary, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::path::Path;
+use crate::policy::pfs::{Permitted, PfsOffer};
 use crate::policy::{ClientId, NatModes, Phase2Choice, Phase2Context};
 use crate::selector::Selector;
 use crate::v1::established::Agreed;
@@ -51,6 +52,8 @@ pub(crate) struct Wanted {
     pub(crate) remote: Selector,
     /// The child it takes the place of.
     pub(crate) replaces: Option<ChildId>,
+    /// Which key exchange it is offered with.
+    pub(crate) pfs: PfsOffer,
 }
 
 /// A quick mode under way.
@@ -86,6 +89,8 @@ pub(crate) enum Progress {
         config: usize,
         reason: CloseReason,
     },
+    /// The peer has answered with what was not offered, or is not permitted.
+    Reject(Quick),
 }
 
 /// A refused message and the state that it left as it was.
@@ -123,6 +128,15 @@ impl Quick {
         self.config() == traffic.config
             && traffic.local.single() == Some(&local)
             && traffic.remote.single() == Some(&remote)
+    }
+
+    /// What we want of it, if we have started it.
+    pub(crate) const fn wanted(&self) -> Option<&Wanted> {
+        match self {
+            Self::SpiWanted(s) => Some(&s.wanted),
+            Self::Sent(s) => Some(&s.wanted),
+            Self::Asked(_) | Self::Answered(_) => None,
+        }
     }
 
     /// The inbound SPI that our message 1 offered.
@@ -182,6 +196,13 @@ impl Quick {
                 .answer(ctx, frame, agreed, answer)
                 .map_err(|refused| wrap(Self::Asked, *refused)),
             other => Err(Box::new((other, DropReason::WrongState))),
+        }
+    }
+
+    /// Gives back what an offer of ours has taken.
+    pub(crate) fn withdraw(self, ctx: &mut Context<'_>) {
+        if let Self::Sent(s) = self {
+            ctx.world.children.release_spi(s.spi_in);
         }
     }
 
@@ -304,6 +325,29 @@ fn original_addresses(payloads: &Payloads<'_>) -> Option<OriginalAddresses> {
             responder: responder.address,
         }),
         _ => None,
+    }
+}
+
+/// The same child with what is left to offer, where PFS is as the peer likes, to a peer that has
+/// refused an offer of ours or has not answered it.
+pub(crate) fn asked_otherwise(
+    ctx: &Context<'_>,
+    frame: &Frame<'_>,
+    agreed: &Agreed,
+    wanted: &Wanted,
+) -> Option<Wanted> {
+    let config = child_config(ctx, frame, wanted.config).ok()?;
+    let pfs = wanted.pfs.next(&permitted(ctx, agreed, config))?;
+    Some(Wanted { pfs, ..*wanted })
+}
+
+/// What a child's configuration and its ISAKMP SA permit as PFS.
+fn permitted<'a>(ctx: &Context<'a>, agreed: &Agreed, config: &ChildConfig) -> Permitted<'a> {
+    Permitted {
+        pfs: config.pfs,
+        provider: ctx.provider,
+        weak: ctx.config.weak,
+        usual: agreed.suite.group.id(),
     }
 }
 

@@ -357,6 +357,7 @@ impl Session {
             local: *wanted.traffic.local.first(),
             remote: *wanted.traffic.remote.first(),
             replaces: wanted.replaces,
+            pfs: wanted.pfs,
         };
         let frame = self.frame(ctx)?;
         let up = self.up_mut().ok_or(DropReason::WrongState)?;

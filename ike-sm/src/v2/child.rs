@@ -8,6 +8,7 @@ use core::net::IpAddr;
 
 use crypto_suite::GroupId;
 use isakmp_wire::BuildError;
+use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v2::{NotifyType, PayloadType, Writer};
 use nat_t::Verdict;
 
@@ -15,17 +16,17 @@ use super::keys::{Fresh, Keys};
 use super::narrow::{self, Closeness, NarrowPolicy, Narrowed, from_wire, narrow, to_wire};
 use super::payloads::{Payloads, required};
 use super::session::Frame;
-use crate::action::{Mode, Question};
-use crate::children::{self, NewChild, TrafficOf, Wanted};
+use crate::action::{IpsecProtocol, Mode, Question};
+use crate::children::{self, DeletedChild, NewChild, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
-use crate::config::{ChildConfig, Identity, SelectorMatch};
+use crate::config::{ChildConfig, Identity, Pfs, SelectorMatch};
 use crate::context::Context;
 use crate::explain::{ChildFault, ChildRefusal, ChildSummary, SelectorCheck, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::v2::{
     ChildKeyExchange, ChildTransforms, Choice, Proposal, SpiRule, Terms, check_answer, child_offer,
-    child_policy, choose, read_sa, what_would_match, write_sa,
+    child_offer_with, child_policy, choose, read_sa, what_would_match, write_sa,
 };
 use crate::selector::{Selector, Selectors, breadth};
 
@@ -39,6 +40,15 @@ pub(crate) struct Offered {
     proposals: Vec<Proposal>,
 }
 
+/// The key exchange of its own that a child is offered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfferedExchange {
+    /// IKE_AUTH has none (RFC 7296 §1.2).
+    Never,
+    /// CREATE_CHILD_SA, with this group or none.
+    With(Option<GroupId>),
+}
+
 /// A child that both ends have agreed on.
 #[derive(Debug, Clone)]
 pub(crate) struct Settled {
@@ -48,6 +58,17 @@ pub(crate) struct Settled {
     pub(crate) mode: Mode,
     pub(crate) transforms: ChildTransforms,
     pub(crate) replaces: Option<ChildId>,
+}
+
+impl Settled {
+    /// What the peer holds of it.
+    pub(crate) const fn half(&self) -> DeletedChild {
+        DeletedChild {
+            protocol: self.transforms.suite.protocol(),
+            spi_in: self.spi,
+            spi_out: self.transforms.peer_spi,
+        }
+    }
 }
 
 /// The IKE SA that a child comes up under.
@@ -76,16 +97,24 @@ impl Offered {
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         wanted: Wanted,
-        exchange: ChildKeyExchange,
+        exchange: OfferedExchange,
     ) -> Result<Self, DropReason> {
         let config = child_config(frame, wanted.traffic.config)?;
         let child = ChildId(ctx.world.handles.next());
         let spi = children::draw_spi(ctx, child)?;
+        let (provider, weak) = (ctx.provider, ctx.config.weak);
+        let proposals = match (exchange, config.pfs) {
+            (OfferedExchange::Never, _) => child_offer(config, spi, ChildKeyExchange::Never),
+            (OfferedExchange::With(group), Pfs::AcceptIfOffered) => {
+                child_offer_with(config, spi, group, provider, weak)
+            }
+            _ => child_offer(config, spi, ChildKeyExchange::AsConfigured),
+        };
         Ok(Self {
             child,
             spi,
             mode: config.mode,
-            proposals: child_offer(config, spi, exchange),
+            proposals,
             wanted,
         })
     }
@@ -109,6 +138,25 @@ impl Offered {
         w.ts_initiator(&to_wire(&traffic.local))?;
         w.ts_responder(&to_wire(&traffic.remote))?;
         Ok(())
+    }
+
+    /// What the responder has set up and we do not take: unless it has refused the child, or has not
+    /// answered the offer. A Delete names our own SPI, so that the answer need not be readable.
+    pub(crate) fn half(&self, answer: Option<&Payloads<'_>>) -> Option<DeletedChild> {
+        if answer.is_some_and(|p| p.error().is_some() || p.sa.is_none()) {
+            return None;
+        }
+        let answer = answer.and_then(|p| p.sa.as_ref()?.proposals().next());
+        let answered = answer.as_ref().map(|p| p.protocol_id);
+        let offered = self.proposals.first().map(|p| p.protocol);
+        Some(DeletedChild {
+            protocol: match answered.or(offered) {
+                Some(ProtocolId::AH) => IpsecProtocol::Ah,
+                _ => IpsecProtocol::Esp,
+            },
+            spi_in: self.spi,
+            spi_out: answer.and_then(|p| p.spi_u32()).unwrap_or_default(),
+        })
     }
 
     /// Checks what the responder has made of the offer.

@@ -32,6 +32,7 @@ use super::redirect::Redirected;
 use super::sa_init::Init;
 use super::session::Frame;
 use crate::action::{CloseReason, Question};
+use crate::children::DeletedChild;
 use crate::config::Identity;
 use crate::config::v2::{Assignment, LocalAuth, RemoteAuth};
 use crate::context::Context;
@@ -66,8 +67,8 @@ pub(crate) struct Proved {
     pub(crate) ppk: Option<Secret>,
     /// The first child, ready to install.
     pub(crate) child: Option<Settled>,
-    /// The first child that did not come up: its handle, its place in the configuration, why.
-    pub(crate) refused: Option<(ChildId, usize, CloseReason)>,
+    /// The first child that did not come up.
+    pub(crate) refused: Option<RefusedChild>,
     /// Addresses inside the tunnel that the peer has given us.
     pub(crate) assigned: Option<Assignment>,
     /// Addresses inside the tunnel that we have given the peer.
@@ -86,6 +87,17 @@ pub(crate) struct Proved {
     pub(crate) counters: Counters,
     /// The initiator goes to another gateway (RFC 5685 §6).
     pub(crate) redirect: Option<Redirected>,
+}
+
+/// A first child that did not come up.
+#[derive(Debug)]
+pub(crate) struct RefusedChild {
+    pub(crate) child: ChildId,
+    /// Its place in the configuration.
+    pub(crate) config: usize,
+    pub(crate) reason: CloseReason,
+    /// What the responder has set up of it and we do not take.
+    pub(crate) half: Option<DeletedChild>,
 }
 
 impl Proved {

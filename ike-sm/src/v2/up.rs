@@ -355,9 +355,17 @@ impl Session {
         let mut patience = frame.peer.retransmit;
         let started = match want {
             Want::Child(wanted) => {
-                let (peer, config) = (frame.index, wanted.traffic.config);
+                let (peer, config, new) = (
+                    frame.index,
+                    wanted.traffic.config,
+                    wanted.replaces.is_none(),
+                );
                 ChildTask::start(self, ctx, &frame, wanted)
-                    .inspect_err(|_| ctx.effect(Effect::Unwanted(peer, config)))
+                    .inspect_err(|_| {
+                        if new {
+                            ctx.effect(Effect::NotUp(peer, config, CloseReason::Refused));
+                        }
+                    })
                     .map(|(task, inner)| (Task::Child(Box::new(task)), inner))
             }
             Want::RekeyIke => IkeTask::start(ctx, &frame, None)
@@ -424,9 +432,6 @@ impl Session {
         let index = self.peer;
         if let Some(up) = self.up_mut() {
             for want in core::mem::take(&mut up.queue) {
-                if let Want::Child(wanted) = &want {
-                    ctx.effect(Effect::Unwanted(index, wanted.traffic.config));
-                }
                 want.give_up(ctx, index, reason);
             }
             up.unfollow(ctx, |_| true);
@@ -649,8 +654,15 @@ impl Session {
 
     /// Takes over exchanges that waited in the SA before this one.
     pub(crate) fn adopt_wants(&mut self, ctx: &mut Context<'_>, wants: Vec<Want>) {
+        let index = self.peer;
         for want in wants {
-            let _full = self.want(ctx, want);
+            let child = match &want {
+                Want::Child(wanted) if wanted.replaces.is_none() => Some(wanted.traffic.config),
+                _ => None,
+            };
+            if let (Err(_), Some(config)) = (self.want(ctx, want), child) {
+                ctx.effect(Effect::NotUp(index, config, CloseReason::Refused));
+            }
         }
     }
 }
@@ -694,14 +706,21 @@ fn abandon(ctx: &mut Context<'_>, index: usize, task: Task, reason: CloseReason)
         offered.withdraw(ctx);
         let config = offered.wanted.traffic.config;
         ctx.child_failed(index, config, offered.child, reason);
+        if offered.wanted.replaces.is_none() {
+            ctx.effect(Effect::NotUp(index, config, reason));
+        }
     }
 }
 
 impl Want {
     /// Gives back what it has taken before it came to wait.
     pub(super) fn give_up(self, ctx: &mut Context<'_>, index: usize, reason: CloseReason) {
-        if let Self::FollowUp(task) = self {
-            abandon(ctx, index, Task::FollowUp(task), reason);
+        match self {
+            Self::FollowUp(task) => abandon(ctx, index, Task::FollowUp(task), reason),
+            Self::Child(wanted) if wanted.replaces.is_none() => {
+                ctx.effect(Effect::NotUp(index, wanted.traffic.config, reason));
+            }
+            _ => {}
         }
     }
 }

@@ -39,6 +39,7 @@ mod rekey;
 mod rewrite;
 mod strangers;
 mod users;
+mod wanted;
 
 use common::{A, B, Pair, config, secs};
 use ike_sm::config::{Config, IkeVersion};

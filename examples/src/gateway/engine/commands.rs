@@ -291,6 +291,17 @@ impl Engine {
         self.log.note(&format!("peer {peer}: dead (DPD){next}"));
     }
 
+    /// What has failed is tried again after this time.
+    pub(super) fn next_attempt(&mut self, peer: &str, tunnel: Option<&str>, wait: Duration) {
+        let what = match tunnel {
+            Some(tunnel) => format!("tunnel {tunnel}"),
+            None => format!("peer {peer}"),
+        };
+        let seconds = wait.as_secs_f64();
+        self.log
+            .note(&format!("{what}: next attempt in {seconds:.1} s"));
+    }
+
     fn version_of_tunnel(&self, name: &str) -> Version {
         let tunnel = self.tunnels.iter().find(|t| t.name == name);
         tunnel.map_or(Version::Ikev1, |t| self.version(&t.peer))

@@ -12,6 +12,7 @@ use crate::config::{Identity, IkeVersion};
 use crate::context::TimerKey;
 use crate::explain::Role;
 use crate::id::{ChildId, IkeId};
+use crate::policy::pfs::PfsOffer;
 use crate::session::Session;
 use crate::standing::Standing;
 
@@ -96,7 +97,7 @@ impl Call<'_> {
             if state.attempt == Some(ike) {
                 state.attempt = None;
             }
-            if peer_asks && !state.wanted.is_empty() {
+            if peer_asks && state.wants_any() {
                 state.let_ask(self.now);
             }
         }
@@ -167,8 +168,7 @@ impl Call<'_> {
         };
         // A child of IKEv2 belongs to its IKE SA.
         let own = self.version_of(ike) == Some(IkeVersion::V2);
-        let wanted: Vec<usize> = state.wanted.iter().copied().collect();
-        for config in wanted {
+        for config in state.due_children(self.now) {
             let Some(child) = self
                 .endpoint
                 .config
@@ -178,6 +178,7 @@ impl Call<'_> {
             else {
                 continue;
             };
+            let pfs = PfsOffer::begin(self.group_of(index, config));
             let traffic = TrafficOf {
                 config,
                 local: child.local.clone(),
@@ -196,8 +197,12 @@ impl Call<'_> {
                 let wanted = Wanted {
                     traffic,
                     replaces: None,
+                    pfs,
                 };
-                self.with(ike, |session, ctx| session.start_child(ctx, &wanted));
+                let begun = self.with(ike, |session, ctx| session.start_child(ctx, &wanted));
+                if let Some(Err(_)) = begun {
+                    self.not_up(index, config, CloseReason::Refused);
+                }
             }
         }
     }
@@ -216,7 +221,7 @@ impl Call<'_> {
 
     pub(super) fn no_longer_wanted(&mut self, index: usize, config: usize) {
         if let Some(state) = self.endpoint.peers.get_mut(index) {
-            state.wanted.remove(&config);
+            state.unwant(config);
         }
     }
 

@@ -121,6 +121,7 @@ impl Call<'_> {
 
     /// RFC 7296 §1.4.1: all children end with their IKE SA.
     pub(super) fn end_children(&mut self, ike: IkeId, reason: CloseReason) {
+        let cause = reason;
         let reason = match reason {
             CloseReason::DeletedByPeer
             | CloseReason::PeerRestarted
@@ -130,7 +131,7 @@ impl Call<'_> {
             _ => CloseReason::ParentClosed,
         };
         for child in self.children_of(ike) {
-            self.remove_child(child, reason);
+            self.end_child(child, reason, cause);
         }
     }
 
@@ -172,7 +173,9 @@ impl Call<'_> {
         let current = children.filter(|c| c.is_current());
         let configs: Vec<usize> = current.map(|c| c.config).collect();
         if let Some(state) = self.endpoint.peers.get_mut(index) {
-            state.wanted.extend(configs);
+            for config in configs {
+                state.want(config);
+            }
         }
     }
 
@@ -186,16 +189,5 @@ impl Call<'_> {
         if self.start_phase1(index, Some(ike), Some(to)).is_ok() {
             self.endpoint.world.redirects.followed(index, self.now);
         }
-    }
-
-    /// Tries again later what the peer is too busy for now.
-    pub(super) fn want_later(&mut self, index: usize) {
-        let now = self.now;
-        let addresses = self.endpoint.config.peers.get(index);
-        let addresses = addresses.map_or(1, |p| p.addresses.len());
-        if let Some(state) = self.endpoint.peers.get_mut(index) {
-            state.wait(now, addresses);
-        }
-        self.context().touch(TimerKey::Peer(index));
     }
 }

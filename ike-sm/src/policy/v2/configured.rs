@@ -111,6 +111,41 @@ pub fn child_offer(child: &ChildConfig, spi: u32, ke: ChildKeyExchange) -> Vec<P
     child_proposals(child, spi, &exchanges)
 }
 
+/// What is offered where PFS is as the peer likes: with this group, and behind it every other one
+/// that would be accepted, so that a peer that wants one of those can name it (RFC 7296 §1.3); or
+/// with none.
+pub(crate) fn child_offer_with(
+    child: &ChildConfig,
+    spi: u32,
+    group: Option<GroupId>,
+    provider: &Provider,
+    weak: WeakAlgorithms,
+) -> Vec<Proposal> {
+    let Some(group) = group else {
+        return child_proposals(child, spi, &Exchanges::NONE);
+    };
+    let mut all = usable_groups(provider, weak);
+    all.retain(|other| *other != group);
+    all.insert(0, group);
+    let exchanges = Exchanges {
+        groups: &all,
+        none: false,
+        additional: &as_the_peer_likes(child),
+    };
+    child_proposals(child, spi, &exchanges)
+}
+
+fn usable_groups(provider: &Provider, weak: WeakAlgorithms) -> Vec<GroupId> {
+    let ids = provider.groups.iter().map(|g| g.id());
+    ids.filter(|id| weak.check(*id).is_ok()).collect()
+}
+
+fn as_the_peer_likes(child: &ChildConfig) -> Vec<AdditionalKeyExchange> {
+    let mut additional = child.additional.clone();
+    additional.iter_mut().for_each(|a| a.optional = true);
+    additional
+}
+
 /// The key exchanges of a child's proposals.
 struct Exchanges<'a> {
     groups: &'a [GroupId],
@@ -137,18 +172,17 @@ pub fn child_policy(
     weak: WeakAlgorithms,
 ) -> Vec<Proposal> {
     let all: Vec<GroupId>;
-    let mut additional = child.additional.clone();
+    let additional: Vec<AdditionalKeyExchange>;
     let exchanges = match (ke, &child.pfs) {
         (ChildKeyExchange::Never, _) | (_, Pfs::Off) => Exchanges::NONE,
         (_, Pfs::Required(group)) => Exchanges {
             groups: core::slice::from_ref(group),
             none: false,
-            additional: &additional,
+            additional: &child.additional,
         },
         (_, Pfs::AcceptIfOffered) => {
-            let ids = provider.groups.iter().map(|g| g.id());
-            all = ids.filter(|id| weak.check(*id).is_ok()).collect();
-            additional.iter_mut().for_each(|a| a.optional = true);
+            all = usable_groups(provider, weak);
+            additional = as_the_peer_likes(child);
             Exchanges {
                 groups: &all,
                 none: true,

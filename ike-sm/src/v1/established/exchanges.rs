@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crypto_suite::Digest;
-use isakmp_wire::v1::Message;
+use isakmp_wire::v1::{Message, NotifyType};
 
 use super::Established;
 use crate::action::CloseReason;
-use crate::children::TrafficOf;
-use crate::context::{Context, Place};
+use crate::children::{self, TrafficOf};
+use crate::context::{Context, Effect, Place};
 use crate::event::Answer;
 use crate::explain::{ExchangeState, Input, Transition, What};
 use crate::id::{ChildId, Ticket};
@@ -41,6 +41,28 @@ pub(crate) struct Exchange {
     state: ExchangeState,
     /// Whether we started it.
     ours: bool,
+    /// What we want of it, if we did.
+    wanted: Option<quick::Wanted>,
+}
+
+/// Whether a peer that has ended a quick mode of ours so may take another key exchange. Some say
+/// nothing at all when nothing of an offer suits them.
+fn may_want_otherwise(reason: CloseReason) -> bool {
+    let refused = CloseReason::RefusedByPeer(NotifyType::NO_PROPOSAL_CHOSEN.0);
+    reason == CloseReason::Timeout || reason == refused
+}
+
+/// A quick mode of ours has led to no child.
+fn came_to_nothing(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    wanted: &quick::Wanted,
+    reason: CloseReason,
+) {
+    match wanted.replaces {
+        Some(old) => children::rekey_failed(ctx, old),
+        None => ctx.effect(Effect::NotUp(frame.index, wanted.config, reason)),
+    }
 }
 
 impl Exchange {
@@ -54,6 +76,7 @@ impl Exchange {
             ends_at: now,
             state: ExchangeState::QmReady,
             ours,
+            wanted: None,
         }
     }
 
@@ -163,7 +186,8 @@ impl Established {
         let progress = quick::start(ctx, frame, &self.agreed, id, wanted)?;
         self.remember(ctx, frame, id);
         self.make_room(ctx);
-        let exchange = Exchange::new(ctx.now, Answered::default(), true);
+        let mut exchange = Exchange::new(ctx.now, Answered::default(), true);
+        exchange.wanted = Some(wanted);
         self.exchanges.insert(id, Box::new(exchange));
         ctx.note(Some(frame.ike), What::ExchangeBegan { message_id: id });
         self.advance(ctx, frame, id, progress);
@@ -232,9 +256,9 @@ impl Established {
             quick::Progress::Send { .. } if exchange.ours => ExchangeState::QmInitiator1,
             quick::Progress::Send { .. } => ExchangeState::QmResponder2,
             quick::Progress::Done { .. } => ExchangeState::QmComplete,
-            quick::Progress::Refuse { .. } | quick::Progress::Fail { .. } => {
-                ExchangeState::QmFailed
-            }
+            quick::Progress::Refuse { .. }
+            | quick::Progress::Fail { .. }
+            | quick::Progress::Reject(_) => ExchangeState::QmFailed,
         };
         exchange.state = to;
         let input = match (from, to) {
@@ -299,6 +323,7 @@ impl Established {
                 config,
                 reason,
             } => {
+                let wanted = exchange.wanted;
                 exchange.finish(ctx, now);
                 ctx.note(
                     Some(frame.ike),
@@ -309,6 +334,13 @@ impl Established {
                     },
                 );
                 ctx.child_failed(frame.index, config, child, reason);
+                if let Some(wanted) = wanted {
+                    came_to_nothing(ctx, frame, &wanted, reason);
+                }
+            }
+            quick::Progress::Reject(quick) => {
+                exchange.quick = Some(quick);
+                self.abandon(ctx, frame, id, CloseReason::Refused);
             }
         }
         let (from, to, message_id) = (from.into(), to.into(), Some(id));
@@ -388,10 +420,18 @@ impl Established {
                 reason: "abandoned",
             },
         );
-        let offered = quick.offered();
-        quick.abandon(ctx, frame, reason);
+        let (offered, wanted) = (quick.offered(), quick.wanted().copied());
+        let other = wanted.filter(|_| may_want_otherwise(reason));
+        let other = other.and_then(|w| quick::asked_otherwise(ctx, frame, &self.agreed, &w));
+        match &other {
+            Some(_) => quick.withdraw(ctx),
+            None => quick.abandon(ctx, frame, reason),
+        }
         if let Some((protocol, spi)) = offered
-            && matches!(reason, CloseReason::Replaced | CloseReason::Timeout)
+            && matches!(
+                reason,
+                CloseReason::Replaced | CloseReason::Timeout | CloseReason::Refused
+            )
         {
             // The peer may have answered, and hold its half: it need not wait for us.
             informational::send_delete_child(self, ctx, frame, protocol, spi);
@@ -399,6 +439,10 @@ impl Established {
         if reason == CloseReason::Timeout {
             // Nobody answers: is anybody there?
             self.dpd.suspect(ctx.now);
+        }
+        let begun = other.is_some_and(|w| self.start_quick(ctx, frame, w).is_ok());
+        if let Some(wanted) = wanted.filter(|_| !begun) {
+            came_to_nothing(ctx, frame, &wanted, reason);
         }
     }
 

@@ -10,7 +10,7 @@ use isakmp_wire::{BuildError, Limits};
 
 use super::{Parts, Progress, Quick, Refused, Secrets, Wanted};
 use crate::action::{CloseReason, IpsecProtocol};
-use crate::config::{Lifetime, Pfs};
+use crate::config::Lifetime;
 use crate::context::Context;
 use crate::event::Answer;
 use crate::explain::{IkeState, Step};
@@ -96,12 +96,12 @@ fn offer(
     spi_in: u32,
 ) -> Result<Progress, DropReason> {
     let config = super::child_config(ctx, frame, wanted.config)?;
-    let offer = policy::phase2_offer(config, super::nat_modes(&agreed.nat, &frame.path), spi_in);
+    let group = wanted.pfs.group(&super::permitted(ctx, agreed, config));
+    let group = group.ok_or(DropReason::NoProposalChosen)?;
+    let modes = super::nat_modes(&agreed.nat, &frame.path);
+    let offer = policy::phase2_offer_with(config, modes, spi_in, group);
     let ids = super::client_id_bodies(&wanted.local, &wanted.remote)?;
-    let group = match config.pfs {
-        Pfs::Required(group) => super::group_of(ctx, Some(group))?,
-        _ => None,
-    };
+    let group = super::group_of(ctx, group)?;
     let dh = match group {
         Some(group) => Some(group.start(ctx.rng).map_err(|_| DropReason::Crypto)?),
         None => None,
@@ -206,6 +206,10 @@ impl Sent {
     ) -> Result<Progress, Refused<Self>> {
         let accepted = match self.check(ctx, frame, agreed, message) {
             Ok(accepted) => accepted,
+            // HASH(2) is right: no other answer will come, and the peer holds its half.
+            Err(DropReason::NotOffered | DropReason::InvalidIdInformation) => {
+                return Ok(Progress::Reject(Quick::Sent(self)));
+            }
             Err(reason) => return Err(Box::new((self, reason))),
         };
         let (child, config, spi_in) = (self.child, self.wanted.config, self.spi_in);

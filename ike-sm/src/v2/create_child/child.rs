@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crypto_suite::ActiveKeyExchange;
+use crypto_suite::{ActiveKeyExchange, GroupId};
 use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
@@ -12,12 +12,15 @@ use super::{FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, no
 use crate::action::{CloseReason, IpsecProtocol};
 use crate::alg::v2 as alg;
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
-use crate::config::Pfs;
 use crate::context::{Context, Effect};
+use crate::explain::What;
 use crate::id::ChildId;
 use crate::outcome::DropReason;
+use crate::policy::pfs::Permitted;
 use crate::policy::v2::ChildKeyExchange;
-use crate::v2::child::{Grant, Offered, Settled, Under, child_config, grant, install, remote_side};
+use crate::v2::child::{
+    Grant, Offered, OfferedExchange, Settled, Under, child_config, grant, install, remote_side,
+};
 use crate::v2::established::{Established, Want};
 use crate::v2::keys::Fresh;
 use crate::v2::payloads::{Payloads, required};
@@ -52,7 +55,6 @@ impl ChildTask {
         frame: &Frame<'_>,
         mut wanted: Wanted,
     ) -> Result<(Self, Inner), DropReason> {
-        let config = child_config(frame, wanted.traffic.config)?;
         let up = session.up().ok_or(DropReason::WrongState)?;
         let holder = up.holder();
         if up.lacks_address(frame) {
@@ -64,10 +66,9 @@ impl ChildTask {
         // Of ours too: the peer's side is what was leased to it.
         let remote = remote_side(&wanted.traffic.remote, holder.assignment);
         wanted.traffic.remote = remote.ok_or(DropReason::TsUnacceptable)?;
-        let group = match config.pfs {
-            Pfs::Required(group) => Some(group),
-            _ => None,
-        };
+        let permitted = permitted(session, ctx, frame, wanted.traffic.config)?;
+        let group = wanted.pfs.group(&permitted);
+        let group = group.ok_or(DropReason::NoProposalChosen)?;
         let rekeyed = match wanted.replaces {
             None => None,
             Some(old) => {
@@ -86,7 +87,7 @@ impl ChildTask {
             }
             None => None,
         };
-        let ke = ChildKeyExchange::AsConfigured;
+        let ke = OfferedExchange::With(group);
         let offered = Offered::new(ctx, frame, wanted, ke)?;
         let ni = sa_init::nonce(ctx);
         let inner = Inner::build(|w| {
@@ -121,6 +122,22 @@ impl ChildTask {
     }
 }
 
+/// What the configuration of a child and its IKE SA permit in a key exchange of its own.
+fn permitted<'a>(
+    session: &Session,
+    ctx: &Context<'a>,
+    frame: &Frame<'_>,
+    config: usize,
+) -> Result<Permitted<'a>, DropReason> {
+    let up = session.up().ok_or(DropReason::WrongState)?;
+    Ok(Permitted {
+        pfs: child_config(frame, config)?.pfs,
+        provider: ctx.provider,
+        weak: ctx.config.weak,
+        usual: up.suite.group,
+    })
+}
+
 impl ChildTask {
     /// The peer has rekeyed the same child.
     pub(in crate::v2) fn crossed(&mut self, rank: &[u8]) {
@@ -139,8 +156,8 @@ pub(in crate::v2) fn finish(
     payloads: Result<Payloads<'_>, DropReason>,
 ) {
     let exchange = task.exchange.take();
-    let half = payloads.as_ref().ok().and_then(peer_spi);
-    let stillborn = session.stillborn(half.map(|(_, spi)| spi));
+    let half = task.offered.half(payloads.as_ref().ok());
+    let stillborn = session.stillborn(half.map(|half| half.spi_out));
     let agreed = match &payloads {
         _ if stillborn => Err(DropReason::Stale),
         Ok(payloads) => accept(session, ctx, frame, &task, exchange, payloads),
@@ -170,8 +187,16 @@ pub(in crate::v2) fn finish(
             go_on(session, ctx, task, crossed.as_deref());
         }
         Err(reason) => {
-            let half = half.filter(|_| error.is_none() && !stillborn);
-            failed(session, ctx, frame, &task.offered, error, half);
+            let half = half.filter(|_| !stillborn);
+            let named = payloads.as_ref().ok().and_then(super::wanted_group);
+            let wanted = &task.offered.wanted;
+            match asked_otherwise(session, ctx, frame, wanted, error, named) {
+                Some(other) => {
+                    task.offered.withdraw(ctx);
+                    offer_again(session, ctx, other);
+                }
+                None => failed(session, ctx, frame, &task.offered, error, half),
+            }
             delete_if_invalid(session, ctx, &reason);
         }
     }
@@ -194,6 +219,47 @@ fn go_on(session: &mut Session, ctx: &mut Context<'_>, task: FollowUp, crossed: 
     }
 }
 
+/// What is left to offer, where PFS is as the peer likes, to a peer that has refused an offer.
+fn asked_otherwise(
+    session: &Session,
+    ctx: &Context<'_>,
+    frame: &Frame<'_>,
+    wanted: &Wanted,
+    error: Option<NotifyType>,
+    named: Option<GroupId>,
+) -> Option<Wanted> {
+    let permitted = permitted(session, ctx, frame, wanted.traffic.config).ok()?;
+    let next = || wanted.pfs.next(&permitted);
+    let pfs = match error? {
+        // RFC 7296 §1.3.1: "the initiator will probably retry the exchange with a Diffie-Hellman
+        // proposal and KEi in the group that the responder gave".
+        NotifyType::INVALID_KE_PAYLOAD => {
+            let named = named.and_then(|group| wanted.pfs.named(group, &permitted));
+            named.or_else(next)?
+        }
+        NotifyType::NO_PROPOSAL_CHOSEN => next()?,
+        _ => return None,
+    };
+    Some(Wanted {
+        pfs,
+        ..wanted.clone()
+    })
+}
+
+/// Asks for the same child with another key exchange.
+fn offer_again(session: &mut Session, ctx: &mut Context<'_>, wanted: Wanted) {
+    let what = What::ExchangeEnded {
+        message_id: session.window.next_id().saturating_sub(1),
+        error: true,
+        reason: "refused; offered again with another key exchange",
+    };
+    ctx.note(Some(session.id), what);
+    let (config, new) = (wanted.traffic.config, wanted.replaces.is_none());
+    if session.want(ctx, Want::Child(wanted)).is_err() && new {
+        ctx.effect(Effect::NotUp(session.peer, config, CloseReason::Refused));
+    }
+}
+
 /// No child comes of an offer. `half` is what the peer holds of it.
 pub(super) fn failed(
     session: &mut Session,
@@ -201,19 +267,14 @@ pub(super) fn failed(
     frame: &Frame<'_>,
     offered: &Offered,
     error: Option<NotifyType>,
-    half: Option<(IpsecProtocol, u32)>,
+    half: Option<DeletedChild>,
 ) {
     offered.withdraw(ctx);
     let (child, wanted) = (offered.child, offered.wanted.clone());
     let config = wanted.traffic.config;
     // The peer holds its half of what we do not take: it need not wait for us.
-    if let Some((protocol, spi_out)) = half {
-        let deleted = DeletedChild {
-            protocol,
-            spi_in: offered.spi,
-            spi_out,
-        };
-        session.tell_deleted(ctx, &deleted);
+    if let Some(half) = half {
+        session.tell_deleted(ctx, &half);
     }
     let reason = error.map_or(CloseReason::Refused, |e| CloseReason::RefusedByPeer(e.0));
     ctx.child_failed(frame.index, config, child, reason);
@@ -232,29 +293,18 @@ pub(super) fn failed(
                 replaces: None,
                 ..wanted
             };
-            if !replaced {
-                let _closing = session.want(ctx, Want::Child(again));
+            if !replaced && session.want(ctx, Want::Child(again)).is_err() {
+                ctx.effect(Effect::NotUp(frame.index, config, reason));
             }
         }
         (Some(error), Some(old)) if busy.contains(&error) => children::retry_soon(ctx, old),
-        // A rekey tries again on its own.
-        (_, Some(_)) => {}
+        // Before the old one expires.
+        (_, Some(old)) => children::rekey_failed(ctx, old),
         (Some(error), None) if busy.contains(&error) => {
-            ctx.effect(Effect::WantLater(frame.index));
+            ctx.effect(Effect::Busy(frame.index, config));
         }
-        (_, None) => ctx.effect(Effect::Unwanted(frame.index, config)),
+        (_, None) => ctx.effect(Effect::NotUp(frame.index, config, reason)),
     }
-}
-
-/// The SPI of the peer's half.
-fn peer_spi(payloads: &Payloads<'_>) -> Option<(IpsecProtocol, u32)> {
-    let proposal = payloads.sa?.proposals().next()?;
-    let protocol = match proposal.protocol_id {
-        ProtocolId::ESP => IpsecProtocol::Esp,
-        ProtocolId::AH => IpsecProtocol::Ah,
-        _ => return None,
-    };
-    Some((protocol, proposal.spi_u32()?))
 }
 
 /// What was agreed on, and the key exchanges that are to come.

@@ -210,9 +210,7 @@ fn failed(
     let over = task.series.is_over();
     match task.goal {
         Goal::Child(offered, settled) => {
-            let transforms = &settled.transforms;
-            let half = (transforms.suite.protocol(), transforms.peer_spi);
-            let half = Some(half).filter(|_| over && error.is_none());
+            let half = Some(settled.half()).filter(|_| over && error.is_none());
             child::failed(session, ctx, frame, &offered, error, half);
         }
         Goal::Ike(..) => ike::came_to_nothing(session, ctx, error),

@@ -6,7 +6,8 @@ use alloc::sync::Arc;
 use isakmp_wire::v2::NotifyType;
 
 use super::{
-    Progress, Proved, Round, broken, doubt_key, failed, received, with_env, write_announcements,
+    Progress, Proved, RefusedChild, Round, broken, doubt_key, failed, received, with_env,
+    write_announcements,
 };
 use crate::action::CloseReason;
 use crate::children::Wanted;
@@ -16,9 +17,8 @@ use crate::event::Answer;
 use crate::explain::What;
 use crate::id::ChildId;
 use crate::outcome::DropReason;
-use crate::policy::v2::ChildKeyExchange;
 use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
-use crate::v2::child::Offered;
+use crate::v2::child::{Offered, OfferedExchange};
 use crate::v2::configuration;
 use crate::v2::counters::Counters;
 use crate::v2::payloads::Payloads;
@@ -162,7 +162,7 @@ impl Initiator {
         }
         self.begun = true;
         if let Some(wanted) = self.wanted.take() {
-            self.offered = Some(Offered::new(ctx, frame, wanted, ChildKeyExchange::Never)?);
+            self.offered = Some(Offered::new(ctx, frame, wanted, OfferedExchange::Never)?);
         }
         // RFC 7296 §2.4: only with the first SA to this identity.
         let expected = expected_id(frame);
@@ -221,7 +221,12 @@ impl Initiator {
                 offered.withdraw(ctx);
                 let error = payloads.error().map(|n| n.notify_type.0);
                 let reason = error.map_or(CloseReason::Refused, CloseReason::RefusedByPeer);
-                proved.refused = Some((offered.child, offered.wanted.traffic.config, reason));
+                proved.refused = Some(RefusedChild {
+                    child: offered.child,
+                    config: offered.wanted.traffic.config,
+                    reason,
+                    half: offered.half(Some(&payloads)),
+                });
             }
         }
         Progress::Done(Box::new(proved), None)

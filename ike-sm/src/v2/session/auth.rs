@@ -20,7 +20,7 @@ use crate::v2::child::{Under, install};
 use crate::v2::crypt::Crypt;
 use crate::v2::established::Established;
 use crate::v2::explain;
-use crate::v2::ike_auth::{self, Progress, Proved, Round};
+use crate::v2::ike_auth::{self, Progress, Proved, RefusedChild, Round};
 use crate::v2::informational;
 use crate::v2::keys::Fresh;
 use crate::v2::protect::Inner;
@@ -222,7 +222,7 @@ impl Session {
                 assignment,
             });
         }
-        let mut child = None;
+        let (mut child, mut refused) = (None, proved.refused);
         if let (Some(settled), Some(crypt)) = (proved.child, self.crypt.as_deref()) {
             let under = Under {
                 frame,
@@ -230,7 +230,8 @@ impl Session {
                 remote_id: &up.remote_id,
                 verdict: init.verdict,
             };
-            let (id, spi) = (settled.child, settled.spi);
+            let (id, spi, place) = (settled.child, settled.spi, settled.traffic.config);
+            let half = settled.half();
             let initiator = self.role == Role::Initiator;
             let fresh = Fresh {
                 g_ir: None,
@@ -239,7 +240,15 @@ impl Session {
             };
             match install(ctx, &under, settled, &fresh, initiator) {
                 Ok(()) => child = Some(id),
-                Err(_) => ctx.world.children.release_spi(spi),
+                Err(_) => {
+                    ctx.world.children.release_spi(spi);
+                    refused = initiator.then_some(RefusedChild {
+                        child: id,
+                        config: place,
+                        reason: CloseReason::Crypto,
+                        half: Some(half),
+                    });
+                }
             }
         }
         up.heard(ctx.now);
@@ -248,9 +257,15 @@ impl Session {
         if let Some((id, path, inner)) = answer {
             self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
         }
-        if let Some((child, config, reason)) = proved.refused {
-            ctx.child_failed(self.peer, config, child, reason);
-            ctx.effect(Effect::Unwanted(self.peer, config));
+        if let Some(refused) = refused {
+            let (config, reason) = (refused.config, refused.reason);
+            // RFC 7296 §1.3.1: "If this is unacceptable to the initiator, the initiator MUST delete
+            // the SA."
+            if let Some(half) = refused.half {
+                self.tell_deleted(ctx, &half);
+            }
+            ctx.child_failed(self.peer, config, refused.child, reason);
+            ctx.effect(Effect::NotUp(self.peer, config, reason));
         }
         match proved.redirect {
             None => ctx.effect(Effect::Established(self.id)),
