@@ -1,7 +1,7 @@
 //! Every interleaving of a few operations on an established tunnel, up to a bound.
 //!
 //! Two ends are up. Operations (rekey a child, rekey the IKE SA, delete either, ask for a sign of
-//! life) are given to either end at any moment; any message on its way may be delivered next, be
+//! life, refuse the next child) are given to either end at any moment; any message on its way may be delivered next, be
 //! lost or be delivered twice, as long as the scenario's faults last. All choices are tried, in
 //! depth first order. A state that was seen before is not gone into again: what follows depends on
 //! nothing else (the state includes what is on its way, what is still to be ordered, and the time).
@@ -38,6 +38,8 @@ enum Op {
     DeleteIke(usize),
     /// So much time passes that this end asks the other for a sign of life.
     Liveness(usize),
+    /// This end refuses the next child that the other one asks for.
+    Refuse(usize),
 }
 
 impl Op {
@@ -49,12 +51,21 @@ impl Op {
 /// Silence before a question, and the time that [`Op::Liveness`] lets pass.
 const SILENCE: Duration = Duration::from_secs(1);
 
+/// What the two ends are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// Rekeys take IKE_FOLLOWUP_KE.
+    Additional,
+    /// Either end may refuse a child, and both keep the tunnel up.
+    Refusing,
+}
+
 /// What is explored.
 #[derive(Clone, Debug)]
 struct Scenario {
     version: IkeVersion,
-    /// Rekeys take IKE_FOLLOWUP_KE.
-    additional: bool,
+    kind: Kind,
     ops: Vec<Op>,
     /// Messages that may be lost or doubled.
     faults: u8,
@@ -160,8 +171,13 @@ impl Pair {
     fn up(scenario: &Scenario) -> Result<Self, String> {
         let change = |host, c: &mut Config| {
             config(&scenario.ops, host, c);
-            if scenario.additional {
-                with_additional(c);
+            match scenario.kind {
+                Kind::Plain => {}
+                Kind::Additional => with_additional(c),
+                Kind::Refusing => {
+                    c.authorize_children = true;
+                    c.peers[0].keep_up = true;
+                }
             }
         };
         let world = World::pair(scenario.version, scenario.seed, Link::CLEAN, change);
@@ -338,6 +354,10 @@ impl Pair {
                 None => Ok(()),
             },
             Op::Liveness(_) => self.pass(self.now + SILENCE),
+            Op::Refuse(n) => {
+                self.hosts[n].refuse += 1;
+                Ok(())
+            }
         }
     }
 
@@ -538,19 +558,22 @@ fn several(all: &[Op], n: usize) -> Vec<Vec<Op>> {
 }
 
 /// All choices of `number_of` operations, each on either end.
-fn operations(version: IkeVersion, additional: bool, number_of: usize, depth: usize) {
-    let kinds = [
+fn operations(version: IkeVersion, kind: Kind, number_of: usize, depth: usize) {
+    let mut kinds = vec![
         Op::RekeyChild,
         Op::RekeyIke,
         Op::DeleteChild,
         Op::DeleteIke,
         Op::Liveness,
     ];
+    if kind == Kind::Refusing {
+        kinds = vec![Op::RekeyChild, Op::DeleteChild, Op::DeleteIke, Op::Refuse];
+    }
     let all: Vec<Op> = kinds.iter().flat_map(|kind| [kind(A), kind(B)]).collect();
     let faults = number("EXPLORE_FAULTS").unwrap_or(1);
     let scenario = |(ops, seed)| Scenario {
         version,
-        additional,
+        kind,
         ops,
         faults: u8::try_from(faults).unwrap(),
         depth,
@@ -580,7 +603,7 @@ fn operations(version: IkeVersion, additional: bool, number_of: usize, depth: us
     } = total.into_inner().unwrap();
     let scenarios = scenarios.len();
     say(&format!(
-        "{version:?}: {scenarios} scenarios of {number_of} operations, depth {depth}, {faults} faults: \
+        "{version:?} {kind:?}: {scenarios} scenarios of {number_of} operations, depth {depth}, {faults} faults: \
          {paths} paths, {states} states, {known} ways to states that were known; the longest path has \
          {longest} choices"
     ));
@@ -593,14 +616,14 @@ fn operations(version: IkeVersion, additional: bool, number_of: usize, depth: us
 }
 
 /// So many operations to this depth, or what is set.
-fn explored(version: IkeVersion, additional: bool, usual: &[(usize, usize)]) {
+fn explored(version: IkeVersion, kind: Kind, usual: &[(usize, usize)]) {
     let set = |name| number(name).map(|n| n as usize);
     let depth = set("EXPLORE_DEPTH");
     match set("EXPLORE_OPS") {
-        Some(ops) => operations(version, additional, ops, depth.unwrap_or(3)),
+        Some(ops) => operations(version, kind, ops, depth.unwrap_or(3)),
         None => {
             for (ops, usual) in usual {
-                operations(version, additional, *ops, depth.unwrap_or(*usual));
+                operations(version, kind, *ops, depth.unwrap_or(*usual));
             }
         }
     }
@@ -608,15 +631,25 @@ fn explored(version: IkeVersion, additional: bool, usual: &[(usize, usize)]) {
 
 #[test]
 fn ikev1_operations_in_every_order() {
-    explored(IkeVersion::V1, false, &[(2, 3), (3, 2)]);
+    explored(IkeVersion::V1, Kind::Plain, &[(2, 3), (3, 2)]);
 }
 
 #[test]
 fn ikev2_operations_in_every_order() {
-    explored(IkeVersion::V2, false, &[(2, 3), (3, 3)]);
+    explored(IkeVersion::V2, Kind::Plain, &[(2, 3), (3, 3)]);
 }
 
 #[test]
 fn ikev2_operations_with_additional_key_exchanges_in_every_order() {
-    explored(IkeVersion::V2, true, &[(2, 3)]);
+    explored(IkeVersion::V2, Kind::Additional, &[(2, 3)]);
+}
+
+#[test]
+fn ikev1_refused_children_in_every_order() {
+    explored(IkeVersion::V1, Kind::Refusing, &[(2, 3), (3, 2)]);
+}
+
+#[test]
+fn ikev2_refused_children_in_every_order() {
+    explored(IkeVersion::V2, Kind::Refusing, &[(2, 3), (3, 2)]);
 }

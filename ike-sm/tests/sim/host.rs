@@ -69,6 +69,8 @@ pub struct Host {
     /// not bring it up to date.
     state: Option<String>,
     pub psk: Vec<u8>,
+    /// So many children that the peer asks for are refused.
+    pub refuse: u32,
 }
 
 /// What the caller of [`Host::handle`] has to do.
@@ -104,6 +106,7 @@ impl Host {
             behind: Duration::ZERO,
             compare_states: true,
             psk: b"simulated".to_vec(),
+            refuse: 0,
         }
     }
 
@@ -124,7 +127,7 @@ impl Host {
     pub fn hash_state(&self, hasher: &mut impl Hasher) {
         let now_held = || format!("{:?}", self.endpoint.state());
         let state = self.state.clone().unwrap_or_else(now_held);
-        (state, self.handled, self.serial).hash(hasher);
+        (state, self.handled, self.serial, self.refuse).hash(hasher);
         let installed = self.installed.iter().map(|(id, i)| (*id, i.activated));
         (
             installed.collect::<Vec<_>>(),
@@ -292,9 +295,16 @@ impl Host {
                 self.name
             ))
         };
-        // The law of progress.
-        if is_deadline && after.is_some_and(|d| d.at <= now) {
-            return fail("no progress after a deadline");
+        // The law of progress, of what each object says of itself: the endpoint's answer is never
+        // too early.
+        let own = is_deadline.then(|| self.endpoint.own_deadline()).flatten();
+        if own.is_some_and(|d| d.at <= now) {
+            return fail(&format!("no progress after a deadline: {own:?}"));
+        }
+        if is_deadline && own.map(|d| d.at) != after.map(|d| d.at) {
+            return fail(&format!(
+                "the queue does not say what its objects do: {own:?}"
+            ));
         }
         if compare && !self.endpoint.is_consistent() {
             return fail("an index does not say the same as its table");
@@ -417,7 +427,11 @@ impl Host {
                         let rng = &mut SimRng::new(self.seed, 0x5150 + self.serial);
                         Answer::Spi(Some(rng.next() as u32 | 0x100))
                     }
-                    Question::AuthorizeChild { .. } => Answer::Authorize(true),
+                    Question::AuthorizeChild { .. } => {
+                        let granted = self.refuse == 0;
+                        self.refuse = self.refuse.saturating_sub(1);
+                        Answer::Authorize(granted)
+                    }
                     _ => return Err("an unknown question".into()),
                 };
                 self.questions
