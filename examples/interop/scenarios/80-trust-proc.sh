@@ -102,6 +102,44 @@ forged() { # Claims that show nothing of ESP: probed, and believed only from who
 probes_seen() { [ "$(tshark -r "$DIR/b.pcap" -Y "ip.src == $(outer a) && udp.dstport == 4500 && ip.flags.df == 1 && ip.len > 576" 2>/dev/null | wc -l)" -ge "$1" ]; }
 learnt() { df_ping a 1400 >/dev/null; log_has a 'adjusting path mtu from 1500 to 1400'; }
 
+programs() { # The VRRP daemon and the GRE tunnel have the same manners.
+  local s; topology direct
+  for s in a b; do
+    printf '[daemon]\nsocket = "%s"\n[[router]]\nname = "lan"\ninterface = "outer"\nvrid = 7\nversion = 2\naddresses = ["192.0.2.100/24"]\npassword = "secret"\nvirtual-mac = false\npriority = %s\n' \
+      "$DIR/vrrp-$s.sock" "$([ $s = a ] && echo 150 || echo 100)" >"vrrp-$s.toml"
+    spawn "vrrp-$s" $s "$INTEROP_VRRP" run "$DIR/vrrp-$s.toml"
+    spawn "gre-$s" $s "$INTEROP_GRE" --local "$(outer $s)" --remote "$(outer "$(other $s)")" --address "10.99.0.$([ $s = a ] && echo 1 || echo 2)/24" --keepalive 1
+  done
+  for s in a b; do expect 5 "VRRP did not start on $s" test -S "$DIR/vrrp-$s.sock"; done
+  expect 10 "no master" vrrp_state a Master
+  expect 5 "no GRE tunnel" ns a ping -n -c 1 -W 1 10.99.0.2
+  for s in vrrp-a vrrp-b gre-a gre-b; do confined $s; secret $s || fail "$s is dumpable"; kill -HUP "$(pid_of $s)"; done
+  [ "$(mode "$DIR/vrrp-a.sock")" = 600 ] || fail "the socket of VRRP has mode $(mode "$DIR/vrrp-a.sock")"
+  grep -q 'warning: .*everybody on this machine can read it' "$DIR/vrrp-a.out" || fail "nothing is said of a world-readable password"
+  ns a ping -n -q -c 3 -i 0.3 -W 1 10.99.0.2 | grep -q ' 3 received' || fail "GRE died of SIGHUP"
+  expect 3 "SIGHUP is not told" grep -q SIGHUP "$DIR/vrrp-a.out"
+  # Addresses are moved with the rights that are left.
+  end vrrp-a TERM 5 || fail "VRRP does not end"; expect 5 "b did not take over" vrrp_state b Master
+  ns b ip addr show dev outer | grep -q 192.0.2.100 || fail "the address did not move"
+  end gre-a TERM 5 || fail "GRE does not end"; grep -q 'line protocol' "$DIR/gre-a.out" || fail "GRE says nothing at its end"
+}
+vrrp_state() { ns "$1" "$INTEROP_VRRP" status --socket "$DIR/vrrp-$1.sock" | grep -q "State is $2"; }
+
+lists() { # VRRPv3, and lists of addresses that differ: logged by both, and one master.
+  local s; topology direct
+  for s in a b; do
+    printf '[daemon]\nsocket = "%s"\n[[router]]\nname = "lan"\ninterface = "outer"\nvrid = 7\ninterval = 0.1\naddresses = ["192.0.2.%s/24"]\nvirtual-mac = false\npriority = %s\n' \
+      "$DIR/vrrp-$s.sock" "$([ $s = a ] && echo 100 || echo 101)" "$([ $s = a ] && echo 150 || echo 100)" >"vrrp-$s.toml"
+    spawn "vrrp-$s" $s "$INTEROP_VRRP" run "$DIR/vrrp-$s.toml"
+  done
+  expect 5 "a is not master" vrrp_state a Master
+  expect 5 "two masters: the list that differs was dropped" vrrp_state b Backup
+  expect 5 "b does not log the list" grep -q AddressesDiffer "$DIR/vrrp-b.out"
+  end vrrp-a TERM 5 || fail "VRRP does not end"; expect 5 "b did not take over" vrrp_state b Master
+}
+
+scenario vrrp-trust-programs 60 'VRRP and GRE: three capabilities, no dump, SIGHUP survived' programs
+scenario vrrp-trust-lists 40 'VRRPv3 with address lists that differ: logged, and one master remains' lists
 if [ "${INTEROP_OURS:-gateway}" = gateway ]; then
   scenario v2-trust-rights 90 'three capabilities, no dump, sockets and key files of its own, SIGHUP survived' rights
   scenario v2-trust-unread-log 60 'a log that nobody reads, and 5,000 strays: no ping is lost, a few lines are said' unread

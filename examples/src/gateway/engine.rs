@@ -203,7 +203,7 @@ impl Engine {
             routing,
             log: parts.log,
             strangers: Strangers::default(),
-            voice: hearing::Voice::Known,
+            voice: hearing::Voice::Ours,
             up: BTreeSet::new(),
             keys: parts.keys,
             counters: BTreeMap::new(),
@@ -326,10 +326,7 @@ impl Engine {
     }
 
     fn tell_outcome(&mut self, event: Event<'_>, now: Duration) -> Outcome {
-        let from = match &event {
-            Event::Datagram { path, .. } => Some(path.remote.ip()),
-            _ => None,
-        };
+        let voice = self.voice.at(&event);
         let outcome = self
             .endpoint
             .handle(event, now, &mut self.rng, &mut self.actions);
@@ -337,8 +334,8 @@ impl Engine {
             self.count(drop_word(reason));
         }
         let before = self.voice;
-        if let Some(from) = from {
-            self.voice = hearing::Voice::of(&outcome, from);
+        if let Some(voice) = voice {
+            self.voice = voice(&outcome);
         }
         while let Some(action) = self.actions.pop() {
             self.act(action, now);

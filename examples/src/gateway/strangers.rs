@@ -78,9 +78,10 @@ struct Said {
 }
 
 impl Strangers {
-    /// Whether what `from` has caused for `reason` may be printed now; if not, it is counted.
-    pub fn admit(&mut self, reason: Reason, from: IpAddr, now: Duration) -> bool {
-        let mut key = (reason, Some(prefix(from)));
+    /// Whether what `from` has caused for `reason` may be printed now; if not, it is counted. Where nobody knows where it
+    /// came from, all share one entry.
+    pub fn admit(&mut self, reason: Reason, from: Option<IpAddr>, now: Duration) -> bool {
+        let mut key = (reason, from.map(prefix));
         if self.said.len() >= MAX_PREFIXES && !self.said.contains_key(&key) {
             key = (reason, None);
         }
@@ -147,8 +148,8 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
     }
 
     #[test]
@@ -198,7 +199,7 @@ mod tests {
     fn x10_spoofed_sources_without_number_fill_a_table_and_no_log() {
         let mut strangers = Strangers::default();
         let printed = (0..100_000_u32)
-            .filter(|n| strangers.admit(REASON, IpAddr::from((n << 8).to_be_bytes()), at(0)))
+            .filter(|n| strangers.admit(REASON, Some((n << 8).to_be_bytes().into()), at(0)))
             .count();
         assert_eq!(printed, MAX_PREFIXES + 1);
         assert_eq!(strangers.said.len(), MAX_PREFIXES + 1);
