@@ -5,3 +5,20 @@ pub mod files;
 pub mod log;
 pub mod privileges;
 pub mod socket;
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+/// Prints the answer of a command as it is. A reader that has heard enough and gone is no reason to panic, as `print!`
+/// would.
+pub fn answer(text: fmt::Arguments<'_>) {
+    let _ = io::stdout().lock().write_fmt(text);
+}
+
+/// [`answer`] with a line, in the words of `println!`.
+macro_rules! answer_line {
+    ($($arg:tt)*) => { $crate::process::answer(format_args!("{}\n", format_args!($($arg)*))) };
+}
+pub(crate) use answer_line;

@@ -10,7 +10,10 @@ use super::{
     run::{self, Options},
     status,
 };
-use crate::{net::tun::Tun, process::log::Logging};
+use crate::{
+    net::tun::Tun,
+    process::{answer, answer_line, log::Logging},
+};
 use clap::{Args, Parser, Subcommand};
 use std::{
     error::Error,
@@ -262,14 +265,14 @@ fn check(path: &Path) -> Result<(), Box<dyn Error>> {
                 .map(|p| p.priority.get_ref().to_string())
                 .collect(),
         };
-        println!(
+        answer_line!(
             "peer {} ({}), policies {}",
             peer.name.get_ref(),
             peer.version,
             policies.join(" ")
         );
         for tunnel in &peer.tunnel {
-            println!(
+            answer_line!(
                 "  tunnel {}: {} === {}, {}",
                 tunnel.name.get_ref(),
                 tunnel.local.get_ref(),
@@ -279,17 +282,17 @@ fn check(path: &Path) -> Result<(), Box<dyn Error>> {
         }
     }
     for warning in credentials.warnings() {
-        println!("warning: {warning}");
+        answer_line!("warning: {warning}");
     }
     for warning in config.exposed() {
-        println!("warning: {warning}");
+        answer_line!("warning: {warning}");
     }
     let mut ike = super::glue::ike_config(&config, false)?;
     credentials.configure(&config, &mut ike);
     for warning in super::alike::warnings(&ike) {
-        println!("warning: {warning}");
+        answer_line!("warning: {warning}");
     }
-    println!("{}: no mistakes found", path.display());
+    answer_line!("{}: no mistakes found", path.display());
     Ok(())
 }
 
@@ -301,29 +304,29 @@ fn show(socket: &Path, detail: bool, json: bool) -> Result<(), Box<dyn Error>> {
         Reply::Done(what) => return Err(format!("unexpected answer: {what}").into()),
     };
     if json {
-        println!("{}", serde_json::to_string(&status)?);
+        answer_line!("{}", serde_json::to_string(&status)?);
         return Ok(());
     }
-    println!("{}", status::summary(&status));
+    answer_line!("{}", status::summary(&status));
     let sessions = status::ikev2_sa(&status);
     if !sessions.is_empty() {
-        println!("{sessions}");
+        answer_line!("{sessions}");
     }
     if sessions.is_empty() || status.ike.iter().any(|sa| sa.version == 1) {
-        println!("{}", status::isakmp_sa(&status));
+        answer_line!("{}", status::isakmp_sa(&status));
     }
     if detail {
-        println!("{}", status::isakmp_sa_detail(&status));
+        answer_line!("{}", status::isakmp_sa_detail(&status));
     }
-    print!("{}", status::gre(&status));
-    print!("{}", status::ipsec_sa(&status));
+    answer(format_args!("{}", status::gre(&status)));
+    answer(format_args!("{}", status::ipsec_sa(&status)));
     Ok(())
 }
 
 fn command(named: Named, request: impl FnOnce(String) -> Request) -> Result<(), Box<dyn Error>> {
     let patience = Duration::from_secs(named.timeout);
     match control::ask(&named.socket.control, &request(named.name), patience)? {
-        Reply::Done(what) => println!("{what}"),
+        Reply::Done(what) => answer_line!("{what}"),
         Reply::Failed(why) => return Err(why.into()),
         Reply::Status(_) => return Err("unexpected answer".into()),
     }

@@ -1,7 +1,7 @@
 //! `vrrp run FILE`, `vrrp check FILE`, `vrrp status`, `vrrp track NAME up|down`.
 
 use super::{config, control, daemon};
-use crate::process::files;
+use crate::process::{self, answer_line, files};
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -58,9 +58,9 @@ pub fn main() -> ExitCode {
         Command::Check { file } => match config::load(&file) {
             Ok(config) => {
                 if let Some(warning) = exposed(&config, &file) {
-                    println!("warning: {warning}");
+                    answer_line!("warning: {warning}");
                 }
-                println!(
+                answer_line!(
                     "{}: {} virtual routers",
                     file.display(),
                     config.routers.len()
@@ -97,7 +97,7 @@ fn show(socket: &std::path::Path, request: &str) -> Result<(), String> {
     match answer.strip_prefix("error: ") {
         Some(what) => Err(what.trim_end().to_owned()),
         None => {
-            print!("{answer}");
+            process::answer(format_args!("{answer}"));
             Ok(())
         }
     }
