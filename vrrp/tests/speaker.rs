@@ -276,14 +276,52 @@ fn a_sync_group_yields_together_and_says_so_where_nobody_else_did() {
         })
         .collect();
     assert_eq!(said, [(keys[1], Priority::STOP)]);
+    // Both give the addresses up.
+    let released = |action: &&SpeakerAction| matches!(action.action, Action::RemoveAddresses(_));
+    assert_eq!(bench.actions.iter().filter(released).count(), 2);
 
     // The second hears a lower master, whom alone it would displace: not while the first follows.
     for second in 5..20 {
         bench.run_until(at(second * 1000));
+        // Not for a moment: looked at before the first hears its master again.
+        assert_eq!(bench.states(), [State::Backup, State::Backup]);
         let _ = bench.receive(1, 200, at(second * 1000));
         let _ = bench.receive(2, 100, at(second * 1000));
         assert_eq!(bench.states(), [State::Backup, State::Backup]);
     }
+}
+
+/// A member whose preempt delay is over stays a backup while another one follows a better master.
+#[test]
+fn a_sync_group_preempts_together_or_not_at_all() {
+    let delayed = || Config {
+        preempt_delay: at(2000),
+        ..config(Version::V3, 150)
+    };
+    for better in [150, 200] {
+        let (mut bench, keys) = Bench::group(&[delayed(), delayed()]);
+        // Starting says nothing and takes nothing.
+        assert!(bench.actions.iter().all(|action| {
+            action.router == keys[1] && matches!(action.action, Action::StateChanged { .. })
+        }));
+        for second in 0..10 {
+            let now = at(second * 1000);
+            bench.run_until(now);
+            assert_eq!(bench.states(), [State::Backup, State::Backup], "{better}");
+            let _ = bench.receive(1, better, now);
+            let _ = bench.receive(2, 100, now);
+        }
+    }
+    // Once none of them follows a better one they preempt together.
+    let (mut bench, _) = Bench::group(&[delayed(), delayed()]);
+    for second in 0..3 {
+        let now = at(second * 1000);
+        bench.run_until(now);
+        let _ = bench.receive(1, 149, now);
+        let _ = bench.receive(2, 100, now);
+    }
+    bench.run_until(at(2500));
+    assert_eq!(bench.states(), [State::Master, State::Master]);
 }
 
 #[test]

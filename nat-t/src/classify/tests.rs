@@ -18,6 +18,7 @@ fn rfc3948_s2_1_a_nonzero_spi_is_esp() {
     let datagram = [0, 0, 0, 1, 0, 0, 0, 9, 0xaa];
     assert_eq!(classify(&datagram), Datagram::Esp(&datagram));
     assert_eq!(esp_spi(&datagram), Some(1));
+    assert_eq!(esp_spi(&[0xc0, 1, 2, 3, 4]), Some(0xc001_0203));
 }
 
 #[test]

@@ -103,6 +103,28 @@ fn an_answer_that_never_comes_blocks_for_the_wait_time_only() {
 }
 
 #[test]
+fn what_is_used_stays_from_either_side() {
+    let mut pat = Pat::new(PatConfig::default());
+    assert!(pat.is_empty());
+    pat.esp_outbound(SPOKE, GATEWAY, 1, at(0)).unwrap();
+    pat.esp_inbound(GATEWAY, 2, at(0)).unwrap();
+    pat.ike_outbound(SPOKE, GATEWAY, [1; 8], at(0)).unwrap();
+    // Each packet prolongs its own translation by the idle time: out, and then in.
+    let existing = Ok(Passed::Existing { inside: SPOKE });
+    assert_eq!(pat.esp_outbound(SPOKE, GATEWAY, 1, at(250)), existing);
+    assert_eq!(pat.ike_outbound(SPOKE, GATEWAY, [1; 8], at(250)), Ok(()));
+    assert_eq!(pat.next_deadline(), Some(at(550)));
+    assert_eq!(pat.esp_inbound(GATEWAY, 2, at(500)), existing);
+    assert_eq!(pat.ike_inbound(GATEWAY, [1; 8], at(500)), Ok(SPOKE));
+    assert_eq!(pat.next_deadline(), Some(at(800)));
+    pat.expire(at(799));
+    assert_eq!(pat.len(), 2);
+    assert!(!pat.is_empty());
+    pat.expire(at(800));
+    assert!(pat.is_empty());
+}
+
+#[test]
 fn spi_matching_lets_hosts_open_side_by_side() {
     let config = PatConfig {
         predict: Some(|spi| !spi),
