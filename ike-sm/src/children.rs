@@ -29,6 +29,7 @@ use crate::outcome::DropReason;
 use crate::path::Path;
 use crate::policy::pfs::PfsOffer;
 use crate::selector::Selectors;
+use crate::standing::Device;
 use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
 
 /// SPIs below are reserved (RFC 4303 §2.1).
@@ -44,6 +45,10 @@ pub(crate) struct Child {
     pub(crate) config: usize,
     /// Who the peer has proved to be: peers with one configuration are told apart by it.
     pub(crate) remote_id: Arc<Identity>,
+    /// Whose it is among those that prove this identity.
+    pub(crate) device: Device,
+    /// The IKE SA that negotiated it.
+    pub(crate) made_by: IkeId,
     /// The IKE SA that looks after it; [`Children::hand_over`] changes it.
     pub(crate) ike: IkeId,
     /// Whether we started its negotiation.
@@ -78,6 +83,8 @@ pub(crate) struct Child {
     pub(crate) last_outbound: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) routes: Vec<Route>,
+    /// When packets go out on it although the peer has not shown that it has it.
+    send_at: Option<Duration>,
     rekey_at: Option<Duration>,
     expire_at: Option<Duration>,
     drain_at: Option<Duration>,
@@ -124,6 +131,7 @@ pub(crate) enum ChildState {
 impl Child {
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         [
+            (self.send_at, DeadlineReason::ChildSwitch),
             (self.rekey_at, DeadlineReason::ChildRekey),
             (self.expire_at, DeadlineReason::ChildExpiry),
             (self.drain_at, DeadlineReason::ChildDrain),
@@ -131,6 +139,15 @@ impl Child {
         ]
         .into_iter()
         .fold(None, |first, (at, why)| earliest(first, deadline(at, why)))
+    }
+
+    /// What the peer is told of its end.
+    pub(crate) const fn deleted(&self) -> DeletedChild {
+        DeletedChild {
+            protocol: self.suite.protocol(),
+            spi_in: self.spi_in,
+            spi_out: self.spi_out,
+        }
     }
 
     /// What it is for.
@@ -142,18 +159,14 @@ impl Child {
         }
     }
 
-    /// Whether both stand for the same traffic of the same peer.
+    /// Whether both stand for the same traffic of the same device.
     fn rivals(&self, other: &Self) -> bool {
         let successor = self.replaces == Some(other.id) || other.replaces == Some(self.id);
         let crossed = self.replaces.is_some() && self.replaces == other.replaces;
         let names = self.names_replaced && other.names_replaced && (successor || crossed);
         self.id != other.id
-            && self.is_of(other.peer, &other.remote_id)
+            && self.device == other.device
             && (names || self.covers_same(&other.local, &other.remote, other.suite, other.mode))
-    }
-
-    fn is_of(&self, peer: usize, remote_id: &Identity) -> bool {
-        self.peer == peer && *self.remote_id == *remote_id
     }
 
     fn owner(&self) -> Owner {
@@ -190,6 +203,7 @@ pub(crate) struct Children {
     /// Boxed: the nodes of the tree are half empty. The indexes follow it.
     table: BTreeMap<ChildId, Box<Child>>,
     by_owner: Multimap<Owner, ChildId>,
+    by_device: Multimap<Device, ChildId>,
     by_ike: Multimap<IkeId, ChildId>,
     by_spi_out: Multimap<u32, ChildId>,
     /// Inbound SPIs that are taken, negotiations under way included.
@@ -213,6 +227,7 @@ impl Children {
 
     fn insert(&mut self, child: Box<Child>) {
         self.by_owner.insert(child.owner(), child.id);
+        self.by_device.insert(child.device, child.id);
         self.by_ike.insert(child.ike, child.id);
         self.by_spi_out.insert(child.spi_out, child.id);
         self.table.insert(child.id, child);
@@ -221,6 +236,7 @@ impl Children {
     fn remove(&mut self, id: ChildId) -> Option<Child> {
         let child = *self.table.remove(&id)?;
         self.by_owner.remove(child.owner(), id);
+        self.by_device.remove(child.device, id);
         self.by_ike.remove(child.ike, id);
         self.by_spi_out.remove(child.spi_out, id);
         Some(child)
@@ -235,9 +251,21 @@ impl Children {
         }
     }
 
+    /// The children that an IKE SA looks after are those of this device.
+    pub(crate) fn set_device(&mut self, ike: IkeId, device: Device) {
+        for id in self.by_ike.of(ike).collect::<Vec<_>>() {
+            if let Some(child) = self.table.get_mut(&id) {
+                self.by_device.remove(child.device, id);
+                child.device = device;
+                self.by_device.insert(device, id);
+            }
+        }
+    }
+
     /// Whether the indexes say the same as the table.
     pub(crate) fn is_consistent(&self) -> bool {
-        self.by_owner == self.iter().map(|c| (c.owner(), c.id)).collect()
+        self.by_device == self.iter().map(|c| (c.device, c.id)).collect()
+            && self.by_owner == self.iter().map(|c| (c.owner(), c.id)).collect()
             && self.by_ike == self.iter().map(|c| (c.ike, c.id)).collect()
             && self.by_spi_out == self.iter().map(|c| (c.spi_out, c.id)).collect()
     }
@@ -250,6 +278,11 @@ impl Children {
     ) -> impl Iterator<Item = &'a Child> + use<'a> {
         let owner = (peer, Some(Arc::clone(remote_id)));
         self.by_owner.of(owner).filter_map(|id| self.get(id))
+    }
+
+    /// The children of a device, whatever IKE SA looks after them.
+    pub(crate) fn of_device(&self, device: Device) -> impl Iterator<Item = &Child> + '_ {
+        self.by_device.of(device).filter_map(|id| self.get(id))
     }
 
     /// The children of all peers with this place in the configuration.
@@ -285,49 +318,39 @@ impl Children {
         self.by_ike.of(ike).count()
     }
 
-    /// The child of a peer that carries this traffic now.
+    /// The child of a device that carries this traffic now.
     pub(crate) fn active_for(
         &self,
-        peer: usize,
-        remote_id: &Arc<Identity>,
+        device: Device,
         local: &Selectors,
         remote: &Selectors,
     ) -> Option<ChildId> {
-        self.of(peer, remote_id)
+        self.of_device(device)
             .filter(|c| c.state == ChildState::Active && c.local == *local && c.remote == *remote)
             .map(|c| c.id)
             .last()
     }
 
-    /// The child of a peer whose outbound SPI this is: what a DELETE of the peer names.
-    pub(crate) fn by_outbound_spi(
-        &self,
-        peer: usize,
-        remote_id: &Identity,
-        spi: u32,
-    ) -> Option<&Child> {
-        self.with_spi_out(spi).find(|c| c.is_of(peer, remote_id))
+    /// The child of a device whose outbound SPI this is: what a DELETE of the device names. Another
+    /// device may have chosen the same one.
+    pub(crate) fn by_outbound_spi(&self, device: Device, spi: u32) -> Option<&Child> {
+        self.with_spi_out(spi).find(|c| c.device == device)
     }
 
-    /// Whether a rekey of this child has led to another one that still stands, at least at our
-    /// side. Of IKEv2 only: both ends name what they replace.
-    pub(crate) fn has_successor(
-        &self,
-        id: ChildId,
-        peer: usize,
-        remote_id: &Arc<Identity>,
-    ) -> bool {
+    /// Whether a rekey of this child of a device has led to another one that still stands, at least
+    /// at our side. Of IKEv2 only: both ends name what they replace.
+    pub(crate) fn has_successor(&self, id: ChildId, device: Device) -> bool {
         let replaces = |c: &Child| c.names_replaced && c.replaces == Some(id);
-        let mut children = self.of(peer, remote_id);
-        children.any(|c| replaces(c) && c.is_current())
+        self.of_device(device)
+            .any(|c| replaces(c) && c.is_current())
     }
 
-    /// Other children for the same traffic of the same peer.
+    /// Other children for the same traffic of the same device.
     pub(crate) fn rivals_of(&self, id: ChildId) -> Vec<ChildId> {
         let Some(child) = self.table.get(&id) else {
             return Vec::new();
         };
-        let others = self.of(child.peer, &child.remote_id);
+        let others = self.of_device(child.device);
         others.filter(|c| child.rivals(c)).map(|c| c.id).collect()
     }
 

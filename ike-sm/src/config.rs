@@ -31,7 +31,9 @@ pub use identity::{DnError, IdPort, Identity, MAX_IDENTITY, RemoteIdentity};
 pub use lifetime::{Lifetime, RekeyMargin, Schedule};
 pub use limits::EndpointLimits;
 pub use offload::Offload;
-pub use peer::{Dpd, DpdTimes, IkeVersion, NatTraversal, PeerConfig, Phase1Mode, Retransmit};
+pub use peer::{
+    Dpd, DpdTimes, IkeVersion, NatTraversal, PeerConfig, Phase1Mode, Retransmit, Uniqueness,
+};
 pub use phase1::{Authentication, Phase1Policy};
 pub use ports::Ports;
 pub use prefix::Prefix;

@@ -81,6 +81,10 @@ pub(crate) enum Effect {
     Retire(IkeId),
     /// The SA should be replaced now.
     RekeyIke(IkeId),
+    /// The first pair of IPsec SAs of an IKE SA is there.
+    FirstChild(ChildId),
+    /// A peer may have forgotten this SA: ask it for a sign of life.
+    AskForLife(IkeId),
     /// A pair of IPsec SAs carries traffic now.
     ChildActive(ChildId),
     /// A pair of IPsec SAs should be replaced now.

@@ -495,6 +495,8 @@ pub enum Notice {
     },
     /// A weak algorithm was agreed on, as permitted.
     Weak(crypto_suite::WeakAlgorithm),
+    /// Another device with the identity of this one is here already, and only one may be.
+    IdentityInUse,
     /// The peer set the commit bit, which is not acted on.
     CommitBit,
     /// The message IDs that requests go on with after a takeover (RFC 6311).

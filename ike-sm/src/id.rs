@@ -62,4 +62,9 @@ impl Counter {
         self.0 = self.0.wrapping_add(1);
         self.0
     }
+
+    /// The number that was drawn last.
+    pub(crate) const fn last(&self) -> u64 {
+        self.0
+    }
 }

@@ -17,6 +17,7 @@ use crate::explain::{IkeState, Role};
 use crate::id::{ChildId, IkeId, Ticket};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
+use crate::standing::Site;
 use crate::timer::Deadline;
 use crate::{v1, v2};
 
@@ -152,6 +153,29 @@ impl Session {
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         either!(self, s => s.deadline())
+    }
+
+    /// Where its peer is.
+    pub(crate) fn site(&self) -> Site {
+        let verdict = match self {
+            Self::V1(s) => s.up().map(|up| up.agreed.nat.verdict),
+            Self::V2(s) => s.up().and_then(|up| up.verdict),
+        };
+        Site::of(self.head().path.remote, verdict)
+    }
+
+    /// When something authenticated last came in on it or on a child of it.
+    pub(crate) fn last_inbound(&self) -> Option<Duration> {
+        match self {
+            Self::V1(s) => s.up().map(|up| up.dpd.last_inbound()),
+            Self::V2(s) => s.up().map(v2::Established::last_inbound),
+        }
+    }
+
+    /// Asks the peer for a sign of life on this SA, whether or not it is time for it. False when it
+    /// cannot be asked.
+    pub(crate) fn ask_for_life(&mut self, ctx: &mut Context<'_>) -> bool {
+        either!(self, s => s.ask_for_life(ctx))
     }
 
     /// Whether its peer can only be asked for a sign of life by a new SA, and has given none since.

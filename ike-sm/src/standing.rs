@@ -3,12 +3,50 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+
+use nat_t::Verdict;
 
 use crate::config::Identity;
 use crate::id::IkeId;
 use crate::multimap::{Multimap, Owner};
+
+/// Two IKE SAs that both ends have started within this time have crossed on the way.
+const CROSSING: Duration = Duration::from_secs(30);
+
+/// One device of a peer, by the oldest IKE SA of it that is known. Several may prove the same
+/// identity; what belongs to one of them is no business of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Device(pub(crate) IkeId);
+
+/// Where the packets of a device come from. Behind a NAT several share an address, and the port
+/// tells them apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Site {
+    pub(crate) address: IpAddr,
+    pub(crate) port: Option<u16>,
+}
+
+impl Site {
+    /// That of a peer with this address and port, of which a NAT is known to have changed them, or
+    /// not.
+    pub(crate) fn of(remote: SocketAddr, verdict: Option<Verdict>) -> Self {
+        let mapped = verdict.is_some_and(Verdict::follows_peer);
+        Self {
+            address: remote.ip(),
+            port: mapped.then(|| remote.port()),
+        }
+    }
+
+    /// Whether both are the same device's. An address that is seen without a NAT on one SA is that of
+    /// the device itself, whatever was seen on another one: an end that did not know its own address
+    /// when it called looks as if a NAT had changed it.
+    pub(crate) fn is(self, other: Self) -> bool {
+        let ports = self.port.zip(other.port);
+        self.address == other.address && ports.is_none_or(|(a, b)| a == b)
+    }
+}
 
 /// An IKE SA after phase 1.
 #[derive(Debug, Clone)]
@@ -16,8 +54,17 @@ pub(crate) struct Standing {
     /// The peer's place in the configuration.
     pub(crate) peer: usize,
     pub(crate) remote_id: Arc<Identity>,
+    /// Whose it is among those that prove this identity.
+    pub(crate) device: Device,
+    pub(crate) site: Site,
+    /// When its negotiation began.
+    pub(crate) created: Duration,
     pub(crate) since: Duration,
-    /// Whether we started it.
+    /// The SA in which the peer proved its identity: this one, or the one whose rekeys have led to it.
+    pub(crate) origin: IkeId,
+    /// When it did, and which number the newest handle had then.
+    pub(crate) proved: (Duration, u64),
+    /// Whether we started that.
     pub(crate) initiator: bool,
     /// Another one has taken over.
     pub(crate) replaced: bool,
@@ -29,6 +76,14 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    /// Whether this SA and an older one were started from both ends at about the same time: its
+    /// negotiation had begun when the older one came up. Handles tell what came first.
+    pub(crate) fn crosses(&self, old: &Self) -> bool {
+        self.initiator != old.initiator
+            && self.origin.0 <= old.proved.1
+            && self.proved.0.saturating_sub(old.proved.0) < CROSSING
+    }
+
     fn owner(&self) -> Owner {
         (self.peer, Some(Arc::clone(&self.remote_id)))
     }
@@ -40,6 +95,7 @@ pub(crate) struct Standings {
     /// Boxed: the nodes of the tree are half empty.
     table: BTreeMap<IkeId, Box<Standing>>,
     by_owner: Multimap<Owner, IkeId>,
+    by_device: Multimap<Device, IkeId>,
     /// Those that no other has replaced, by the peer's place in the configuration.
     current: Multimap<usize, (Duration, IkeId)>,
     /// The same by [`Standing::healed_at`].
@@ -62,6 +118,7 @@ impl Standings {
     pub(crate) fn insert(&mut self, ike: IkeId, standing: Standing) {
         self.remove(ike);
         self.by_owner.insert(standing.owner(), ike);
+        self.by_device.insert(standing.device, ike);
         self.index(ike, &standing);
         self.table.insert(ike, Box::new(standing));
     }
@@ -69,6 +126,7 @@ impl Standings {
     pub(crate) fn remove(&mut self, ike: IkeId) -> Option<Standing> {
         let standing = *self.table.remove(&ike)?;
         self.by_owner.remove(standing.owner(), ike);
+        self.by_device.remove(standing.device, ike);
         self.unindex(ike, &standing);
         Some(standing)
     }
@@ -105,11 +163,21 @@ impl Standings {
         self.change(ike, |standing| standing.replaced = replaced);
     }
 
-    /// The peer is at another address.
-    pub(crate) fn moved(&mut self, ike: IkeId, to: IpAddr) {
+    /// The peer is somewhere else.
+    pub(crate) fn moved(&mut self, ike: IkeId, to: Site) {
         self.change(ike, |standing| {
-            standing.healed_at = standing.healed_at.map(|_| to);
+            standing.healed_at = standing.healed_at.map(|_| to.address);
+            standing.site = to;
         });
+    }
+
+    /// The SA is one of this device.
+    pub(crate) fn set_device(&mut self, ike: IkeId, device: Device) {
+        if let Some(standing) = self.table.get_mut(&ike) {
+            self.by_device.remove(standing.device, ike);
+            standing.device = device;
+            self.by_device.insert(device, ike);
+        }
     }
 
     /// The peer is being told of an SPI that nobody has.
@@ -130,15 +198,25 @@ impl Standings {
         ids.filter_map(|ike| Some((ike, self.get(ike)?)))
     }
 
-    /// The SAs of a peer that others have replaced, oldest handle first.
-    pub(crate) fn replaced<'a>(
-        &'a self,
-        peer: usize,
-        remote_id: &Arc<Identity>,
-    ) -> impl Iterator<Item = IkeId> + use<'a> {
-        let all = self.of(peer, remote_id);
+    /// The SAs of a device that others have replaced, oldest handle first.
+    pub(crate) fn replaced(&self, device: Device) -> impl Iterator<Item = IkeId> + '_ {
+        let all = self.of_device(device);
         all.filter(|(_, standing)| standing.replaced)
             .map(|(ike, _)| ike)
+    }
+
+    /// The SAs of a device, replaced ones included, oldest handle first.
+    pub(crate) fn of_device(
+        &self,
+        device: Device,
+    ) -> impl DoubleEndedIterator<Item = (IkeId, &Standing)> + '_ {
+        let ids = self.by_device.of(device);
+        ids.filter_map(|ike| Some((ike, self.get(ike)?)))
+    }
+
+    /// Whose an SA is.
+    pub(crate) fn device(&self, ike: IkeId) -> Option<Device> {
+        self.get(ike).map(|standing| standing.device)
     }
 
     /// Whether there is one of this peer: of any of its identities, or of one.
@@ -149,12 +227,14 @@ impl Standings {
         }
     }
 
-    /// The SA that serves a peer now: the newest of one identity, or of any.
-    pub(crate) fn current(&self, peer: usize, remote_id: Option<&Arc<Identity>>) -> Option<IkeId> {
-        let Some(remote_id) = remote_id else {
-            return self.current.of(peer).next_back().map(|(_, ike)| ike);
-        };
-        self.of(peer, remote_id)
+    /// The SA that serves a peer now: the newest of all its identities and devices.
+    pub(crate) fn current(&self, peer: usize) -> Option<IkeId> {
+        self.current.of(peer).next_back().map(|(_, ike)| ike)
+    }
+
+    /// The SA that serves a device now: the newest that no other has replaced.
+    pub(crate) fn serving(&self, device: Device) -> Option<IkeId> {
+        self.of_device(device)
             .filter(|(_, standing)| !standing.replaced)
             .max_by_key(|(ike, standing)| (standing.since, *ike))
             .map(|(ike, _)| ike)
@@ -174,9 +254,11 @@ impl Standings {
         let mut again = Self::default();
         for (ike, standing) in &self.table {
             again.by_owner.insert(standing.owner(), *ike);
+            again.by_device.insert(standing.device, *ike);
             again.index(*ike, standing);
         }
         again.by_owner == self.by_owner
+            && again.by_device == self.by_device
             && again.current == self.current
             && again.healed == self.healed
     }

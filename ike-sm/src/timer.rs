@@ -41,6 +41,8 @@ pub enum DeadlineReason {
     Dpd,
     /// The NAT must see a packet.
     NatKeepalive,
+    /// Packets go out on a new pair of IPsec SAs although nothing has come in on it.
+    ChildSwitch,
     /// The pair of IPsec SAs is due for a rekey.
     ChildRekey,
     /// The pair of IPsec SAs ends.
@@ -68,6 +70,7 @@ impl fmt::Display for DeadlineReason {
             Self::IkeDrain => "replaced IKE SA",
             Self::Dpd => "dead peer detection",
             Self::NatKeepalive => "NAT keepalive",
+            Self::ChildSwitch => "new IPsec SA",
             Self::ChildRekey => "IPsec SA rekey",
             Self::ChildExpiry => "IPsec SA expiry",
             Self::ChildDrain => "replaced IPsec SA",

@@ -33,6 +33,7 @@ mod session;
 mod up;
 mod window;
 
+pub(crate) use established::Established;
 pub(crate) use mobike::MAX_ADDRESSES;
 pub(crate) use sa_init::{challenge, presented, refuse};
 pub(crate) use session::Session;

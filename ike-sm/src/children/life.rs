@@ -17,6 +17,7 @@ use crate::context::{Context, Effect, TimerKey};
 use crate::event::Traffic;
 use crate::id::{ChildId, IkeId};
 use crate::selector::{Selector, Selectors};
+use crate::standing::Device;
 
 /// How long a replaced child takes packets in before the side that replaced it deletes it.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -24,6 +25,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
 /// How long after that the end of a pair of IKEv1 reaches the peer.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long, at least and at most, a new pair of IKEv2 waits for the peer's first packet while an
+/// older one carries the traffic (RFC 7296 §2.8: "until either it receives one or a timeout has
+/// occurred").
+const SWITCH: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// A pair of the peer's that comes up within this time after one of ours has crossed it on the way.
 const CROSSING: Duration = Duration::from_secs(2);
 /// When a rekey is tried again that found the peer busy.
@@ -39,6 +44,7 @@ const REKEY_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct NewChild {
     pub(crate) id: ChildId,
     pub(crate) ike: IkeId,
+    pub(crate) device: Device,
     pub(crate) peer: usize,
     pub(crate) config: usize,
     pub(crate) remote_id: Arc<Identity>,
@@ -115,6 +121,8 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         peer: new.peer,
         config: new.config,
         remote_id: new.remote_id,
+        device: new.device,
+        made_by: new.ike,
         ike: new.ike,
         initiator: new.initiator,
         suite: new.suite,
@@ -141,6 +149,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         last_outbound: None,
         idle_timeout,
         routes,
+        send_at: None,
         rekey_at: None,
         expire_at: None,
         drain_at: None,
@@ -209,8 +218,10 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
     // before it knew of ours, although its first message arrived when ours was up.
     let collides = |old: &Child| {
         if new.names_replaced {
-            // RFC 7296 §2.8.1: both ends have replaced the same pair, or both have made a first one.
-            return old.initiator != new.initiator && new.replaces == old.replaces;
+            // RFC 7296 §2.8.1: both ends have replaced the same pair, or both have made a first one
+            // before they could know of the other's.
+            let unaware = new.replaces.is_some() || came_at_once(ctx, new, old);
+            return old.initiator != new.initiator && new.replaces == old.replaces && unaware;
         }
         let apart = now.saturating_sub(old.activated.unwrap_or(old.started));
         let unaware = old.initiator && apart < CROSSING;
@@ -226,7 +237,7 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
         ChildState::Inbound => passed(c),
         ChildState::Retiring => false,
     };
-    let children = ctx.world.children.of(new.peer, &new.remote_id);
+    let children = ctx.world.children.of_device(new.device);
     let rivals: Vec<&Child> = children.filter(|c| new.rivals(c)).filter(stands).collect();
     // The last message of an older negotiation may come behind that of a newer one.
     let overtaken = |old: &Child| old.initiator == new.initiator && old.id > new.id;
@@ -243,6 +254,7 @@ pub(crate) fn activate(ctx: &mut Context<'_>, id: ChildId) {
     if let Some(child) = ctx.world.children.get_mut(id) {
         let rekey_at = child.started.saturating_add(child.schedule.soft);
         child.rekey_at = Some(rekey_at.max(now));
+        child.send_at = None;
         child.idle_at = child.idle_timeout.map(|idle| now.saturating_add(idle));
     }
     let_out(ctx, id, replaces);
@@ -275,17 +287,47 @@ fn bound_retiring(ctx: &mut Context<'_>, id: ChildId) {
     }
 }
 
-/// The same, unless another pair carries the traffic: then the peer has to show that it has this
-/// one (RFC 7296 §2.8), and nothing is lost meanwhile.
+/// Whether two first pairs were negotiated from both ends at about the same time: those of two IKE
+/// SAs, when these were.
+fn came_at_once(ctx: &Context<'_>, new: &Child, old: &Child) -> bool {
+    if new.ike == old.ike {
+        return new.started <= old.started.saturating_add(CROSSING);
+    }
+    let standing = &ctx.world.standing;
+    let both = standing.get(new.ike).zip(standing.get(old.ike));
+    both.is_some_and(|(new, old)| new.crosses(old))
+}
+
+/// Lets packets out on a new pair, unless the peer has made it and another one carries the traffic:
+/// then the peer has to show that it has this one (RFC 7296 §2.8), and nothing is lost meanwhile.
+/// The other one may be of a life of the peer that is over, so the wait ends, unless the new one was
+/// made to replace it: "When rekeying an SA, the responder continues to send traffic on the old SA".
 pub(crate) fn activate_first(ctx: &mut Context<'_>, id: ChildId) {
+    if ctx.world.children.get(id).is_some_and(|c| c.initiator) {
+        // RFC 7296 §2.8: "The initiator MAY begin sending on an SA as soon as it processes the
+        // response."
+        return activate(ctx, id);
+    }
     let rivals = ctx.world.children.rivals_of(id);
     let carries = |rival: &ChildId| {
         let state = ctx.world.children.get(*rival).map(|c| c.state);
         state == Some(ChildState::Active)
     };
     if !rivals.iter().any(carries) {
-        activate(ctx, id);
+        return activate(ctx, id);
     }
+    let Some(child) = ctx.world.children.get_mut(id) else {
+        return;
+    };
+    if child.replaces.is_none() {
+        // Our response is there within the time that the IKE SA took to come up with this child: that
+        // was a round trip at least.
+        let parent = ctx.world.standing.get(child.made_by);
+        let parent = parent.filter(|parent| parent.since == child.started);
+        let wait = parent.map_or(SWITCH.1, |p| p.since.saturating_sub(p.created));
+        child.send_at = Some(ctx.now.saturating_add(wait.clamp(SWITCH.0, SWITCH.1)));
+    }
+    ctx.touch(TimerKey::Child(id));
 }
 
 /// A rekey of ours has come through, but the peer's of the same pair has won: ours goes (RFC 7296
@@ -331,6 +373,7 @@ pub(crate) fn retire(ctx: &mut Context<'_>, id: ChildId, ours: bool) {
         return;
     };
     child.state = ChildState::Retiring;
+    child.send_at = None;
     child.rekey_at = None;
     child.idle_at = None;
     child.drain_at = Some(now.saturating_add(if ours { DRAIN } else { DRAIN_PASSIVE }));
@@ -361,7 +404,7 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
     // A new pair that waited for its peer to show itself waits no longer: RFC 7296 §2.8 says so of
     // the one that replaces what goes.
     let rivals = || {
-        let children = ctx.world.children.of(child.peer, &child.remote_id);
+        let children = ctx.world.children.of_device(child.device);
         children.filter(|c| child.rivals(c))
     };
     let carried = rivals().any(|c| c.state == ChildState::Active);
@@ -382,8 +425,9 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         let heir = ctx
             .world
             .children
-            .of(child.peer, &child.remote_id)
-            .filter(|c| c.state == ChildState::Retiring && child.rivals(c))
+            .of_device(child.device)
+            // The peer has no half any more of what it has been told to delete.
+            .filter(|c| c.state == ChildState::Retiring && !c.told && child.rivals(c))
             .max_by_key(|c| c.started)
             .map(|c| c.id);
         if let Some(heir) = heir.and_then(|heir| ctx.world.children.get_mut(heir)) {
@@ -554,6 +598,10 @@ pub(crate) fn on_deadline(ctx: &mut Context<'_>, id: ChildId) {
         } else {
             Effect::DeleteChild(id, CloseReason::Replaced)
         })
+    } else if due(child.send_at) {
+        child.send_at = None;
+        activate(ctx, id);
+        None
     } else if due(child.idle_at) {
         child.idle_at = None;
         Some(Effect::DeleteChild(id, CloseReason::Idle))

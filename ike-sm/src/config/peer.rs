@@ -51,8 +51,11 @@ pub struct PeerConfig {
     pub retransmit: Retransmit,
     /// When to rekey phase 1.
     pub margin: RekeyMargin,
-    /// Tell the peer to forget older SAs with the first SA to it (RFC 2407 §4.6.3.3).
+    /// Tell the peer to forget older SAs with the first SA to it (RFC 2407 §4.6.3.3); never with
+    /// [`Uniqueness::Never`].
     pub initial_contact: bool,
+    /// How many devices may prove the same identity of this peer at a time.
+    pub unique: Uniqueness,
     /// Start the children without waiting for traffic or a command, and again when they end.
     pub keep_up: bool,
     /// How both ends prove who they are. IKEv1 knows pre-shared keys and signatures, the same on both
@@ -87,6 +90,7 @@ impl PeerConfig {
             retransmit: Retransmit::default(),
             margin: RekeyMargin::default(),
             initial_contact: true,
+            unique: Uniqueness::default(),
             keep_up: false,
             auth: AuthOptions::default(),
             addresses_inside: AddressOptions::default(),
@@ -132,11 +136,41 @@ impl PeerConfig {
         }
     }
 
+    /// Whether the peer is told to forget older SAs. RFC 7296 §2.4: that "MUST NOT be sent by an
+    /// entity that may be replicated".
+    pub(crate) fn announces_initial_contact(&self) -> bool {
+        self.initial_contact && self.unique != Uniqueness::Never
+    }
+
     /// The child of this name.
     #[must_use]
     pub fn child(&self, name: &str) -> Option<&ChildConfig> {
         self.children.iter().find(|c| c.name == name)
     }
+}
+
+/// How many devices may prove the same identity at a time: a user with a laptop and a telephone, a
+/// group of routers with one name.
+///
+/// A device is known by where its packets come from (the address; behind a NAT the port too) and by
+/// the IKE SAs that it rekeys. Whatever the policy, children follow the device that made them, a
+/// device that comes back to where it was and has lost its state is noticed by a question on the
+/// older IKE SA, and what ends because of another device is deleted towards its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Uniqueness {
+    /// Several, side by side, until one of them says INITIAL_CONTACT, which ends what the others
+    /// have. The default: only that notification says that an identity is not shared (RFC 7296
+    /// §2.4), and whoever shares a key with others must not end their SAs by merely calling.
+    #[default]
+    UnlessInitialContact,
+    /// Several, side by side: INITIAL_CONTACT is neither heeded nor sent.
+    Never,
+    /// The first: a new one is refused while an older one stands somewhere else. That one is asked
+    /// for a sign of life at that moment, so a dead one makes room for the next attempt.
+    Keep,
+    /// The newest: it ends what the older ones have.
+    Replace,
 }
 
 /// Version of IKE.

@@ -171,20 +171,23 @@ impl Call<'_> {
     fn is_under_way(&self, index: usize, config: usize) -> bool {
         let state = self.endpoint.peers.get(index);
         let standing = &self.endpoint.world.standing;
-        let serving = standing.current(index, None);
+        let serving = standing.current(index);
         let serving = serving.and_then(|ike| standing.get(ike));
         // What the peer has refused is not asked for at the pace of packets.
         let waits = |s: &PeerState| {
             s.must_wait(config, self.now) || serving.is_none() && s.holds_back(self.now, true)
         };
         state.is_some_and(|s| s.wants(config) && (s.attempt.is_some() || waits(s)))
-            || serving.is_some_and(|s| self.is_coming(index, &s.remote_id, config))
+            || serving.is_some_and(|s| self.is_coming(index, s.device, config))
     }
 
     /// Brings up a child of a peer, an IKE SA first if there is none; not before the end of a wait
     /// that a refusal has led to.
     pub(super) fn want(&mut self, index: usize, config: usize) {
-        let (now, serving) = (self.now, self.current_ike(index, None).is_some());
+        let (now, serving) = (
+            self.now,
+            self.endpoint.world.standing.current(index).is_some(),
+        );
         let Some(state) = self.endpoint.peers.get_mut(index) else {
             return;
         };
@@ -198,7 +201,7 @@ impl Call<'_> {
 
     /// Starts what a peer is wanted for.
     pub(super) fn bring_up(&mut self, index: usize) -> Result<(), DropReason> {
-        if let Some(ike) = self.current_ike(index, None) {
+        if let Some(ike) = self.endpoint.world.standing.current(index) {
             self.start_wanted(index, ike);
             return Ok(());
         }

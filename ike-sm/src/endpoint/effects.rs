@@ -1,5 +1,6 @@
 //! What one SA's progress means to the others: adoption, replacement, loss.
 
+mod devices;
 mod established;
 mod v2;
 mod wanted;
@@ -12,14 +13,14 @@ use core::time::Duration;
 use super::Call;
 use crate::action::{Action, ChildUpdate, CloseReason, IpsecProtocol};
 use crate::children::{self, ChildState, DeletedChild, Wanted};
-use crate::config::{Identity, IkeVersion};
+use crate::config::IkeVersion;
 use crate::context::{Effect, TimerKey};
 use crate::explain::{Role, What};
 use crate::id::{ChildId, IkeId};
 use crate::outcome::{DropReason, Outcome};
 use crate::policy::pfs::PfsOffer;
 use crate::session::Head;
-use crate::standing::Standing;
+use crate::standing::{Device, Standing};
 
 /// How often a peer is told of SPIs that nobody has.
 const TELL_SPI: Duration = Duration::from_secs(1);
@@ -36,6 +37,10 @@ impl Call<'_> {
                 Effect::InitialContact(ike) => self.initial_contact(ike),
                 Effect::Closed(ike, reason) => self.closed(ike, reason),
                 Effect::RekeyIke(ike) => self.rekey_ike(ike),
+                Effect::FirstChild(child) => children::activate_first(&mut self.context(), child),
+                Effect::AskForLife(ike) => {
+                    self.with(ike, |session, ctx| session.ask_for_life(ctx));
+                }
                 Effect::ChildActive(child) => self.child_active(child),
                 Effect::RekeyChild(child) => self.rekey_child(child),
                 Effect::DeleteChild(child, reason) => self.delete_child(child, reason),
@@ -61,18 +66,9 @@ impl Call<'_> {
         }
     }
 
-    /// The SA that serves a peer now: of one identity, or of any.
-    pub(super) fn current_ike(
-        &self,
-        index: usize,
-        remote_id: Option<&Arc<Identity>>,
-    ) -> Option<IkeId> {
-        self.endpoint.world.standing.current(index, remote_id)
-    }
-
-    /// The IKE SAs that may negotiate a child with a peer: its own, and the one that we start.
-    pub(super) fn negotiators(&self, index: usize, remote_id: &Arc<Identity>) -> Vec<IkeId> {
-        let standing = self.endpoint.world.standing.of(index, remote_id);
+    /// The IKE SAs that may negotiate a child with a device: its own, and the one that we start.
+    pub(super) fn negotiators(&self, index: usize, device: Device) -> Vec<IkeId> {
+        let standing = self.endpoint.world.standing.of_device(device);
         let mut all: Vec<IkeId> = standing.map(|(ike, _)| ike).collect();
         all.extend(self.endpoint.peers.get(index).and_then(|peer| peer.attempt));
         all.sort_unstable();
@@ -91,24 +87,26 @@ impl Call<'_> {
 
     /// The peer is at another address: its children's packets go there too.
     fn moved(&mut self, ike: IkeId) {
-        let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.head().path) else {
+        let Some(session) = self.endpoint.sessions.get(&ike) else {
             return;
         };
-        self.endpoint.world.standing.moved(ike, path.remote.ip());
+        let (path, site) = (session.head().path, session.site());
+        self.endpoint.world.standing.moved(ike, site);
         self.redirect(ike, path);
         // The SA that replaced this one inherits its children, and serves the same peer. (In IKEv2
         // it had them from the start.)
         let standing = self.endpoint.world.standing.get(ike);
         let heir = standing
             .filter(|s| s.replaced)
-            .and_then(|s| self.current_ike(s.peer, Some(&s.remote_id)))
+            .and_then(|s| self.endpoint.world.standing.serving(s.device))
             .filter(|_| self.version_of(ike) == Some(IkeVersion::V1));
         if let Some(heir) = heir {
             self.with(heir, |session, ctx| session.moved(ctx, path.remote));
         }
     }
 
-    fn redirect(&mut self, ike: IkeId, path: crate::path::Path) {
+    /// The children that an SA looks after go where it goes.
+    pub(super) fn redirect(&mut self, ike: IkeId, path: crate::path::Path) {
         let children: Vec<ChildId> = self
             .endpoint
             .world
@@ -162,8 +160,11 @@ impl Call<'_> {
             .as_ref()
             .map(|s| (s.peer, Some(Arc::clone(&s.remote_id))));
         match standing {
-            Some(_) if session.version() == IkeVersion::V2 => self.end_children(ike, reason),
-            Some(standing) => self.pass_on(&standing, reason),
+            Some(standing) if session.version() == IkeVersion::V2 => {
+                self.end_children(ike, reason);
+                self.old_is_over(&standing);
+            }
+            Some(standing) => self.pass_on(ike, &standing, reason),
             None if head.role == Role::Initiator => self.attempt_failed(&head, reason),
             None => {}
         }
@@ -174,36 +175,28 @@ impl Call<'_> {
         }
     }
 
-    /// Another SA of the same peer takes over the children of one that has ended.
-    fn pass_on(&mut self, gone: &Standing, reason: CloseReason) {
-        let (index, now) = (gone.peer, self.now);
-        let heir = self.current_ike(index, Some(&gone.remote_id)).or_else(|| {
-            let standing = &self.endpoint.world.standing;
-            let mut rest = standing.of(index, &gone.remote_id).map(|(id, _)| id);
+    /// Another SA of the same device takes over the children of one that has ended.
+    fn pass_on(&mut self, ike: IkeId, gone: &Standing, reason: CloseReason) {
+        let (device, now) = (gone.device, self.now);
+        let standing = &mut self.endpoint.world.standing;
+        let heir = standing.serving(device).or_else(|| {
+            let mut rest = standing.of_device(device).map(|(id, _)| id);
             rest.next_back()
         });
         let Some(heir) = heir else {
-            return self.orphans(index, &gone.remote_id, reason);
+            return self.orphans(ike, reason);
         };
-        let standing = &mut self.endpoint.world.standing;
         if standing.get(heir).is_some_and(|s| s.replaced) {
             standing.set_replaced(heir, false);
             self.with(heir, |session, _| session.reinstate(now));
         }
-        self.adopt(index, &gone.remote_id, heir);
+        self.adopt(device, heir);
     }
 
     /// No IKE SA is left to look after these children: nothing would tell their end, and nobody
     /// would notice the peer's death. They end with it.
-    fn orphans(&mut self, index: usize, remote_id: &Arc<Identity>, cause: CloseReason) {
-        let children: Vec<ChildId> = self
-            .endpoint
-            .world
-            .children
-            .of(index, remote_id)
-            .map(|c| c.id)
-            .collect();
-        for child in children {
+    fn orphans(&mut self, ike: IkeId, cause: CloseReason) {
+        for child in self.children_of(ike) {
             self.end_child(child, CloseReason::ParentClosed, cause);
         }
     }
@@ -212,7 +205,7 @@ impl Call<'_> {
     fn attempt_failed(&mut self, session: &Head, reason: CloseReason) {
         let (index, now) = (session.peer, self.now);
         let random = u32::from_be_bytes(self.context().random());
-        let serving = self.current_ike(index, None).is_some();
+        let serving = self.endpoint.world.standing.current(index).is_some();
         let Some(peer) = self.endpoint.config.peers.get(index) else {
             return;
         };
@@ -302,7 +295,7 @@ impl Call<'_> {
             return;
         };
         let (index, config) = (active.peer, active.config);
-        let sessions = self.negotiators(index, &active.remote_id);
+        let sessions = self.negotiators(index, active.device);
         let (group, rekeyed) = (active.pfs, active.replaces.is_some());
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.child_up(config, group, rekeyed);
@@ -335,7 +328,7 @@ impl Call<'_> {
         };
         let children = &self.endpoint.world.children;
         // Of two rekeys the second would be one of a pair that the first has replaced.
-        let replaced = children.has_successor(id, child.peer, &child.remote_id);
+        let replaced = children.has_successor(id, child.device);
         if child.state != ChildState::Active || replaced {
             return;
         }
@@ -347,8 +340,13 @@ impl Call<'_> {
             replaces: Some(id),
             pfs: PfsOffer::begin(shown),
         };
-        let under_way = self.negotiators(index, &child.remote_id);
-        let Some(ike) = self.current_ike(index, Some(&child.remote_id)) else {
+        let under_way = self.negotiators(index, child.device);
+        // A child of IKEv2 is rekeyed on the SA that it belongs to (RFC 7296 §1.3.3).
+        let serving = match self.version_of(child.ike) {
+            Some(IkeVersion::V2) => Some(child.ike),
+            _ => self.endpoint.world.standing.serving(child.device),
+        };
+        let Some(ike) = serving else {
             self.want_again(index, config);
             return;
         };
@@ -370,19 +368,15 @@ impl Call<'_> {
         self.want(index, config);
     }
 
-    fn delete_child(&mut self, id: ChildId, reason: CloseReason) {
+    pub(super) fn delete_child(&mut self, id: ChildId, reason: CloseReason) {
         let Some(child) = self.endpoint.world.children.get(id) else {
             return;
         };
-        let told = DeletedChild {
-            protocol: child.suite.protocol(),
-            spi_in: child.spi_in,
-            spi_out: child.spi_out,
-        };
+        let told = child.deleted();
         let by = if self.endpoint.world.standing.contains(child.ike) {
             Some(child.ike)
         } else {
-            self.current_ike(child.peer, Some(&child.remote_id))
+            self.endpoint.world.standing.serving(child.device)
         };
         if reason == CloseReason::Replaced && child.told {
             return;
@@ -395,20 +389,39 @@ impl Call<'_> {
                 return children::linger(&mut self.context(), id, answered);
             }
         }
-        // Ended on purpose: nothing that it had replaced takes over again. Its successor stays, unless
-        // the traffic itself is not wanted any more.
-        let all = match reason {
-            CloseReason::Requested | CloseReason::Idle => true,
-            CloseReason::Expired => false,
-            _ => return self.remove_child(id, reason),
-        };
+        // Nothing that it had replaced takes over again.
         let children = &self.endpoint.world.children;
-        let rivals = children.rivals_of(id).into_iter().filter(|rival| {
-            let state = children.get(*rival).map(|child| child.state);
-            all || state == Some(ChildState::Retiring)
-        });
-        for rival in rivals.collect::<Vec<_>>() {
-            self.delete_child(rival, CloseReason::Replaced);
+        let rivals = children.rivals_of(id);
+        match reason {
+            // The traffic itself is not wanted any more: its successor goes too, and all at once.
+            CloseReason::Requested | CloseReason::Idle => {
+                for rival in rivals {
+                    self.delete_kin(rival, reason);
+                }
+            }
+            CloseReason::Expired => {
+                let retiring = |rival: &ChildId| {
+                    let state = children.get(*rival).map(|child| child.state);
+                    state == Some(ChildState::Retiring)
+                };
+                for rival in rivals.into_iter().filter(retiring).collect::<Vec<_>>() {
+                    self.delete_child(rival, CloseReason::Replaced);
+                }
+            }
+            _ => {}
+        }
+        self.remove_child(id, reason);
+    }
+
+    /// Ends a pair together with another one for the same traffic. The peer of one that lingers is
+    /// told already.
+    fn delete_kin(&mut self, id: ChildId, reason: CloseReason) {
+        let Some(child) = self.endpoint.world.children.get(id) else {
+            return;
+        };
+        let (ike, told, deleted) = (child.ike, child.told, child.deleted());
+        if !told {
+            self.with(ike, |session, ctx| session.tell_deleted(ctx, &deleted));
         }
         self.remove_child(id, reason);
     }
@@ -445,66 +458,7 @@ impl Call<'_> {
         Ok(Outcome::Handled)
     }
 
-    /// The peer answers no more: all that stands with it goes, and the next address is tried.
-    fn peer_dead(&mut self, ike: IkeId) {
-        let Some(dead) = self.endpoint.world.standing.get(ike).cloned() else {
-            return;
-        };
-        let index = dead.peer;
-        let reason = CloseReason::PeerDead;
-        let children: Vec<(ChildId, usize, bool)> = self
-            .endpoint
-            .world
-            .children
-            .of(index, &dead.remote_id)
-            .map(|c| {
-                (
-                    c.id,
-                    c.config,
-                    c.initiator || c.last_outbound > c.last_inbound,
-                )
-            })
-            .collect();
-        let sessions: Vec<IkeId> = self
-            .endpoint
-            .world
-            .standing
-            .of(index, &dead.remote_id)
-            .map(|(id, _)| id)
-            .collect();
-        for (child, _, _) in &children {
-            self.remove_child(*child, reason);
-        }
-        for old in sessions {
-            self.with(old, |session, ctx| session.close(ctx, reason, false));
-        }
-        let Some(peer) = self.endpoint.config.peers.get(index) else {
-            return;
-        };
-        let Some(state) = self.endpoint.peers.get_mut(index) else {
-            return;
-        };
-        let all = 0..peer.children.len();
-        let kept = all.filter(|_| peer.keep_up);
-        let used = children.iter().filter(|(_, _, w)| *w).map(|(_, c, _)| *c);
-        for config in kept.chain(used) {
-            state.want(config);
-        }
-        let again = state.wants_any() && !peer.addresses.is_empty();
-        // With one address it is the same again (a restart is the common case), else the next one.
-        let next = again
-            .then(|| state.failed(peer).or_else(|| state.address(peer)))
-            .flatten()
-            .map(|ip| SocketAddr::new(ip, peer.ports.ike));
-        let name = peer.name.clone();
-        self.actions.push(Action::PeerDead { peer: name, next });
-        self.settle();
-        if again {
-            let _started = self.bring_up(index);
-        }
-    }
-
-    fn peer_name(&self, index: usize) -> alloc::string::String {
+    pub(super) fn peer_name(&self, index: usize) -> alloc::string::String {
         self.endpoint
             .config
             .peers

@@ -2,15 +2,14 @@
 //! peer may leave behind.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Call;
 use crate::action::CloseReason;
-use crate::config::Identity;
 use crate::context::Effect;
 use crate::id::IkeId;
 use crate::multimap::{Multimap, Owner};
+use crate::standing::Device;
 
 /// IKE SAs that have ended and answer what they have answered before, by their peers.
 #[derive(Debug, Default)]
@@ -54,13 +53,24 @@ impl Call<'_> {
         }
     }
 
-    /// A peer has come up with IKE SA after IKE SA, and deletes none that it has replaced: the oldest
-    /// end, without a word where it does not answer the Delete either.
-    pub(super) fn bound_replaced(&mut self, index: usize, remote_id: &Arc<Identity>) {
+    /// A device has come up with IKE SA after IKE SA, and deletes none of the older ones: the oldest
+    /// end, without a word where it does not answer the Delete either. In IKEv2 several may serve it,
+    /// and count like those that others have replaced.
+    pub(super) fn bound_replaced(&mut self, device: Device, newest: IkeId) {
         let most = self.endpoint.config.limits.replaced_per_peer;
         let standing = &self.endpoint.world.standing;
-        let replaced: Vec<IkeId> = standing.replaced(index, remote_id).collect();
-        let beyond = replaced.len().saturating_sub(most);
+        let serving = standing.of_device(device);
+        let serving = serving.filter(|(id, older)| !older.replaced && *id != newest);
+        let serving: Vec<IkeId> = serving.map(|(id, _)| id).collect();
+        let older = serving.len().min(most);
+        let beyond = serving.len().saturating_sub(most);
+        for old in serving.into_iter().take(beyond) {
+            self.end_told(old, CloseReason::Replaced);
+        }
+        let standing = &self.endpoint.world.standing;
+        let replaced: Vec<IkeId> = standing.replaced(device).collect();
+        let most_replaced = most.saturating_sub(older);
+        let beyond = replaced.len().saturating_sub(most_replaced);
         let silent = beyond.saturating_sub(most);
         for (place, old) in replaced.into_iter().take(beyond).enumerate() {
             let reason = CloseReason::Replaced;

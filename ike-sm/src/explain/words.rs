@@ -300,6 +300,9 @@ pub(super) fn notice(f: &mut dyn Write, n: &Notice) -> fmt::Result {
             lifetime(f, *granted)
         }
         Notice::Weak(algorithm) => write!(f, "{algorithm} is weak; the configuration permits it"),
+        Notice::IdentityInUse => f.write_str(
+            "another device with this identity is here already, and the first one is kept",
+        ),
         Notice::CommitBit => f.write_str("the peer set the commit bit, which is not acted on"),
         Notice::MessageIdsGoOn { ours, theirs } => {
             write!(

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
-use super::{Arc, Identity, IkeId, Standing, Standings};
+use super::{Arc, Device, Identity, IkeId, Site, Standing, Standings};
 
 fn address(last: u8) -> IpAddr {
     Ipv4Addr::new(192, 0, 2, last).into()
@@ -15,11 +15,23 @@ fn owner(last: u8) -> Arc<Identity> {
     Arc::new(Identity::Address(address(last)))
 }
 
-fn standing(peer: usize, owner: &Arc<Identity>, since: u64) -> Standing {
+fn site(last: u8) -> Site {
+    Site {
+        address: address(last),
+        port: None,
+    }
+}
+
+fn standing(peer: usize, owner: &Arc<Identity>, device: u64, since: u64) -> Standing {
     Standing {
         peer,
         remote_id: Arc::clone(owner),
+        device: Device(IkeId(device)),
+        site: site(9),
+        created: Duration::from_secs(since),
         since: Duration::from_secs(since),
+        origin: IkeId(device),
+        proved: (Duration::from_secs(since), device),
         initiator: false,
         replaced: false,
         healed_at: Some(address(9)),
@@ -27,14 +39,14 @@ fn standing(peer: usize, owner: &Arc<Identity>, since: u64) -> Standing {
     }
 }
 
-/// SAs 1 and 3 of one peer, 2 of another identity of the same entry, 4 of the next entry.
+/// SAs 1 and 3 of one device, 2 of another identity of the same entry, 4 of the next entry.
 fn four() -> (Standings, Arc<Identity>, Arc<Identity>) {
     let (one, two) = (owner(1), owner(2));
     let mut all = Standings::default();
-    all.insert(IkeId(1), standing(0, &one, 5));
-    all.insert(IkeId(2), standing(0, &two, 7));
-    all.insert(IkeId(3), standing(0, &one, 6));
-    all.insert(IkeId(4), standing(1, &one, 1));
+    all.insert(IkeId(1), standing(0, &one, 1, 5));
+    all.insert(IkeId(2), standing(0, &two, 2, 7));
+    all.insert(IkeId(3), standing(0, &one, 1, 6));
+    all.insert(IkeId(4), standing(1, &one, 4, 1));
     assert!(all.is_consistent());
     (all, one, two)
 }
@@ -53,27 +65,28 @@ fn a_peer_finds_its_own() {
 
 #[test]
 fn the_newest_serves_until_it_is_replaced() {
-    let (mut all, one, two) = four();
-    assert_eq!(all.current(0, Some(&one)), Some(IkeId(3)));
-    assert_eq!(all.current(0, None), Some(IkeId(2)));
+    let (mut all, one, _) = four();
+    let (first, second) = (Device(IkeId(1)), Device(IkeId(2)));
+    assert_eq!(all.serving(first), Some(IkeId(3)));
+    assert_eq!(all.current(0), Some(IkeId(2)));
     assert_eq!(all.healing(address(9)), Some(IkeId(2)));
     all.set_replaced(IkeId(2), true);
     assert!(all.is_consistent());
-    assert_eq!(all.current(0, Some(&two)), None);
-    assert_eq!(all.current(0, None), Some(IkeId(3)));
+    assert_eq!(all.serving(second), None);
+    assert_eq!(all.current(0), Some(IkeId(3)));
     assert_eq!(all.healing(address(9)), Some(IkeId(3)));
     all.set_replaced(IkeId(2), false);
     assert!(all.is_consistent());
-    assert_eq!(all.current(0, None), Some(IkeId(2)));
+    assert_eq!(all.current(0), Some(IkeId(2)));
     // Among equals in time the newest handle.
-    all.insert(IkeId(5), standing(0, &one, 7));
-    assert_eq!(all.current(0, None), Some(IkeId(5)));
+    all.insert(IkeId(5), standing(0, &one, 5, 7));
+    assert_eq!(all.current(0), Some(IkeId(5)));
 }
 
 #[test]
 fn a_move_and_an_end_are_followed() {
     let (mut all, ..) = four();
-    all.moved(IkeId(2), address(8));
+    all.moved(IkeId(2), site(8));
     assert!(all.is_consistent());
     assert_eq!(all.healing(address(8)), Some(IkeId(2)));
     assert_eq!(all.healing(address(9)), Some(IkeId(3)));
@@ -84,6 +97,37 @@ fn a_move_and_an_end_are_followed() {
     assert!(!all.knows(0, None));
     assert_eq!(all.healing(address(8)), None);
     assert_eq!(all.len(), 0);
+}
+
+#[test]
+fn devices_of_one_identity_are_told_apart() {
+    let (mut all, one, _) = four();
+    let of = |all: &Standings, device| {
+        let all = all.of_device(Device(IkeId(device)));
+        all.map(|(ike, _)| ike).collect::<Vec<_>>()
+    };
+    all.insert(IkeId(5), standing(0, &one, 5, 9));
+    assert_eq!(of(&all, 1), vec![IkeId(1), IkeId(3)]);
+    assert_eq!(of(&all, 5), vec![IkeId(5)]);
+    assert_eq!(all.serving(Device(IkeId(1))), Some(IkeId(3)));
+    assert_eq!(all.device(IkeId(3)), Some(Device(IkeId(1))));
+    // They turn out to be one.
+    all.set_device(IkeId(5), Device(IkeId(1)));
+    assert!(all.is_consistent());
+    assert_eq!(all.serving(Device(IkeId(1))), Some(IkeId(5)));
+    assert_eq!(of(&all, 5), vec![]);
+}
+
+#[test]
+fn the_port_tells_devices_apart_behind_a_nat_only() {
+    let at = |last, port| Site {
+        address: address(last),
+        port,
+    };
+    assert!(at(1, None).is(at(1, None)) && !at(1, None).is(at(2, None)));
+    assert!(at(1, Some(4500)).is(at(1, Some(4500))));
+    assert!(!at(1, Some(4500)).is(at(1, Some(4501))));
+    assert!(at(1, None).is(at(1, Some(4500))));
 }
 
 #[test]

@@ -84,6 +84,20 @@ impl Dpd {
         !self.capable && self.last_inbound <= since
     }
 
+    pub(crate) const fn last_inbound(&self) -> Duration {
+        self.last_inbound
+    }
+
+    /// A question is asked soon, or one is open. False when the peer does not answer any, or the
+    /// configuration asks none.
+    pub(crate) fn ask_soon(&mut self, now: Duration) -> bool {
+        let able = self.capable && self.times().is_some();
+        if able {
+            self.suspect(now);
+        }
+        able
+    }
+
     /// Something authenticated came in: the peer lives.
     pub(crate) fn heard(&mut self, now: Duration) {
         self.last_inbound = self.last_inbound.max(now);

@@ -8,6 +8,7 @@ use isakmp_wire::v1::{Message, Notification, NotifyType, PayloadType, Writer};
 use isakmp_wire::{BuildError, Header};
 
 use crate::action::{CloseReason, IpsecProtocol};
+use crate::children::Child;
 use crate::config::IkeVersion;
 use crate::context::{Context, Effect};
 use crate::explain::{DpdStep, IkeState, Step, What};
@@ -104,10 +105,7 @@ fn read(
             }
             ProtocolId::ESP | ProtocolId::AH => {
                 for spi in delete.spis_u32() {
-                    let child =
-                        ctx.world
-                            .children
-                            .by_outbound_spi(frame.index, &sa.agreed.remote_id, spi);
+                    let child = child_named(ctx, frame, spi);
                     // What is gone already is no fault: deletions cross.
                     if let Some(child) =
                         child.filter(|c| protocol_id(c.suite.protocol()) == delete.protocol_id)
@@ -145,22 +143,15 @@ fn read_notification(
         }
         NotifyType::INITIAL_CONTACT => Order::InitialContact,
         NotifyType::RESPONDER_LIFETIME => {
-            let child = n.spi_u32().and_then(|spi| {
-                ctx.world
-                    .children
-                    .by_outbound_spi(frame.index, &sa.agreed.remote_id, spi)
-            });
+            let child = n.spi_u32().and_then(|spi| child_named(ctx, frame, spi));
             match (child, policy::read_lifetime(n, &ctx.config.wire)) {
                 (Some(child), Some(lifetime)) => Order::Shorten(child.id, lifetime),
                 _ => return Ok(None),
             }
         }
         NotifyType::INVALID_SPI => {
-            let child = n.spi_u32().or_else(|| n.number()).and_then(|spi| {
-                ctx.world
-                    .children
-                    .by_outbound_spi(frame.index, &sa.agreed.remote_id, spi)
-            });
+            let spi = n.spi_u32().or_else(|| n.number());
+            let child = spi.and_then(|spi| child_named(ctx, frame, spi));
             match child {
                 Some(child) => Order::Remove(child.id),
                 None => return Ok(None),
@@ -173,6 +164,13 @@ fn read_notification(
         _ => return Ok(None),
     };
     Ok(Some(order))
+}
+
+/// The child of the sender whose outbound SPI this is. Only the device at the other end of the SA
+/// can mean it: another one with the same identity has SPIs of its own.
+fn child_named<'c>(ctx: &'c Context<'_>, frame: &Frame<'_>, spi: u32) -> Option<&'c Child> {
+    let device = ctx.world.standing.device(frame.ike)?;
+    ctx.world.children.by_outbound_spi(device, spi)
 }
 
 /// RFC 3706 §5.3: four bytes of data; the SPI, where there is one, is the cookie pair.

@@ -35,6 +35,7 @@ use crate::path::Path;
 use crate::policy::pfs::{Permitted, PfsOffer};
 use crate::policy::{ClientId, NatModes, Phase2Choice, Phase2Context};
 use crate::selector::Selector;
+use crate::standing::Device;
 use crate::v1::established::Agreed;
 use crate::v1::keys::ChildKeyInput;
 use crate::v1::payloads::Payloads;
@@ -419,11 +420,13 @@ fn install(
         lifetime: parts.lifetime,
         replaces: parts.replaces,
     };
+    let device = ctx.world.standing.device(frame.ike);
     crate::children::install(
         ctx,
         NewChild {
             id: parts.child,
             ike: frame.ike,
+            device: device.unwrap_or(Device(frame.ike)),
             peer: frame.index,
             config: parts.config,
             remote_id: agreed.remote_id.clone(),

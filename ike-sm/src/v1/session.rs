@@ -345,6 +345,12 @@ impl Session {
         }
     }
 
+    /// Asks the peer for a sign of life; false when it cannot be asked.
+    pub(crate) fn ask_for_life(&mut self, ctx: &mut Context<'_>) -> bool {
+        let now = ctx.now;
+        self.up_mut().is_some_and(|up| up.dpd.ask_soon(now))
+    }
+
     /// Negotiates a child.
     pub(crate) fn start_child(
         &mut self,

@@ -524,11 +524,13 @@ pub(crate) fn install(
         lifetime: config.lifetime,
         replaces: settled.replaces,
     };
+    let device = frame.device(ctx);
     children::install(
         ctx,
         NewChild {
             id: settled.child,
             ike: frame.ike,
+            device,
             peer: frame.index,
             config: settled.traffic.config,
             remote_id: under.remote_id.clone(),

@@ -41,6 +41,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// The same on the side that did not start its replacement.
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
 
+/// How long the responder of a rekey waits with requests under the new SA for a sign that the
+/// initiator has it: longer than the time after which a lost response is asked for again.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// SPIs remembered in [`Established::stillborn`].
 const MAX_STILLBORN: usize = 16;
 
@@ -96,6 +100,8 @@ pub(crate) struct Established {
     pub(super) followed: Vec<Followed>,
     /// STATE_NOT_FOUND in a row.
     pub(super) states_lost: u8,
+    /// The initiator of the rekey that has made this SA may not know it before: no request of ours.
+    pub(super) quiet_until: Option<Duration>,
     pub(super) rekey_at: Option<Duration>,
     expire_at: Option<Duration>,
     drain_at: Option<Duration>,
@@ -244,6 +250,9 @@ impl Established {
         next.reauthenticate_at = self.reauthenticate_at;
         next.authenticated_until = self.authenticated_until;
         next.keep_alive(frame, frame.path, ctx.now);
+        if frame.role == Role::Responder {
+            next.quiet_until = Some(ctx.now.saturating_add(QUIET));
+        }
         next
     }
 
@@ -292,6 +301,7 @@ impl Established {
             drain_at: None,
             reauthenticate_at: None,
             authenticated_until: None,
+            quiet_until: None,
         }
     }
 
@@ -334,6 +344,7 @@ impl Established {
             (self.expire_at, DeadlineReason::IkeExpiry),
             (self.authenticated_until, DeadlineReason::IkeExpiry),
             (self.drain_at, DeadlineReason::IkeDrain),
+            (self.quiet_until, DeadlineReason::Retransmit),
             (
                 self.syncing.as_ref().map(|syncing| syncing.due()),
                 DeadlineReason::Retransmit,
@@ -372,6 +383,11 @@ impl Established {
     /// Something authenticated came in: the peer lives.
     pub(super) fn heard(&mut self, now: Duration) {
         self.live.heard(now);
+    }
+
+    /// When something authenticated last came in.
+    pub(crate) const fn last_inbound(&self) -> Duration {
+        self.live.last_inbound
     }
 
     /// What the lifetime asks for at `now`.
@@ -588,11 +604,14 @@ impl Liveness {
         waits.then(|| self.last_inbound.saturating_add(idle))
     }
 
-    /// Whether to ask now; if so, it counts as asked. Gives the time of silence.
-    pub(super) fn due(&mut self, now: Duration) -> Option<Duration> {
-        self.deadline().filter(|at| *at <= now)?;
+    /// Whether to ask now.
+    pub(super) fn due(&self, now: Duration) -> bool {
+        self.deadline().is_some_and(|at| at <= now)
+    }
+
+    /// A question is out, or about to be.
+    pub(super) const fn asking(&mut self) {
         self.asking = true;
-        Some(now.saturating_sub(self.last_inbound))
     }
 
     /// How a question is repeated: as configured for dead peer detection.

@@ -32,6 +32,7 @@ use crate::id::{IkeId, Ticket};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::retransmit::fingerprint;
+use crate::standing::Device;
 use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
 
 /// One IKE SA.
@@ -83,6 +84,19 @@ pub(crate) struct Frame<'a> {
     /// Where the message at hand came from, or where ours goes.
     pub(crate) path: Path,
     pub(crate) spis: Spis,
+    /// The SA that this one takes the place of.
+    pub(crate) replaces: Option<IkeId>,
+}
+
+impl Frame<'_> {
+    /// Whose the SA is among those that prove its identity: one that is to replace another is of the
+    /// same device, also before it has taken its place.
+    pub(super) fn device(&self, ctx: &Context<'_>) -> Device {
+        let standing = &ctx.world.standing;
+        let before = || self.replaces.and_then(|old| standing.device(old));
+        let device = standing.device(self.ike).or_else(before);
+        device.unwrap_or(Device(self.ike))
+    }
 }
 
 impl Session {
@@ -198,6 +212,7 @@ impl Session {
                 .ok_or(DropReason::NoSuchObject)?,
             path: self.path,
             spis: self.spis,
+            replaces: self.replaces,
         })
     }
 

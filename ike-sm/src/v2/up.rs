@@ -105,6 +105,7 @@ impl Session {
         let now = ctx.now;
         let Some(up) = self.up_mut() else { return };
         up.heard(now);
+        up.quiet_until = None;
         // RFC 7296 §2.25.2: of two rekeys at once this is the one that the peer keeps, unless it
         // deletes it now.
         let (old, known) = (self.replaces, ctx.world.standing.contains(self.id));
@@ -330,13 +331,18 @@ impl Session {
             let Some(up) = self.up_mut().filter(|_| room) else {
                 return;
             };
+            if up.quiet_until.is_some() {
+                // The initiator of the rekey may not know this SA yet (RFC 7296 §2.8).
+                return;
+            }
             // RFC 7296 §2.25.2: nothing is begun beside a rekey or the end of the IKE SA, and they
             // wait for the rest.
             let alone = |w: &Want| matches!(w, Want::RekeyIke | Want::DeleteIke(_));
             let busy = up.is_rekeying() || up.is_closing() && !up.queue.iter().any(alone);
             let next = up.queue.front();
             // What waits goes to the SA that has taken the place of this one.
-            let busy = busy || up.replaced && !next.is_some_and(alone);
+            let stays = |w: &Want| alone(w) || matches!(w, Want::Liveness);
+            let busy = busy || up.replaced && !next.is_some_and(stays);
             let busy = busy || next.is_some_and(|want| up.waits_for_peer(want));
             let busy = busy || next.is_some_and(alone) && !up.tasks.is_empty();
             let goes_on = matches!(next, Some(Want::FollowUp(_)));
@@ -353,6 +359,9 @@ impl Session {
     fn start(&mut self, ctx: &mut Context<'_>, want: Want) {
         let Ok(frame) = self.frame(ctx) else { return };
         let mut patience = frame.peer.retransmit;
+        let silent = self
+            .up()
+            .map(|up| ctx.now.saturating_sub(up.last_inbound()));
         let started = match want {
             Want::Child(wanted) => {
                 let (peer, config, new) = (
@@ -406,6 +415,14 @@ impl Session {
         let exchange = task.exchange();
         match self.request(ctx, exchange, &inner, &patience) {
             Ok(id) => {
+                if let (Task::Liveness, Some(silent)) = (&task, silent) {
+                    let asked = DpdStep::Asked {
+                        sequence: id,
+                        silent,
+                        attempt: 1,
+                    };
+                    ctx.note(Some(self.id), What::Dpd(asked));
+                }
                 if let Some(up) = self.up_mut() {
                     if let Some(keepalive) = &mut up.keepalive {
                         keepalive.outbound(ctx.now);
@@ -472,21 +489,10 @@ impl Session {
         {
             ctx.actions.push(Action::NatKeepalive(path));
         }
-        if let Some(silent) = up.live.due(now) {
-            // An exchange under way is as good a question.
-            if up.tasks.is_empty() && up.queue.is_empty() {
-                let sequence = self.window.next_id();
-                ctx.note(
-                    Some(id),
-                    What::Dpd(DpdStep::Asked {
-                        sequence,
-                        silent,
-                        attempt: 1,
-                    }),
-                );
-                let _refused = self.want(ctx, Want::Liveness);
-            }
+        if up.live.due(now) {
+            self.ask_for_life(ctx);
         }
+        self.speak_at_last(ctx);
         let Some(up) = self.up_mut() else { return };
         if up.forget_followed(ctx) {
             self.pump(ctx);
@@ -513,6 +519,38 @@ impl Session {
                 };
                 self.close(ctx, reason, true);
             }
+        }
+    }
+
+    /// Asks the peer for a sign of life; false when the SA is about to end.
+    pub(crate) fn ask_for_life(&mut self, ctx: &mut Context<'_>) -> bool {
+        let Some(up) = self.up_mut().filter(|up| !up.is_closing()) else {
+            return false;
+        };
+        up.live.asking();
+        // An exchange under way is as good a question.
+        let asked = !up.tasks.is_empty() || !up.queue.is_empty();
+        asked || self.want(ctx, Want::Liveness).is_ok()
+    }
+
+    /// The peer knows this SA now: requests that have waited for that go out.
+    pub(crate) fn speak(&mut self, ctx: &mut Context<'_>) {
+        if self
+            .up_mut()
+            .is_some_and(|up| up.quiet_until.take().is_some())
+        {
+            self.pump(ctx);
+        }
+    }
+
+    /// The same when it has taken too long.
+    fn speak_at_last(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now;
+        if self
+            .up()
+            .is_some_and(|up| up.quiet_until.is_some_and(|at| at <= now))
+        {
+            self.speak(ctx);
         }
     }
 
@@ -753,7 +791,7 @@ pub(super) fn remove_deleted(
         let successor = ctx
             .world
             .children
-            .of(child.peer, &child.remote_id)
+            .of_device(child.device)
             .find(|c| c.replaces == Some(id) && c.state == ChildState::Inbound)
             .map(|c| c.id);
         if let Some(successor) = successor {

@@ -1,23 +1,18 @@
 //! An IKE SA has come up: which of its rivals stand, and what it is to bring up.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
-use core::time::Duration;
 
 use super::Call;
 use crate::action::{Action, CloseReason};
 use crate::children::{TrafficOf, Wanted};
-use crate::config::{Identity, IkeVersion};
-use crate::context::TimerKey;
+use crate::config::{IkeVersion, Uniqueness};
+use crate::context::{Effect, TimerKey};
 use crate::explain::Role;
-use crate::id::{ChildId, IkeId};
+use crate::id::IkeId;
 use crate::policy::pfs::PfsOffer;
 use crate::session::Session;
-use crate::standing::Standing;
-
-/// Two IKE SAs that both ends have started within this time have crossed on the way.
-const CROSSING: Duration = Duration::from_secs(30);
+use crate::standing::{Device, Standing};
 
 impl Call<'_> {
     pub(super) fn established(&mut self, ike: IkeId) {
@@ -33,31 +28,40 @@ impl Call<'_> {
         let Some(remote_id) = session.remote_id().cloned() else {
             return;
         };
-        let new = Standing {
+        let (path, asked_to_replace, rank) = (head.path, head.replaces, session.rank());
+        let mut new = Standing {
             peer: head.peer,
             remote_id,
+            device: Device(ike),
+            site: session.site(),
+            created: head.created,
             since: self.now,
+            origin: ike,
+            proved: (self.now, self.endpoint.world.handles.last()),
             initiator: head.role == Role::Initiator,
             replaced: false,
-            healed_at: (version == IkeVersion::V1).then(|| head.path.remote.ip()),
+            healed_at: (version == IkeVersion::V1).then(|| path.remote.ip()),
             told_spi: None,
         };
-        let rank = session.rank();
-        let (path, asked_to_replace) = (head.path, head.replaces);
+        if self.must_yield(ike, &new) {
+            let reason = CloseReason::Refused;
+            self.with(ike, |session, ctx| session.close(ctx, reason, true));
+            return;
+        }
         let index = new.peer;
         let name = self.peer_name(index);
-        let rivals: Vec<(IkeId, Standing)> = self
-            .endpoint
-            .world
-            .standing
-            .of(index, &new.remote_id)
-            .filter(|(_, s)| !s.replaced)
-            .map(|(id, s)| (id, s.clone()))
-            .collect();
+        let kin = self.kin(&mut new, asked_to_replace);
+        self.endpoint.world.standing.insert(ike, new.clone());
+        self.endpoint.world.children.set_device(ike, new.device);
+        let rivals: Vec<(IkeId, Standing)> =
+            kin.into_iter().filter(|(_, old)| !old.replaced).collect();
         let replaces = asked_to_replace
             .filter(|old| self.endpoint.world.standing.contains(*old))
-            .or_else(|| rivals.last().map(|(id, _)| *id));
-        self.endpoint.world.standing.insert(ike, new.clone());
+            .or_else(|| {
+                let takes =
+                    |(_, old): &&(IkeId, Standing)| version == IkeVersion::V1 || new.crosses(old);
+                rivals.iter().rfind(takes).map(|(id, _)| *id)
+            });
         self.actions.push(Action::IkeEstablished {
             ike,
             peer: name,
@@ -67,28 +71,26 @@ impl Call<'_> {
 
         let mut winner = ike;
         for (old, standing) in rivals {
-            let crossed = crossed(&standing, &new, head.created);
+            let crossed = new.crosses(&standing);
             let old_rank = self.endpoint.sessions.get(&old).map(Session::rank);
             if crossed && old_rank.is_some_and(|old| old > rank) {
                 // Both ends have started at once: both keep the same SA, and the end that started
                 // the other one deletes it.
                 self.retire_ike(ike, new.initiator);
                 winner = old;
+            } else if crossed {
+                self.retire_ike(old, standing.initiator);
             } else {
-                let ours = if crossed {
-                    standing.initiator
-                } else {
-                    new.initiator
-                };
-                self.retire_ike(old, ours);
+                self.succeeds(old, &new, asked_to_replace);
             }
         }
         if version == IkeVersion::V1 {
-            self.adopt(index, &new.remote_id, winner);
+            self.adopt(new.device, winner);
         } else if let Some(old) = asked_to_replace.filter(|_| winner == ike) {
             // Another gateway may have another identity.
             self.retire_ike(old, true);
         }
+        self.end_others(&new);
         // Who has started an SA of IKEv1 asks for its children at once. Ours would cross them, and
         // nothing says which of two quick modes for the same traffic stands.
         let peer_asks = version == IkeVersion::V1 && winner == ike && !new.initiator;
@@ -104,7 +106,7 @@ impl Call<'_> {
         if !new.initiator {
             self.give_up_unanswered(index, path.remote.ip());
         }
-        self.bound_replaced(index, &new.remote_id);
+        self.bound_replaced(new.device, ike);
         self.context().touch(TimerKey::Peer(index));
         if !peer_asks {
             self.start_wanted(index, winner);
@@ -132,22 +134,73 @@ impl Call<'_> {
         });
     }
 
+    /// The older SAs of the device that an SA which has come up is of: of the SA that it is to
+    /// replace, of those from the same site, of those that it has crossed. A peer that has no
+    /// addresses but those of the configuration may have called from another of them.
+    fn kin(&mut self, new: &mut Standing, replaces: Option<IkeId>) -> Vec<(IkeId, Standing)> {
+        let config = self.endpoint.config.peers.get(new.peer);
+        let fixed = config.is_some_and(|p| p.networks.is_empty() && !p.addresses.is_empty());
+        let standing = &self.endpoint.world.standing;
+        let same = |ike: IkeId, old: &Standing| {
+            let crosses = fixed && !old.replaced && new.crosses(old);
+            replaces == Some(ike) || old.site.is(new.site) || crosses
+        };
+        let all = standing.of(new.peer, &new.remote_id);
+        let devices = all.filter(|(ike, old)| same(*ike, old));
+        let mut devices: Vec<Device> = devices.map(|(_, old)| old.device).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        let ikes = devices
+            .iter()
+            .flat_map(|device| standing.of_device(*device));
+        let ikes: Vec<IkeId> = ikes.map(|(ike, _)| ike).collect();
+        new.device = devices.first().copied().unwrap_or(new.device);
+        self.unite(new.device, ikes.iter().copied());
+        let standing = &self.endpoint.world.standing;
+        let kin = standing.of_device(new.device);
+        kin.map(|(ike, old)| (ike, old.clone())).collect()
+    }
+
+    /// An SA of the same device has come up after this one.
+    fn succeeds(&mut self, old: IkeId, new: &Standing, asked: Option<IkeId>) {
+        // In IKEv1 the new one looks after all children of the device (RFC 2409 §4); in IKEv2 each
+        // has its own.
+        let replaced = self.version_of(old) == Some(IkeVersion::V1) || asked == Some(old);
+        if replaced || self.uniqueness(new.peer) == Uniqueness::Replace {
+            self.retire_ike(old, new.initiator || !replaced);
+        }
+        if asked != Some(old) {
+            // It may have lost its state, and not have said so.
+            self.context().effect(Effect::AskForLife(old));
+        }
+    }
+
+    /// Ends what other devices with the same identity have, where only one may be there.
+    fn end_others(&mut self, new: &Standing) {
+        if self.uniqueness(new.peer) != Uniqueness::Replace {
+            return;
+        }
+        let standing = &self.endpoint.world.standing;
+        let others = standing.of(new.peer, &new.remote_id);
+        let others: Vec<IkeId> = others
+            .filter(|(_, old)| old.device != new.device)
+            .map(|(id, _)| id)
+            .collect();
+        for old in others {
+            self.end_told(old, CloseReason::Replaced);
+        }
+    }
+
     fn retire_ike(&mut self, ike: IkeId, ours: bool) {
         let now = self.now;
         self.endpoint.world.standing.set_replaced(ike, true);
         self.with(ike, |session, _| session.retire(now, ours));
     }
 
-    /// All children of a peer are looked after by one SA.
-    pub(super) fn adopt(&mut self, index: usize, remote_id: &Arc<Identity>, ike: IkeId) {
-        let children: Vec<ChildId> = self
-            .endpoint
-            .world
-            .children
-            .of(index, remote_id)
-            .map(|c| c.id)
-            .collect();
-        for child in children {
+    /// All children of a device are looked after by one SA.
+    pub(super) fn adopt(&mut self, device: Device, ike: IkeId) {
+        let children = self.endpoint.world.children.of_device(device);
+        for child in children.map(|c| c.id).collect::<Vec<_>>() {
             self.endpoint.world.children.hand_over(child, ike);
         }
         if let Some(path) = self.endpoint.sessions.get(&ike).map(|s| s.head().path)
@@ -162,7 +215,7 @@ impl Call<'_> {
         let Some(standing) = self.endpoint.world.standing.get(ike) else {
             return;
         };
-        let remote_id = Arc::clone(&standing.remote_id);
+        let device = standing.device;
         let Some(state) = self.endpoint.peers.get(index) else {
             return;
         };
@@ -188,9 +241,9 @@ impl Call<'_> {
                 .endpoint
                 .world
                 .children
-                .of(index, &remote_id)
+                .of_device(device)
                 .any(|c| c.config == config && c.is_current() && (c.ike == ike || !own));
-            let coming = self.is_coming(index, &remote_id, config);
+            let coming = self.is_coming(index, device, config);
             if stands {
                 self.no_longer_wanted(index, config);
             } else if !coming {
@@ -207,16 +260,16 @@ impl Call<'_> {
         }
     }
 
-    /// Whether a child of a peer is being negotiated.
+    /// Whether a child of a device is being negotiated.
     pub(in crate::endpoint) fn is_coming(
         &self,
         index: usize,
-        remote_id: &Arc<Identity>,
+        device: Device,
         config: usize,
     ) -> bool {
         let sessions = &self.endpoint.sessions;
         let negotiates = |ike| sessions.get(ike).is_some_and(|s| s.negotiates(config));
-        self.negotiators(index, remote_id).iter().any(negotiates)
+        self.negotiators(index, device).iter().any(negotiates)
     }
 
     pub(super) fn no_longer_wanted(&mut self, index: usize, config: usize) {
@@ -224,48 +277,4 @@ impl Call<'_> {
             state.unwant(config);
         }
     }
-
-    /// The peer says that it knows of no older SAs (RFC 2407 §4.6.3.3). Those that stood before
-    /// this negotiation began are gone on its side; only SAs of the same proved identity are meant
-    /// (RFC 3947 §6).
-    pub(super) fn initial_contact(&mut self, ike: IkeId) {
-        let Some(session) = self.endpoint.sessions.get(&ike) else {
-            return;
-        };
-        let Some(new) = self.endpoint.world.standing.get(ike) else {
-            return;
-        };
-        let (created, index, remote_id) = (session.head().created, new.peer, new.remote_id.clone());
-        let reason = CloseReason::PeerRestarted;
-        let children: Vec<ChildId> = self
-            .endpoint
-            .world
-            .children
-            .of(index, &remote_id)
-            .filter(|c| c.started < created)
-            .map(|c| c.id)
-            .collect();
-        for child in children {
-            self.remove_child(child, reason);
-        }
-        let sessions: Vec<IkeId> = self
-            .endpoint
-            .world
-            .standing
-            .of(index, &remote_id)
-            .filter(|(id, s)| *id != ike && s.since < created)
-            .map(|(id, _)| id)
-            .collect();
-        for old in sessions {
-            self.with(old, |session, ctx| session.close(ctx, reason, false));
-        }
-    }
-}
-
-/// Whether two SAs of one peer were started from both ends at about the same time; the second one's
-/// negotiation began at `created`.
-fn crossed(old: &Standing, new: &Standing, created: Duration) -> bool {
-    old.initiator != new.initiator
-        && created <= old.since
-        && new.since.saturating_sub(old.since) < CROSSING
 }

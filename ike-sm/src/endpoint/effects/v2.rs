@@ -60,13 +60,16 @@ impl Call<'_> {
             return self.delete_ike_sa(new, reason.unwrap_or(CloseReason::Replaced));
         };
         let standing = Standing {
+            created: head.created,
             since: self.now,
-            initiator: head.role == Role::Initiator,
             replaced: false,
             ..before.clone()
         };
+        let device = standing.device;
         table.set_replaced(old, true);
         table.insert(new, standing);
+        // Its first message may have made a child already.
+        self.endpoint.world.children.set_device(new, device);
         self.forget_rival(new, Some(old));
         let attempt = self.endpoint.peers.get(head.peer).and_then(|s| s.attempt);
         let attempt = attempt.and_then(|id| self.endpoint.sessions.get_mut(&id));
@@ -98,6 +101,14 @@ impl Call<'_> {
         } else {
             let now = self.now;
             self.with(old, |session, _| session.retire(now, false));
+        }
+    }
+
+    /// A replaced SA is over at both ends: the peer knows the one that has its place.
+    pub(super) fn old_is_over(&mut self, gone: &Standing) {
+        let heir = self.endpoint.world.standing.serving(gone.device);
+        if let Some(heir) = heir.filter(|_| gone.replaced) {
+            self.with(heir, |session, ctx| session.v2_mut().map(|s| s.speak(ctx)));
         }
     }
 

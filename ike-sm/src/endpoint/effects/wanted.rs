@@ -25,7 +25,7 @@ impl Call<'_> {
             return;
         };
         let idle = state.due_children(now).is_empty() || self.endpoint.shut_down;
-        let waits = if self.current_ike(index, None).is_some() {
+        let waits = if self.endpoint.world.standing.current(index).is_some() {
             state.lets_ask(now)
         } else {
             state.holds_back(now, false)
@@ -116,7 +116,7 @@ impl Call<'_> {
 
     /// An IKE SA that stood has ended: what was wanted of it is wanted of the next one.
     pub(super) fn goes_on_without(&mut self, index: usize, reason: CloseReason) {
-        let other = self.current_ike(index, None).is_some();
+        let other = self.endpoint.world.standing.current(index).is_some();
         let Some(state) = self.endpoint.peers.get_mut(index) else {
             return;
         };

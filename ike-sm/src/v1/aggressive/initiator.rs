@@ -201,7 +201,7 @@ impl Sent {
             message: Some(message),
             path: Some(path),
             initial_contact: false,
-            owes_contact: frame.peer.initial_contact && !known,
+            owes_contact: frame.peer.announces_initial_contact() && !known,
         }))
     }
 }

@@ -233,7 +233,7 @@ impl Answered {
             message: None,
             path: None,
             initial_contact: false,
-            owes_contact: frame.peer.initial_contact && !known,
+            owes_contact: frame.peer.announces_initial_contact() && !known,
         }))
     }
 

@@ -179,7 +179,7 @@ impl KeyWanted {
             asked: answer.asked,
         };
         let keyed = Keyed::derive(ctx, frame, psk, &g_xy, exchanged).ok()?;
-        let contact = frame.peer.initial_contact && !ctx.knows_peer(frame.index, None);
+        let contact = frame.peer.announces_initial_contact() && !ctx.knows_peer(frame.index, None);
         let id = phase1::own_id(ctx, frame, keyed.nat.version.is_some());
         let wanted = IdWanted { keyed, id, contact };
         match wanted.keyed.suite.signature() {

@@ -295,8 +295,8 @@ impl PeerShown {
 /// The peer is proven; message 6 is to be made.
 fn owed(ctx: &mut Context<'_>, frame: &Frame<'_>, keyed: Keyed, proof: Proof) -> IdOwed {
     // A responder without older SAs says so too: the initiator's children may be orphans.
-    let contact =
-        frame.peer.initial_contact && !ctx.knows_peer(frame.index, Some(&proof.remote_id));
+    let contact = frame.peer.announces_initial_contact()
+        && !ctx.knows_peer(frame.index, Some(&proof.remote_id));
     let id = phase1::own_id(ctx, frame, keyed.nat.version.is_some());
     IdOwed {
         keyed,

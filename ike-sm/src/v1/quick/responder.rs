@@ -137,12 +137,13 @@ pub(crate) fn receive_first(
             );
         }
     }
-    let replaces = ctx.world.children.active_for(
-        frame.index,
-        &agreed.remote_id,
-        &local.into(),
-        &remote.into(),
-    );
+    let world = &ctx.world;
+    let device = world.standing.device(frame.ike);
+    let active = |device| {
+        let (local, remote) = (local.into(), remote.into());
+        world.children.active_for(device, &local, &remote)
+    };
+    let replaces = device.and_then(active);
     let granted = Box::new(Granted {
         child: ChildId(ctx.world.handles.next()),
         config,

@@ -75,7 +75,7 @@ impl ChildTask {
                 // It may have gone, or been replaced, while this waited.
                 let children = &ctx.world.children;
                 let old = children.get(old).filter(|c| session.owns(c));
-                let old = old.filter(|c| !children.has_successor(c.id, c.peer, &c.remote_id));
+                let old = old.filter(|c| !children.has_successor(c.id, c.device));
                 let old = old.ok_or(DropReason::NoSuchObject)?;
                 Some((protocol_id(old.suite.protocol()), old.spi_in))
             }
@@ -284,10 +284,8 @@ pub(super) fn failed(
         // comes.
         (Some(NotifyType::CHILD_SA_NOT_FOUND), Some(old)) => {
             // RFC 7296 §2.8.1: nothing is missing when the peer's rekey has come before ours.
-            let children = &ctx.world.children;
-            let replaced = session
-                .up()
-                .is_some_and(|up| children.has_successor(old, frame.index, &up.remote_id));
+            let device = frame.device(ctx);
+            let replaced = ctx.world.children.has_successor(old, device);
             ctx.effect(Effect::RemoveChild(old, CloseReason::DeletedByPeer));
             let again = Wanted {
                 replaces: None,

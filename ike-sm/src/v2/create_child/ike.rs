@@ -277,8 +277,9 @@ pub(super) fn respond(
         return Err(DropReason::TemporaryFailure.into());
     }
     // RFC 7296 §2.25: what the peer has replaced it is to delete before it goes on.
+    let device = frame.device(ctx);
     let (standing, limits) = (&ctx.world.standing, &ctx.config.limits);
-    let replaced = standing.replaced(frame.index, &up.remote_id).count();
+    let replaced = standing.replaced(device).count();
     let full = standing.len() >= limits.ike_sas && replaced > 0;
     if full || replaced >= limits.replaced_per_peer {
         return Err(DropReason::TemporaryFailure.into());

@@ -167,7 +167,7 @@ impl Initiator {
         // RFC 7296 §2.4: only with the first SA to this identity.
         let expected = expected_id(frame);
         let known = ctx.knows_peer(frame.index, expected.as_ref());
-        let initial_contact = frame.peer.initial_contact && !known && !round.replaces;
+        let initial_contact = frame.peer.announces_initial_contact() && !known && !round.replaces;
         let inner = Inner::build(|w| {
             out.write(w)?;
             if initial_contact {

@@ -2,18 +2,21 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use isakmp_wire::v2::{AuthMethod, Gateway, NotifyType, PayloadType};
 
 use super::{Progress, Proved, Round, broken, failed, received, with_env, write_announcements};
 use crate::action::{CloseReason, Question};
 use crate::config::v2::{AddressRequest, Assign, Assignment, EapUsers, RedirectWhen, RemoteAuth};
-use crate::config::{Config, Identity, IkeVersion};
-use crate::context::Context;
+use crate::config::{Config, Identity, IkeVersion, Uniqueness};
+use crate::context::{Context, Effect};
 use crate::event::{Answer, UserGrant};
-use crate::explain::What;
+use crate::explain::{Notice, What};
+use crate::id::IkeId;
 use crate::outcome::DropReason;
 use crate::policy::v2::{ChildKeyExchange, IkeSuite};
+use crate::standing::Site;
 use crate::v2::auth::{self, AuthFault, AuthRecord, Failure, Outgoing, Proven, Step};
 use crate::v2::child::{Grant, Granted, Holder, Settled, grant};
 use crate::v2::configuration;
@@ -241,6 +244,14 @@ impl Responder {
         let frame = reframe(config, &round.frame, self.index);
         let peer = frame.path.remote.ip();
         ctx.note(Some(frame.ike), What::Authenticated { peer, ok: true });
+        let here = Site::of(frame.path.remote, round.init.verdict);
+        if is_elsewhere(ctx, &frame, &pending.proven.identity, here) {
+            let notice = Notice::IdentityInUse;
+            ctx.note(Some(frame.ike), What::Notice(notice));
+            let kind = NotifyType::AUTHENTICATION_FAILED;
+            let inner = Inner::build(|w| w.notify(kind, &[]).map(|_| ()));
+            return Progress::Fail(CloseReason::Refused, inner.ok());
+        }
         if redirects(round, &frame).is_some() {
             return self.finish(ctx, round, message_id, pending);
         }
@@ -353,6 +364,24 @@ impl Responder {
             Err(_) => broken(ctx, &frame, &DropReason::Limit("message size")),
         }
     }
+}
+
+/// Whether another device has proved the same identity, where the first one is kept. That one is
+/// asked whether it is alive.
+fn is_elsewhere(ctx: &mut Context<'_>, frame: &Frame<'_>, identity: &Identity, here: Site) -> bool {
+    if frame.peer.unique != Uniqueness::Keep {
+        return false;
+    }
+    let identity = Arc::new(identity.clone());
+    let others = ctx.world.standing.of(frame.index, &identity);
+    let others: Vec<IkeId> = others
+        .filter(|(_, old)| !old.replaced && !old.site.is(here))
+        .map(|(ike, _)| ike)
+        .collect();
+    for ike in &others {
+        ctx.effect(Effect::AskForLife(*ike));
+    }
+    !others.is_empty()
 }
 
 /// Where an initiator is sent that has proved itself, if it follows.

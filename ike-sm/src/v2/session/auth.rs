@@ -8,7 +8,6 @@ use isakmp_wire::v2::NotifyType;
 
 use super::{Frame, Session, Stage};
 use crate::action::{Action, CloseReason, Question};
-use crate::children;
 use crate::config::IkeVersion;
 use crate::context::{Context, Effect, Place};
 use crate::event::Answer;
@@ -283,11 +282,8 @@ impl Session {
             ctx.effect(Effect::InitialContact(self.id));
         }
         if let Some(child) = child {
-            if self.role == Role::Initiator {
-                children::activate(ctx, child);
-            } else {
-                children::activate_first(ctx, child);
-            }
+            // Not before it is settled which older SAs are of the same device.
+            ctx.effect(Effect::FirstChild(child));
         }
     }
 
