@@ -1,15 +1,16 @@
 //! Every interleaving of a few operations on an established tunnel, up to a bound.
 //!
 //! Two ends are up. Operations (rekey a child, rekey the IKE SA, delete either, ask for a sign of
-//! life, refuse the next child) are given to either end at any moment; any message on its way may be delivered next, be
+//! life, refuse the next child, lose all state and call anew without INITIAL_CONTACT) are given to
+//! either end at any moment; any message on its way may be delivered next, be
 //! lost or be delivered twice, as long as the scenario's faults last. All choices are tried, in
 //! depth first order. A state that was seen before is not gone into again: what follows depends on
 //! nothing else (the state includes what is on its way, what is still to be ordered, and the time).
 //! When a path has no choices left, everything is delivered in order and time goes on until all
 //! is at rest.
 //!
-//! What must hold: the laws, on each event (see `Host::handle`); while nobody has deleted anything,
-//! at each step packets can go both ways; at rest both ends have the same IKE SA and the same pair,
+//! What must hold: the laws, on each event (see `Host::handle`); while nobody has deleted or
+//! forgotten anything, at each step packets can go both ways; at rest both ends have the same IKE SA and the same pair,
 //! one of each, or nothing.
 //!
 //! `EXPLORE_DEPTH=12 EXPLORE_FAULTS=2 EXPLORE_OPS=3 cargo test --release -p ike-sm --test sim explore -- --nocapture`
@@ -26,7 +27,7 @@ use ike_sm::config::{Config, Dpd, DpdTimes, IkeVersion, Retransmit};
 
 use crate::host::{Handled, Host, Installed};
 use crate::network::{InFlight, Link};
-use crate::world::{A, B, World, inside_host, with_additional};
+use crate::world::{A, B, World, host, inside_host, with_additional};
 use crate::{number, on_all_cores, s, say};
 
 /// What an end is told to do.
@@ -40,11 +41,17 @@ enum Op {
     Liveness(usize),
     /// This end refuses the next child that the other one asks for.
     Refuse(usize),
+    /// This end loses all that it knows, and calls the other one.
+    Restart(usize),
 }
 
 impl Op {
     const fn deletes(self) -> bool {
         matches!(self, Self::DeleteChild(_) | Self::DeleteIke(_))
+    }
+
+    const fn restarts(self) -> bool {
+        matches!(self, Self::Restart(_))
     }
 }
 
@@ -59,6 +66,8 @@ enum Kind {
     Additional,
     /// Either end may refuse a child, and both keep the tunnel up.
     Refusing,
+    /// One end at least loses its state.
+    Forgetting,
 }
 
 /// What is explored.
@@ -139,8 +148,24 @@ struct Pair {
     ops: Vec<Op>,
     faults: u8,
     deleted: bool,
-    version: IkeVersion,
+    /// Lives that have ended.
+    restarts: u64,
+    scenario: Scenario,
     path: Vec<String>,
+}
+
+fn change(scenario: &Scenario) -> impl Fn(usize, &mut Config) + '_ {
+    |host, c: &mut Config| {
+        config(&scenario.ops, host, c);
+        match scenario.kind {
+            Kind::Plain | Kind::Forgetting => {}
+            Kind::Additional => with_additional(c),
+            Kind::Refusing => {
+                c.authorize_children = true;
+                c.peers[0].keep_up = true;
+            }
+        }
+    }
 }
 
 fn config(ops: &[Op], host: usize, config: &mut Config) {
@@ -163,23 +188,14 @@ fn config(ops: &[Op], host: usize, config: &mut Config) {
             tries: 5,
         })
     };
+    peer.initial_contact = !ops.iter().any(|op| op.restarts());
     // So many questions are no reason for a rekey here.
     config.limits.message_ids_per_ike_sa = 100_000;
 }
 
 impl Pair {
     fn up(scenario: &Scenario) -> Result<Self, String> {
-        let change = |host, c: &mut Config| {
-            config(&scenario.ops, host, c);
-            match scenario.kind {
-                Kind::Plain => {}
-                Kind::Additional => with_additional(c),
-                Kind::Refusing => {
-                    c.authorize_children = true;
-                    c.peers[0].keep_up = true;
-                }
-            }
-        };
+        let change = change(scenario);
         let world = World::pair(scenario.version, scenario.seed, Link::CLEAN, change);
         let mut pair = Self {
             hosts: world.hosts,
@@ -189,19 +205,14 @@ impl Pair {
             faults: 0,
             // Nothing to keep as yet.
             deleted: true,
-            version: scenario.version,
+            restarts: 0,
+            scenario: scenario.clone(),
             path: Vec::new(),
         };
         for host in &mut pair.hosts {
             host.compare_states(false);
         }
-        pair.command(
-            A,
-            Command::Initiate {
-                peer: "b".into(),
-                children: Vec::new(),
-            },
-        )?;
+        pair.initiate(A)?;
         // Longer than two negotiations count as started at once.
         pair.settle(s(5))?;
         if !pair.usable() {
@@ -224,6 +235,20 @@ impl Pair {
         let handled = self.hosts[host].command(command, self.now)?;
         self.sent(handled);
         Ok(())
+    }
+
+    fn initiate(&mut self, host: usize) -> Result<(), String> {
+        let peer = if host == A { "b" } else { "a" };
+        let (peer, children) = (peer.into(), Vec::new());
+        self.command(host, Command::Initiate { peer, children })
+    }
+
+    /// What is on its way stays so: the answers to an earlier life too.
+    fn restart(&mut self, n: usize) -> Result<(), String> {
+        self.restarts += 1;
+        let seed = 1000 * self.restarts + 2 * self.scenario.seed + n as u64;
+        self.hosts[n] = host(n, self.scenario.version, seed, &change(&self.scenario));
+        self.initiate(n)
     }
 
     fn deliver(&mut self, packet: &InFlight) -> Result<(), String> {
@@ -358,6 +383,7 @@ impl Pair {
                 self.hosts[n].refuse += 1;
                 Ok(())
             }
+            Op::Restart(n) => self.restart(n),
         }
     }
 
@@ -378,7 +404,7 @@ impl Pair {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !self.deleted && !self.usable() {
+        if !self.deleted && self.restarts == 0 && !self.usable() {
             return Err("no way for packets although nobody has deleted anything".into());
         }
         Ok(())
@@ -431,7 +457,8 @@ impl Pair {
         }
         let mut flights: Vec<String> = self.flights.iter().map(|f| format!("{f:?}")).collect();
         flights.sort_unstable();
-        (flights, &self.ops, self.faults, self.deleted, self.now).hash(&mut hasher);
+        let done = (self.deleted, self.restarts);
+        (flights, &self.ops, self.faults, done, self.now).hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -520,7 +547,7 @@ fn walk(
     }
     // Longer than every drain and than all repetitions of one message.
     pair.settle(s(300))?;
-    if pair.version == IkeVersion::V1 {
+    if pair.scenario.version == IkeVersion::V1 {
         // Nobody acknowledges a DELETE of IKEv1: a lost one shows with the next packets.
         pair.traffic(40)?;
         pair.settle(s(300))?;
@@ -566,6 +593,9 @@ fn operations(version: IkeVersion, kind: Kind, number_of: usize, depth: usize) {
         Op::DeleteIke,
         Op::Liveness,
     ];
+    if kind == Kind::Forgetting {
+        kinds.push(Op::Restart);
+    }
     if kind == Kind::Refusing {
         kinds = vec![Op::RekeyChild, Op::DeleteChild, Op::DeleteIke, Op::Refuse];
     }
@@ -579,8 +609,11 @@ fn operations(version: IkeVersion, kind: Kind, number_of: usize, depth: usize) {
         depth,
         seed,
     };
-    let lists = several(&all, number_of).into_iter();
+    let mut lists = several(&all, number_of);
+    let restarts = kind == Kind::Forgetting;
+    lists.retain(|ops| ops.iter().any(|op| op.restarts()) == restarts);
     let scenarios: Vec<Scenario> = lists
+        .into_iter()
         .flat_map(|ops| [(ops.clone(), 0), (ops, 1)])
         .map(scenario)
         .collect();
@@ -652,4 +685,14 @@ fn ikev1_refused_children_in_every_order() {
 #[test]
 fn ikev2_refused_children_in_every_order() {
     explored(IkeVersion::V2, Kind::Refusing, &[(2, 3), (3, 2)]);
+}
+
+#[test]
+fn ikev1_restarts_in_every_order() {
+    explored(IkeVersion::V1, Kind::Forgetting, &[(1, 6), (2, 3)]);
+}
+
+#[test]
+fn ikev2_restarts_in_every_order() {
+    explored(IkeVersion::V2, Kind::Forgetting, &[(1, 6), (2, 3)]);
 }

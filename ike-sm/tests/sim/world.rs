@@ -68,6 +68,25 @@ pub fn with_additional(config: &mut Config) {
     peer.children[0].pfs = Pfs::Required(GroupId::X25519);
 }
 
+/// One of two hosts, which knows of nothing yet.
+pub fn host(
+    n: usize,
+    version: IkeVersion,
+    seed: u64,
+    change: &impl Fn(usize, &mut Config),
+) -> Host {
+    let mut config = config(n);
+    config.peers[0].version = version;
+    change(n, &mut config);
+    let trace = std::env::var_os("SIM_TRACE").is_some();
+    config.explain |= trace;
+    let endpoint = Endpoint::new(config, &insecure::CHECKED).unwrap();
+    let name = if n == A { "A" } else { "B" };
+    let mut host = Host::new(name, address(n), endpoint, seed);
+    host.keep_records = trace;
+    host
+}
+
 impl World {
     /// Two hosts with one tunnel between them, and a change to both configurations.
     pub fn pair(
@@ -77,17 +96,8 @@ impl World {
         change: impl Fn(usize, &mut Config),
     ) -> Self {
         let hosts = [A, B].map(|n| {
-            let mut config = config(n);
-            config.peers[0].version = version;
-            change(n, &mut config);
-            let trace = std::env::var_os("SIM_TRACE").is_some();
-            config.explain |= trace;
-            let endpoint = Endpoint::new(config, &insecure::CHECKED).unwrap();
-            let name = if n == A { "A" } else { "B" };
             let seed = seed.wrapping_mul(2).wrapping_add(n as u64);
-            let mut host = Host::new(name, address(n), endpoint, seed);
-            host.keep_records = trace;
-            host
+            host(n, version, seed, &change)
         });
         Self {
             now: Duration::ZERO,
