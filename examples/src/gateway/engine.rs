@@ -381,7 +381,12 @@ impl Engine {
             Action::RemoveChild { child, reason, .. } => {
                 // What replaces it cannot wait any longer.
                 self.settled_instead_of(child, now);
+                self.settling.retain(|(_, id, _)| *id != child);
                 if reason == CloseReason::Replaced {
+                    // What is still on its way comes in; nothing goes out on it.
+                    if let Some(pair) = self.pairs.get_mut(child) {
+                        pair.active = false;
+                    }
                     self.lingering.push((now + LINGER, child));
                 } else {
                     self.child_gone(child, reason);

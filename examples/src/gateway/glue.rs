@@ -15,6 +15,7 @@ use ike_sm::{
         Authentication, ChildConfig, Config as IkeConfig, Dpd, DpdTimes, EndpointLimits, Identity,
         IkeVersion, Lifetime, NatTraversal, PeerConfig, Pfs, Phase1Mode, Phase1Policy, Prefix,
         PskOwner as IkePskOwner, RemoteIdentity, Retransmit, ReverseRoute, SelectorMatch,
+        Uniqueness,
     },
 };
 use std::{fmt, net::IpAddr, num::NonZeroUsize, time::Duration};
@@ -159,6 +160,12 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
     };
     peer.nat_traversal = nat_traversal(p.nat_traversal, gateway.nat_keepalive.0);
     peer.dpd = p.dpd.as_ref().map_or(Dpd::Off, dpd);
+    peer.unique = match p.unique {
+        config::Unique::No => Uniqueness::UnlessInitialContact,
+        config::Unique::Never => Uniqueness::Never,
+        config::Unique::Keep => Uniqueness::Keep,
+        config::Unique::Replace => Uniqueness::Replace,
+    };
     peer.retransmit = retransmit(gateway);
     peer.keep_up = p
         .dpd

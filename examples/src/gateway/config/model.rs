@@ -202,6 +202,9 @@ pub struct Peer {
     /// Priorities of the policies that apply; empty is all.
     #[serde(default = "none")]
     pub policy: Spanned<Several<u16>>,
+    /// How many devices may be it at a time.
+    #[serde(default = "unless_told")]
+    pub unique: Unique,
     /// Dead peer detection; absent is none of our own.
     pub dpd: Option<Dpd>,
     /// What to do about NAT.
@@ -298,6 +301,9 @@ fn one_day() -> Seconds {
 }
 pub(super) fn one_hour() -> Seconds {
     Seconds::new(3_600)
+}
+fn unless_told() -> Unique {
+    Unique::No
 }
 fn two_seconds() -> Seconds {
     Seconds::new(2)

@@ -244,6 +244,20 @@ words! {
 }
 
 words! {
+    /// How many devices may prove one identity at a time.
+    Unique, "unique" {
+        /// Several, until one of them says INITIAL-CONTACT.
+        No = "no",
+        /// Several, whatever they say.
+        Never = "never",
+        /// The first one; others are refused while it is alive.
+        Keep = "keep",
+        /// The newest one; it ends what the others have.
+        Replace = "replace",
+    }
+}
+
+words! {
     /// What to do about NAT.
     NatTraversal, "nat-traversal" {
         /// Detect, and encapsulate where a NAT is found.
