@@ -327,6 +327,8 @@ fn a4_limits_are_the_callers() {
     );
     limits.payloads = 2;
     assert!(Message::parse(&bytes, &limits).is_ok());
+    limits.message = bytes.len();
+    assert!(Message::parse(&bytes, &limits).is_ok());
     limits.message = bytes.len() - 1;
     assert_eq!(
         Message::parse(&bytes, &limits).unwrap_err().kind,
@@ -683,4 +685,22 @@ fn a12_payloads_of_the_other_version_are_no_payloads_of_this_one() {
             }
         }
     }
+}
+
+/// RFC 2408 §5.3, §3.5, §3.6: a RESERVED octet that is not zero discards the message, in proposals
+/// and transforms too.
+#[test]
+fn a7_reserved_octets_of_proposals_and_transforms_are_zero() {
+    let body = |proposal: u8, transform: u8| {
+        let mut body = hex!("00000001 00000001 00000010 01010001 00000008 01010000");
+        (body[9], body[17]) = (proposal, transform);
+        body
+    };
+    let sa = v1::PayloadType::SA;
+    for (proposal, transform) in [(1, 0), (0x80, 0), (0, 1), (0, 0x80)] {
+        let error = refused_v1(sa, &body(proposal, transform));
+        assert_eq!(error.kind, ErrorKind::ReservedNotZero);
+    }
+    let good = [&hex!("0000001c")[..], &body(0, 0)].concat();
+    assert!(look(&message(Version::V1, sa.0, &good)).is_ok());
 }

@@ -337,6 +337,16 @@ fn a8_delete_of_odd_protocols_and_sizes_is_refused() {
         refused(delete, &hex!("01080001 0000000000000000")),
         ErrorKind::LengthMismatch
     );
+    // RFC 7296 §3.11: an SPI of AH and ESP has 4 octets, one of the IKE SA none.
+    for size in [
+        &hex!("03080001 0000000000000001")[..],
+        &hex!("02080001 0000000000000001"),
+        &hex!("03000001"),
+        &hex!("02020002 00010002"),
+        &hex!("01040000"),
+    ] {
+        assert_eq!(refused(delete, size), ErrorKind::LengthMismatch, "{size:?}");
+    }
     assert_eq!(
         refused(delete, &hex!("03040002 00000001")),
         ErrorKind::Truncated
@@ -515,6 +525,43 @@ fn rfc5685_s9_2_redirect_that_does_not_fit_is_none() {
             Notify::parse(&payload).unwrap().redirect(),
             None,
             "{data:02x?}"
+        );
+    }
+}
+
+/// RFC 7296 §3.3.6: a transform with an attribute that is not understood is not chosen.
+#[test]
+fn rfc7296_s3_3_6_a_transform_has_at_most_one_key_length_of_the_fixed_form() {
+    for (attributes, unknown) in [
+        (&hex!("")[..], false),
+        (&hex!("800e0100"), false),
+        (&hex!("800e0100 800e0100"), true),
+        (&hex!("800e0080 800e0100"), true),
+        (&hex!("000e0002 0100"), true),
+        (&hex!("800f0100"), true),
+        (&hex!("800e0100 800f0001"), true),
+        (&hex!("800f0001 800e0100"), true),
+    ] {
+        let length = |n: usize| u16::try_from(n + attributes.len()).unwrap().to_be_bytes();
+        let [a, b] = length(20);
+        let [c, d] = length(16);
+        let [e, f] = length(8);
+        let octets = [
+            &[0, 0, a, b, 0, 0, c, d, 1, 1, 0, 1, 0, 0, e, f, 1, 0, 0, 12][..],
+            attributes,
+        ]
+        .concat();
+        let chain = PayloadChain::parse(PayloadType::SA, &octets, &Limits::default()).unwrap();
+        let payload = chain.last().unwrap();
+        let Ok(View::Sa(sa)) = payload.view(&Limits::default()) else {
+            panic!("{attributes:?}")
+        };
+        let proposal = sa.proposals().next().unwrap();
+        let transform = proposal.transforms().next().unwrap();
+        assert_eq!(
+            transform.has_unknown_attribute(),
+            unknown,
+            "{attributes:02x?}"
         );
     }
 }

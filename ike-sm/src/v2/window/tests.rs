@@ -153,3 +153,67 @@ fn c12_a_message_id_is_taken_once() {
         }
     }
 }
+
+#[test]
+fn each_request_that_waits_is_found_by_its_own_message_id() {
+    let (mut window, patience) = (Window::new(), Retransmit::default());
+    assert!(!window.is_waiting() && !window.awaits(0));
+    window.peer_takes(3, 8);
+    for octet in 0..3 {
+        window.sent(message(octet), &patience, Duration::ZERO, &mut rng());
+    }
+    assert!(window.is_waiting() && window.awaits(2) && !window.awaits(3));
+    // Another request in the place of the second, at another time: the others stay.
+    let later = Duration::from_secs(2);
+    window.resent(1, message(9), later, &mut rng());
+    window.resent(7, message(8), later, &mut rng());
+    assert_eq!(window.deadline(), Some(Duration::from_secs(4)));
+    let due = window.overdue(Duration::from_secs(4), &mut rng());
+    let again = [0, 2].map(|octet| Overdue::Resend(message(octet)));
+    assert_eq!(due, again);
+    let due = window.overdue(Duration::from_secs(6), &mut rng());
+    assert_eq!(due, [Overdue::Resend(message(9))]);
+    // Repeated as often as at first.
+    assert_eq!(window.renew(7, later, &mut rng()), None);
+    let renewed = window.renew(2, Duration::from_secs(7), &mut rng());
+    assert_eq!(renewed, Some(message(2)));
+    assert_eq!(
+        window.renew(1, Duration::ZERO, &mut rng()),
+        Some(message(9))
+    );
+    assert_eq!(window.deadline(), Some(Duration::from_secs(4)));
+    window.answered(1);
+    assert!(!window.awaits(1) && window.awaits(0) && window.awaits(2));
+    window.stop();
+    assert!(!window.is_waiting() && window.deadline().is_none());
+}
+
+#[test]
+fn answers_are_found_by_their_message_id_and_kept_when_requests_stop() {
+    let mut window = Window::new();
+    window.open(2);
+    assert!(!window.has_answers());
+    for id in [0u32, 1] {
+        window.accept(id, hash(0));
+        assert!(window.answer_to(id).is_none());
+        window.answer(id, message(u8::try_from(id).unwrap()));
+    }
+    assert_eq!(window.answer_to(0), Some(&message(0)));
+    assert_eq!(window.answer_to(1), Some(&message(1)));
+    window.stop();
+    assert!(window.has_answers());
+    // RFC 6311 §9: what a peer has said it goes on with counts like what has come.
+    assert_eq!(window.highest(), Some(1));
+    window.announced(40);
+    window.announced(30);
+    assert_eq!(window.highest(), Some(40));
+}
+
+#[test]
+fn a_message_in_fragments_goes_out_whole_and_in_order() {
+    let bytes = |octet| Bytes::from(alloc::vec![octet; 2]);
+    assert_eq!(Datagrams::fragments(Vec::new()), None);
+    let message = Datagrams::fragments([1, 2, 3].map(bytes).to_vec()).unwrap();
+    let sent: Vec<Bytes> = message.iter().cloned().collect();
+    assert_eq!(sent, [1, 2, 3].map(bytes));
+}
