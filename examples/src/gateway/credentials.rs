@@ -53,14 +53,19 @@ struct OfPeer {
     chain: Vec<Vec<u8>>,
     /// Our public key, where it goes out as it is (RFC 7670).
     raw_key: Option<Vec<u8>>,
-    /// The peer's public key, where it is known.
-    peers_key: Option<Vec<u8>>,
     schemes: Vec<SignatureId>,
     key: Option<Arc<PrivateKeyDer<'static>>>,
-    /// Shared with the threads that judge certificates.
-    authorities: Arc<RwLock<Authorities>>,
+    trust: Trust,
     ppk: Option<(Vec<u8>, Secret)>,
     pool: Option<String>,
+}
+
+/// What a peer's key is known by. The threads that look at certificates share it.
+#[derive(Debug, Clone, Default)]
+struct Trust {
+    /// The peer's public key, where it is known.
+    peers_key: Option<Vec<u8>>,
+    authorities: Arc<RwLock<Authorities>>,
 }
 
 impl Credentials {
@@ -110,7 +115,7 @@ impl Credentials {
                 let Loading {
                     mut own, trusted, ..
                 } = loading;
-                own.authorities = Arc::new(RwLock::new(trusted));
+                own.trust.authorities = Arc::new(RwLock::new(trusted));
                 all.peers.insert(peer.name.get_ref().clone(), own);
             }
         }
@@ -163,7 +168,7 @@ impl Credentials {
                 eap_only: auth.eap_only,
             },
         };
-        let trusted = read(&own.authorities);
+        let trusted = own.trust.authorities();
         options.remote = match auth.remote.get_ref() {
             Proof::PreShare => RemoteAuth::Psk,
             proof @ (Proof::Signature | Proof::RawKey) => RemoteAuth::Signature {
@@ -224,6 +229,7 @@ impl Credentials {
                 ..
             } => Answer::PublicKey(match self.peers.get(peer) {
                 Some(own) => own
+                    .trust
                     .key_of(chain, raw_key.as_deref(), identity)
                     .map_err(|refusal| refusal.to_string()),
                 None => Err("no authority is configured for this peer".into()),
@@ -297,16 +303,15 @@ impl Credentials {
             Question::VerifyCertificate {
                 peer,
                 chain,
+                raw_key,
                 identity,
                 signature,
-                ..
             } => {
-                let own = self.peers.get(peer).filter(|own| own.peers_key.is_none())?;
-                let authorities = Arc::clone(&own.authorities);
-                let (chain, identity) = (chain.clone(), identity.clone());
-                let signature = signature.clone();
+                let trust = self.peers.get(peer)?.trust.clone();
+                let (chain, raw_key) = (chain.clone(), raw_key.clone());
+                let (identity, signature) = (identity.clone(), signature.clone());
                 let compute = move || {
-                    let verdict = judge(&authorities, &chain, &identity);
+                    let verdict = trust.key_of(&chain, raw_key.as_deref(), &identity);
                     let verdict = verdict.map_err(|refusal| refusal.to_string());
                     Answer::Verified(verdict.map(|key| signature.verify(&key)))
                 };
@@ -354,22 +359,12 @@ fn sign(
     key.sign(rng, &[octets]).ok()
 }
 
-fn read(authorities: &RwLock<Authorities>) -> RwLockReadGuard<'_, Authorities> {
-    authorities.read().unwrap_or_else(PoisonError::into_inner)
-}
+impl Trust {
+    fn authorities(&self) -> RwLockReadGuard<'_, Authorities> {
+        let authorities = self.authorities.read();
+        authorities.unwrap_or_else(PoisonError::into_inner)
+    }
 
-/// The key of the first certificate, if the authorities vouch for it and for whom it belongs to.
-fn judge(
-    authorities: &RwLock<Authorities>,
-    chain: &[Vec<u8>],
-    identity: &Identity,
-) -> Result<Vec<u8>, Refusal> {
-    let refreshed = authorities.write();
-    refreshed.unwrap_or_else(PoisonError::into_inner).refresh();
-    read(authorities).verify(chain, identity, UnixTime::now())
-}
-
-impl OfPeer {
     /// The key that the peer must have, if what it shows is what it should be.
     fn key_of(
         &self,
@@ -381,7 +376,12 @@ impl OfPeer {
             // The configuration vouches for it, and for whom it belongs to: the endpoint has compared the identity.
             Some(known) if raw_key.is_none_or(|shown| shown == known) => Ok(known.clone()),
             Some(_) => Err(Refusal::OtherKey),
-            None => judge(&self.authorities, chain, identity),
+            None => {
+                let all = self.authorities.write();
+                all.unwrap_or_else(PoisonError::into_inner).refresh();
+                let now = UnixTime::now();
+                self.authorities().verify(chain, identity, now)
+            }
         }
     }
 }
@@ -431,7 +431,7 @@ impl Loading<'_> {
                 let what = format!("{}: a key that is not known here", path.get_ref().display());
                 return Err(self.fault(path)(what));
             }
-            self.own.peers_key = Some(key);
+            self.own.trust.peers_key = Some(key);
         }
         let Some(key) = &auth.private_key else {
             return Ok(());

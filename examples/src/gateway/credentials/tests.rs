@@ -134,12 +134,12 @@ fn rfc7670_raw_keys_are_the_configured_ones() {
     let mut all = load(raw).unwrap();
     let own = all.peers.get_mut("p").unwrap();
     assert!(own.chain.is_empty() && own.raw_key.is_some());
-    let known = own.peers_key.clone().unwrap();
+    let known = own.trust.peers_key.clone().unwrap();
     let anybody = Identity::Fqdn("b.lab".into());
-    assert_eq!(own.key_of(&[], None, &anybody), Ok(known.clone()));
-    assert_eq!(own.key_of(&[], Some(&known), &anybody), Ok(known));
+    assert_eq!(own.trust.key_of(&[], None, &anybody), Ok(known.clone()));
+    assert_eq!(own.trust.key_of(&[], Some(&known), &anybody), Ok(known));
     assert_eq!(
-        own.key_of(&[], Some(b"another"), &anybody),
+        own.trust.key_of(&[], Some(b"another"), &anybody),
         Err(Refusal::OtherKey)
     );
     // A certificate's key is as good as a bare one.
@@ -200,4 +200,24 @@ fn a_pre_shared_key_can_stand_in_a_file() {
             .contains("one of `secret` and `secret-file`"),
         "{error}"
     );
+}
+
+#[test]
+fn x9_what_takes_long_is_work_for_other_threads() {
+    let all = load(OURS).unwrap();
+    let sign = Question::Sign {
+        peer: "p".into(),
+        scheme: all.peers["p"].schemes[0],
+        octets: b"octets".to_vec(),
+    };
+    let (compute, refusal) = all.work(&sign).unwrap();
+    assert!(matches!(refusal, Answer::Signature(None)));
+    let signed = std::thread::spawn(compute).join().unwrap();
+    assert!(matches!(signed, Answer::Signature(Some(_))), "{signed:?}");
+    // What is looked up is answered at once, and so is what nobody has a key for.
+    let id = b"key 1".to_vec();
+    let peer = || "p".to_owned();
+    assert!(all.work(&Question::Ppk { peer: peer(), id }).is_none());
+    let raw = load("local = \"psk\"\nremote = \"psk\"\n").unwrap();
+    assert!(raw.work(&sign).is_none());
 }
