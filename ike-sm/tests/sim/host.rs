@@ -432,6 +432,7 @@ impl Host {
                         self.refuse = self.refuse.saturating_sub(1);
                         Answer::Authorize(granted)
                     }
+                    Question::KeyExchange(job) => Answer::KeyExchange(Some(job.run())),
                     _ => return Err("an unknown question".into()),
                 };
                 self.questions

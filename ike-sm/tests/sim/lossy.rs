@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ike_sm::config::{Config, IkeVersion, Lifetime, Phase1Mode, RekeyMargin, RemoteIdentity};
+use crypto_suite::GroupId;
+use ike_sm::config::{
+    Config, IkeVersion, Lifetime, Offload, Phase1Mode, RekeyMargin, RemoteIdentity,
+};
 
 use crate::network::{Link, Nat};
 use crate::rng::SimRng;
@@ -36,6 +39,8 @@ struct Plan {
     short: bool,
     /// Additional key exchanges, so that rekeys take IKE_FOLLOWUP_KE.
     additional: bool,
+    /// How long the embedder takes for each half of a key exchange, where it computes them.
+    computes: Option<Duration>,
     /// Who begins, and how much later the other one does.
     first: usize,
     second: Option<Duration>,
@@ -69,6 +74,9 @@ impl Plan {
             aggressive,
             short,
             additional: version == IkeVersion::V2 && rng.chance(300),
+            computes: seed
+                .is_multiple_of(3)
+                .then(|| Duration::from_millis(seed % 700)),
             first,
             second: both.then_some(later),
             traffic,
@@ -80,6 +88,10 @@ impl Plan {
     fn configure(&self, host: usize, config: &mut Config) {
         if self.additional {
             with_additional(config);
+        }
+        if self.computes.is_some() {
+            config.offload = Offload::heavy();
+            config.offload.groups.push(GroupId::X25519);
         }
         let peer = &mut config.peers[0];
         if self.nat && host == B {
@@ -107,6 +119,7 @@ impl Plan {
     fn world(&self, version: IkeVersion, seed: u64) -> World {
         let mut world = World::pair(version, seed, Link::BAD, |h, c| self.configure(h, c));
         for host in &mut world.hosts {
+            host.question_delay = self.computes.unwrap_or(host.question_delay);
             // Costs more than all the rest together.
             host.compare_states(seed.is_multiple_of(8) || std::env::var_os("SIM_SEED").is_some());
         }
