@@ -371,9 +371,10 @@ impl Session {
                 );
                 ChildTask::start(self, ctx, &frame, wanted)
                     .inspect_err(|_| {
-                        if new {
-                            ctx.effect(Effect::NotUp(peer, config, CloseReason::Refused));
-                        }
+                        ctx.effect(match new {
+                            true => Effect::NotUp(peer, config, CloseReason::Refused),
+                            false => Effect::Pursue(peer),
+                        });
                     })
                     .map(|(task, inner)| (Task::Child(Box::new(task)), inner))
             }
@@ -744,9 +745,10 @@ fn abandon(ctx: &mut Context<'_>, index: usize, task: Task, reason: CloseReason)
         offered.withdraw(ctx);
         let config = offered.wanted.traffic.config;
         ctx.child_failed(index, config, offered.child, reason);
-        if offered.wanted.replaces.is_none() {
-            ctx.effect(Effect::NotUp(index, config, reason));
-        }
+        ctx.effect(match offered.wanted.replaces {
+            None => Effect::NotUp(index, config, reason),
+            Some(_) => Effect::Pursue(index),
+        });
     }
 }
 
@@ -755,9 +757,10 @@ impl Want {
     pub(super) fn give_up(self, ctx: &mut Context<'_>, index: usize, reason: CloseReason) {
         match self {
             Self::FollowUp(task) => abandon(ctx, index, Task::FollowUp(task), reason),
-            Self::Child(wanted) if wanted.replaces.is_none() => {
-                ctx.effect(Effect::NotUp(index, wanted.traffic.config, reason));
-            }
+            Self::Child(wanted) => ctx.effect(match wanted.replaces {
+                None => Effect::NotUp(index, wanted.traffic.config, reason),
+                Some(_) => Effect::Pursue(index),
+            }),
             _ => {}
         }
     }

@@ -60,7 +60,11 @@ fn came_to_nothing(
     reason: CloseReason,
 ) {
     match wanted.replaces {
-        Some(old) => children::rekey_failed(ctx, old),
+        Some(old) => {
+            children::rekey_failed(ctx, old);
+            // It may have gone meanwhile, and this was to come in its place.
+            ctx.effect(Effect::Pursue(frame.index));
+        }
         None => ctx.effect(Effect::NotUp(frame.index, wanted.config, reason)),
     }
 }

@@ -255,8 +255,11 @@ fn offer_again(session: &mut Session, ctx: &mut Context<'_>, wanted: Wanted) {
     };
     ctx.note(Some(session.id), what);
     let (config, new) = (wanted.traffic.config, wanted.replaces.is_none());
-    if session.want(ctx, Want::Child(wanted)).is_err() && new {
-        ctx.effect(Effect::NotUp(session.peer, config, CloseReason::Refused));
+    if session.want(ctx, Want::Child(wanted)).is_err() {
+        ctx.effect(match new {
+            true => Effect::NotUp(session.peer, config, CloseReason::Refused),
+            false => Effect::Pursue(session.peer),
+        });
     }
 }
 
@@ -277,6 +280,10 @@ pub(super) fn failed(
         session.tell_deleted(ctx, &half);
     }
     let reason = error.map_or(CloseReason::Refused, |e| CloseReason::RefusedByPeer(e.0));
+    if wanted.replaces.is_some() {
+        // The old one may have gone meanwhile, and this was to come in its place.
+        ctx.effect(Effect::Pursue(frame.index));
+    }
     ctx.child_failed(frame.index, config, child, reason);
     let busy = [NotifyType::TEMPORARY_FAILURE, NotifyType::STATE_NOT_FOUND];
     match (error, wanted.replaces) {
