@@ -5,6 +5,7 @@
 //! carries outbound packets, both take inbound ones.
 
 mod life;
+mod overlap;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub(crate) use life::{
     NewChild, activate, activate_first, give_way, install, linger, on_deadline, on_traffic,
     postpone, rekey_failed, remove, retry_soon, shorten, skip,
 };
+use overlap::Areas;
+pub(crate) use overlap::{Claim, refuse_overlap};
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
 use crate::config::{Identity, Schedule};
@@ -61,6 +64,8 @@ pub(crate) struct Child {
     pub(crate) path: Path,
     pub(crate) local: Selectors,
     pub(crate) remote: Selectors,
+    /// Children of other peers that are so too may carry the same packets.
+    shared: bool,
     pub(crate) esn: bool,
     /// The group of its own key exchange.
     pub(crate) pfs: Option<GroupId>,
@@ -206,6 +211,9 @@ pub(crate) struct Children {
     by_device: Multimap<Device, ChildId>,
     by_ike: Multimap<IkeId, ChildId>,
     by_spi_out: Multimap<u32, ChildId>,
+    /// Where children are that share nothing with other peers, and where those that do.
+    exclusive: Areas,
+    shared: Areas,
     /// Inbound SPIs that are taken, negotiations under way included.
     spis: BTreeMap<u32, ChildId>,
     /// How many children want each route.
@@ -230,6 +238,7 @@ impl Children {
         self.by_device.insert(child.device, child.id);
         self.by_ike.insert(child.ike, child.id);
         self.by_spi_out.insert(child.spi_out, child.id);
+        self.areas_of(&child).insert(&child);
         self.table.insert(child.id, child);
     }
 
@@ -239,6 +248,7 @@ impl Children {
         self.by_device.remove(child.device, id);
         self.by_ike.remove(child.ike, id);
         self.by_spi_out.remove(child.spi_out, id);
+        self.areas_of(&child).remove(&child);
         Some(child)
     }
 
@@ -264,7 +274,15 @@ impl Children {
 
     /// Whether the indexes say the same as the table.
     pub(crate) fn is_consistent(&self) -> bool {
-        self.by_device == self.iter().map(|c| (c.device, c.id)).collect()
+        let areas = |shared: bool| {
+            let mut areas = Areas::default();
+            let children = self.iter().filter(|c| c.shared == shared);
+            children.for_each(|c| areas.insert(c));
+            areas
+        };
+        self.exclusive == areas(false)
+            && self.shared == areas(true)
+            && self.by_device == self.iter().map(|c| (c.device, c.id)).collect()
             && self.by_owner == self.iter().map(|c| (c.owner(), c.id)).collect()
             && self.by_ike == self.iter().map(|c| (c.ike, c.id)).collect()
             && self.by_spi_out == self.iter().map(|c| (c.spi_out, c.id)).collect()

@@ -29,7 +29,7 @@ pub use child::{ChildConfig, Pfs, ReverseRoute, SelectorMatch};
 pub use error::{ConfigError, ConfigFault, Place};
 pub use identity::{DnError, IdPort, Identity, MAX_IDENTITY, RemoteIdentity};
 pub use lifetime::{Lifetime, RekeyMargin, Schedule};
-pub use limits::EndpointLimits;
+pub use limits::{EndpointLimits, GuessLimits, GuessRate};
 pub use offload::Offload;
 pub use peer::{
     Dpd, DpdTimes, IkeVersion, NatTraversal, PeerConfig, Phase1Mode, Retransmit, Uniqueness,

@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) newborn: Vec<v2::Session>,
     /// Redirects of IKEv2 that were followed.
     pub(crate) redirects: v2::redirect::Redirects,
+    /// Passwords of EAP that were tried.
+    pub(crate) guesses: v2::guesses::Guesses,
     /// What one session's progress means to the others; worked off before the call returns.
     pub(crate) effects: VecDeque<Effect>,
     /// Objects whose deadline may have changed in this call.

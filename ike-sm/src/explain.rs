@@ -87,6 +87,8 @@ pub enum What {
     SelectorCheck(Box<SelectorCheck>),
     /// A request for a child was refused: why it does not get this one of the configuration.
     ChildRefused(Box<ChildRefusal>),
+    /// A child was refused for the sake of another peer's.
+    SelectorsTaken(Box<SelectorsTaken>),
     /// Phase 1 has agreed on this suite.
     Phase1Suite(Phase1Summary),
     /// A vendor ID that has a name here; unknown ones are counted in the message's payload list.
@@ -318,6 +320,44 @@ pub struct ProposalCheck {
     pub verdict: Option<Mismatch>,
 }
 
+/// A child that is refused because another peer has one for the same packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectorsTaken {
+    /// The name in the configuration of the child that is refused.
+    pub child: String,
+    /// What its far side would be.
+    pub remote: Selectors,
+    /// Who has the packets.
+    pub holder: Identity,
+    /// The holder's name in the configuration.
+    pub holder_peer: String,
+    /// The name in the configuration of the child that carries them.
+    pub holder_child: String,
+    /// The far side of that child.
+    pub holder_remote: Selectors,
+}
+
+impl fmt::Display for SelectorsTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            child,
+            remote,
+            holder,
+            holder_peer,
+            holder_child,
+            holder_remote,
+        } = self;
+        write!(
+            f,
+            "{child}: {remote} is refused, {holder_remote} is carried for {holder} "
+        )?;
+        write!(
+            f,
+            "(peer {holder_peer}, child {holder_child}); two that are shared may overlap"
+        )
+    }
+}
+
 /// The selectors of a quick mode against one child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectorCheck {
@@ -358,6 +398,9 @@ pub enum ChildFault {
     /// The child is in transport mode, and the request is for tunnel mode.
     #[error("it is in transport mode, the request is for tunnel mode")]
     Mode,
+    /// The child of another peer carries packets that it would be for.
+    #[error("another peer has packets that it would be for")]
+    Taken,
     /// None of its transforms is offered.
     #[error("no proposal fits its transforms")]
     Proposals,

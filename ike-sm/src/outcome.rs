@@ -151,6 +151,10 @@ pub enum DropReason {
     /// The traffic selectors match no configured child.
     #[error("the traffic selectors match no configured child")]
     TsUnacceptable,
+    /// A child of another peer carries packets that the traffic selectors are for, and the
+    /// configuration does not share them.
+    #[error("the traffic selectors are for packets of another peer")]
+    SelectorsTaken,
     /// Not while another exchange is under way (RFC 7296 §2.25).
     #[error("not while another exchange is under way")]
     TemporaryFailure,

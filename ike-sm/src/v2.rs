@@ -16,6 +16,7 @@ mod error;
 mod established;
 mod explain;
 pub mod fragments;
+pub(crate) mod guesses;
 mod ike_auth;
 mod informational;
 pub mod intermediate;

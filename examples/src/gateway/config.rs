@@ -9,6 +9,7 @@ mod gre;
 mod ikev2;
 mod limits;
 mod model;
+mod overlap;
 mod words;
 mod workers;
 

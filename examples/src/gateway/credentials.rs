@@ -80,6 +80,7 @@ impl Credentials {
     fn load_at(config: &Config, now: UnixTime) -> Result<Self, ConfigError> {
         let mut all = Self {
             pools: config.pool.iter().map(Pool::new).collect(),
+            warnings: config.overlaps(),
             ..Self::default()
         };
         for user in &config.eap_user {

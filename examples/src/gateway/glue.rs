@@ -238,6 +238,7 @@ fn child(config: &Config, p: &config::Peer, t: &Tunnel) -> Result<ChildConfig, U
         Some(config::Selectors::Exact) => SelectorMatch::Exact,
         Some(config::Selectors::Within) => SelectorMatch::Within,
     };
+    child.shared = t.shared;
     child.pfs = match t.pfs {
         config::Pfs::Group(_) if p.quirks.rekey_pfs_as_offered && p.first_host().is_none() => {
             Pfs::AcceptIfOffered

@@ -11,7 +11,8 @@ use ike_sm::{
     Selectors, Traffic,
 };
 use std::{
-    collections::BTreeMap,
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -55,6 +56,7 @@ pub struct Pair {
     local: Selectors,
     remote: Selectors,
     selectors: SelectorSet,
+    width: Width,
     lifetime: ChildLifetime,
     installed: Duration,
 }
@@ -69,10 +71,25 @@ impl fmt::Display for Unusable {
     }
 }
 
+/// How many addresses the widest selector of the far side has, and of the near side.
+type Width = (u128, u128);
+
+fn width(local: &Selectors, remote: &Selectors) -> Width {
+    let addresses = |s: &Selector| match (s.start(), s.end()) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => u128::from(last.to_bits() - first.to_bits()),
+        (IpAddr::V6(first), IpAddr::V6(last)) => last.to_bits() - first.to_bits(),
+        _ => 0,
+    };
+    let widest = |side: &Selectors| side.iter().map(addresses).max().unwrap_or(0);
+    (widest(remote), widest(local))
+}
+
 /// All pairs.
 #[derive(Default)]
 pub struct Pairs {
     by_id: BTreeMap<ChildId, Pair>,
+    /// The narrowest far side first, the newest first of those that are alike.
+    narrowest: BTreeSet<(Width, Reverse<ChildId>)>,
     by_spi: BTreeMap<u32, ChildId>,
 }
 
@@ -90,6 +107,7 @@ impl Pairs {
     ) -> Result<&Pair, Unusable> {
         let pair = Pair::build(sa, provider, window, now)?;
         self.by_spi.insert(sa.spi_in, sa.id);
+        self.narrowest.insert((pair.width, Reverse(sa.id)));
         Ok(self.by_id.entry(sa.id).insert_entry(pair).into_mut())
     }
 
@@ -107,6 +125,7 @@ impl Pairs {
     /// Removes a pair.
     pub fn remove(&mut self, id: ChildId) -> Option<Pair> {
         let pair = self.by_id.remove(&id)?;
+        self.narrowest.remove(&(pair.width, Reverse(id)));
         // The SPI may have been given to a newer pair.
         if self.by_spi.get(&pair.inbound.spi().value()) == Some(&id) {
             self.by_spi.remove(&pair.inbound.spi().value());
@@ -124,10 +143,16 @@ impl Pairs {
         self.by_id.get_mut(self.by_spi.get(&spi)?)
     }
 
-    /// The pair through which `flow` leaves: the newest active one whose selectors cover it.
+    /// The pair through which `flow` leaves: of the active ones whose selectors cover it the one with the narrowest far
+    /// side, of several alike the newest. Without that, a rekey of a wide tunnel would take the packets of a narrow one
+    /// within it.
     pub fn for_flow_mut(&mut self, flow: &Flow) -> Option<&mut Pair> {
-        let fits = |p: &&mut Pair| p.active && p.selectors.matches_outbound(flow);
-        self.by_id.values_mut().rev().find(fits)
+        let fits = |id: &ChildId| {
+            let pair = self.by_id.get(id);
+            pair.is_some_and(|p| p.active && p.selectors.matches_outbound(flow))
+        };
+        let id = self.narrowest.iter().map(|(_, id)| id.0).find(fits)?;
+        self.by_id.get_mut(&id)
     }
 
     /// All pairs.
@@ -194,6 +219,7 @@ impl Pair {
             suite: protection,
             local: sa.local.clone(),
             remote: sa.remote.clone(),
+            width: width(&sa.local, &sa.remote),
             selectors,
             lifetime: sa.lifetime,
             installed: now,

@@ -89,8 +89,8 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         .get(new.peer)
         .map(|peer| peer.name.clone())
         .unwrap_or_default();
-    let (name, idle_timeout, reverse_route) = child_config(ctx, new.peer, new.config)
-        .map(|c| (c.name.clone(), c.idle_timeout, c.reverse_route))
+    let (name, idle_timeout, reverse_route, shared) = child_config(ctx, new.peer, new.config)
+        .map(|c| (c.name.clone(), c.idle_timeout, c.reverse_route, c.shared))
         .unwrap_or_default();
     let now = ctx.now;
     log_keys(ctx, &new);
@@ -133,6 +133,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         path: new.path,
         local: new.local,
         remote: new.remote,
+        shared,
         esn: new.esn,
         pfs: new.pfs,
         original_addresses: new.original_addresses,

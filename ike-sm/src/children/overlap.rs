@@ -91,19 +91,27 @@ fn configured(config: &Config, peer: usize, child: usize) -> Option<&ChildConfig
     config.peers.get(peer)?.children.get(child)
 }
 
-/// Whether both are of one peer: of one identity, or of the addresses of one device.
+/// Whether both are of one peer: of one identity, or of one device that is known by its addresses.
 fn same_peer(config: &Config, claim: &Claim<'_>, child: &Child) -> bool {
-    let devices = || {
-        let peer = config.peers.get(claim.peer)?;
-        let listed = |id: &Identity| match id {
-            Identity::Address(address) => peer.addresses.contains(address),
-            _ => false,
-        };
-        let by_address = peer.remote_id == RemoteIdentity::Address;
-        Some(by_address && listed(claim.identity) && listed(&child.remote_id))
+    if *claim.identity == *child.remote_id {
+        return true;
+    }
+    let (Identity::Address(now), Identity::Address(before)) = (claim.identity, &*child.remote_id)
+    else {
+        return false;
     };
-    *claim.identity == *child.remote_id
-        || claim.peer == child.peer && devices().unwrap_or(false)
+    let Some(peer) = config
+        .peers
+        .get(claim.peer)
+        .filter(|_| claim.peer == child.peer)
+    else {
+        return false;
+    };
+    let by_address = peer.remote_id == RemoteIdentity::Address;
+    let listed = [now, before].iter().all(|a| peer.addresses.contains(a));
+    // It may have moved there before it called anew (RFC 4555).
+    let moved = child.path.remote.ip() == *now;
+    by_address && listed || moved
 }
 
 /// Whether there is a packet for both.
@@ -112,9 +120,9 @@ fn overlap(claim: &Claim<'_>, child: &Child) -> bool {
         let mut ours = a.iter().filter(|a| a.start().is_ipv4() == v4);
         ours.any(|a| b.iter().any(|b| a.intersect(b).is_some()))
     };
-    [true, false].into_iter().any(|v4| {
-        common(claim.remote, &child.remote, v4) && common(claim.local, &child.local, v4)
-    })
+    [true, false]
+        .into_iter()
+        .any(|v4| common(claim.remote, &child.remote, v4) && common(claim.local, &child.local, v4))
 }
 
 /// Whether the configuration itself has put the one into the other: a narrow child whose far side its
@@ -209,11 +217,14 @@ impl Nets {
             let (family, bits, len) = net;
             let bits = u128::from_be_bytes(bits);
             let last = (family, (bits | !mask(len)).to_be_bytes(), u8::MAX);
-            let within = self.all.range((net, ChildId::LOWEST)..=(last, ChildId::HIGHEST));
+            let within = self
+                .all
+                .range((net, ChildId::LOWEST)..=(last, ChildId::HIGHEST));
             let shorter = self.lengths.range((family, 0)..(family, len));
             let around = shorter.flat_map(move |((_, len), _)| {
                 let net = (family, (bits & mask(*len)).to_be_bytes(), *len);
-                self.all.range((net, ChildId::LOWEST)..=(net, ChildId::HIGHEST))
+                self.all
+                    .range((net, ChildId::LOWEST)..=(net, ChildId::HIGHEST))
             });
             around.chain(within).map(|(_, id)| *id)
         })

@@ -69,6 +69,12 @@ pub struct ChildConfig {
     pub remote: Selectors,
     /// How a responder compares its selectors with those of a request.
     pub selector_match: SelectorMatch,
+    /// Other peers may have a child for the same packets, if theirs is shared too: which of them
+    /// carries a packet is the embedder's choice. Without it the child of one peer keeps those of
+    /// others from its packets, and nobody takes them over (RFC 4301 §4.4.3.4, RFC 3948 §5.1). What
+    /// the configuration itself nests is no conflict: a child whose far side is named whole within
+    /// that of a wider one has its packets, and the wider one the rest.
+    pub shared: bool,
     /// Tunnel or transport.
     pub mode: Mode,
     /// Acceptable protections, best first: the transform sets.
@@ -104,6 +110,7 @@ impl ChildConfig {
             local: local.into(),
             remote: remote.into(),
             selector_match: SelectorMatch::Usual,
+            shared: false,
             mode: Mode::Tunnel,
             suites: alloc::vec![ChildSuite::Esp(ProtectionId::CbcHmac(
                 CipherId::Aes256Cbc,

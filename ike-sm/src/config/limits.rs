@@ -47,6 +47,8 @@ pub struct EndpointLimits {
     /// Message ids remembered per IKE SA, of both sides, 4 bytes each. When they are that many, the
     /// SA is rekeyed.
     pub message_ids_per_ike_sa: usize,
+    /// Passwords of EAP that are looked at, over all IKE SAs.
+    pub guesses: GuessLimits,
     /// How long a question may stay open.
     pub question_time: Duration,
     /// Answers a second, to all senders together, that a request belongs to no IKE SA or has a version
@@ -75,8 +77,59 @@ impl Default for EndpointLimits {
             exchanges_per_ike_sa: 8,
             message_ids_per_ike_sa: 512,
             stray_answers: 10,
+            guesses: GuessLimits::DEFAULT,
             question_time: Duration::from_secs(10),
             answer_time: Duration::from_secs(120),
         }
+    }
+}
+
+/// How many passwords of EAP are looked at that are not right. A right one does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessLimits {
+    /// Of one user from one source: an IPv4 /24 or an IPv6 /56.
+    pub user_at_source: GuessRate,
+    /// From one source.
+    pub source: GuessRate,
+    /// Of one user from all sources from which it has not shown its password. Strangers use it up, so
+    /// it is wider than the first.
+    pub user: GuessRate,
+    /// A guess that would have to wait longer than this is refused unseen. Less than a client waits
+    /// for an answer.
+    pub longest_wait: Duration,
+}
+
+/// A number of guesses at once, then one each interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessRate {
+    /// At once.
+    pub burst: u32,
+    /// Time after which there may be one more.
+    pub interval: Duration,
+}
+
+impl GuessLimits {
+    /// Five of one user from one source and six a minute; sixty from one source and thirty a minute;
+    /// fifty of one user and thirty a minute; waits of up to 10 s.
+    pub const DEFAULT: Self = Self {
+        user_at_source: GuessRate {
+            burst: 5,
+            interval: Duration::from_secs(10),
+        },
+        source: GuessRate {
+            burst: 60,
+            interval: Duration::from_secs(2),
+        },
+        user: GuessRate {
+            burst: 50,
+            interval: Duration::from_secs(2),
+        },
+        longest_wait: Duration::from_secs(10),
+    };
+}
+
+impl Default for GuessLimits {
+    fn default() -> Self {
+        Self::DEFAULT
     }
 }

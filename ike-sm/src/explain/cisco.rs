@@ -56,6 +56,7 @@ impl Display for Cisco<'_> {
                     r.child, r.why
                 )
             }
+            What::SelectorsTaken(t) => writeln!(f, "{tag} {t}"),
             What::Phase1Suite(s) => {
                 let p = &s.policy;
                 writeln!(

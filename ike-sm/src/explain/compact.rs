@@ -55,6 +55,7 @@ impl Display for Compact<'_> {
                 )
             }
             What::ChildRefused(r) => write!(f, "IKE[{n}] {} refused: {}", r.child, r.why),
+            What::SelectorsTaken(t) => write!(f, "IKE[{n}] {t}"),
             What::PskLookup {
                 peer,
                 found: PskFound::No,

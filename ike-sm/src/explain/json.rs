@@ -175,6 +175,15 @@ fn fields(o: &mut Object<'_, '_>, what: &What) -> fmt::Result {
             o.text("child", &r.child)?;
             o.text("because", &r.why)
         }
+        What::SelectorsTaken(t) => {
+            o.text("event", &"selectors_taken")?;
+            o.text("child", &t.child)?;
+            o.text("remote", &t.remote)?;
+            o.text("holder", &t.holder)?;
+            o.text("holder_peer", &t.holder_peer)?;
+            o.text("holder_child", &t.holder_child)?;
+            o.text("holder_remote", &t.holder_remote)
+        }
         What::Phase1Suite(s) => {
             o.text("event", &"phase1_suite")?;
             o.raw("policy", &s.policy.priority)?;

@@ -6,7 +6,7 @@ use std::{format, vec};
 use crypto_suite::{CipherId, GroupId, HashId, IntegrityId, ProtectionId};
 
 use super::*;
-use crate::config::{Authentication, Phase1Policy};
+use crate::config::{Authentication, Identity, Phase1Policy};
 use crate::policy::tests::{cisco_policies, linksys_offer};
 use crate::policy::{OfferedTransform, choose_phase1};
 use crate::selector::Selector;
@@ -387,6 +387,14 @@ fn every_kind() -> Vec<What> {
             local: selector.into(),
             remote: selector.into(),
             ok: false,
+        })),
+        What::SelectorsTaken(Box::new(SelectorsTaken {
+            child: "net".into(),
+            remote: selector.into(),
+            holder: Identity::User("alice".into()),
+            holder_peer: "warriors".into(),
+            holder_child: "net".into(),
+            holder_remote: selector.into(),
         })),
         What::Dropped {
             path: Some(path()),

@@ -24,7 +24,7 @@ use isakmp_wire::v1::{Message, NotifyType, PayloadType};
 use nat_t::Version;
 
 use crate::action::{CloseReason, IpsecProtocol, Mode, OriginalAddresses, Question};
-use crate::children::{NewChild, TrafficOf};
+use crate::children::{Claim, NewChild, TrafficOf};
 use crate::config::{ChildConfig, Lifetime};
 use crate::context::Context;
 use crate::event::Answer;
@@ -34,7 +34,7 @@ use crate::outcome::DropReason;
 use crate::path::Path;
 use crate::policy::pfs::{Permitted, PfsOffer};
 use crate::policy::{ClientId, NatModes, Phase2Choice, Phase2Context};
-use crate::selector::Selector;
+use crate::selector::{Selector, Selectors};
 use crate::standing::Device;
 use crate::v1::established::Agreed;
 use crate::v1::keys::ChildKeyInput;
@@ -230,12 +230,16 @@ fn or_fail(
     spi_in: u32,
     step: Result<Progress, DropReason>,
 ) -> Progress {
-    step.unwrap_or_else(|_| {
+    step.unwrap_or_else(|reason| {
         ctx.world.children.release_spi(spi_in);
+        let reason = match reason {
+            DropReason::SelectorsTaken => CloseReason::Refused,
+            _ => CloseReason::Crypto,
+        };
         Progress::Fail {
             child,
             config,
-            reason: CloseReason::Crypto,
+            reason,
         }
     })
 }
@@ -373,6 +377,23 @@ struct Parts<'a> {
     lifetime: Lifetime,
 }
 
+/// A child of the peer, as far as the children of others are concerned.
+fn claim<'a>(
+    frame: &Frame<'_>,
+    agreed: &'a Agreed,
+    config: usize,
+    [local, remote]: [&'a Selectors; 2],
+) -> Claim<'a> {
+    Claim {
+        ike: frame.ike,
+        peer: frame.index,
+        config,
+        identity: &agreed.remote_id,
+        local,
+        remote,
+    }
+}
+
 /// Derives the keys of both directions and installs the child.
 fn install(
     ctx: &mut Context<'_>,
@@ -382,6 +403,9 @@ fn install(
     parts: Parts<'_>,
 ) -> Result<(), DropReason> {
     let config = child_config(ctx, frame, parts.config)?;
+    // Questions and messages take time, in which another peer may have got it.
+    let sides = [&parts.local.into(), &parts.remote.into()];
+    crate::children::refuse_overlap(ctx, &claim(frame, agreed, parts.config, sides))?;
     let len = parts.choice.suite.key_material_len();
     let protocol = protocol_id(parts.choice.suite.protocol());
     let keymat = |spi: u32| {

@@ -15,11 +15,13 @@ mod responder;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
+use core::time::Duration;
 
 use crypto_suite::{Provider, Secret};
 use rand_core::CryptoRng;
 
 use super::eap::EapError;
+use super::guesses::Guesses;
 use super::keys::{KeyError, Keys, Sender, prf_plus};
 use super::proof::{IntAuth, NegotiatedHashes, ProofError, SignedOctets};
 use crate::action::Question;
@@ -48,6 +50,9 @@ pub(crate) struct Env<'e> {
     /// What a responder's IKE_SA_INIT has asked of us.
     pub(crate) asked: Asked,
     pub(crate) int_auth: Option<&'e IntAuth>,
+    pub(crate) now: Duration,
+    /// Passwords that were tried, over all IKE SAs.
+    pub(crate) guesses: &'e mut Guesses,
     pub(crate) rng: &'e mut dyn CryptoRng,
     /// What is to be reported.
     pub(crate) notes: &'e mut Vec<What>,
@@ -67,6 +72,8 @@ pub(crate) struct Transcript<'e> {
 pub(crate) enum Step {
     /// Ask this and come back with the answer.
     Ask(Question),
+    /// The same, and not before this time.
+    AskAt(Duration, Question),
     /// Send this, and nothing of a Child SA: there are more rounds.
     Send(Outgoing),
     /// Both sides are proven. A responder sends this with its answer to the Child SA.
@@ -119,6 +126,9 @@ pub enum AuthFault {
     /// The user that EAP has authenticated may not be this peer.
     #[error("the user that EAP has authenticated may not be this peer")]
     User,
+    /// More wrong passwords than are looked at.
+    #[error("too many passwords were tried for this user or from this source")]
+    TooManyGuesses,
     /// No pre-shared key.
     #[error("no pre-shared key for this peer")]
     NoPsk,

@@ -17,7 +17,7 @@ use super::narrow::{self, Closeness, NarrowPolicy, Narrowed, from_wire, narrow, 
 use super::payloads::{Payloads, required};
 use super::session::Frame;
 use crate::action::{IpsecProtocol, Mode, Question};
-use crate::children::{self, DeletedChild, NewChild, TrafficOf, Wanted};
+use crate::children::{self, Claim, DeletedChild, NewChild, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
 use crate::config::{ChildConfig, Identity, Pfs, SelectorMatch};
 use crate::context::Context;
@@ -165,6 +165,7 @@ impl Offered {
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         payloads: &Payloads<'_>,
+        identity: &Identity,
         key_exchange: Option<GroupId>,
     ) -> Result<Settled, DropReason> {
         let sa = required(payloads.sa, PayloadType::SA)?;
@@ -186,6 +187,15 @@ impl Offered {
         if !ok {
             return Err(DropReason::TsUnacceptable);
         }
+        let claim = Claim {
+            ike: frame.ike,
+            peer: frame.index,
+            config: wanted.config,
+            identity,
+            local: &local,
+            remote: &remote,
+        };
+        children::refuse_overlap(ctx, &claim)?;
         let transport = payloads.has(NotifyType::USE_TRANSPORT_MODE);
         if transport != (self.mode == Mode::Transport) {
             return Err(DropReason::NotOffered);
@@ -374,6 +384,18 @@ pub(crate) fn grant(
         if let Some(what) = record {
             ctx.note(Some(frame.ike), what);
         }
+        let claim = Claim {
+            ike: frame.ike,
+            peer: frame.index,
+            config: index,
+            identity: bounds.holder.identity,
+            local: &narrowed.local,
+            remote: &narrowed.remote,
+        };
+        if children::refuse_overlap(ctx, &claim).is_err() {
+            refused.push((index, None, ChildFault::Taken));
+            continue;
+        }
         let ours = child_policy(config, bounds.exchange, ctx.provider, ctx.config.weak);
         let terms = terms(config, bounds.key_exchange);
         let choice = choose(&ours, &theirs, &terms, &mut |what| {
@@ -498,6 +520,16 @@ pub(crate) fn install(
 ) -> Result<(), DropReason> {
     let (frame, nonces) = (&under.frame, &fresh.nonces);
     let config = child_config(frame, settled.traffic.config)?;
+    // Questions and further key exchanges take time, in which another peer may have got it.
+    let claim = Claim {
+        ike: frame.ike,
+        peer: frame.index,
+        config: settled.traffic.config,
+        identity: under.remote_id,
+        local: &settled.traffic.local,
+        remote: &settled.traffic.remote,
+    };
+    children::refuse_overlap(ctx, &claim)?;
     let len = settled.transforms.suite.key_material_len();
     let keys = under.keys.child(fresh.g_ir, nonces, fresh.additional, len);
     let keys = keys.ok().filter(|_| len > 0).ok_or(DropReason::Crypto)?;

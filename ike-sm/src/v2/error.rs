@@ -64,7 +64,7 @@ const fn simple(reason: &DropReason) -> Option<NotifyType> {
         | DropReason::NoPsk
         | DropReason::UnknownPeer => NotifyType::AUTHENTICATION_FAILED,
         DropReason::UnexpectedNat => NotifyType::UNEXPECTED_NAT_DETECTED,
-        DropReason::TsUnacceptable => NotifyType::TS_UNACCEPTABLE,
+        DropReason::TsUnacceptable | DropReason::SelectorsTaken => NotifyType::TS_UNACCEPTABLE,
         // RFC 7296 §1.3: a responder that will have no more Child SAs.
         DropReason::Limit(_) => NotifyType::NO_ADDITIONAL_SAS,
         DropReason::AddressRequired => NotifyType::FAILED_CP_REQUIRED,

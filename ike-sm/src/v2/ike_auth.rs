@@ -46,6 +46,8 @@ pub(crate) enum Progress {
     Send(Inner),
     /// The round waits for an answer.
     Ask(Box<Question>),
+    /// The same; the question is asked at this time.
+    AskAt(Duration, Box<Question>),
     /// Both are who they say; a responder's last message goes out.
     Done(Box<Proved>, Option<Inner>),
     /// The IKE SA does not come up. The peer is told so, in a response or in a message of its own.
@@ -163,6 +165,8 @@ fn with_env<R>(
         use_ppk: init.use_ppk,
         asked: init.peer.asked,
         int_auth: init.int_auth.as_ref(),
+        now: ctx.now,
+        guesses: &mut ctx.world.guesses,
         rng: ctx.rng,
         notes: &mut notes,
     };

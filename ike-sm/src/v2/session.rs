@@ -23,7 +23,7 @@ use super::protect::Inner;
 use super::sa_init::{self, Init, Reply};
 use super::window::{Datagrams, Incoming, Overdue, Window};
 use super::{explain, informational, nat};
-use crate::action::{CloseReason, QuestionKind};
+use crate::action::{CloseReason, Question, QuestionKind};
 use crate::children::Wanted;
 use crate::config::{IkeVersion, PeerConfig, Retransmit};
 use crate::context::{Context, Effect};
@@ -51,6 +51,8 @@ pub(crate) struct Session {
     pub(super) crypt: Option<Box<Crypt>>,
     pub(super) stage: Stage,
     pub(super) question: Option<(Ticket, Duration, QuestionKind)>,
+    /// A question that is asked later, and when.
+    pub(super) held: Option<(Duration, Box<Question>)>,
     /// When a negotiation that the peer started is forgotten.
     half_open_until: Option<Duration>,
     /// Why the peer was turned away, while the answer that says so is kept.
@@ -194,6 +196,7 @@ impl Session {
             crypt: None,
             stage: Stage::Gone,
             question: None,
+            held: None,
             half_open_until: None,
             failed: None,
             buried: false,
@@ -257,6 +260,10 @@ impl Session {
             (self.window.deadline(), DeadlineReason::Retransmit),
             (
                 self.question.map(|(_, until, _)| until),
+                DeadlineReason::Question,
+            ),
+            (
+                self.held.as_ref().map(|(at, _)| *at),
                 DeadlineReason::Question,
             ),
             (self.half_open_until, DeadlineReason::HalfOpen),
@@ -564,6 +571,9 @@ impl Session {
             ctx.world.questions.close(ticket);
             return self.unanswered(ctx);
         }
+        if let Some((_, question)) = self.held.take_if(|(at, _)| *at <= now) {
+            return self.ask(ctx, *question);
+        }
         if self.half_open_until.is_some_and(|until| until <= now) {
             let reason = self.failed.unwrap_or(CloseReason::Timeout);
             return self.end(ctx, reason);
@@ -625,6 +635,7 @@ impl Session {
             self.give_up_child(ctx, &frame, &mut task, reason);
         }
         self.question = None;
+        self.held = None;
         self.half_open_until = None;
         ctx.effect(Effect::Closed(self.id, reason));
     }

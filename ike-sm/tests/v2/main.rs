@@ -32,6 +32,7 @@ mod many;
 mod mobike;
 mod nat;
 mod offload;
+mod overlap;
 mod peers;
 mod questions;
 mod redirect;

@@ -1,6 +1,7 @@
 //! Users of EAP at one gateway: what each of them may have, end and replace is bound to what EAP has
 //! proved, whatever its Identification payload says (RFC 7296 §2.16; RFC 4301 §4.4.3.4).
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crypto_suite::{DEFAULT, EcdsaCurve, EcdsaForm, HashId, Secret, SignatureId, SigningKey};
@@ -20,6 +21,8 @@ use crate::configs;
 use crate::credentials::any_signature;
 
 const P256: SignatureId = SignatureId::Ecdsa(EcdsaCurve::P256, HashId::Sha256, EcdsaForm::Der);
+static CLIENTS: AtomicU64 = AtomicU64::new(100);
+
 /// Where the second user is.
 pub const M: &str = "198.51.100.9";
 
@@ -56,6 +59,8 @@ pub struct Gateway {
 pub struct Client {
     pub end: End,
     pub address: &'static str,
+    /// A password that it tries in place of its own.
+    pub guess: Option<&'static [u8]>,
 }
 
 pub fn gateway(change: impl Fn(&mut PeerConfig)) -> Gateway {
@@ -106,10 +111,12 @@ pub fn client(
     };
     peer.auth.remote = any_signature();
     change(peer);
-    let seed = u64::from(user.as_bytes()[0]);
+    // No two clients draw the same SPIs.
+    let seed = CLIENTS.fetch_add(1, Relaxed);
     Client {
         end: End::new(a, seed),
         address,
+        guess: None,
     }
 }
 
@@ -180,7 +187,10 @@ impl Gateway {
                     Question::VerifyCertificate { .. } => {
                         Answer::PublicKey(Ok(key().public_key().to_vec()))
                     }
-                    Question::EapPassword { user, .. } => Answer::EapPassword(account(&user)),
+                    Question::EapPassword { user, .. } => {
+                        let guess = client.guess.map(Into::into);
+                        Answer::EapPassword(guess.or_else(|| account(&user)))
+                    }
                     other => panic!("{other:?}"),
                 };
                 let (_, out) = client.end.feed(Event::Answer(ticket, answer), now);
@@ -447,4 +457,52 @@ fn x5_all_spellings_of_a_user_are_one_user() {
         let child = gateway.end.children.values().next().unwrap();
         assert_eq!(child.remote, net("10.1.9.1", 32).into());
     }
+}
+
+#[test]
+fn x5_guesses_are_counted_over_all_ike_sas_and_wait() {
+    let mut gateway = gateway(|_| {});
+    let guess = |gateway: &mut Gateway, number: u8| {
+        // Each time from a new client; another spelling is the same user.
+        let name = if number.is_multiple_of(2) {
+            "alice"
+        } else {
+            "CORP\\alice"
+        };
+        let mut client = client((name, "alice@corp.example"), M, |_| {});
+        client.guess = Some(b"guess");
+        gateway.connect(&mut client, secs(1));
+        client
+    };
+    for number in 0..5 {
+        let client = guess(&mut gateway, number);
+        assert_eq!(client.end.closed[0].1, CloseReason::AuthenticationFailed);
+    }
+    assert_eq!(gateway.looked_up.len(), 5);
+    // The sixth waits, the seventh is refused unseen.
+    let mut waits = guess(&mut gateway, 5);
+    assert_eq!((waits.end.closed.len(), gateway.looked_up.len()), (0, 5));
+    let refused = guess(&mut gateway, 6);
+    assert_eq!((refused.end.closed.len(), gateway.looked_up.len()), (1, 5));
+    let log = gateway.log();
+    assert!(
+        log.contains("EAP: a password of CORP\\alice waits 10.0 s"),
+        "{log}"
+    );
+    assert!(
+        log.contains("too many passwords were tried for this user"),
+        "{log}"
+    );
+    // The user itself is elsewhere, and not concerned.
+    let mut alice = client(("alice", "alice@corp.example"), A, |_| {});
+    gateway.connect(&mut alice, secs(2));
+    assert_eq!(gateway.users(), [("alice".to_string(), true)]);
+    // Not before its time.
+    let _ = gateway.end.feed(Event::Deadline, secs(10));
+    assert!(gateway.end.asked.is_empty());
+    let _ = gateway.end.feed(Event::Deadline, secs(11));
+    assert_eq!(gateway.end.asked.len(), 1);
+    gateway.talk(&mut waits, Vec::new(), secs(11));
+    assert_eq!(gateway.looked_up.len(), 7);
+    assert_eq!(waits.end.closed[0].1, CloseReason::AuthenticationFailed);
 }

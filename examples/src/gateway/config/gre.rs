@@ -154,6 +154,7 @@ impl GreTunnel {
             local: host(&self.source),
             remote: host(&self.destination),
             protocol: gre::ip::PROTOCOL_GRE,
+            shared: false,
             transform_set: profile.transform_set.clone(),
             pfs: profile.pfs,
             lifetime: profile.lifetime,

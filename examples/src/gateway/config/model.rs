@@ -266,6 +266,9 @@ pub struct Tunnel {
     /// How the networks that a peer asks for compare to these; without it as the version of IKE has it.
     #[serde(default)]
     pub selectors: Option<Selectors>,
+    /// Other peers may have tunnels for the same packets, if those are shared too.
+    #[serde(default)]
+    pub shared: bool,
     /// Names of transform sets, the most wanted first.
     pub transform_set: Spanned<Several<String>>,
     /// Perfect forward secrecy.

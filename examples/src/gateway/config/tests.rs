@@ -3,6 +3,7 @@ use super::*;
 mod auth;
 mod gre;
 mod ikev2;
+mod overlap;
 use std::time::Duration;
 
 const WHOLE: &str = r#"

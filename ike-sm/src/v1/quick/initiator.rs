@@ -40,6 +40,15 @@ pub(crate) fn start(
 ) -> Result<Progress, DropReason> {
     let child = ChildId(ctx.world.handles.next());
     let config = super::child_config(ctx, frame, wanted.config)?;
+    let sides = [&wanted.local.into(), &wanted.remote.into()];
+    let claim = super::claim(frame, agreed, wanted.config, sides);
+    if crate::children::refuse_overlap(ctx, &claim).is_err() {
+        return Ok(Progress::Fail {
+            child,
+            config: wanted.config,
+            reason: CloseReason::Refused,
+        });
+    }
     if ctx.config.ask_spis {
         let protocol = config.suites.first().map(|s| s.protocol());
         let protocol = protocol.ok_or(DropReason::NoSuchObject)?;

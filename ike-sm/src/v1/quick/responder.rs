@@ -220,6 +220,12 @@ fn choose(
     fitting.sort_by_key(|(closeness, breadth, index, _)| (*closeness, *breadth, *index));
     let mut refusal = None;
     for (_, _, index, child) in fitting {
+        let sides = [&local.into(), &remote.into()];
+        let claim = super::claim(frame, agreed, index, sides);
+        if crate::children::refuse_overlap(ctx, &claim).is_err() {
+            refused.push((child, ChildFault::Taken));
+            continue;
+        }
         let choice = policy::choose_phase2(child, offer, &context, &mut |what| {
             ctx.note(Some(frame.ike), what);
         });

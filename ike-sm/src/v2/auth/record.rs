@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use core::fmt;
+use core::time::Duration;
 
 use crypto_suite::SignatureId;
 use isakmp_wire::v2::AuthMethod;
@@ -72,6 +73,13 @@ pub enum AuthRecord {
         /// The user, as the peer calls itself: not proven.
         user: String,
     },
+    /// A user of EAP tries a password after others that were wrong: it waits.
+    PasswordWaits {
+        /// The user, as the peer calls itself: not proven.
+        user: String,
+        /// How long.
+        wait: Duration,
+    },
     /// A post-quantum pre-shared key is mixed in, or was left out as both sides allow.
     Ppk {
         /// Whether it is used.
@@ -90,7 +98,11 @@ impl AuthRecord {
             Self::Certificate { refused, .. } => refused.is_some(),
             Self::Checked { error, .. } | Self::Signed { error, .. } => error.is_some(),
             Self::Failed(_) | Self::WrongPassword { .. } => true,
-            Self::Ours { .. } | Self::Eap { .. } | Self::EapSucceeded | Self::Ppk { .. } => false,
+            Self::Ours { .. }
+            | Self::Eap { .. }
+            | Self::EapSucceeded
+            | Self::PasswordWaits { .. }
+            | Self::Ppk { .. } => false,
         }
     }
 }
@@ -156,6 +168,13 @@ impl fmt::Display for AuthRecord {
                 accepted: false,
             } => write!(f, "user {user}: may not be this peer"),
             Self::WrongPassword { user } => write!(f, "EAP: wrong password of {user}"),
+            Self::PasswordWaits { user, wait } => {
+                let seconds = wait.as_secs_f32();
+                write!(
+                    f,
+                    "EAP: a password of {user} waits {seconds:.1} s, others were wrong"
+                )
+            }
             Self::Ppk { used: true } => f.write_str("post-quantum pre-shared key in use"),
             Self::Ppk { used: false } => f.write_str("no post-quantum pre-shared key in use"),
             Self::Failed(fault) => write!(f, "authentication failed: {fault}"),

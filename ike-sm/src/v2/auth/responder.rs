@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crypto_suite::Secret;
 use isakmp_wire::v2::{AuthMethod, NotifyType};
@@ -21,6 +22,7 @@ use crate::config::Identity;
 use crate::config::v2::{EapMethod, LocalAuth, RemoteAuth};
 use crate::event::Answer;
 use crate::v2::eap::{EapError, MAX_ROUNDS, Server, ServerStep};
+use crate::v2::guesses::Admission;
 use crate::v2::keys::Sender;
 
 const US: Sender = Sender::Responder;
@@ -155,6 +157,10 @@ impl Responder {
                 };
                 let password = account.as_ref().map(|account| &account.password);
                 let step = server.password(password, env.rng);
+                if matches!(step, ServerStep::Request(_)) && !server.refuses() {
+                    let limits = &env.config.limits.guesses;
+                    env.guesses.right(env.now, Some(&user), env.remote, limits);
+                }
                 let name = account.and_then(|account| account.user);
                 self.account = name.or_else(|| Some(without_domain(&user).into()));
                 if server.refuses() {
@@ -251,6 +257,13 @@ impl Responder {
         Step::Ask(question)
     }
 
+    fn ask_at(&mut self, env: &Env<'_>, at: Duration, asked: Asked, question: Question) -> Step {
+        match self.ask(asked, question) {
+            Step::Ask(question) if at > env.now => Step::AskAt(at, question),
+            step => step,
+        }
+    }
+
     /// Checks AUTH, which is then done with.
     fn check(&mut self, env: &mut Env<'_>, evidence: &Evidence<'_>) -> Result<(), AuthFault> {
         let auth = self.auth.take().ok_or(AuthFault::Missing("AUTH"))?;
@@ -316,8 +329,17 @@ impl Responder {
                 Ok(Step::Send(out))
             }
             EapMethod::External => {
+                // Whose password is tried is the server's business, and how often.
+                let limits = &env.config.limits.guesses;
+                let admission = env.guesses.admit(env.now, None, env.remote, limits);
+                let Admission::At(at) = admission else {
+                    return Err(AuthFault::TooManyGuesses.into());
+                };
                 self.stage = Stage::External(0);
-                Ok(self.ask_server(env, None))
+                Ok(match self.ask_server(env, None) {
+                    Step::Ask(question) if at > env.now => Step::AskAt(at, question),
+                    step => step,
+                })
             }
         }
     }
@@ -341,7 +363,23 @@ impl Responder {
                     user: user.clone(),
                     ours: false,
                 };
-                Ok(self.ask(Asked::Password(user), question))
+                let limits = &env.config.limits.guesses;
+                let admission = env.guesses.admit(env.now, Some(&user), env.remote, limits);
+                match (admission, &mut self.stage) {
+                    (Admission::Refused, Stage::Local(server)) => Err(Failure {
+                        fault: AuthFault::TooManyGuesses,
+                        eap: Some(server.give_up().0),
+                    }),
+                    (Admission::Refused, _) => Err(AuthFault::TooManyGuesses.into()),
+                    (Admission::At(at), _) => {
+                        let wait = at.saturating_sub(env.now);
+                        if !wait.is_zero() {
+                            let user = user.clone();
+                            env.note(AuthRecord::PasswordWaits { user, wait });
+                        }
+                        Ok(self.ask_at(env, at, Asked::Password(user), question))
+                    }
+                }
             }
             ServerStep::Success { message, msk, .. } => {
                 let user = self.account.take().ok_or(EapError::Unexpected)?;
@@ -386,6 +424,8 @@ impl Responder {
                 Err(EapError::PrematureSuccess.into())
             }
             EapAnswer::Success { message, msk, user } => {
+                let limits = &env.config.limits.guesses;
+                env.guesses.right(env.now, None, env.remote, limits);
                 Ok(self.succeeded(env, message, user, msk))
             }
             EapAnswer::Failure(message) => Err(Failure {

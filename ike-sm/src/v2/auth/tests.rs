@@ -39,6 +39,7 @@ struct Side {
     expects_chain: bool,
     notes: Vec<What>,
     rng: ChaCha20Rng,
+    guesses: Guesses,
     asked: usize,
 }
 
@@ -69,6 +70,7 @@ fn side(seed: u8, local: &str, remote: &str, auth: AuthOptions) -> Side {
         expects_chain: true,
         notes: Vec::new(),
         rng: ChaCha20Rng::seed_from_u64(seed.into()),
+        guesses: Guesses::default(),
         asked: 0,
     }
 }
@@ -178,6 +180,8 @@ impl Side {
             use_ppk: run.use_ppk,
             asked: Asked::default(),
             int_auth: None,
+            now: core::time::Duration::ZERO,
+            guesses: &mut self.guesses,
             rng: &mut self.rng,
             notes: &mut self.notes,
         })
@@ -284,7 +288,7 @@ fn run(i: &mut Side, r: &mut Side, run: Run) -> End {
         let request = loop {
             match step {
                 Step::Send(out) => break out,
-                Step::Ask(question) => {
+                Step::Ask(question) | Step::AskAt(_, question) => {
                     let answer = i.reply(question, run, &mut outside);
                     match i.with_env(&keys, run, |env| initiator.answer(env, answer)) {
                         Ok(next) => step = next,
@@ -314,7 +318,7 @@ fn run(i: &mut Side, r: &mut Side, run: Run) -> End {
         let response = loop {
             match next {
                 Ok(Step::Send(out)) => break out,
-                Ok(Step::Ask(question)) => {
+                Ok(Step::Ask(question) | Step::AskAt(_, question)) => {
                     let answer = r.reply(question, run, &mut outside);
                     let responder = responder.as_mut().unwrap();
                     next = r.with_env(&keys, run, |env| responder.answer(env, answer));

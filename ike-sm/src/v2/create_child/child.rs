@@ -327,7 +327,10 @@ fn accept(
         return Err(DropReason::NoProposalChosen);
     }
     let group = exchange.as_ref().map(|e| e.group());
-    let settled = task.offered.check(ctx, frame, payloads, group)?;
+    let up = session.up().ok_or(DropReason::WrongState)?;
+    let settled = task
+        .offered
+        .check(ctx, frame, payloads, &up.remote_id, group)?;
     let nr = nonce(session, payloads)?;
     let mut sk = Vec::new();
     match (exchange, settled.transforms.group) {

@@ -234,6 +234,12 @@ impl Server {
         matches!(self.state, State::Challenged(_) | State::FailureTold)
     }
 
+    /// Ends it without a look at what the client has sent: EAP-Failure.
+    pub fn give_up(&mut self) -> EapMessage {
+        self.state = State::Over;
+        super::failure(self.identifier).into()
+    }
+
     fn challenge(&mut self, rng: &mut dyn CryptoRng) -> Vec<u8> {
         let mut challenge = [0; 16];
         rng.fill_bytes(&mut challenge);

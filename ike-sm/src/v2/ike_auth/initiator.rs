@@ -134,6 +134,7 @@ impl Initiator {
     ) -> Progress {
         match step {
             Ok(Step::Ask(question)) => Progress::Ask(Box::new(question)),
+            Ok(Step::AskAt(at, question)) => Progress::AskAt(at, Box::new(question)),
             Ok(Step::Send(out)) => match self.message(ctx, round, &out) {
                 Ok(inner) => Progress::Send(inner),
                 Err(reason) => broken(ctx, &round.frame, &reason),
@@ -215,7 +216,7 @@ impl Initiator {
             return Progress::Done(Box::new(proved), None);
         }
         // RFC 7296 §2.21.2: without its child the IKE SA stands all the same.
-        match offered.check(ctx, frame, &payloads, None) {
+        match offered.check(ctx, frame, &payloads, &proved.remote_id, None) {
             Ok(settled) => proved.child = Some(settled),
             Err(_) => {
                 offered.withdraw(ctx);

@@ -150,6 +150,10 @@ impl Responder {
                 self.waiting = Some(message_id);
                 Progress::Ask(Box::new(question))
             }
+            Ok(Step::AskAt(at, question)) => {
+                self.waiting = Some(message_id);
+                Progress::AskAt(at, Box::new(question))
+            }
             Ok(Step::Send(out)) => match Inner::build(|w| out.write(w)) {
                 Ok(inner) => Progress::Send(inner),
                 Err(_) => broken(ctx, &frame, &DropReason::Limit("message size")),

@@ -75,6 +75,10 @@ impl Session {
                 self.stage = Stage::Initiator(init, task);
                 self.ask(ctx, *question);
             }
+            Progress::AskAt(at, question) => {
+                self.stage = Stage::Initiator(init, task);
+                self.held = Some((at, question));
+            }
             Progress::Done(proved, _) => self.proved(ctx, &init, *proved, None),
             Progress::Fail(reason, tell) => {
                 self.give_up_child(ctx, &frame, &mut task, reason);
@@ -114,6 +118,7 @@ impl Session {
         id: u32,
         error: Option<NotifyType>,
     ) {
+        self.held = None;
         let error = error.unwrap_or(NotifyType::AUTHENTICATION_FAILED);
         ctx.note(
             Some(self.id),
@@ -171,6 +176,10 @@ impl Session {
             Progress::Ask(question) => {
                 self.stage = Stage::Responder(init, task);
                 self.ask(ctx, *question);
+            }
+            Progress::AskAt(at, question) => {
+                self.stage = Stage::Responder(init, task);
+                self.held = Some((at, question));
             }
             Progress::Done(proved, answer) => {
                 self.proved(ctx, &init, *proved, answer.map(|inner| (id, path, inner)));
