@@ -157,3 +157,23 @@ fn esn_inference_at_the_end_of_the_space() {
     // Beyond the last subspace there is nothing.
     assert_eq!(window.infer(5), None);
 }
+
+/// Where a random number hardly ever falls: the left edge, and a window that begins with a subspace.
+#[test]
+fn esn_inference_is_exact_at_the_edges_of_window_and_subspace() {
+    for size in [64, 65, 1024, 8192] {
+        let span = u64::from(size) - 1;
+        for subspace in [0, 1, 7] {
+            for top in [span, span + 1, span + 2, (1 << 32) - 1, (1 << 32) - 2] {
+                let top = (subspace << 32) + top;
+                let mut window = ReplayWindow::new(size);
+                window.mark(top);
+                let lowest = top - span;
+                for sequence in [lowest, lowest + 1, top, top + 1, lowest + (1 << 32) - 1] {
+                    let inferred = window.infer(sequence as u32);
+                    assert_eq!(inferred, Some(sequence), "{size}, top {top}");
+                }
+            }
+        }
+    }
+}
