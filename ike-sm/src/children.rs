@@ -6,6 +6,7 @@
 
 mod life;
 mod overlap;
+mod spi;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -21,10 +22,12 @@ pub(crate) use life::{
 };
 use overlap::Areas;
 pub(crate) use overlap::{Claim, refuse_overlap};
+pub(crate) use spi::{ReservedSpi, draw_spi};
+
+use self::spi::Spis;
 
 use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
 use crate::config::{Identity, Schedule};
-use crate::context::Context;
 use crate::event::Traffic;
 use crate::id::{ChildId, IkeId};
 use crate::multimap::{Multimap, Owner};
@@ -34,9 +37,6 @@ use crate::policy::pfs::PfsOffer;
 use crate::selector::Selectors;
 use crate::standing::Device;
 use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
-
-/// SPIs below are reserved (RFC 4303 §2.1).
-const LOWEST_SPI: u32 = 256;
 
 /// A pair of IPsec SAs that has been installed.
 #[derive(Debug)]
@@ -215,7 +215,7 @@ pub(crate) struct Children {
     exclusive: Areas,
     shared: Areas,
     /// Inbound SPIs that are taken, negotiations under way included.
-    spis: BTreeMap<u32, ChildId>,
+    spis: Spis,
     /// How many children want each route.
     routes: BTreeMap<Route, usize>,
 }
@@ -239,6 +239,7 @@ impl Children {
         self.by_ike.insert(child.ike, child.id);
         self.by_spi_out.insert(child.spi_out, child.id);
         self.areas_of(&child).insert(&child);
+        self.spis.install(child.spi_in, child.id);
         self.table.insert(child.id, child);
     }
 
@@ -249,6 +250,7 @@ impl Children {
         self.by_ike.remove(child.ike, id);
         self.by_spi_out.remove(child.spi_out, id);
         self.areas_of(&child).remove(&child);
+        self.spis.remove(child.spi_in);
         Some(child)
     }
 
@@ -320,7 +322,7 @@ impl Children {
 
     /// The child that takes in packets with this SPI.
     pub(crate) fn by_spi_in(&self, spi: u32) -> Option<&Child> {
-        self.spis.get(&spi).and_then(|id| self.get(*id))
+        self.spis.child(spi).and_then(|id| self.get(id))
     }
 
     /// Whether there is one of this peer: of any of its identities, or of one.
@@ -374,38 +376,20 @@ impl Children {
 
     /// Whether a child, or a negotiation, owns this inbound SPI.
     pub(crate) fn spi_taken(&self, spi: u32) -> bool {
-        self.spis.contains_key(&spi)
+        self.spis.is_taken(spi)
     }
 
-    /// Takes an SPI that the embedder has chosen.
-    pub(crate) fn take_spi(&mut self, spi: u32, child: ChildId) -> Result<(), DropReason> {
-        if spi < LOWEST_SPI || self.spi_taken(spi) {
-            return Err(DropReason::WrongAnswer);
-        }
-        self.spis.insert(spi, child);
-        Ok(())
+    /// Takes this SPI for a negotiation.
+    pub(crate) fn take_spi(&mut self, spi: u32) -> Result<ReservedSpi, DropReason> {
+        self.spis.reserve(spi)
     }
 
     /// Whether each SPI that is taken is the one of its child.
     pub(crate) fn spis_match(&self) -> bool {
-        let spi_of = |id: &ChildId| self.table.get(id).map(|c| c.spi_in);
-        let mut spis = self.spis.iter();
-        self.spis.len() == self.table.len() && spis.all(|(spi, id)| spi_of(id) == Some(*spi))
+        let spi_of = |id: ChildId| self.table.get(&id).map(|c| c.spi_in);
+        let mut installed = self.spis.installed();
+        installed.all(|(spi, id)| spi_of(id) == Some(spi))
+            && self.spis.installed().count() == self.table.len()
+            && self.spis.reserved().next().is_none()
     }
-
-    /// Gives an SPI back.
-    pub(crate) fn release_spi(&mut self, spi: u32) {
-        self.spis.remove(&spi);
-    }
-}
-
-/// Draws an SPI that nobody has.
-pub(crate) fn draw_spi(ctx: &mut Context<'_>, child: ChildId) -> Result<u32, DropReason> {
-    for _ in 0..64 {
-        let spi = u32::from_be_bytes(ctx.random());
-        if ctx.world.children.take_spi(spi, child).is_ok() {
-            return Ok(spi);
-        }
-    }
-    Err(DropReason::Crypto)
 }

@@ -82,6 +82,7 @@ extern crate std;
 
 mod action;
 pub mod alg;
+mod allowance;
 mod certificates;
 mod children;
 pub mod config;

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crypto_suite::{GroupId, Secret};
 
-use super::{Child, ChildState};
+use super::{Child, ChildState, ReservedSpi};
 use crate::action::{
     Action, ChildLifetime, ChildSa, ChildSuite, ChildUpdate, CloseReason, KeyLog, Route,
 };
@@ -51,7 +51,7 @@ pub(crate) struct NewChild {
     pub(crate) initiator: bool,
     pub(crate) suite: ChildSuite,
     pub(crate) mode: crate::action::Mode,
-    pub(crate) spi_in: u32,
+    pub(crate) spi_in: ReservedSpi,
     pub(crate) spi_out: u32,
     pub(crate) keys_in: Secret,
     pub(crate) keys_out: Secret,
@@ -100,7 +100,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         peer: peer_name,
         name,
         suite: new.suite,
-        spi_in: new.spi_in,
+        spi_in: new.spi_in.get(),
         spi_out: new.spi_out,
         keys_in: new.keys_in,
         keys_out: new.keys_out,
@@ -127,7 +127,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         initiator: new.initiator,
         suite: new.suite,
         mode: new.mode,
-        spi_in: new.spi_in,
+        spi_in: new.spi_in.get(),
         spi_out: new.spi_out,
         udp_encapsulation: new.udp_encapsulation,
         path: new.path,
@@ -186,7 +186,7 @@ fn log_keys(ctx: &mut Context<'_>, new: &NewChild) {
     }
     let (here, there) = (new.path.local.ip(), new.path.remote.ip());
     for (source, destination, spi, keys) in [
-        (there, here, new.spi_in, new.keys_in.clone()),
+        (there, here, new.spi_in.get(), new.keys_in.clone()),
         (here, there, new.spi_out, new.keys_out.clone()),
     ] {
         ctx.actions.push(Action::KeyLog(KeyLog::Esp {
@@ -442,7 +442,6 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
             let_out(ctx, heir, Some(id));
         }
     }
-    ctx.world.children.release_spi(child.spi_in);
     ctx.actions.push(Action::RemoveChild {
         child: id,
         spi_in: child.spi_in,

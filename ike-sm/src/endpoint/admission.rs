@@ -133,8 +133,12 @@ impl Call<'_> {
         let proved = self.check_cookie(path, header, raw, wanted)?;
         let id = IkeId(self.endpoint.world.handles.next());
         let ctx = &mut self.context();
-        let session = v2::Session::respond(ctx, id, candidates, path, header, raw)?;
-        let session = Session::V2(Box::new(session));
+        let session = v2::Session::respond(ctx, id, candidates, path, (header, raw), proved);
+        if let Err(DropReason::CookieWanted) = session {
+            // RFC 7296 §2.6: whoever gets so long an answer has to show first that it gets any.
+            self.check_cookie(path, header, raw, true)?;
+        }
+        let session = Session::V2(Box::new(session?));
         self.make_room(path.remote.ip(), proved);
         let spis = session.head().spis;
         self.endpoint.by_cookies.insert(spis, id);

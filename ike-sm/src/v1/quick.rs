@@ -24,7 +24,7 @@ use isakmp_wire::v1::{Message, NotifyType, PayloadType};
 use nat_t::Version;
 
 use crate::action::{CloseReason, IpsecProtocol, Mode, OriginalAddresses, Question};
-use crate::children::{Claim, NewChild, TrafficOf};
+use crate::children::{Claim, NewChild, ReservedSpi, TrafficOf};
 use crate::config::{ChildConfig, Lifetime};
 use crate::context::Context;
 use crate::event::Answer;
@@ -141,9 +141,9 @@ impl Quick {
     }
 
     /// The inbound SPI that our message 1 offered.
-    pub(crate) const fn offered_spi(&self) -> Option<u32> {
+    pub(crate) fn offered_spi(&self) -> Option<u32> {
         match self {
-            Self::Sent(s) => Some(s.spi_in),
+            Self::Sent(s) => Some(s.spi_in.get()),
             _ => None,
         }
     }
@@ -151,7 +151,7 @@ impl Quick {
     /// The protocol and inbound SPI that our message 1 offered.
     pub(crate) fn offered(&self) -> Option<(IpsecProtocol, u32)> {
         match self {
-            Self::Sent(s) => Some((s.protocol(), s.spi_in)),
+            Self::Sent(s) => Some((s.protocol(), s.spi_in.get())),
             _ => None,
         }
     }
@@ -200,13 +200,6 @@ impl Quick {
         }
     }
 
-    /// Gives back what an offer of ours has taken.
-    pub(crate) fn withdraw(self, ctx: &mut Context<'_>) {
-        if let Self::Sent(s) = self {
-            ctx.world.children.release_spi(s.spi_in);
-        }
-    }
-
     /// Ends without a child, or takes back the half that stands.
     pub(crate) fn abandon(self, ctx: &mut Context<'_>, frame: &Frame<'_>, reason: CloseReason) {
         let (child, config) = (self.child(), self.config());
@@ -216,22 +209,15 @@ impl Quick {
                 ctx.effect(crate::context::Effect::DeleteChild(child, reason));
                 return;
             }
-            Self::Sent(s) => ctx.world.children.release_spi(s.spi_in),
-            Self::SpiWanted(_) | Self::Asked(_) => {}
+            Self::Sent(_) | Self::SpiWanted(_) | Self::Asked(_) => {}
         }
         ctx.child_failed(frame.index, config, child, reason);
     }
 }
 
-/// What became of a step that has an SPI of ours; if it failed, the SPI goes back.
-fn or_fail(
-    ctx: &mut Context<'_>,
-    (child, config): (ChildId, usize),
-    spi_in: u32,
-    step: Result<Progress, DropReason>,
-) -> Progress {
+/// What became of a step that has an SPI of ours.
+fn or_fail((child, config): (ChildId, usize), step: Result<Progress, DropReason>) -> Progress {
     step.unwrap_or_else(|reason| {
-        ctx.world.children.release_spi(spi_in);
         let reason = match reason {
             DropReason::SelectorsTaken => CloseReason::Refused,
             _ => CloseReason::Crypto,
@@ -369,7 +355,7 @@ struct Parts<'a> {
     config: usize,
     initiator: bool,
     choice: &'a Phase2Choice,
-    spi_in: u32,
+    spi_in: ReservedSpi,
     local: Selector,
     remote: Selector,
     replaces: Option<ChildId>,
@@ -421,7 +407,7 @@ fn install(
         )
     };
     // RFC 2409 §5.5: each direction is keyed with the SPI that its receiver chose.
-    let (keys_in, keys_out) = (keymat(parts.spi_in), keymat(parts.choice.spi));
+    let (keys_in, keys_out) = (keymat(parts.spi_in.get()), keymat(parts.choice.spi));
     if keys_in.len() != len || len == 0 {
         return Err(DropReason::Crypto);
     }
@@ -432,7 +418,7 @@ fn install(
     let summary = ChildSummary {
         child: parts.child,
         name: config.name.clone(),
-        spi_in: parts.spi_in,
+        spi_in: parts.spi_in.get(),
         spi_out: parts.choice.spi,
         suite: parts.choice.suite,
         mode: parts.choice.mode,

@@ -6,11 +6,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
 use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Message, NotifyType};
 
 use crate::action::CloseReason;
+use crate::allowance::{Again, Allowance};
 use crate::children::{DeletedChild, TrafficOf};
 use crate::context::{Context, Effect, Place};
 use crate::event::{Answer, Traffic};
@@ -43,6 +45,10 @@ pub(crate) struct Session {
     stage: Stage,
     /// The peer's last phase 1 message and our answer.
     answered: Answered,
+    /// Where our answer may go again.
+    again: Again,
+    /// What may be sent in a phase 1 that the peer has started.
+    allowance: Option<Box<Allowance>>,
     pending: Option<Pending>,
     question: Option<(Ticket, Duration)>,
     /// When a negotiation that the peer started is forgotten.
@@ -75,6 +81,8 @@ impl Session {
             replaces: None,
             stage: Stage::Gone,
             answered: Answered::default(),
+            again: Again::new(path),
+            allowance: None,
             pending: None,
             question: None,
             half_open_until: None,
@@ -160,9 +168,7 @@ impl Session {
     ) -> Result<Outcome, DropReason> {
         let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
         if self.answered.is(&fingerprint) {
-            if let Some(answer) = self.answered.answer.clone() {
-                ctx.send(self.path, &answer);
-            }
+            self.answer_again(ctx, path, raw.len());
             return Ok(Outcome::Repeated);
         }
         let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
@@ -170,6 +176,29 @@ impl Session {
             Stage::Phase1(_) => self.receive_phase1(ctx, path, &message, fingerprint),
             Stage::Up(_) => self.receive_up(ctx, path, &message, fingerprint),
             Stage::Gone => Err(DropReason::Stale),
+        }
+    }
+
+    /// Answers a phase 1 message that has come again.
+    fn answer_again(&mut self, ctx: &mut Context<'_>, path: Path, octets: usize) {
+        let Some(answer) = self.answered.answer.clone() else {
+            return;
+        };
+        if !self.again.take(path) {
+            return;
+        }
+        if let Some(allowance) = &mut self.allowance {
+            allowance.received(path.remote.ip(), octets, false);
+        }
+        self.send_allowed(ctx, &answer);
+    }
+
+    /// Sends an answer if it may go there.
+    fn send_allowed(&mut self, ctx: &mut Context<'_>, answer: &Bytes) {
+        let to = self.path.remote.ip();
+        let allowance = self.allowance.as_mut();
+        if allowance.is_none_or(|a| a.take(to, &[answer.len()]).1 > 0) {
+            ctx.send(self.path, answer);
         }
     }
 

@@ -12,7 +12,7 @@ use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{KeyExchange, Message, PayloadType};
 
 use super::crypt::{Crypt, Whole, other, sender};
-use super::error::told;
+use super::error::refusal;
 use super::explain;
 use super::intermediate::IntAuthChain;
 use super::keys::{Keys, Nonces, Sender};
@@ -20,9 +20,9 @@ use super::payloads::{Payloads, required};
 use super::proof::IntAuth;
 use super::protect::Inner;
 use super::series::{Public, Series};
-use super::session::{Session, Stage, send};
+use super::session::{Session, Stage};
 use crate::action::{CloseReason, Question};
-use crate::context::{Context, Effect};
+use crate::context::Context;
 use crate::explain::{IkeState, Step, What};
 use crate::job::KeyExchangeDone;
 use crate::outcome::{DropReason, Outcome};
@@ -133,7 +133,7 @@ impl Session {
     /// is answered already is answered again if it is the first one (RFC 7383 §2.6.1): the peer may
     /// have divided its request anew, so that only the keys tell.
     pub(super) fn asked_again(
-        &self,
+        &mut self,
         ctx: &mut Context<'_>,
         path: Path,
         id: u32,
@@ -149,8 +149,8 @@ impl Session {
         }
         let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
         crypt.open(&message)?;
-        if let Some(answer) = self.window.answer_to(id) {
-            send(ctx, self.answers_to(path), answer);
+        if let Some(answer) = self.window.answer_to(id).cloned() {
+            self.answer_again(ctx, (id, path), raw.len(), &answer);
         }
         Ok(Outcome::Repeated)
     }
@@ -235,7 +235,6 @@ impl Session {
         header: &Header,
         whole: Whole,
     ) {
-        ctx.effect(Effect::AddressProved(self.id));
         let question = self.intermediate_question(ctx, &whole);
         if let (Some(question), Stage::Responder(init, _)) = (question, &mut self.stage) {
             init.additional.parked = Some(Box::new(Parked {
@@ -305,13 +304,7 @@ impl Session {
                 }
             }
             Err(reason) => {
-                let told = told(&reason);
-                let inner = told.and_then(|told| {
-                    Inner::build(|w| w.notify(told.notify, &told.data).map(drop)).ok()
-                });
-                if let Some(inner) = inner {
-                    self.respond_with(ctx, exchange, id, path, &inner);
-                }
+                self.respond_with(ctx, exchange, id, path, &refusal(exchange, &reason));
                 reason
             }
         };

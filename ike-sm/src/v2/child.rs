@@ -17,7 +17,7 @@ use super::narrow::{self, Closeness, NarrowPolicy, Narrowed, from_wire, narrow, 
 use super::payloads::{Payloads, required};
 use super::session::Frame;
 use crate::action::{IpsecProtocol, Mode, Question};
-use crate::children::{self, Claim, DeletedChild, NewChild, TrafficOf, Wanted};
+use crate::children::{self, Claim, DeletedChild, NewChild, ReservedSpi, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
 use crate::config::{ChildConfig, Identity, Pfs, SelectorMatch};
 use crate::context::Context;
@@ -35,7 +35,7 @@ use crate::selector::{Selector, Selectors, breadth};
 pub(crate) struct Offered {
     pub(crate) child: ChildId,
     pub(crate) wanted: Wanted,
-    pub(crate) spi: u32,
+    pub(crate) spi: ReservedSpi,
     pub(crate) mode: Mode,
     proposals: Vec<Proposal>,
 }
@@ -54,7 +54,7 @@ pub(crate) enum OfferedExchange {
 pub(crate) struct Settled {
     pub(crate) child: ChildId,
     pub(crate) traffic: TrafficOf,
-    pub(crate) spi: u32,
+    pub(crate) spi: ReservedSpi,
     pub(crate) mode: Mode,
     pub(crate) transforms: ChildTransforms,
     pub(crate) replaces: Option<ChildId>,
@@ -62,10 +62,10 @@ pub(crate) struct Settled {
 
 impl Settled {
     /// What the peer holds of it.
-    pub(crate) const fn half(&self) -> DeletedChild {
+    pub(crate) fn half(&self) -> DeletedChild {
         DeletedChild {
             protocol: self.transforms.suite.protocol(),
-            spi_in: self.spi,
+            spi_in: self.spi.get(),
             spi_out: self.transforms.peer_spi,
         }
     }
@@ -101,27 +101,22 @@ impl Offered {
     ) -> Result<Self, DropReason> {
         let config = child_config(frame, wanted.traffic.config)?;
         let child = ChildId(ctx.world.handles.next());
-        let spi = children::draw_spi(ctx, child)?;
+        let spi = children::draw_spi(ctx)?;
         let (provider, weak) = (ctx.provider, ctx.config.weak);
         let proposals = match (exchange, config.pfs) {
-            (OfferedExchange::Never, _) => child_offer(config, spi, ChildKeyExchange::Never),
+            (OfferedExchange::Never, _) => child_offer(config, spi.get(), ChildKeyExchange::Never),
             (OfferedExchange::With(group), Pfs::AcceptIfOffered) => {
-                child_offer_with(config, spi, group, provider, weak)
+                child_offer_with(config, spi.get(), group, provider, weak)
             }
-            _ => child_offer(config, spi, ChildKeyExchange::AsConfigured),
+            _ => child_offer(config, spi.get(), ChildKeyExchange::AsConfigured),
         };
         Ok(Self {
             child,
-            spi,
             mode: config.mode,
             proposals,
+            spi,
             wanted,
         })
-    }
-
-    /// Gives the SPI back.
-    pub(crate) fn withdraw(&self, ctx: &mut Context<'_>) {
-        ctx.world.children.release_spi(self.spi);
     }
 
     /// `SA`
@@ -154,7 +149,7 @@ impl Offered {
                 Some(ProtocolId::AH) => IpsecProtocol::Ah,
                 _ => IpsecProtocol::Esp,
             },
-            spi_in: self.spi,
+            spi_in: self.spi.get(),
             spi_out: answer.and_then(|p| p.spi_u32()).unwrap_or_default(),
         })
     }
@@ -207,7 +202,7 @@ impl Offered {
                 local,
                 remote,
             },
-            spi: self.spi,
+            spi: self.spi.clone(),
             mode: self.mode,
             transforms,
             replaces: self.wanted.replaces,
@@ -486,7 +481,7 @@ impl Granted {
         Ok(Settled {
             child,
             traffic: self.traffic.clone(),
-            spi: children::draw_spi(ctx, child)?,
+            spi: children::draw_spi(ctx)?,
             mode: self.mode,
             transforms: self.transforms,
             replaces,
@@ -494,11 +489,11 @@ impl Granted {
     }
 
     /// `SA`, with our SPI.
-    pub(crate) fn write_sa(&self, w: &mut Writer<'_>, spi: u32) -> Result<(), BuildError> {
+    pub(crate) fn write_sa(&self, w: &mut Writer<'_>, spi: &ReservedSpi) -> Result<(), BuildError> {
         if self.mode == Mode::Transport {
             w.notify(NotifyType::USE_TRANSPORT_MODE, &[])?;
         }
-        let answer = self.choice.answer(&spi.to_be_bytes());
+        let answer = self.choice.answer(&spi.get().to_be_bytes());
         w.sa(|sa| write_sa(&[answer], sa)).map(|_| ())
     }
 
@@ -544,7 +539,7 @@ pub(crate) fn install(
     let summary = ChildSummary {
         child: settled.child,
         name: config.name.clone(),
-        spi_in: settled.spi,
+        spi_in: settled.spi.get(),
         spi_out: settled.transforms.peer_spi,
         suite: settled.transforms.suite,
         mode: settled.mode,

@@ -435,20 +435,17 @@ impl Session {
         let Some(up) = self.up_mut() else { return };
         up.parked = None;
         // A series cannot be taken up in its middle.
-        up.unfollow(ctx, |_| true);
+        up.unfollow(|_| true);
         for want in &mut up.queue {
             if let Want::FollowUp(task) = want {
-                *want = task.anew(ctx);
+                *want = task.anew();
             }
         }
         for (_, task) in core::mem::take(&mut up.tasks).into_iter().rev() {
             up.queue.push_front(match task {
-                Task::Child(task) => {
-                    task.offered.withdraw(ctx);
-                    Want::Child(task.offered.wanted)
-                }
+                Task::Child(task) => Want::Child(task.offered.wanted),
                 Task::Ike(_) => Want::RekeyIke,
-                Task::FollowUp(task) => task.anew(ctx),
+                Task::FollowUp(task) => task.anew(),
                 Task::Delete(list) => Want::Delete(list),
                 Task::DeleteIke(reason) => Want::DeleteIke(reason),
                 Task::Liveness => Want::Liveness,

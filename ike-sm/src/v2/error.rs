@@ -3,9 +3,11 @@
 use alloc::vec::Vec;
 
 use isakmp_wire::Limits;
+use isakmp_wire::registry::{ExchangeType, ProtocolId};
 use isakmp_wire::v2::{Message, NotifyType};
 
 use super::payloads::Payloads;
+use super::protect::Inner;
 use crate::alg::v2 as alg;
 use crate::outcome::DropReason;
 
@@ -45,6 +47,29 @@ pub(crate) fn told(reason: &DropReason) -> Option<Told> {
         other => (simple(other)?, Vec::new()),
     };
     Some(Told { notify, data })
+}
+
+/// What answers a request of a peer that is known, and leads to this: something always does. RFC 7296
+/// §2.1: "every request requires a response".
+pub(crate) fn refusal(exchange: ExchangeType, reason: &DropReason) -> Inner {
+    let told = told(reason).unwrap_or_else(|| {
+        Told::from(match exchange {
+            // RFC 7296 §2.21.2: one error for every way in which authentication can fail.
+            ExchangeType::IKE_AUTH | ExchangeType::IKE_INTERMEDIATE => {
+                NotifyType::AUTHENTICATION_FAILED
+            }
+            // The fault is ours, and may pass.
+            _ => NotifyType::TEMPORARY_FAILURE,
+        })
+    });
+    let inner = Inner::build(|w| match reason {
+        // RFC 7296 §2.25: with the SPI that the request named.
+        DropReason::ChildNotFound(spi) => w
+            .notify_child(ProtocolId::ESP, *spi, told.notify, &told.data)
+            .map(drop),
+        _ => w.notify(told.notify, &told.data).map(drop),
+    });
+    inner.unwrap_or_else(|_| Inner::empty())
 }
 
 const fn simple(reason: &DropReason) -> Option<NotifyType> {

@@ -14,6 +14,7 @@ use core::time::Duration;
 
 use crypto_suite::Secret;
 use isakmp_wire::BuildError;
+use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{NotifyType, Writer};
 
 pub(crate) use initiator::Initiator;
@@ -23,7 +24,7 @@ use super::auth::{AuthFault, AuthRecord, Env, Failure, Proven, Received, Transcr
 use super::child::Settled;
 use super::counters::Counters;
 use super::crypt::Crypt;
-use super::error::told;
+use super::error::refusal;
 use super::mobike;
 use super::payloads::Payloads;
 use super::proof::ProofError;
@@ -40,8 +41,9 @@ use crate::explain::{Notice, Role, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 
-/// What a round has led to.
-pub(crate) enum Progress {
+/// What a round has led to. A responder's `Last` is a message, for each request gets a response;
+/// that of an initiator, which has got its response, may be one.
+pub(crate) enum Progress<Last> {
     /// The next message of ours: a request of an initiator, a response of a responder.
     Send(Inner),
     /// The round waits for an answer.
@@ -49,9 +51,9 @@ pub(crate) enum Progress {
     /// The same; the question is asked at this time.
     AskAt(Duration, Box<Question>),
     /// Both are who they say; a responder's last message goes out.
-    Done(Box<Proved>, Option<Inner>),
+    Done(Box<Proved>, Last),
     /// The IKE SA does not come up. The peer is told so, in a response or in a message of its own.
-    Fail(CloseReason, Option<Inner>),
+    Fail(CloseReason, Last),
 }
 
 /// What IKE_AUTH has settled.
@@ -193,7 +195,11 @@ fn received<'p>(payloads: &'p Payloads<'p>, role: Role) -> Received<'p> {
 }
 
 /// An authentication has failed.
-fn failed(ctx: &mut Context<'_>, frame: &Frame<'_>, failure: Failure) -> Progress {
+fn failed<Last: From<Inner>>(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    failure: Failure,
+) -> Progress<Last> {
     let peer = frame.path.remote.ip();
     let record = AuthRecord::Failed(failure.fault);
     ctx.note(Some(frame.ike), What::Auth(Box::new(record)));
@@ -209,7 +215,9 @@ fn failed(ctx: &mut Context<'_>, frame: &Frame<'_>, failure: Failure) -> Progres
         w.notify(NotifyType::AUTHENTICATION_FAILED, &[])?;
         Ok(())
     });
-    Progress::Fail(CloseReason::AuthenticationFailed, inner.ok())
+    let inner = inner
+        .unwrap_or_else(|_| refusal(ExchangeType::IKE_AUTH, &DropReason::AuthenticationFailed));
+    Progress::Fail(CloseReason::AuthenticationFailed, inner.into())
 }
 
 /// A proof was refused, on one side or the other: says what that may mean.
@@ -225,16 +233,19 @@ fn doubt_key(ctx: &mut Context<'_>, frame: &Frame<'_>) {
 }
 
 /// A message makes no sense.
-fn broken(ctx: &mut Context<'_>, frame: &Frame<'_>, reason: &DropReason) -> Progress {
+fn broken<Last: From<Inner>>(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    reason: &DropReason,
+) -> Progress<Last> {
     let peer = frame.path.remote.ip();
     ctx.note(Some(frame.ike), What::Authenticated { peer, ok: false });
-    let inner = told(reason)
-        .and_then(|told| Inner::build(|w| w.notify(told.notify, &told.data).map(|_| ())).ok());
+    let inner = refusal(ExchangeType::IKE_AUTH, reason);
     let close = match reason {
         DropReason::Crypto => CloseReason::Crypto,
         _ => CloseReason::AuthenticationFailed,
     };
-    Progress::Fail(close, inner)
+    Progress::Fail(close, inner.into())
 }
 
 /// Announces what both roles announce with their last message.

@@ -22,10 +22,19 @@ pub struct Inner {
 }
 
 impl Inner {
+    /// The most octets of payloads: what protects them fits into the same SK payload and datagram.
+    pub const MAX: usize = 65_000;
+
+    /// No payload.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::from_octets(PayloadType::NONE, Zeroizing::default())
+    }
+
     /// Writes payloads.
     ///
     /// # Errors
-    /// What `fill` returns.
+    /// What `fill` returns; more than [`MAX`](Self::MAX) octets.
     pub fn build(
         fill: impl FnOnce(&mut Writer<'_>) -> Result<(), BuildError>,
     ) -> Result<Self, BuildError> {
@@ -33,6 +42,13 @@ impl Inner {
         let mut writer = Writer::chain_only(&mut *octets);
         fill(&mut writer)?;
         let first = writer.first();
+        if octets.len() > Self::MAX {
+            return Err(BuildError::TooLong {
+                what: "payloads of a message",
+                length: octets.len(),
+                maximum: Self::MAX,
+            });
+        }
         Ok(Self { first, octets })
     }
 

@@ -3,6 +3,7 @@
 
 mod auth;
 mod begin;
+mod sending;
 
 use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr};
@@ -12,20 +13,19 @@ use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::Message;
 use isakmp_wire::{Flags, Header};
-use nat_t::Verdict;
 
-use super::crypt::{Crypt, Place as Where, Whole};
+use super::crypt::{Crypt, Whole};
 use super::error::{told, unprotected};
 use super::established::Established;
 use super::ike_auth;
 use super::keys::Spis;
-use super::protect::Inner;
 use super::sa_init::{self, Init, Reply};
-use super::window::{Datagrams, Incoming, Overdue, Window};
+use super::window::{Datagrams, Incoming, Overdue, Request, Window};
 use super::{explain, informational, nat};
 use crate::action::{CloseReason, Question, QuestionKind};
+use crate::allowance::{Allowance, most_for};
 use crate::children::Wanted;
-use crate::config::{IkeVersion, PeerConfig, Retransmit};
+use crate::config::{IkeVersion, PeerConfig};
 use crate::context::{Context, Effect};
 use crate::explain::{IkeState, Input, Notice, Role, State, Step, Transition, What};
 use crate::id::{IkeId, Ticket};
@@ -34,6 +34,8 @@ use crate::path::Path;
 use crate::retransmit::fingerprint;
 use crate::standing::Device;
 use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
+
+pub(super) use sending::send;
 
 /// One IKE SA.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub(crate) struct Session {
     pub(super) held: Option<(Duration, Box<Question>)>,
     /// When a negotiation that the peer started is forgotten.
     half_open_until: Option<Duration>,
+    /// What may be sent to a peer that is not authenticated, of a negotiation that it started.
+    pub(super) allowance: Option<Box<Allowance>>,
     /// Why the peer was turned away, while the answer that says so is kept.
     failed: Option<CloseReason>,
     buried: bool,
@@ -128,15 +132,16 @@ impl Session {
         Ok(session)
     }
 
-    /// Answers the first message of a peer, which is one of `candidates`. When it is refused nothing is
-    /// left of it.
+    /// Answers the first message of a peer, which is one of `candidates`, and has `proved` with a
+    /// cookie that it gets our answers, or has not: then a cookie is wanted where the answer is long.
+    /// When it is refused nothing is left of it.
     pub(crate) fn respond(
         ctx: &mut Context<'_>,
         id: IkeId,
         candidates: &[usize],
         path: Path,
-        header: &Header,
-        raw: &[u8],
+        (header, raw): (&Header, &[u8]),
+        proved: bool,
     ) -> Result<Self, DropReason> {
         let fingerprint = fingerprint(ctx.provider, raw).ok_or(DropReason::Crypto)?;
         let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
@@ -161,11 +166,22 @@ impl Session {
             ctx.send(path, &answer);
             return Err(DropReason::Redirected);
         }
-        session.window.accept(0, fingerprint);
+        let request = Request {
+            id: 0,
+            exchange: header.exchange_type,
+            path,
+        };
+        session.window.accept(request, fingerprint);
+        let octets = raw.len();
+        let allowance = Allowance::new(path.remote.ip(), octets, proved);
+        session.allowance = Some(Box::new(allowance));
         session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
+        let most = if proved { usize::MAX } else { most_for(octets) };
         let accepted = sa_init::accept(ctx, &mut frame, candidates, &message);
         session.peer = frame.index;
-        let begun = accepted.and_then(|accepted| session.begin(ctx, &frame, accepted));
+        let begun = accepted
+            .and_then(|accepted| accepted.within(ctx, &frame, most))
+            .and_then(|accepted| session.begin(ctx, &frame, accepted));
         if let Err(reason) = begun {
             if let Some(answer) = told(&reason).and_then(|t| sa_init::refuse(header, raw.len(), &t))
             {
@@ -198,6 +214,7 @@ impl Session {
             question: None,
             held: None,
             half_open_until: None,
+            allowance: None,
             failed: None,
             buried: false,
         }
@@ -319,8 +336,7 @@ impl Session {
             Incoming::Fresh => {}
             Incoming::Repeated(answer) => {
                 if let Some(answer) = answer {
-                    let to = self.answers_to(path);
-                    send(ctx, to, &answer);
+                    self.answer_again(ctx, (id, path), raw.len(), &answer);
                 }
                 return Ok(Outcome::Repeated);
             }
@@ -351,6 +367,7 @@ impl Session {
         }
         // From here on the sender is known, and its request gets an answer.
         let Some(whole) = self.open(ctx, &message, fingerprint)? else {
+            self.receives(ctx, path, raw.len());
             return Ok(Outcome::Handled);
         };
         let given_up = match (&self.stage, header.exchange_type) {
@@ -360,8 +377,11 @@ impl Session {
             }
             _ => None,
         };
+        self.receives(ctx, path, raw.len());
         self.follow(ctx, path);
-        self.window.accept(id, whole.fingerprint.clone());
+        let exchange = header.exchange_type;
+        let request = Request { id, exchange, path };
+        self.window.accept(request, whole.fingerprint.clone());
         match (&self.stage, header.exchange_type) {
             (Stage::Responder(..), ExchangeType::INFORMATIONAL_V2) => {
                 self.given_up(ctx, path, id, given_up);
@@ -372,6 +392,7 @@ impl Session {
             (Stage::Responder(..), _) => self.auth_request(ctx, path, header, whole.inner),
             _ => self.up_request(ctx, path, header, whole.inner),
         }
+        self.answer_all(ctx);
         Ok(Outcome::Handled)
     }
 
@@ -438,20 +459,6 @@ impl Session {
         }
         let crypt = self.crypt.as_mut().ok_or(DropReason::NoKeyYet)?;
         crypt.take(message, fingerprint, ctx.now)
-    }
-
-    /// Where the answer to a copy of an old request goes. Nothing proves where a copy comes from,
-    /// but a peer that may move asks again from where it is.
-    pub(super) fn answers_to(&self, path: Path) -> Path {
-        let verdict = self.up().and_then(|up| up.verdict);
-        let moves = verdict.is_some_and(Verdict::follows_peer)
-            || self.up().is_some_and(|up| up.mobike)
-            || self.up().is_none();
-        if moves && path.natt == self.path.natt || path.remote.ip() == self.path.remote.ip() {
-            path
-        } else {
-            self.path
-        }
     }
 
     /// The peer has proved with a new message that it is at the other end of this path.
@@ -653,81 +660,6 @@ impl Session {
         self.buried
     }
 
-    /// Where a message of ours stands.
-    pub(super) fn place(&self, exchange: ExchangeType, message_id: u32, response: bool) -> Where {
-        Where {
-            spis: self.spis,
-            role: self.role,
-            exchange,
-            message_id,
-            response,
-        }
-    }
-
-    /// The longest message that the peer wants in one piece.
-    fn fragment(&self, ctx: &Context<'_>) -> Option<usize> {
-        let able = match &self.stage {
-            Stage::Initiator(init, _) => init.peer.fragmentation,
-            Stage::Responder(init, _) => init.peer.fragmentation,
-            Stage::Up(up) => up.fragmentation,
-            _ => false,
-        };
-        let peer = ctx.config.peers.get(self.peer)?;
-        peer.v2.fragment.filter(|_| able).map(usize::from)
-    }
-
-    /// Sends a request and repeats it until it is answered; gives its message ID.
-    pub(super) fn request(
-        &mut self,
-        ctx: &mut Context<'_>,
-        exchange: ExchangeType,
-        inner: &Inner,
-        patience: &Retransmit,
-    ) -> Result<u32, DropReason> {
-        let id = self.window.next_id();
-        let place = self.place(exchange, id, false);
-        let fragment = self.fragment(ctx);
-        let crypt = self.crypt.as_mut().ok_or(DropReason::NoKeyYet)?;
-        let message = crypt.seal(&place, inner, fragment)?;
-        let frame = self.frame(ctx)?;
-        explain::sent(ctx, &frame, self.state(), &place, inner, &message);
-        self.transmit(ctx, message, patience);
-        Ok(id)
-    }
-
-    fn transmit(&mut self, ctx: &mut Context<'_>, request: Datagrams, patience: &Retransmit) {
-        send(ctx, self.path, &request);
-        self.window.sent(request, patience, ctx.now, ctx.rng);
-    }
-
-    /// Answers a request, now and when it comes again.
-    pub(super) fn respond_with(
-        &mut self,
-        ctx: &mut Context<'_>,
-        exchange: ExchangeType,
-        id: u32,
-        path: Path,
-        inner: &Inner,
-    ) {
-        let place = self.place(exchange, id, true);
-        let fragment = self.fragment(ctx);
-        let Some(crypt) = self.crypt.as_mut() else {
-            return;
-        };
-        let Ok(message) = crypt.seal(&place, inner, fragment) else {
-            return;
-        };
-        if let Ok(frame) = self.frame(ctx) {
-            explain::sent(ctx, &frame, self.state(), &place, inner, &message);
-        }
-        self.answer_with(ctx, id, path, message);
-    }
-
-    fn answer_with(&mut self, ctx: &mut Context<'_>, id: u32, path: Path, answer: Datagrams) {
-        send(ctx, path, &answer);
-        self.window.answer(id, answer);
-    }
-
     pub(super) fn transition(
         &self,
         ctx: &mut Context<'_>,
@@ -744,12 +676,5 @@ impl Session {
                 message_id: None,
             }),
         );
-    }
-}
-
-/// Sends the datagrams of one message.
-pub(super) fn send(ctx: &mut Context<'_>, path: Path, message: &Datagrams) {
-    for datagram in message.iter() {
-        ctx.send(path, datagram);
     }
 }

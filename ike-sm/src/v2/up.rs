@@ -9,7 +9,7 @@ use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{NotifyType, Writer};
 
 use super::create_child::{self, ChildTask, IkeTask};
-use super::error::told;
+use super::error::{self, told};
 use super::established::{LifetimeDue, Task, Want};
 use super::payloads::Payloads;
 use super::protect::Inner;
@@ -147,10 +147,7 @@ impl Session {
                         reason: "refused",
                     },
                 );
-                match refusal(&reason) {
-                    Some(response) => response,
-                    None => return,
-                }
+                refusal(header.exchange_type, &reason)
             }
         };
         let (id, exchange) = (header.message_id, header.exchange_type);
@@ -452,7 +449,7 @@ impl Session {
             for want in core::mem::take(&mut up.queue) {
                 want.give_up(ctx, index, reason);
             }
-            up.unfollow(ctx, |_| true);
+            up.unfollow(|_| true);
             up.closing();
             up.queue.push_front(Want::DeleteIke(reason));
         }
@@ -465,7 +462,7 @@ impl Session {
     pub(crate) fn drop_exchanges(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
         let index = self.peer;
         let Some(up) = self.up_mut() else { return };
-        up.unfollow(ctx, |_| true);
+        up.unfollow(|_| true);
         for want in core::mem::take(&mut up.queue) {
             want.give_up(ctx, index, reason);
         }
@@ -495,7 +492,7 @@ impl Session {
         }
         self.speak_at_last(ctx);
         let Some(up) = self.up_mut() else { return };
-        if up.forget_followed(ctx) {
+        if up.forget_followed(now) {
             self.pump(ctx);
         }
         let Some(up) = self.up_mut() else { return };
@@ -707,31 +704,17 @@ impl Session {
 }
 
 /// The response that an error deserves.
-fn refusal(reason: &DropReason) -> Option<Response> {
-    let told = told(reason)?;
-    let child = match reason {
-        DropReason::ChildNotFound(spi) => Some(*spi),
-        _ => None,
-    };
-    let response = Response::build(|w| {
-        match child {
-            // RFC 7296 §2.25: with the SPI that the request named.
-            Some(spi) => {
-                let esp = isakmp_wire::registry::ProtocolId::ESP;
-                w.notify_child(esp, spi, told.notify, &told.data)?;
-            }
-            None => {
-                w.notify(told.notify, &told.data)?;
-            }
-        }
-        Ok(())
-    });
-    let mut response = response.ok()?;
-    if told.notify == NotifyType::INVALID_SYNTAX {
+fn refusal(exchange: ExchangeType, reason: &DropReason) -> Response {
+    let fatal = told(reason).is_some_and(|told| told.notify == NotifyType::INVALID_SYNTAX);
+    Response {
+        inner: error::refusal(exchange, reason),
         // RFC 7296 §2.21.3: fatal in both peers, without a Delete.
-        response.then = Then::Close(CloseReason::Refused);
+        then: if fatal {
+            Then::Close(CloseReason::Refused)
+        } else {
+            Then::Nothing
+        },
     }
-    Some(response)
 }
 
 /// Gives back what an exchange has taken.
@@ -742,7 +725,6 @@ fn abandon(ctx: &mut Context<'_>, index: usize, task: Task, reason: CloseReason)
         _ => None,
     };
     if let Some(offered) = offered {
-        offered.withdraw(ctx);
         let config = offered.wanted.traffic.config;
         ctx.child_failed(index, config, offered.child, reason);
         ctx.effect(match offered.wanted.replaces {

@@ -3,7 +3,7 @@
 //!
 //! Requests of ours wait here for their responses and are repeated byte for byte. Requests of the
 //! peer are recognised by their hash before anything in them is parsed, and what answered them
-//! answers them again.
+//! answers them again. Each of them gets an answer: "every request requires a response".
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -11,9 +11,12 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use crypto_suite::Digest;
+use isakmp_wire::registry::ExchangeType;
 use rand_core::CryptoRng;
 
+use crate::allowance::Again;
 use crate::config::Retransmit;
+use crate::path::Path;
 use crate::retransmit::{Due, Pending};
 
 /// From this message ID on an IKE SA wants new keys; at the last one it ends. IDs do not wrap (RFC
@@ -45,8 +48,13 @@ impl Datagrams {
         Some(Self { first, more })
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> + Clone + '_ {
         core::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// Octets of all of them.
+    pub(crate) fn octets(&self) -> usize {
+        self.iter().map(Bytes::len).sum()
     }
 }
 
@@ -111,11 +119,20 @@ struct Theirs {
     seen: Vec<Seen>,
 }
 
+/// A request of the peer: its message ID, its exchange, and where it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) id: u32,
+    pub(crate) exchange: ExchangeType,
+    pub(crate) path: Path,
+}
+
 #[derive(Debug)]
 struct Seen {
-    id: u32,
+    request: Request,
     fingerprint: Digest,
     answer: Option<Datagrams>,
+    again: Again,
 }
 
 impl Window {
@@ -149,7 +166,7 @@ impl Window {
 
     /// What a request of the peer is. Changes nothing.
     pub(crate) fn classify(&self, id: u32, fingerprint: &Digest) -> Incoming {
-        if let Some(seen) = self.theirs.seen.iter().find(|seen| seen.id == id) {
+        if let Some(seen) = self.theirs.seen.iter().find(|seen| seen.request.id == id) {
             return if seen.fingerprint == *fingerprint {
                 Incoming::Repeated(seen.answer.clone())
             } else {
@@ -161,7 +178,9 @@ impl Window {
         }
         // RFC 7296 §2.3: a peer does not go beyond the window of its oldest unanswered request.
         let open = self.theirs.seen.iter().filter(|seen| seen.answer.is_none());
-        let oldest = open.map(|seen| seen.id).fold(self.theirs.next, u32::min);
+        let oldest = open
+            .map(|seen| seen.request.id)
+            .fold(self.theirs.next, u32::min);
         if id.saturating_sub(oldest) >= self.theirs.size {
             return Incoming::Ahead;
         }
@@ -169,12 +188,12 @@ impl Window {
     }
 
     /// Takes a request in. Answers that left the window are forgotten.
-    pub(crate) fn accept(&mut self, id: u32, fingerprint: Digest) {
-        let theirs = &mut self.theirs;
+    pub(crate) fn accept(&mut self, request: Request, fingerprint: Digest) {
+        let (id, theirs) = (request.id, &mut self.theirs);
         theirs.highest = theirs.highest.max(Some(id));
         let came = |theirs: &Theirs| {
             let next = theirs.next;
-            next == id || theirs.seen.iter().any(|seen| seen.id == next)
+            next == id || theirs.seen.iter().any(|seen| seen.request.id == next)
         };
         while came(theirs) {
             let Some(next) = theirs.next.checked_add(1) else {
@@ -185,26 +204,47 @@ impl Window {
         let keep = theirs.next.saturating_sub(theirs.size);
         theirs
             .seen
-            .retain(|seen| seen.id >= keep || seen.answer.is_none());
+            .retain(|seen| seen.request.id >= keep || seen.answer.is_none());
         // An idle SA keeps one answer and no room for more.
         theirs.seen.reserve_exact(1);
         theirs.seen.push(Seen {
-            id,
+            request,
             fingerprint,
             answer: None,
+            again: Again::new(request.path),
         });
     }
 
     /// What answers the request of this message ID, now and when it comes again.
     pub(crate) fn answer(&mut self, id: u32, answer: Datagrams) {
-        if let Some(seen) = self.theirs.seen.iter_mut().find(|seen| seen.id == id) {
+        if let Some(seen) = self
+            .theirs
+            .seen
+            .iter_mut()
+            .find(|seen| seen.request.id == id)
+        {
             seen.answer = Some(answer);
         }
     }
 
+    /// The oldest request that has got no answer yet.
+    pub(crate) fn owed(&self) -> Option<Request> {
+        let mut seen = self.theirs.seen.iter();
+        let owed = seen.find(|seen| seen.answer.is_none())?;
+        Some(owed.request)
+    }
+
+    /// Whether a copy of this request that came by this path is answered although the peer is not
+    /// authenticated.
+    pub(crate) fn may_repeat(&mut self, id: u32, path: Path) -> bool {
+        let mut seen = self.theirs.seen.iter_mut();
+        let seen = seen.find(|seen| seen.request.id == id);
+        seen.is_some_and(|seen| seen.again.take(path))
+    }
+
     /// What has answered the request of this message ID, while it is kept.
     pub(crate) fn answer_to(&self, id: u32) -> Option<&Datagrams> {
-        let seen = self.theirs.seen.iter().find(|seen| seen.id == id)?;
+        let seen = self.theirs.seen.iter().find(|seen| seen.request.id == id)?;
         seen.answer.as_ref()
     }
 

@@ -342,3 +342,54 @@ fn x8_pairs_that_replace_each_other_are_bounded() {
     pair.assert_tunnel();
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
 }
+
+/// How many octets B answers when this message comes by this path.
+fn octets_for(pair: &mut Pair, path: Path, message: &[u8]) -> usize {
+    let now = pair.now;
+    let (_, out) = pair.b.feed(Event::Datagram { path, message }, now);
+    out.iter().map(|(_, datagram)| datagram.len()).sum()
+}
+
+#[test]
+fn x6_copies_of_a_first_message_get_three_octets_for_one_and_end() {
+    let main = || {
+        let mut pair = open_to_all();
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        let first = pair.flights.remove(0);
+        (pair, first)
+    };
+    for (mut pair, first) in [main(), aggressive()] {
+        let path = Path::plain(first.path.remote, first.path.local);
+        let (mut came, mut went, mut answered) = (0, 0, 0);
+        for _ in 0..50 {
+            let out = octets_for(&mut pair, path, &first.datagram);
+            (came, went) = (came + first.datagram.len(), went + out);
+            answered += usize::from(out > 0);
+            assert!(went <= 3 * came);
+        }
+        // Once, and ten times again.
+        assert_eq!(answered, 11);
+    }
+}
+
+#[test]
+fn x6_a_copy_of_message_3_is_answered_where_it_came_from_and_nowhere_else() {
+    let mut pair = open_to_all();
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    for _ in 0..2 {
+        let flight = pair.flights.remove(0);
+        pair.deliver(flight);
+    }
+    let third = pair.flights.remove(0);
+    let path = Path::plain(third.path.remote, third.path.local);
+    assert!(octets_for(&mut pair, path, &third.datagram) > 0);
+    for remote in [(ip("203.0.113.77"), 500), (third.path.local.ip(), 53)] {
+        let elsewhere = Path::plain(third.path.remote, remote.into());
+        assert_eq!(octets_for(&mut pair, elsewhere, &third.datagram), 0);
+    }
+    let again: Vec<usize> = (0..20)
+        .map(|_| octets_for(&mut pair, path, &third.datagram))
+        .collect();
+    assert!(again[..10].iter().all(|out| *out > 0));
+    assert!(again[10..].iter().all(|out| *out == 0));
+}

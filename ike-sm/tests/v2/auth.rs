@@ -24,7 +24,7 @@ fn key(b: bool) -> Box<dyn SigningKey> {
 }
 
 /// What the embedder of one end answers.
-fn reply(pair: &mut Pair, b: bool, question: Question, password: &[u8]) -> Answer {
+pub fn reply(pair: &mut Pair, b: bool, question: Question, password: &[u8]) -> Answer {
     match question {
         Question::Sign { octets, .. } => {
             let signature = key(b).sign(&mut pair.end(b).rng, &[&octets]).unwrap();
@@ -49,7 +49,7 @@ fn reply(pair: &mut Pair, b: bool, question: Question, password: &[u8]) -> Answe
 }
 
 /// Runs until nobody asks any more.
-fn run(pair: &mut Pair, password: &[u8]) {
+pub fn run(pair: &mut Pair, password: &[u8]) {
     assert_eq!(pair.initiate(false), Outcome::Handled);
     for _ in 0..40 {
         pair.run_for(pair.latency + std::time::Duration::from_millis(1));
@@ -63,7 +63,7 @@ fn run(pair: &mut Pair, password: &[u8]) {
     }
 }
 
-fn signature(len: usize) -> LocalAuth {
+pub fn signature(len: usize) -> LocalAuth {
     let credential = Credential {
         chain: vec![vec![0x30; len], vec![0x31; len]],
         raw_key: None,
@@ -82,7 +82,7 @@ fn any_signature() -> RemoteAuth {
     }
 }
 
-fn signatures(len: usize, change: impl Fn(&mut Config)) -> Pair {
+pub fn signatures(len: usize, change: impl Fn(&mut Config)) -> Pair {
     let (a, b) = configs(|c| {
         c.peers[0].auth.local = signature(len);
         c.peers[0].auth.remote = any_signature();
@@ -148,17 +148,17 @@ fn without_fragmentation_on_one_side_nothing_is_split() {
 }
 
 fn eap() -> Pair {
-    eap_with(|_| {})
+    eap_with(|_| {}, signature(100))
 }
 
-fn eap_with(change: impl Fn(&mut Config)) -> Pair {
+pub fn eap_with(change: impl Fn(&mut Config), server: LocalAuth) -> Pair {
     let (mut a, mut b) = configs(change);
     a.peers[0].auth.local = LocalAuth::Eap {
         user: "alice".into(),
         eap_only: false,
     };
     a.peers[0].auth.remote = any_signature();
-    b.peers[0].auth.local = signature(100);
+    b.peers[0].auth.local = server;
     b.peers[0].auth.remote = RemoteAuth::Eap {
         method: EapMethod::MsChapV2 {
             ask_identity: true,
@@ -180,11 +180,14 @@ fn eap_mschapv2_takes_its_rounds_and_ends_in_a_tunnel() {
 #[test]
 fn rfc5685_s6_eap_ends_in_a_redirect_and_nobody_is_sent_on_before_it_has_proved_itself() {
     for password in [&b"secret"[..], b"wrong"] {
-        let mut pair = eap_with(|c| {
-            c.peers[0].addresses.push(ip("192.0.2.3"));
-            c.peers[0].v2.redirect_to = Some(ip("192.0.2.3"));
-            c.peers[0].v2.redirect_when = RedirectWhen::Authenticated;
-        });
+        let mut pair = eap_with(
+            |c| {
+                c.peers[0].addresses.push(ip("192.0.2.3"));
+                c.peers[0].v2.redirect_to = Some(ip("192.0.2.3"));
+                c.peers[0].v2.redirect_when = RedirectWhen::Authenticated;
+            },
+            signature(100),
+        );
         let elsewhere = std::rc::Rc::new(std::cell::Cell::new(0));
         let count = elsewhere.clone();
         pair.fate = Box::new(move |flight| {

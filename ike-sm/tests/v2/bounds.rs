@@ -1,11 +1,13 @@
 //! What an authenticated peer can make us keep.
 use ike_sm::config::Config;
-use ike_sm::{CloseReason, Command, Event, Outcome, Path};
+use ike_sm::config::v2::{Assign, Assignment, Wanted};
+use ike_sm::{Action, Answer, CloseReason, Command, Event, Outcome, Path, Question};
 use isakmp_wire::Header;
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
-use crate::common::{Pair, secs};
+use crate::common::{Flight, Pair, ip, net, secs};
 use crate::configs;
+use crate::hostile::Stuck;
 use crate::insider::{Insider, Payloads};
 
 fn kept(pair: &Pair) -> usize {
@@ -157,4 +159,86 @@ fn x8_pairs_of_one_traffic_that_are_replaced_and_not_deleted_are_bounded() {
     pair.run_for(secs(60));
     pair.assert_tunnel();
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+}
+
+/// A peer that is assigned an address, with more names than fit into a payload.
+#[test]
+fn l12_an_answer_that_cannot_be_built_leaves_no_spi_and_is_an_answer_all_the_same() {
+    let (mut a, b) = configs(|c| {
+        c.peers[0].addresses_inside.request.ipv4 = Wanted::Any;
+        c.peers[0].addresses_inside.request.split_dns = true;
+        c.peers[0].addresses_inside.assign = Assign::Required;
+        c.peers[0].children[0].remote = net("0.0.0.0", 0).into();
+    });
+    a.peers[0].children[0].local = net("0.0.0.0", 0).into();
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    let (ticket, question) = pair.b.asked.pop().unwrap();
+    assert!(matches!(question, Question::AssignAddress { .. }));
+    let assignment = Assignment {
+        ipv4: Some([10, 9, 0, 7].into()),
+        dns: vec![ip("10.2.0.53")],
+        domains: vec!["x".repeat(5000); 16],
+        ..Assignment::default()
+    };
+    let sent = pair.sent;
+    let answer = Answer::Addresses(Some(assignment));
+    assert_eq!(
+        pair.feed(true, Event::Answer(ticket, answer)),
+        Outcome::Handled
+    );
+    assert_eq!(pair.sent, sent + 1);
+    assert_eq!(pair.b.endpoint.leftovers(), [""; 0]);
+}
+
+/// Hands what A has sent to B, whose source of randomness is broken; what B sends.
+fn with_stuck_source(pair: &mut Pair) -> Vec<Flight> {
+    let flight = pair.flights.remove(0);
+    let path = Path {
+        local: flight.path.remote,
+        remote: flight.path.local,
+        natt: flight.path.natt,
+    };
+    let (now, mut actions) = (pair.now, ike_sm::Actions::new());
+    let message = &flight.datagram[..];
+    let event = Event::Datagram { path, message };
+    let outcome = pair
+        .b
+        .endpoint
+        .handle(event, now, &mut Stuck(0), &mut actions);
+    assert_eq!(outcome, Outcome::Handled);
+    let mut sent = Vec::new();
+    while let Some(action) = actions.pop() {
+        if let Action::Send { path, datagram } = action {
+            sent.push(Flight {
+                at: now,
+                to_b: false,
+                path,
+                datagram: datagram.to_vec(),
+            });
+        }
+    }
+    sent
+}
+
+/// RFC 7296 §2.1: "every request requires a response".
+#[test]
+fn l12_a_request_that_fails_for_a_fault_of_ours_is_answered() {
+    let (a, b) = configs(|_| {});
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    let (ike, child) = (pair.a.ikes[0], pair.a.active[0]);
+    for command in [Command::RekeyIke(ike), Command::RekeyChild(child)] {
+        assert_eq!(pair.command(false, command), Outcome::Handled);
+        let mut answers = with_stuck_source(&mut pair);
+        assert_eq!(answers.len(), 1);
+        pair.deliver(answers.remove(0));
+        assert_eq!(pair.outcomes.last(), Some(&(false, Outcome::Handled)));
+        assert_eq!(pair.b.endpoint.leftovers(), [""; 0]);
+    }
+    let busy = CloseReason::RefusedByPeer(NotifyType::TEMPORARY_FAILURE.0);
+    assert_eq!(pair.a.failed, [busy]);
+    pair.run_for(secs(30));
+    pair.assert_tunnel();
 }

@@ -618,7 +618,7 @@ fn d4_a_replayed_request_from_elsewhere_moves_nothing() {
 }
 
 /// A source of randomness that has failed.
-struct Stuck(u8);
+pub struct Stuck(pub u8);
 
 impl rand_core::TryRng for Stuck {
     type Error = std::convert::Infallible;

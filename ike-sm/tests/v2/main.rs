@@ -12,6 +12,7 @@
 )]
 
 mod additional;
+mod amplification;
 mod auth;
 mod bounds;
 mod choice;

@@ -428,7 +428,7 @@ impl Established {
         let other = wanted.filter(|_| may_want_otherwise(reason));
         let other = other.and_then(|w| quick::asked_otherwise(ctx, frame, &self.agreed, &w));
         match &other {
-            Some(_) => quick.withdraw(ctx),
+            Some(_) => drop(quick),
             None => quick.abandon(ctx, frame, reason),
         }
         if let Some((protocol, spi)) = offered

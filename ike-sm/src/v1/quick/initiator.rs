@@ -10,6 +10,7 @@ use isakmp_wire::{BuildError, Limits};
 
 use super::{Parts, Progress, Quick, Refused, Secrets, Wanted};
 use crate::action::{CloseReason, IpsecProtocol};
+use crate::children::ReservedSpi;
 use crate::config::Lifetime;
 use crate::context::Context;
 use crate::event::Answer;
@@ -56,12 +57,8 @@ pub(crate) fn start(
         let next = Quick::SpiWanted(SpiWanted { child, wanted });
         return Ok(Progress::Ask { next, question });
     }
-    let spi = crate::children::draw_spi(ctx, child)?;
-    let sent = offer(ctx, frame, agreed, message_id, child, wanted, spi);
-    if sent.is_err() {
-        ctx.world.children.release_spi(spi);
-    }
-    sent
+    let spi = crate::children::draw_spi(ctx)?;
+    offer(ctx, frame, agreed, message_id, child, wanted, spi)
 }
 
 impl SpiWanted {
@@ -86,11 +83,12 @@ impl SpiWanted {
             }
             _ => return Err(Box::new((self, DropReason::WrongAnswer))),
         };
-        if let Err(reason) = ctx.world.children.take_spi(spi, child) {
-            return Err(Box::new((self, reason)));
-        }
+        let spi = match ctx.world.children.take_spi(spi) {
+            Ok(spi) => spi,
+            Err(reason) => return Err(Box::new((self, reason))),
+        };
         let sent = offer(ctx, frame, agreed, message_id, child, self.wanted, spi);
-        Ok(super::or_fail(ctx, (child, config), spi, sent))
+        Ok(super::or_fail((child, config), sent))
     }
 }
 
@@ -102,13 +100,13 @@ fn offer(
     message_id: u32,
     child: ChildId,
     wanted: Wanted,
-    spi_in: u32,
+    spi_in: ReservedSpi,
 ) -> Result<Progress, DropReason> {
     let config = super::child_config(ctx, frame, wanted.config)?;
     let group = wanted.pfs.group(&super::permitted(ctx, agreed, config));
     let group = group.ok_or(DropReason::NoProposalChosen)?;
     let modes = super::nat_modes(&agreed.nat, &frame.path);
-    let offer = policy::phase2_offer_with(config, modes, spi_in, group);
+    let offer = policy::phase2_offer_with(config, modes, spi_in.get(), group);
     let ids = super::client_id_bodies(&wanted.local, &wanted.remote)?;
     let group = super::group_of(ctx, group)?;
     let dh = match group {
@@ -177,7 +175,7 @@ fn write_offer(writer: &mut Writer<'_>, offer: &[ChildOffer]) -> Result<(), Buil
 pub(crate) struct Sent {
     pub(super) child: ChildId,
     pub(super) wanted: Wanted,
-    pub(super) spi_in: u32,
+    pub(super) spi_in: ReservedSpi,
     offer: Vec<ChildOffer>,
     ni_b: Vec<u8>,
     dh: Option<Box<dyn ActiveKeyExchange>>,
@@ -221,9 +219,9 @@ impl Sent {
             }
             Err(reason) => return Err(Box::new((self, reason))),
         };
-        let (child, config, spi_in) = (self.child, self.wanted.config, self.spi_in);
+        let whose = (self.child, self.wanted.config);
         let done = self.finish(ctx, frame, agreed, accepted);
-        Ok(super::or_fail(ctx, (child, config), spi_in, done))
+        Ok(super::or_fail(whose, done))
     }
 
     fn check(

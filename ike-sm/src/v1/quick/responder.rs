@@ -10,6 +10,7 @@ use isakmp_wire::v1::{Message, NotifyType, PayloadType, Situation, Writer};
 
 use super::{Parts, Progress, Quick, Refused, Secrets};
 use crate::action::{CloseReason, OriginalAddresses, Question};
+use crate::children::ReservedSpi;
 use crate::context::Context;
 use crate::event::Answer;
 use crate::explain::{ChildFault, ChildRefusal, IkeState, SelectorCheck, Step, What};
@@ -293,7 +294,7 @@ fn want_spi(
         });
         return Progress::Ask { next, question };
     }
-    match crate::children::draw_spi(ctx, child) {
+    match crate::children::draw_spi(ctx) {
         Ok(spi) => grant(ctx, frame, agreed, granted, spi),
         Err(_) => Progress::Fail {
             child,
@@ -349,12 +350,10 @@ impl Asked {
                 self.granted.exchanged = done;
                 Ok(want_spi(ctx, frame, agreed, self.granted))
             }
-            (About::Spi, Answer::Spi(Some(own))) => {
-                match ctx.world.children.take_spi(own, self.granted.child) {
-                    Ok(()) => Ok(grant(ctx, frame, agreed, self.granted, own)),
-                    Err(reason) => Err(Box::new((self, reason))),
-                }
-            }
+            (About::Spi, Answer::Spi(Some(own))) => match ctx.world.children.take_spi(own) {
+                Ok(spi) => Ok(grant(ctx, frame, agreed, self.granted, spi)),
+                Err(reason) => Err(Box::new((self, reason))),
+            },
             (About::Spi, Answer::Spi(None)) => Ok(Progress::Refuse {
                 notify: NotifyType::NO_PROPOSAL_CHOSEN,
                 spi,
@@ -370,11 +369,11 @@ fn grant(
     frame: &Frame<'_>,
     agreed: &Agreed,
     granted: Box<Granted>,
-    spi_in: u32,
+    spi_in: ReservedSpi,
 ) -> Progress {
     let whose = (granted.child, granted.config);
     let answered = answer(ctx, frame, agreed, granted, spi_in);
-    super::or_fail(ctx, whose, spi_in, answered)
+    super::or_fail(whose, answered)
 }
 
 /// `<-- HDR*, HASH(2), SA, Nr [, KE ] [, IDci, IDcr ] [, NAT-OA … ] [, N(RESPONDER-LIFETIME) ]`
@@ -383,7 +382,7 @@ fn answer(
     frame: &Frame<'_>,
     agreed: &Agreed,
     mut granted: Box<Granted>,
-    spi_in: u32,
+    spi_in: ReservedSpi,
 ) -> Result<Progress, DropReason> {
     let exchanged = granted.exchanged.take();
     let choice = &granted.choice;
@@ -407,7 +406,7 @@ fn answer(
         agreed.suite.prf.output_len(),
         |rest| agreed.keys.hash_2(granted.message_id, &granted.ni_b, rest),
         |writer| {
-            write_answer(writer, choice, protocol, spi_in)?;
+            write_answer(writer, choice, protocol, spi_in.get())?;
             writer.nonce(&nr_b)?;
             if let Some(public) = &public {
                 writer.key_exchange(public)?;
@@ -424,7 +423,7 @@ fn answer(
             }
             if let Some(lifetime) = choice.lifetime_to_tell() {
                 // RFC 2407 §4.5.4, §4.6.3.1: the initiator is told that we end it sooner.
-                let spi = spi_in.to_be_bytes();
+                let spi = spi_in.get().to_be_bytes();
                 writer.notification_with(protocol, &spi, NotifyType::RESPONDER_LIFETIME, |a| {
                     policy::write_lifetime(&lifetime, a)
                 })?;

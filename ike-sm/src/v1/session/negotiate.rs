@@ -11,6 +11,7 @@ use isakmp_wire::{Flags, Header};
 
 use super::{Session, Stage};
 use crate::action::{CloseReason, Question};
+use crate::allowance::{Again, Allowance};
 use crate::config::Phase1Mode;
 use crate::context::{Context, Effect, Place};
 use crate::event::Answer;
@@ -113,6 +114,8 @@ impl Session {
         };
         session.peer = frame.index;
         session.half_open_until = Some(ctx.now.saturating_add(ctx.config.limits.half_open_time));
+        let allowance = Allowance::new(path.remote.ip(), raw.len(), false);
+        session.allowance = Some(Box::new(allowance));
         session.advance(ctx, arrived, Some(fingerprint), progress);
         Ok(session)
     }
@@ -187,6 +190,11 @@ impl Session {
                 self.path = frame.path;
                 self.peer = frame.index;
                 self.pending = None;
+                self.again = Again::new(path);
+                if let Some(allowance) = &mut self.allowance {
+                    let octets = message.raw().len();
+                    allowance.received(path.remote.ip(), octets, true);
+                }
                 self.advance(ctx, arrived, Some(fingerprint), progress);
                 Ok(Outcome::Handled)
             }
@@ -278,6 +286,9 @@ impl Session {
                 self.transition(ctx, Input::ProcessComplete, from, next.state());
                 if next.address_proved() && self.role == Role::Responder {
                     ctx.effect(Effect::AddressProved(self.id));
+                    if let Some(allowance) = &mut self.allowance {
+                        allowance.prove();
+                    }
                 }
                 self.transmit(ctx, message);
                 self.stage = Stage::Phase1(Box::new(next));
@@ -294,6 +305,7 @@ impl Session {
     fn done(&mut self, ctx: &mut Context<'_>, from: IkeState, done: Done) {
         self.path = done.path.unwrap_or(self.path);
         self.half_open_until = None;
+        self.allowance = None;
         let Ok(frame) = self.frame(ctx) else {
             return self.end(ctx, CloseReason::Refused);
         };
@@ -318,7 +330,7 @@ impl Session {
 
     /// Sends a phase 1 message: an initiator repeats it, a responder keeps it for repetitions.
     fn transmit(&mut self, ctx: &mut Context<'_>, message: Bytes) {
-        ctx.send(self.path, &message);
+        self.send_allowed(ctx, &message);
         match (self.role, self.frame(ctx)) {
             (Role::Initiator, Ok(frame)) => {
                 self.pending = Some(Pending::new(

@@ -114,10 +114,7 @@ impl ChildTask {
                 },
                 inner,
             )),
-            Err(_) => {
-                offered.withdraw(ctx);
-                Err(DropReason::Limit("message size"))
-            }
+            Err(_) => Err(DropReason::Limit("message size")),
         }
     }
 }
@@ -192,7 +189,6 @@ pub(in crate::v2) fn finish(
             let wanted = &task.offered.wanted;
             match asked_otherwise(session, ctx, frame, wanted, error, named) {
                 Some(other) => {
-                    task.offered.withdraw(ctx);
                     offer_again(session, ctx, other);
                 }
                 None => failed(session, ctx, frame, &task.offered, error, half),
@@ -209,10 +205,9 @@ fn go_on(session: &mut Session, ctx: &mut Context<'_>, task: FollowUp, crossed: 
     let replaces = offered.wanted.replaces;
     let fresh = task.material.fresh();
     let rank = fresh.nonces.lowest();
-    let yields = |up: &mut Established| up.yields(ctx, replaces, rank);
+    let yields = |up: &mut Established| up.yields(replaces, rank);
     let yields = replaces.is_some() && session.up_mut().is_some_and(yields);
     if yields || crossed.is_some_and(|theirs| rank < theirs) {
-        offered.withdraw(ctx);
         session.note_yielded(ctx);
     } else {
         session.follow_up(ctx, task);
@@ -272,7 +267,6 @@ pub(super) fn failed(
     error: Option<NotifyType>,
     half: Option<DeletedChild>,
 ) {
-    offered.withdraw(ctx);
     let (child, wanted) = (offered.child, offered.wanted.clone());
     let config = wanted.traffic.config;
     // The peer holds its half of what we do not take: it need not wait for us.
@@ -389,18 +383,16 @@ pub(super) fn peer_comes_up(
     settled: Settled,
     fresh: &Fresh<'_>,
 ) -> Result<(), DropReason> {
-    let (child, spi, replaces) = (settled.child, settled.spi, settled.replaces);
-    let installed = under(session, frame, |under| {
+    let (child, replaces) = (settled.child, settled.replaces);
+    under(session, frame, |under| {
         install(ctx, under, settled, fresh, false)
-    });
-    if installed.is_err() {
-        ctx.world.children.release_spi(spi);
-    } else if let (Some(old), Some(up)) = (replaces, session.up_mut()) {
+    })?;
+    if let (Some(old), Some(up)) = (replaces, session.up_mut()) {
         up.crossed(old, fresh.nonces.lowest());
     } else {
         children::activate_first(ctx, child);
     }
-    installed
+    Ok(())
 }
 
 fn under(
@@ -459,7 +451,7 @@ pub(super) fn respond(
     let group = granted.transforms.group;
     let exchange = answer_exchange(session, ctx, payloads, group, known)?;
     let settled: Settled = granted.settle(ctx, rekeyed.map(|(old, _)| old))?;
-    let spi = settled.spi;
+    let spi = settled.spi.clone();
     let nr = sa_init::nonce(ctx);
     let (public, sk) = match exchange {
         Some((method, public, secret)) => (Some((method, public)), alloc::vec![secret]),
@@ -478,7 +470,7 @@ pub(super) fn respond(
         (None, Some(Followed::new(ctx, series, material, coming)))
     };
     let response = Response::build(|w| {
-        granted.write_sa(w, spi)?;
+        granted.write_sa(w, &spi)?;
         w.nonce(&nr)?;
         if let Some((method, public)) = &public {
             w.key_exchange(*method, public)?;
@@ -489,15 +481,15 @@ pub(super) fn respond(
         }
         Ok(())
     });
-    let response = response.inspect_err(|_| ctx.world.children.release_spi(spi))?;
+    let response = response?;
     if let Some((material, settled)) = material {
         peer_comes_up(session, ctx, frame, settled, &material.fresh())?;
     }
     if let Some(up) = session.up_mut() {
         // RFC 7296 §2.25.2: never beside a rekey of the IKE SA, so the peer has given that up.
-        up.unfollow(ctx, Followed::is_ike);
+        up.unfollow(Followed::is_ike);
         if let Some(followed) = followed {
-            up.follow(ctx, followed);
+            up.follow(followed);
         }
     }
     Ok(response)

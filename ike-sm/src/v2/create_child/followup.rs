@@ -95,12 +95,9 @@ impl FollowUp {
     }
 
     /// The same from its beginning.
-    pub(in crate::v2) fn anew(&self, ctx: &mut Context<'_>) -> Want {
+    pub(in crate::v2) fn anew(&self) -> Want {
         match self.child() {
-            Some(offered) => {
-                offered.withdraw(ctx);
-                Want::Child(offered.wanted.clone())
-            }
+            Some(offered) => Want::Child(offered.wanted.clone()),
             None => Want::RekeyIke,
         }
     }
@@ -284,13 +281,6 @@ impl Followed {
         let replaces = self.replaces();
         self.is_ike() && other.is_ike() || replaces.is_some() && replaces == other.replaces()
     }
-
-    /// Gives back what it has taken.
-    fn withdraw(self, ctx: &mut Context<'_>) {
-        if let Coming::Child(settled) = self.goal {
-            ctx.world.children.release_spi(settled.spi);
-        }
-    }
 }
 
 impl Established {
@@ -308,20 +298,14 @@ impl Established {
     }
 
     /// A series of the peer begins. One of its own for the same SA has come to nothing there.
-    pub(super) fn follow(&mut self, ctx: &mut Context<'_>, followed: Followed) {
-        self.unfollow(ctx, |other| followed.rivals(other));
+    pub(super) fn follow(&mut self, followed: Followed) {
+        self.unfollow(|other| followed.rivals(other));
         self.followed.push(followed);
     }
 
     /// Gives up series of the peer.
-    pub(in crate::v2) fn unfollow(
-        &mut self,
-        ctx: &mut Context<'_>,
-        given_up: impl Fn(&Followed) -> bool,
-    ) {
-        for followed in self.followed.extract_if(.., |f| given_up(f)) {
-            followed.withdraw(ctx);
-        }
+    pub(in crate::v2) fn unfollow(&mut self, given_up: impl Fn(&Followed) -> bool) {
+        self.followed.retain(|followed| !given_up(followed));
         if self.followed.is_empty() {
             self.followed = Vec::new();
         }
@@ -333,23 +317,17 @@ impl Established {
     }
 
     /// Forgets what the peer has not gone on with; whether there was any.
-    pub(in crate::v2) fn forget_followed(&mut self, ctx: &mut Context<'_>) -> bool {
-        let now = ctx.now;
+    pub(in crate::v2) fn forget_followed(&mut self, now: Duration) -> bool {
         let due = self.followed_until().is_some_and(|until| until <= now);
         if due {
-            self.unfollow(ctx, |followed| followed.until <= now);
+            self.unfollow(|followed| followed.until <= now);
         }
         due
     }
 
     /// Of two series at once, ours with this rank and one of the peer's: whether ours is to stop
     /// (RFC 9370 §2.2.4). If not, the peer's is.
-    pub(super) fn yields(
-        &mut self,
-        ctx: &mut Context<'_>,
-        replaces: Option<ChildId>,
-        rank: &[u8],
-    ) -> bool {
+    pub(super) fn yields(&mut self, replaces: Option<ChildId>, rank: &[u8]) -> bool {
         let rival = |f: &Followed| match replaces {
             Some(_) => f.replaces() == replaces,
             None => f.is_ike(),
@@ -358,7 +336,7 @@ impl Established {
         if rivals.any(|f| rank < f.material.fresh().nonces.lowest()) {
             return true;
         }
-        self.unfollow(ctx, rival);
+        self.unfollow(rival);
         false
     }
 
@@ -400,7 +378,7 @@ pub(in crate::v2) fn respond(
     let followed = followed.ok_or(DropReason::StateNotFound)?;
     let replaces = followed.replaces();
     if is_pointless(ctx, replaces) {
-        up.unfollow(ctx, |f| f.replaces() == replaces);
+        up.unfollow(|f| f.replaces() == replaces);
         return Err(DropReason::StateNotFound.into());
     }
     let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;

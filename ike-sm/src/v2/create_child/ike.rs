@@ -165,7 +165,7 @@ fn go_on(session: &mut Session, ctx: &mut Context<'_>, task: FollowUp) {
     }
     if let Some((rival, _)) = up.rival.take_if(|(_, theirs)| rank < theirs.as_slice()) {
         ctx.effect(Effect::Adopt(id, rival));
-    } else if !up.yields(ctx, None, rank) {
+    } else if !up.yields(None, rank) {
         return session.follow_up(ctx, task);
     }
     session.note_yielded(ctx);
@@ -177,7 +177,7 @@ pub(super) fn ours_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Ses
     let (old, new) = (session.id, next.id);
     let ours = next.up().map(|up| up.rank.clone()).unwrap_or_default();
     let Some(up) = session.up_mut() else { return };
-    if !up.replaced && up.yields(ctx, None, &ours) {
+    if !up.replaced && up.yields(None, &ours) {
         // RFC 9370 §2.2.4: that of the peer holds, and has key exchanges to come.
         ctx.world.newborn.push(next);
         ctx.effect(Effect::Born);
@@ -337,7 +337,7 @@ pub(super) fn respond(
     }
     if let Some(up) = session.up_mut() {
         // RFC 7296 §2.25.2: nothing of the peer's is beside this, so it has given up what was.
-        up.unfollow(ctx, |_| true);
+        up.unfollow(|_| true);
         up.followed.extend(followed);
     }
     Ok(response)

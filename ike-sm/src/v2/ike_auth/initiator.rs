@@ -6,8 +6,7 @@ use alloc::sync::Arc;
 use isakmp_wire::v2::NotifyType;
 
 use super::{
-    Progress, Proved, RefusedChild, Round, broken, doubt_key, failed, received, with_env,
-    write_announcements,
+    Proved, RefusedChild, Round, broken, doubt_key, failed, received, with_env, write_announcements,
 };
 use crate::action::CloseReason;
 use crate::children::Wanted;
@@ -25,6 +24,8 @@ use crate::v2::payloads::Payloads;
 use crate::v2::protect::Inner;
 use crate::v2::redirect;
 use crate::v2::session::Frame;
+
+type Progress = super::Progress<Option<Inner>>;
 
 /// IKE_AUTH as initiator.
 #[derive(Debug)]
@@ -56,10 +57,9 @@ impl Initiator {
         offered.or(self.wanted.as_ref()).map(|w| w.traffic.config)
     }
 
-    /// Gives back what the offer has taken.
-    pub(crate) fn abandon(&mut self, ctx: &mut Context<'_>) -> Option<(ChildId, usize)> {
+    /// Gives up what was offered.
+    pub(crate) fn abandon(&mut self) -> Option<(ChildId, usize)> {
         let offered = self.offered.take()?;
-        offered.withdraw(ctx);
         Some((offered.child, offered.wanted.traffic.config))
     }
 
@@ -212,14 +212,12 @@ impl Initiator {
         };
         if proved.redirect.is_some() {
             // Wanted as before, of somebody else.
-            offered.withdraw(ctx);
             return Progress::Done(Box::new(proved), None);
         }
         // RFC 7296 §2.21.2: without its child the IKE SA stands all the same.
         match offered.check(ctx, frame, &payloads, &proved.remote_id, None) {
             Ok(settled) => proved.child = Some(settled),
             Err(_) => {
-                offered.withdraw(ctx);
                 let error = payloads.error().map(|n| n.notify_type.0);
                 let reason = error.map_or(CloseReason::Refused, CloseReason::RefusedByPeer);
                 proved.refused = Some(RefusedChild {

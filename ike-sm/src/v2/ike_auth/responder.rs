@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{AuthMethod, Gateway, NotifyType, PayloadType};
 
-use super::{Progress, Proved, Round, broken, failed, received, with_env, write_announcements};
+use super::{Proved, Round, broken, failed, received, with_env, write_announcements};
 use crate::action::{CloseReason, Question};
 use crate::config::v2::{AddressRequest, Assign, Assignment, EapUsers, RedirectWhen, RemoteAuth};
 use crate::config::{Config, Identity, IkeVersion, Uniqueness};
@@ -20,13 +21,16 @@ use crate::standing::Site;
 use crate::v2::auth::{self, AuthFault, AuthRecord, Failure, Outgoing, Proven, Step};
 use crate::v2::child::{Grant, Granted, Holder, Settled, grant};
 use crate::v2::configuration;
-use crate::v2::error::told;
+use crate::v2::error::{refusal, told};
 use crate::v2::mobike;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
 use crate::v2::session::Frame;
 use crate::v2::up::Stop;
+
+/// Each request leads to a response.
+type Progress = super::Progress<Inner>;
 
 /// IKE_AUTH as responder.
 #[derive(Debug, Default)]
@@ -130,7 +134,7 @@ impl Responder {
         let config = ctx.config;
         let frame = reframe(config, &round.frame, self.index);
         let Some(auth) = &mut self.auth else {
-            return (id, Progress::Fail(CloseReason::Refused, None));
+            return (id, broken(ctx, &frame, &DropReason::WrongState));
         };
         let step = with_env(ctx, round, &frame, |env| auth.answer(env, answer));
         (id, self.step(ctx, round, id, step))
@@ -252,9 +256,8 @@ impl Responder {
         if is_elsewhere(ctx, &frame, &pending.proven.identity, here) {
             let notice = Notice::IdentityInUse;
             ctx.note(Some(frame.ike), What::Notice(notice));
-            let kind = NotifyType::AUTHENTICATION_FAILED;
-            let inner = Inner::build(|w| w.notify(kind, &[]).map(|_| ()));
-            return Progress::Fail(CloseReason::Refused, inner.ok());
+            let inner = refusal(ExchangeType::IKE_AUTH, &DropReason::AuthenticationFailed);
+            return Progress::Fail(CloseReason::Refused, inner);
         }
         if redirects(round, &frame).is_some() {
             return self.finish(ctx, round, message_id, pending);
@@ -301,7 +304,7 @@ impl Responder {
         let limits = ctx.config.wire;
         let request = self.asked(ctx).unwrap_or_default();
         let Some(first) = self.first.take() else {
-            return Progress::Fail(CloseReason::Refused, None);
+            return broken(ctx, &frame, &DropReason::WrongState);
         };
         let chain = first.payloads(&limits).map_err(DropReason::Malformed);
         let payloads = match chain.and_then(|chain| Payloads::read(&chain, &limits)) {
@@ -341,7 +344,7 @@ impl Responder {
             }
             match &child {
                 Ok(Some((granted, settled))) => {
-                    granted.write_sa(w, settled.spi)?;
+                    granted.write_sa(w, &settled.spi)?;
                     granted.write_ts(w)?;
                 }
                 Ok(None) => {}
@@ -363,7 +366,7 @@ impl Responder {
             Ok(inner) => {
                 proved.granted = assignment.cloned().map(Box::new);
                 proved.child = child.ok().flatten().map(|(_, settled)| settled);
-                Progress::Done(Box::new(proved), Some(inner))
+                Progress::Done(Box::new(proved), inner)
             }
             Err(_) => broken(ctx, &frame, &DropReason::Limit("message size")),
         }

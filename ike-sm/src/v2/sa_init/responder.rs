@@ -9,7 +9,7 @@ use isakmp_wire::v2::{Gateway, KeyExchangeMethod, Message, NotifyType, PayloadTy
 use isakmp_wire::{BuildError, Flags, Header, Limits};
 use nat_t::Verdict;
 
-use super::{Abilities, Announced, Init, build, derive, group_of, in_the_clear, nonce};
+use super::{Abilities, Announced, Init, NONCE_LEN, build, derive, group_of, in_the_clear, nonce};
 use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::config::v2::{IkeProposal, RedirectWhen, RemoteAuth};
@@ -108,6 +108,23 @@ impl Accepted {
         &self.request
     }
 
+    /// Refuses to answer with more than `most` octets, before the answer has cost a key exchange:
+    /// then a cookie has to come back first.
+    pub(crate) fn within(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        most: usize,
+    ) -> Result<Self, DropReason> {
+        let group = group_of(ctx, self.suite.group)?;
+        let public = alloc::vec![0; group.responder_public_len()];
+        let longest = self.response(ctx, frame, &public, &[0; NONCE_LEN])?;
+        if longest.len() > most {
+            return Err(DropReason::CookieWanted);
+        }
+        Ok(self)
+    }
+
     /// The question for our half of the key exchange, where it is not computed here.
     pub(crate) fn question(&self, ctx: &mut Context<'_>) -> Result<Option<Question>, DropReason> {
         let group = group_of(ctx, self.suite.group)?;
@@ -145,27 +162,7 @@ impl Accepted {
             responder: &nr,
         };
         let crypt = derive(ctx, frame, &self.suite, &nonces, g_ir)?;
-        let hashes = match self.verdict {
-            Some(_) => nat::hashes(ctx, frame, &frame.spis),
-            None => None,
-        };
-        let spis = (frame.spis.initiator, frame.spis.responder);
-        let config = ctx.config;
-        let response = build(spis, Flags::RESPONSE, |w| {
-            w.sa(|sa| write_sa(&[self.choice.answer(&[])], sa))?;
-            w.key_exchange(self.method, public)?;
-            w.nonce(&nr)?;
-            nat::write(w, &hashes)?;
-            self.announced.write(w)?;
-            if let Some(peer) = self.certificate.and_then(|index| config.peers.get(index)) {
-                write_certificate_request(w, &peer.auth.remote)?;
-            }
-            if frame.peer.v2.childless {
-                // RFC 6023 §3.
-                w.notify(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[])?;
-            }
-            Ok(())
-        })?;
+        let response = self.response(ctx, frame, public, &nr)?;
         let init = Init {
             request: self.request,
             response,
@@ -180,6 +177,36 @@ impl Accepted {
             peer: self.peer,
         };
         Ok((Box::new(init), Box::new(crypt)))
+    }
+
+    fn response(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        public: &[u8],
+        nr: &[u8],
+    ) -> Result<Bytes, DropReason> {
+        let hashes = match self.verdict {
+            Some(_) => nat::hashes(ctx, frame, &frame.spis),
+            None => None,
+        };
+        let spis = (frame.spis.initiator, frame.spis.responder);
+        let config = ctx.config;
+        build(spis, Flags::RESPONSE, |w| {
+            w.sa(|sa| write_sa(&[self.choice.answer(&[])], sa))?;
+            w.key_exchange(self.method, public)?;
+            w.nonce(nr)?;
+            nat::write(w, &hashes)?;
+            self.announced.write(w)?;
+            if let Some(peer) = self.certificate.and_then(|index| config.peers.get(index)) {
+                write_certificate_request(w, &peer.auth.remote)?;
+            }
+            if frame.peer.v2.childless {
+                // RFC 6023 §3.
+                w.notify(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[])?;
+            }
+            Ok(())
+        })
     }
 }
 

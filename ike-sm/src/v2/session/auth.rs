@@ -17,10 +17,10 @@ use crate::outcome::DropReason;
 use crate::path::Path;
 use crate::v2::child::{Under, install};
 use crate::v2::crypt::Crypt;
+use crate::v2::error::refusal;
 use crate::v2::established::Established;
 use crate::v2::explain;
 use crate::v2::ike_auth::{self, Progress, Proved, RefusedChild, Round};
-use crate::v2::informational;
 use crate::v2::keys::Fresh;
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
@@ -53,7 +53,11 @@ impl Session {
     fn auth(
         &mut self,
         ctx: &mut Context<'_>,
-        step: impl FnOnce(&mut Context<'_>, &Round<'_>, &mut ike_auth::Initiator) -> Progress,
+        step: impl FnOnce(
+            &mut Context<'_>,
+            &Round<'_>,
+            &mut ike_auth::Initiator,
+        ) -> Progress<Option<Inner>>,
     ) {
         let Ok(frame) = self.frame(ctx) else { return };
         let stage = core::mem::replace(&mut self.stage, Stage::Gone);
@@ -94,7 +98,7 @@ impl Session {
         task: &mut ike_auth::Initiator,
         reason: CloseReason,
     ) {
-        if let Some((child, config)) = task.abandon(ctx) {
+        if let Some((child, config)) = task.abandon() {
             ctx.child_failed(frame.index, config, child, reason);
         }
     }
@@ -132,9 +136,8 @@ impl Session {
         if let Some((ticket, ..)) = self.question.take() {
             ctx.world.questions.close(ticket);
         }
-        if let Ok(empty) = informational::empty() {
-            self.respond_with(ctx, ExchangeType::INFORMATIONAL_V2, id, path, &empty);
-        }
+        let exchange = ExchangeType::INFORMATIONAL_V2;
+        self.respond_with(ctx, exchange, id, path, &Inner::empty());
         self.turn_away(ctx, CloseReason::RefusedByPeer(error.0));
     }
 
@@ -148,7 +151,6 @@ impl Session {
         let Ok(frame) = self.frame(ctx) else { return };
         let id = header.message_id;
         note(ctx, &frame, Step::AuthI, header, &inner);
-        ctx.effect(Effect::AddressProved(self.id));
         self.auth_work(ctx, path, |ctx, round, task| {
             (id, task.receive(ctx, round, id, inner))
         });
@@ -159,7 +161,11 @@ impl Session {
         &mut self,
         ctx: &mut Context<'_>,
         path: Path,
-        step: impl FnOnce(&mut Context<'_>, &Round<'_>, &mut ike_auth::Responder) -> (u32, Progress),
+        step: impl FnOnce(
+            &mut Context<'_>,
+            &Round<'_>,
+            &mut ike_auth::Responder,
+        ) -> (u32, Progress<Inner>),
     ) {
         let Ok(frame) = self.frame(ctx) else { return };
         let stage = core::mem::replace(&mut self.stage, Stage::Gone);
@@ -182,12 +188,10 @@ impl Session {
                 self.held = Some((at, question));
             }
             Progress::Done(proved, answer) => {
-                self.proved(ctx, &init, *proved, answer.map(|inner| (id, path, inner)));
+                self.proved(ctx, &init, *proved, Some((id, path, answer)));
             }
             Progress::Fail(reason, tell) => {
-                if let Some(inner) = tell {
-                    self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
-                }
+                self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &tell);
                 self.turn_away(ctx, reason);
             }
         }
@@ -211,13 +215,20 @@ impl Session {
         answer: Option<(u32, Path, Inner)>,
     ) {
         self.peer = proved.index;
-        self.half_open_until = None;
         let Ok(frame) = self.frame(ctx) else { return };
         if let (Some(ppk), Some(crypt)) = (&proved.ppk, self.crypt.as_mut())
             && crypt.keys.mix_ppk(ppk).is_err()
         {
+            if let Some((id, path, _)) = answer {
+                let exchange = ExchangeType::IKE_AUTH;
+                let inner = refusal(exchange, &DropReason::Crypto);
+                self.respond_with(ctx, exchange, id, path, &inner);
+                return self.turn_away(ctx, CloseReason::Crypto);
+            }
             return self.end(ctx, CloseReason::Crypto);
         }
+        self.half_open_until = None;
+        self.allowance = None;
         if let Some(size) = proved.window {
             self.window.peer_takes(size, 16);
         }
@@ -230,7 +241,7 @@ impl Session {
                 assignment,
             });
         }
-        let (mut child, mut refused) = (None, proved.refused);
+        let (mut child, mut refused, mut not_installed) = (None, proved.refused, None);
         if let (Some(settled), Some(crypt)) = (proved.child, self.crypt.as_deref()) {
             let under = Under {
                 frame,
@@ -238,7 +249,7 @@ impl Session {
                 remote_id: &up.remote_id,
                 verdict: init.verdict,
             };
-            let (id, spi, place) = (settled.child, settled.spi, settled.traffic.config);
+            let (id, place) = (settled.child, settled.traffic.config);
             let half = settled.half();
             let initiator = self.role == Role::Initiator;
             let fresh = Fresh {
@@ -248,15 +259,16 @@ impl Session {
             };
             match install(ctx, &under, settled, &fresh, initiator) {
                 Ok(()) => child = Some(id),
-                Err(_) => {
-                    ctx.world.children.release_spi(spi);
-                    refused = initiator.then_some(RefusedChild {
+                Err(_) if initiator => {
+                    refused = Some(RefusedChild {
                         child: id,
                         config: place,
                         reason: CloseReason::Crypto,
                         half: Some(half),
                     });
                 }
+                // The message that grants it is made already.
+                Err(_) => not_installed = Some(half),
             }
         }
         up.heard(ctx.now);
@@ -264,6 +276,9 @@ impl Session {
         self.transition(ctx, Input::RecvAuth, IkeState::WaitAuth, IkeState::Up);
         if let Some((id, path, inner)) = answer {
             self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
+        }
+        if let Some(half) = not_installed {
+            self.tell_deleted(ctx, &half);
         }
         if let Some(refused) = refused {
             let (config, reason) = (refused.config, refused.reason);
@@ -320,6 +335,7 @@ impl Session {
         let answer = match answer {
             Answer::KeyExchange(done) => {
                 self.exchanged(ctx, done);
+                self.answer_all(ctx);
                 return Ok(());
             }
             answer => answer,
@@ -339,6 +355,7 @@ impl Session {
                 self.resume(ctx, |known| known.authorized = Some(yes));
             }
         }
+        self.answer_all(ctx);
         Ok(())
     }
 
@@ -361,19 +378,21 @@ impl Session {
     /// Nobody has answered a question of ours.
     pub(super) fn unanswered(&mut self, ctx: &mut Context<'_>) {
         if self.up().is_some() {
-            return self.resume(ctx, |known| {
+            self.resume(ctx, |known| {
                 // A permission that was given stands; what was asked for is missing.
                 known.authorized = known.authorized.or(Some(false));
                 known.exchanged = Some(None);
             });
+            return self.answer_all(ctx);
         }
         let waiting = match &self.stage {
             Stage::Responder(_, task) => task.waits(),
             _ => None,
         };
-        let failed = Inner::build(|w| w.notify(NotifyType::AUTHENTICATION_FAILED, &[]).map(|_| ()));
-        if let (Some(id), Ok(inner)) = (waiting, failed) {
-            self.respond_with(ctx, ExchangeType::IKE_AUTH, id, self.path, &inner);
+        if let Some(id) = waiting {
+            let exchange = ExchangeType::IKE_AUTH;
+            let inner = refusal(exchange, &DropReason::AuthenticationFailed);
+            self.respond_with(ctx, exchange, id, self.path, &inner);
         }
         self.end(ctx, CloseReason::Refused);
     }

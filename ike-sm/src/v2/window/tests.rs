@@ -3,11 +3,13 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use crypto_suite::Digest;
+use isakmp_wire::registry::ExchangeType;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::{Datagrams, Incoming, Overdue, REKEY_AT, Window};
+use super::{Datagrams, Incoming, Overdue, REKEY_AT, Request, Window};
 use crate::config::Retransmit;
+use crate::path::Path;
 
 fn hash(octet: u8) -> Digest {
     Digest::new(&[octet; 32])
@@ -15,6 +17,15 @@ fn hash(octet: u8) -> Digest {
 
 fn message(octet: u8) -> Datagrams {
     Bytes::from(alloc::vec![octet; 4]).into()
+}
+
+fn request(id: u32) -> Request {
+    let host = core::net::Ipv4Addr::LOCALHOST;
+    Request {
+        id,
+        exchange: ExchangeType::IKE_AUTH,
+        path: Path::plain((host, 500).into(), (host, 501).into()),
+    }
 }
 
 fn rng() -> ChaCha20Rng {
@@ -25,13 +36,13 @@ fn rng() -> ChaCha20Rng {
 fn rfc7296_s2_1_a_repeated_request_gets_the_same_octets_and_other_octets_get_nothing() {
     let mut window = Window::new();
     assert_eq!(window.classify(0, &hash(0)), Incoming::Fresh);
-    window.accept(0, hash(0));
+    window.accept(request(0), hash(0));
     assert_eq!(window.classify(0, &hash(0)), Incoming::Repeated(None));
     window.answer(0, message(7));
     let again = Incoming::Repeated(Some(message(7)));
     assert_eq!(window.classify(0, &hash(0)), again);
     assert_eq!(window.classify(0, &hash(1)), Incoming::Conflicting);
-    window.accept(1, hash(1));
+    window.accept(request(1), hash(1));
     assert_eq!(window.classify(0, &hash(0)), Incoming::Stale);
 }
 
@@ -39,7 +50,7 @@ fn rfc7296_s2_1_a_repeated_request_gets_the_same_octets_and_other_octets_get_not
 fn rfc7296_s2_3_a_window_of_one_takes_one_request_at_a_time() {
     let mut window = Window::new();
     assert_eq!(window.classify(1, &hash(1)), Incoming::Ahead);
-    window.accept(0, hash(0));
+    window.accept(request(0), hash(0));
     // Not answered yet: the next one is not due.
     assert_eq!(window.classify(1, &hash(1)), Incoming::Ahead);
     window.answer(0, message(0));
@@ -50,20 +61,20 @@ fn rfc7296_s2_3_a_window_of_one_takes_one_request_at_a_time() {
 fn rfc7296_s2_3_a_wider_window_takes_requests_out_of_order_and_keeps_their_answers() {
     let mut window = Window::new();
     window.open(3);
-    window.accept(2, hash(2));
+    window.accept(request(2), hash(2));
     window.answer(2, message(2));
     assert_eq!(window.classify(3, &hash(3)), Incoming::Ahead);
-    window.accept(0, hash(0));
+    window.accept(request(0), hash(0));
     window.answer(0, message(0));
     assert_eq!(window.classify(3, &hash(3)), Incoming::Fresh);
-    window.accept(1, hash(1));
+    window.accept(request(1), hash(1));
     window.answer(1, message(1));
     for id in 0..3 {
         let octet = u8::try_from(id).unwrap();
         let answer = Incoming::Repeated(Some(message(octet)));
         assert_eq!(window.classify(id, &hash(octet)), answer);
     }
-    window.accept(3, hash(3));
+    window.accept(request(3), hash(3));
     assert_eq!(window.classify(0, &hash(0)), Incoming::Stale);
 }
 
@@ -112,10 +123,10 @@ fn c12_message_ids_never_wrap() {
     window.ours.next = REKEY_AT;
     assert!(window.wants_rekey() && !window.is_exhausted());
     window.theirs.next = u32::MAX - 1;
-    window.accept(u32::MAX - 1, hash(1));
+    window.accept(request(u32::MAX - 1), hash(1));
     assert!(window.is_exhausted());
     window.answer(u32::MAX - 1, message(1));
-    window.accept(u32::MAX, hash(2));
+    window.accept(request(u32::MAX), hash(2));
     assert_eq!(window.theirs.next, u32::MAX);
     window.answer(u32::MAX, message(2));
     // Nothing begins anew behind the last one.
@@ -135,7 +146,7 @@ fn c12_a_message_id_is_taken_once() {
         let size = u32::from(size);
         for id in 0..40 {
             assert_eq!(window.classify(id, &hash(7)), Incoming::Fresh, "{id}");
-            window.accept(id, hash(7));
+            window.accept(request(id), hash(7));
             window.answer(id, message(7));
             for old in 0..=id {
                 let answer = Incoming::Repeated(Some(message(7)));
@@ -194,7 +205,7 @@ fn answers_are_found_by_their_message_id_and_kept_when_requests_stop() {
     window.open(2);
     assert!(!window.has_answers());
     for id in [0u32, 1] {
-        window.accept(id, hash(0));
+        window.accept(request(id), hash(0));
         assert!(window.answer_to(id).is_none());
         window.answer(id, message(u8::try_from(id).unwrap()));
     }
@@ -216,4 +227,14 @@ fn a_message_in_fragments_goes_out_whole_and_in_order() {
     let message = Datagrams::fragments([1, 2, 3].map(bytes).to_vec()).unwrap();
     let sent: Vec<Bytes> = message.iter().cloned().collect();
     assert_eq!(sent, [1, 2, 3].map(bytes));
+}
+
+#[test]
+fn l12_a_request_is_owed_an_answer_until_it_gets_one() {
+    let mut window = Window::new();
+    assert_eq!(window.owed(), None);
+    window.accept(request(0), hash(0));
+    assert_eq!(window.owed(), Some(request(0)));
+    window.answer(0, message(0));
+    assert_eq!(window.owed(), None);
 }
