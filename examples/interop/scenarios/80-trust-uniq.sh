@@ -5,7 +5,7 @@ forgotten() { # The peer loses its state and calls anew without INITIAL-CONTACT;
   start b GWPEER="$QUICK_DPD"; start a; initiate a; both_up; ping_through a 2
   kill_peer a; start a; initiate a
   expect 2 "our packets still go to the forgotten child" crosses_from b
-  expect 15 "the forgotten IKE SA is still there" gw_ask b 'sum(i["active"] for i in s["ike"]) == 1'
+  expect 15 "the forgotten IKE SA is still there" gw_ask b 'len(s["ike"]) == 1'
   is_up a || fail "the peer's new tunnel went along with the forgotten one"
   ping_through b 3; ping_through a 3; capture_end b
   gw_ask b 'sum(c["active"] for c in s["children"]) == 1' || fail "more than one pair sends"
