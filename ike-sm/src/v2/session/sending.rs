@@ -93,7 +93,9 @@ impl Session {
     /// RFC 7296 §2.1: "every request requires a response". Whatever has become of one: unless its
     /// answer waits for one to a question of ours, it is answered now.
     pub(super) fn answer_all(&mut self, ctx: &mut Context<'_>) {
-        let answers = self.crypt.is_some() && !self.is_asking();
+        // A question that is held back is asked later, and answers the request then.
+        let waits = self.is_asking() || self.held.is_some();
+        let answers = self.crypt.is_some() && !waits;
         while let Some(owed) = self.window.owed().filter(|_| answers) {
             let inner = refusal(owed.exchange, &DropReason::WrongState);
             self.respond_with(ctx, owed.exchange, owed.id, owed.path, &inner);
