@@ -548,6 +548,13 @@ pub enum CloseReason {
     PeerRestarted,
     /// Repetitions of a message went unanswered.
     Timeout,
+    /// Repetitions of a message went unanswered, but for an error that nothing authenticates: a hint at
+    /// the reason, from the peer or from anybody else.
+    RefusedUnproven(u16),
+    /// There is no pre-shared key for the peer.
+    NoPsk,
+    /// The peer answered with other selectors than were asked for. IKEv1 cannot narrow (RFC 2409 §5.5).
+    SelectorsChanged,
     /// A question of ours went unanswered, or the answer was no.
     Refused,
     /// The peer refused the negotiation, with a notification under the IKE SA's protection.

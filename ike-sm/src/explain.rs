@@ -154,6 +154,8 @@ pub enum What {
     },
     /// An IKE SA, or the attempt at one, has ended.
     IkeClosed {
+        /// Its version.
+        version: IkeVersion,
         /// The peer's name.
         peer: String,
         /// Why.
@@ -524,9 +526,15 @@ pub enum Notice {
     },
     /// The key in use is entered for any address: whoever knows it can pose as every peer.
     WildcardPsk,
-    /// What the peer encrypted with its key does not open with ours, or it does not answer what we
-    /// encrypted.
+    /// What the peer encrypted with its key does not open with ours, or its proof is another one.
     PskMayDiffer,
+    /// Our proof is out, and the peer refuses it or does not answer. It does not say what it minds.
+    ProofNotTaken {
+        /// It has answered.
+        answered: bool,
+        /// The proof is a pre-shared key's.
+        shared: bool,
+    },
     /// Aggressive mode with a pre-shared key lets the key be guessed offline.
     AggressivePsk,
     /// The peer was offered less time or volume than it asked for and is told so.

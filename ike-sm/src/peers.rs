@@ -57,6 +57,9 @@ pub(crate) const fn again(reason: CloseReason) -> Again {
         | CloseReason::Expired
         | CloseReason::ParentClosed => Again::AtOnce,
         CloseReason::Timeout
+        | CloseReason::RefusedUnproven(_)
+        | CloseReason::NoPsk
+        | CloseReason::SelectorsChanged
         | CloseReason::Refused
         | CloseReason::RefusedByPeer(_)
         | CloseReason::AuthenticationFailed

@@ -149,6 +149,7 @@ impl Call<'_> {
         }
         let peer = self.peer_name(head.peer);
         let note = What::IkeClosed {
+            version: session.version(),
             peer: peer.clone(),
             reason,
         };
@@ -220,7 +221,8 @@ impl Call<'_> {
         // Where another IKE SA serves the peer, its timers try again.
         let wanted = !serving && (keep_up || state.wants_any());
         match reason {
-            CloseReason::Timeout => {}
+            // A hint that anybody can have sent changes nothing.
+            CloseReason::Timeout | CloseReason::RefusedUnproven(_) => {}
             CloseReason::Requested if serving => return,
             CloseReason::Requested => return state.unwant_all(),
             _ if wanted => return self.retry_later(index),

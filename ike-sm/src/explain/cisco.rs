@@ -127,8 +127,12 @@ impl Display for Cisco<'_> {
                     Spi(*spi_in)
                 )
             }
-            What::IkeClosed { peer, reason } => {
-                let reason = words::close(*reason);
+            What::IkeClosed {
+                version,
+                peer,
+                reason,
+            } => {
+                let reason = words::Closed(*reason, *version);
                 writeln!(f, "{tag} deleting SA reason \"{reason}\" (peer {peer})")
             }
             What::Dpd(step) => dpd(f, &tag, *step),

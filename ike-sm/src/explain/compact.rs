@@ -101,11 +101,16 @@ impl Display for Compact<'_> {
                     words::close(*reason)
                 )
             }
-            What::IkeClosed { peer, reason } => {
+            What::IkeClosed {
+                version,
+                peer,
+                reason,
+            } => {
                 write!(
                     f,
-                    "IKE[{n}] ISAKMP SA with {peer} ended: {}",
-                    words::close(*reason)
+                    "IKE[{n}] {} with {peer} ended: {}",
+                    words::ike_sa(*version),
+                    words::Closed(*reason, *version)
                 )
             }
             What::Notified {

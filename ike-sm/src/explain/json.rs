@@ -280,10 +280,14 @@ fn fields(o: &mut Object<'_, '_>, what: &What) -> fmt::Result {
             o.text("spi_in", &format!("{spi_in:#010x}"))?;
             o.text("reason", &words::close(*reason))
         }
-        What::IkeClosed { peer, reason } => {
+        What::IkeClosed {
+            version,
+            peer,
+            reason,
+        } => {
             o.text("event", &"ike_closed")?;
             o.text("peer", peer)?;
-            o.text("reason", &words::close(*reason))
+            o.text("reason", &words::Closed(*reason, *version))
         }
         What::Dpd(step) => dpd(o, *step),
         What::Deadline { due, why } => {

@@ -318,6 +318,7 @@ fn gv7_and_gv12_dead_peer_detection_and_nat_read_as_in_the_seed() {
 #[test]
 fn json_lines_are_escaped_objects() {
     let what = What::IkeClosed {
+        version: IkeVersion::V1,
         peer: "a\"b\\\u{1}é\u{1F600}".into(),
         reason: CloseReason::Timeout,
     };
@@ -454,5 +455,30 @@ fn b8_payload_lists_are_bounded() {
             .compact()
             .to_string()
             .ends_with("VID, ...")
+    );
+}
+
+#[test]
+fn l15_an_ike_sa_is_called_as_its_version_calls_it() {
+    let closed = |version, reason| {
+        let peer = "hub".into();
+        let what = What::IkeClosed {
+            version,
+            peer,
+            reason,
+        };
+        record(what).compact().to_string()
+    };
+    assert_eq!(
+        closed(IkeVersion::V1, CloseReason::NoPsk),
+        "IKE[709] ISAKMP SA with hub ended: no pre-shared key for the peer"
+    );
+    assert_eq!(
+        closed(IkeVersion::V2, CloseReason::RefusedByPeer(24)),
+        "IKE[709] IKE SA with hub ended: refused by the peer: AUTHENTICATION_FAILED"
+    );
+    assert_eq!(
+        closed(IkeVersion::V1, CloseReason::RefusedUnproven(14)),
+        "IKE[709] ISAKMP SA with hub ended: no answer but an error that nothing authenticates: NO-PROPOSAL-CHOSEN"
     );
 }

@@ -265,6 +265,11 @@ pub(crate) fn close(reason: CloseReason) -> &'static str {
         CloseReason::PeerDead => "peer is dead",
         CloseReason::PeerRestarted => "peer has started anew",
         CloseReason::Timeout => "death by retransmission",
+        CloseReason::RefusedUnproven(_) => "no answer but an error that nothing authenticates",
+        CloseReason::NoPsk => "no pre-shared key for the peer",
+        CloseReason::SelectorsChanged => {
+            "the peer answered with other selectors than were asked for, which IKEv1 does not allow"
+        }
         CloseReason::Refused => "refused on our side",
         CloseReason::RefusedByPeer(_) => "refused by the peer",
         CloseReason::ParentClosed => "its IKE SA has ended",
@@ -272,6 +277,29 @@ pub(crate) fn close(reason: CloseReason) -> &'static str {
         CloseReason::Evicted => "a bound was reached",
         CloseReason::AuthenticationFailed => "authentication has failed",
         CloseReason::Crypto => "cryptographic failure",
+    }
+}
+
+/// Why an IKE SA has ended, with the peer's notification by its name.
+pub(super) struct Closed(pub(super) CloseReason, pub(super) IkeVersion);
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(close(self.0))?;
+        match self.0 {
+            CloseReason::RefusedByPeer(n) | CloseReason::RefusedUnproven(n) => {
+                write!(f, ": {}", notify(self.1, n))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What an IKE SA of a version is called.
+pub(super) const fn ike_sa(version: IkeVersion) -> &'static str {
+    match version {
+        IkeVersion::V1 => "ISAKMP SA",
+        IkeVersion::V2 => "IKE SA",
     }
 }
 
@@ -287,6 +315,19 @@ pub(super) fn notice(f: &mut dyn Write, n: &Notice) -> fmt::Result {
             write!(f, "transform {transform} offers the same as transform {of}")
         }
         Notice::PskMayDiffer => f.write_str("the pre-shared keys may differ"),
+        Notice::ProofNotTaken { answered, shared } => {
+            f.write_str(if *answered {
+                "the peer refuses our proof: "
+            } else {
+                "the peer does not answer our proof: "
+            })?;
+            f.write_str(if *shared {
+                "the pre-shared keys may differ"
+            } else {
+                "it may not trust our key or certificate"
+            })?;
+            f.write_str(", or it does not accept our identity")
+        }
         Notice::WildcardPsk => {
             f.write_str("the pre-shared key is for any address: who knows it can pose as any peer")
         }

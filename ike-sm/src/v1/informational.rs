@@ -236,6 +236,16 @@ fn obey(
     None
 }
 
+/// The first error that a message in the clear reports.
+pub(crate) fn clear_error(message: &Message<'_>) -> Option<NotifyType> {
+    let payloads = message.payloads().iter();
+    let mut notifications = payloads.filter(|p| p.payload_type == PayloadType::NOTIFICATION);
+    let notification = notifications.find_map(|p| Notification::parse(&p).ok())?;
+    // RFC 2408 §3.14.1: errors are below 8192.
+    let kind = notification.notify_type;
+    (1..8192).contains(&kind.0).then_some(kind)
+}
+
 /// Notifications of one message in the clear that are reported.
 const MOST_CLEAR: usize = 4;
 

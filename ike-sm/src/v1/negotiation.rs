@@ -13,7 +13,7 @@ use crate::action::{CloseReason, PskStage, Question, QuestionKind};
 use crate::config::{Identity, Phase1Mode};
 use crate::context::Context;
 use crate::event::Answer;
-use crate::explain::IkeState;
+use crate::explain::{IkeState, PskFound, What};
 use crate::outcome::DropReason;
 use crate::path::Path;
 use crate::v1::established::Agreed;
@@ -156,9 +156,13 @@ impl Negotiation {
         )
     }
 
-    /// Whether our proof is out and the peer's is missing: silence then has one usual cause.
-    pub(crate) const fn awaits_proof(&self) -> bool {
-        matches!(self, Self::IdSent(_))
+    /// Whether our proof is out and the peer's is missing, and whether it is a pre-shared key's: silence
+    /// has few causes then.
+    pub(crate) fn awaits_proof(&self) -> Option<bool> {
+        match self {
+            Self::IdSent(sent) => Some(sent.is_shared()),
+            _ => None,
+        }
     }
 
     /// Whether a peer that proves itself next may do so from another address or port, and moves
@@ -239,7 +243,14 @@ impl Negotiation {
     ) -> Result<Progress, Refused<Self>> {
         let psk = match answer {
             Answer::Psk(Some(psk)) => psk,
-            Answer::Psk(None) => return Ok(Progress::Fail(CloseReason::Refused)),
+            Answer::Psk(None) => {
+                let lookup = What::PskLookup {
+                    peer: frame.path.remote.ip(),
+                    found: PskFound::No,
+                };
+                ctx.note(Some(frame.ike), lookup);
+                return Ok(Progress::Fail(CloseReason::NoPsk));
+            }
             Answer::KeyExchange(done) => {
                 return Ok(match self {
                     Self::KeyFound(s) => s.exchanged(ctx, frame, done),

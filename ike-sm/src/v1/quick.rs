@@ -91,7 +91,7 @@ pub(crate) enum Progress {
         reason: CloseReason,
     },
     /// The peer has answered with what was not offered, or is not permitted.
-    Reject(Quick),
+    Reject(Quick, CloseReason),
 }
 
 /// A refused message and the state that it left as it was.

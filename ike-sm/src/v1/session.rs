@@ -53,6 +53,9 @@ pub(crate) struct Session {
     question: Option<(Ticket, Duration)>,
     /// When a negotiation that the peer started is forgotten.
     half_open_until: Option<Duration>,
+    /// The error of a notification that came in the clear while we started the SA. Anybody can have sent
+    /// it; it is named when nothing else comes.
+    hint: Option<NotifyType>,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,7 @@ impl Session {
             pending: None,
             question: None,
             half_open_until: None,
+            hint: None,
         }
     }
 
@@ -327,12 +331,21 @@ impl Session {
             match pending.due(&frame.peer.retransmit, now, ctx.rng) {
                 Due::Wait => {}
                 Due::Resend(message) => {
-                    if matches!(&self.stage, Stage::Phase1(n) if n.awaits_proof()) {
-                        ctx.note(Some(self.id), What::Notice(Notice::PskMayDiffer));
+                    if let Stage::Phase1(negotiation) = &self.stage
+                        && let Some(shared) = negotiation.awaits_proof()
+                    {
+                        let notice = Notice::ProofNotTaken {
+                            answered: false,
+                            shared,
+                        };
+                        ctx.note(Some(self.id), What::Notice(notice));
                     }
                     ctx.send(self.path, &message);
                 }
-                Due::GiveUp => return self.end(ctx, CloseReason::Timeout),
+                Due::GiveUp => {
+                    let hint = self.hint.map(|n| CloseReason::RefusedUnproven(n.0));
+                    return self.end(ctx, hint.unwrap_or(CloseReason::Timeout));
+                }
             }
         }
         let (id, path) = (self.id, self.path);

@@ -36,6 +36,27 @@ impl EapType {
     pub const MSCHAPV2: Self = Self(26);
 }
 
+impl core::fmt::Display for EapType {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let name = match self.0 {
+            4 => "MD5-Challenge",
+            5 => "OTP",
+            6 => "GTC",
+            13 => "EAP-TLS",
+            18 => "EAP-SIM",
+            21 => "EAP-TTLS",
+            23 => "EAP-AKA",
+            25 => "PEAP",
+            26 => "EAP-MSCHAPv2",
+            43 => "EAP-FAST",
+            50 => "EAP-AKA'",
+            52 => "EAP-pwd",
+            other => return write!(f, "EAP type {other}"),
+        };
+        f.write_str(name)
+    }
+}
+
 /// Codes that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Code {
@@ -81,12 +102,12 @@ pub enum EapError {
     /// Contents that make no sense.
     #[error("an EAP message with contents that make no sense")]
     Malformed,
-    /// The client refused the method with a Nak.
-    #[error("the client does not want the method")]
-    Nak,
-    /// The server offered no method that we have.
-    #[error("the server offered no method known here")]
-    NoMethod,
+    /// The client refused the method with a Nak, and names the one that it wants; 0 is none.
+    #[error("the client does not take EAP-MSCHAPv2, it wants {0}")]
+    Nak(EapType),
+    /// The server wants this method, which is not known here, and none that we have.
+    #[error("the server wants {0}, which is not known here; we have EAP-MSCHAPv2")]
+    NoMethod(EapType),
     /// The client did not know the password.
     #[error("wrong user name or password")]
     WrongPassword,

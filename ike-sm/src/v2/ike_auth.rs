@@ -217,10 +217,14 @@ fn failed<Last: From<Inner>>(
     });
     let inner = inner
         .unwrap_or_else(|_| refusal(ExchangeType::IKE_AUTH, &DropReason::AuthenticationFailed));
-    Progress::Fail(CloseReason::AuthenticationFailed, inner.into())
+    let reason = match failure.fault {
+        AuthFault::NoPsk => CloseReason::NoPsk,
+        _ => CloseReason::AuthenticationFailed,
+    };
+    Progress::Fail(reason, inner.into())
 }
 
-/// A proof was refused, on one side or the other: says what that may mean.
+/// The peer's proof is wrong: says what that may mean.
 fn doubt_key(ctx: &mut Context<'_>, frame: &Frame<'_>) {
     let auth = &frame.peer.auth;
     let shared = matches!(
@@ -230,6 +234,13 @@ fn doubt_key(ctx: &mut Context<'_>, frame: &Frame<'_>) {
     if shared {
         ctx.note(Some(frame.ike), What::Notice(Notice::PskMayDiffer));
     }
+}
+
+/// Our proof is out, and the peer refuses it (`answered`) or is silent: says what that may mean.
+pub(crate) fn doubt_proof(ctx: &mut Context<'_>, frame: &Frame<'_>, answered: bool) {
+    let shared = matches!(frame.peer.auth.local, LocalAuth::Psk);
+    let notice = Notice::ProofNotTaken { answered, shared };
+    ctx.note(Some(frame.ike), What::Notice(notice));
 }
 
 /// A message makes no sense.

@@ -27,7 +27,7 @@ use crate::allowance::{Allowance, most_for};
 use crate::children::Wanted;
 use crate::config::{IkeVersion, PeerConfig};
 use crate::context::{Context, Effect};
-use crate::explain::{IkeState, Input, Notice, Role, State, Step, Transition, What};
+use crate::explain::{IkeState, Input, Role, State, Step, Transition, What};
 use crate::id::{IkeId, Ticket};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
@@ -591,8 +591,10 @@ impl Session {
         for due in self.window.overdue(now, ctx.rng) {
             match due {
                 Overdue::Resend(request) => {
-                    if matches!(self.stage, Stage::Initiator(..)) {
-                        ctx.note(Some(self.id), What::Notice(Notice::PskMayDiffer));
+                    if matches!(self.stage, Stage::Initiator(..))
+                        && let Ok(frame) = self.frame(ctx)
+                    {
+                        ike_auth::doubt_proof(ctx, &frame, false);
                     }
                     send(ctx, self.path, &request);
                 }
@@ -615,7 +617,7 @@ impl Session {
         match &mut self.stage {
             Stage::Init(task, _) => {
                 // RFC 7296 §2.21.1: an error that nothing authenticated counts now.
-                let hint = task.hint.map(|n| CloseReason::RefusedByPeer(n.0));
+                let hint = task.hint.map(|n| CloseReason::RefusedUnproven(n.0));
                 self.end(ctx, hint.unwrap_or(CloseReason::Timeout));
             }
             // Whether the peer lives is seen at the SA that has taken over.

@@ -25,3 +25,4 @@ mod peers;
 mod questions;
 mod rekey;
 mod signatures;
+mod words;

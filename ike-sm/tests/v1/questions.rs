@@ -96,7 +96,7 @@ fn no_key_is_an_answer() {
         answer(&mut pair, false, Answer::Psk(None)),
         Outcome::Handled
     );
-    assert_eq!(pair.a.closed[0].1, CloseReason::Refused);
+    assert_eq!(pair.a.closed[0].1, CloseReason::NoPsk);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn c13_no_common_proposal_is_told_explained_and_believed_only_when_nobody_answer
         "an unauthenticated error ended it"
     );
     pair.run_for(secs(200));
-    assert_eq!(pair.a.closed[0].1, CloseReason::RefusedByPeer(14));
+    assert_eq!(pair.a.closed[0].1, CloseReason::RefusedUnproven(14));
     assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
 }
 

@@ -42,6 +42,7 @@ mod rewrite;
 mod strangers;
 mod users;
 mod wanted;
+mod words;
 
 use common::{A, B, Pair, config, secs};
 use ike_sm::config::{Config, IkeVersion};

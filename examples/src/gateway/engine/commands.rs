@@ -332,6 +332,17 @@ fn words(reason: CloseReason, version: Version) -> String {
         CloseReason::PeerRestarted => "the peer has started anew (INITIAL-CONTACT)".into(),
         CloseReason::Timeout => "no answer to our messages".into(),
         CloseReason::Refused => "refused here".into(),
+        CloseReason::NoPsk => "no pre-shared key for this peer".into(),
+        CloseReason::SelectorsChanged => {
+            "the peer answered with other networks than were asked for: IKEv1 cannot narrow, they have to be the same on both sides".into()
+        }
+        CloseReason::RefusedUnproven(n) => {
+            let name = match version {
+                Version::Ikev1 => v1::NotifyType(n).to_string(),
+                Version::Ikev2 => v2::NotifyType(n).to_string(),
+            };
+            format!("no answer, but for {name}, which nothing authenticates: a hint")
+        }
         CloseReason::RefusedByPeer(n) => match version {
             Version::Ikev1 => format!("the peer refused: {}", v1::NotifyType(n)),
             Version::Ikev2 => format!("the peer refused: {}", v2::NotifyType(n)),

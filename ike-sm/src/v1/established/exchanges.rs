@@ -262,7 +262,7 @@ impl Established {
             quick::Progress::Done { .. } => ExchangeState::QmComplete,
             quick::Progress::Refuse { .. }
             | quick::Progress::Fail { .. }
-            | quick::Progress::Reject(_) => ExchangeState::QmFailed,
+            | quick::Progress::Reject(..) => ExchangeState::QmFailed,
         };
         exchange.state = to;
         let input = match (from, to) {
@@ -342,9 +342,9 @@ impl Established {
                     came_to_nothing(ctx, frame, &wanted, reason);
                 }
             }
-            quick::Progress::Reject(quick) => {
+            quick::Progress::Reject(quick, reason) => {
                 exchange.quick = Some(quick);
-                self.abandon(ctx, frame, id, CloseReason::Refused);
+                self.abandon(ctx, frame, id, reason);
             }
         }
         let (from, to, message_id) = (from.into(), to.into(), Some(id));

@@ -246,6 +246,11 @@ impl IdWanted {
 pub(crate) struct IdSent(Keyed);
 
 impl IdSent {
+    /// Whether we prove ourselves with a pre-shared key.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.suite.signature().is_none()
+    }
+
     /// `<-- HDR*, IDir, HASH_R`, or `[CERT …,] SIG_R`
     pub(crate) fn receive<'c>(
         self,

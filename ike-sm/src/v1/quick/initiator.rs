@@ -14,7 +14,7 @@ use crate::children::ReservedSpi;
 use crate::config::Lifetime;
 use crate::context::Context;
 use crate::event::Answer;
-use crate::explain::{IkeState, Step};
+use crate::explain::{IkeState, SelectorCheck, Step, What};
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::policy::{self, ChildOffer, Phase2Choice};
@@ -214,8 +214,12 @@ impl Sent {
         let accepted = match self.check(ctx, frame, agreed, message) {
             Ok(accepted) => accepted,
             // HASH(2) is right: no other answer will come, and the peer holds its half.
-            Err(DropReason::NotOffered | DropReason::InvalidIdInformation) => {
-                return Ok(Progress::Reject(Quick::Sent(self)));
+            Err(DropReason::NotOffered) => {
+                return Ok(Progress::Reject(Quick::Sent(self), CloseReason::Refused));
+            }
+            Err(DropReason::InvalidIdInformation) => {
+                let reason = CloseReason::SelectorsChanged;
+                return Ok(Progress::Reject(Quick::Sent(self), reason));
             }
             Err(reason) => return Err(Box::new((self, reason))),
         };
@@ -279,11 +283,17 @@ impl Sent {
                 return Err(DropReason::UnexpectedPayload(kind.into()));
             }
         };
-        match super::client_ids(&payloads)? {
-            Some(ids) if ids != (self.wanted.local, self.wanted.remote) => {
-                return Err(DropReason::InvalidIdInformation);
-            }
-            _ => {}
+        let asked = (self.wanted.local, self.wanted.remote);
+        let other = super::client_ids(&payloads)?.filter(|ids| *ids != asked);
+        if let Some((local, remote)) = other {
+            let check = SelectorCheck {
+                child: config.name.clone(),
+                local: local.into(),
+                remote: remote.into(),
+                ok: false,
+            };
+            ctx.note(Some(frame.ike), What::SelectorCheck(Box::new(check)));
+            return Err(DropReason::InvalidIdInformation);
         }
         Ok(Accepted {
             told: responder_lifetime(&payloads, limits),

@@ -144,10 +144,16 @@ impl Session {
         let header = &message.header;
         if header.exchange_type == ExchangeType::INFORMATIONAL {
             // Before there are keys whoever can send packets can send these: they end nothing.
-            return Err(match message.encrypted() {
-                None => informational::refuse_clear(ctx, &frame, message),
-                Some(_) => DropReason::NoKeyYet,
-            });
+            if message.encrypted().is_some() {
+                return Err(DropReason::NoKeyYet);
+            }
+            let hint = informational::clear_error(message);
+            let refused = informational::refuse_clear(ctx, &frame, message);
+            if self.role == Role::Responder || self.hint.is_some() || hint.is_none() {
+                return Err(refused);
+            }
+            self.hint = hint;
+            return Ok(Outcome::Handled);
         }
         let Stage::Phase1(negotiation) = &self.stage else {
             return Err(DropReason::WrongState);

@@ -21,6 +21,8 @@ pub struct Client {
     /// NtPasswordHash: the password itself is not needed.
     hash: Secret,
     rounds: u8,
+    /// Another method that the server has offered.
+    other: Option<EapType>,
     state: State,
 }
 
@@ -79,6 +81,7 @@ impl Client {
             user: user.into(),
             hash: algorithms.password_hash(text),
             rounds: 0,
+            other: None,
             state: State::Waiting,
         })
     }
@@ -98,6 +101,10 @@ impl Client {
             }
             (EapCode::Success, _) => return Err(EapError::PrematureSuccess),
             (EapCode::Failure, State::Refused(why)) => return Err(*why),
+            (EapCode::Failure, State::Waiting) => {
+                // RFC 3748 §5.3.1: it has nothing else, or does not want ours.
+                return Err(self.other.map_or(EapError::Failure, EapError::NoMethod));
+            }
             (EapCode::Failure, _) => return Err(EapError::Failure),
             (EapCode::Response, _) => return Err(EapError::Unexpected),
             (EapCode::Request, _) => {}
@@ -123,10 +130,11 @@ impl Client {
             }
             EapType::NAK | EapType::IDENTITY => Err(EapError::Unexpected),
             // RFC 3748 §5.3.1: another method before ours has begun gets a Nak with ours.
-            _ if matches!(self.state, State::Waiting) => {
+            other if matches!(self.state, State::Waiting) => {
+                self.other = Some(other);
                 respond(EapType::NAK, &[EapType::MSCHAPV2.0])
             }
-            _ => Err(EapError::NoMethod),
+            other => Err(EapError::NoMethod(other)),
         }
     }
 

@@ -135,7 +135,8 @@ impl Server {
         self.rounds = self.rounds.saturating_add(1);
         let eap_type = EapType(eap.eap_type.unwrap_or(0));
         if eap_type == EapType::NAK {
-            return Err(EapError::Nak);
+            let wanted = eap.data.first().copied().unwrap_or(0);
+            return Err(EapError::Nak(EapType(wanted)));
         }
         if let State::IdentityAsked = self.state {
             if eap_type != EapType::IDENTITY {

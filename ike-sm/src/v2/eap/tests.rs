@@ -217,7 +217,7 @@ fn messages_out_of_place_end_the_authentication() {
         ),
         (
             message(Code::Response, id, Some((EapType::NAK, &[13]))),
-            EapError::Nak,
+            EapError::Nak(EapType(13)),
         ),
         (
             message(Code::Response, id, Some((EapType::MSCHAPV2, &[3]))),
@@ -239,6 +239,25 @@ fn messages_out_of_place_end_the_authentication() {
         panic!("no Nak");
     };
     assert_eq!(nak[..], [2, 3, 0, 6, 3, 26]);
+    let failure = message(Code::Failure, 3, None);
+    assert_eq!(
+        pair.client(&failure).unwrap_err(),
+        EapError::NoMethod(EapType(13))
+    );
+}
+
+#[test]
+fn l15_a_method_that_does_not_fit_is_named() {
+    let server = alloc::format!("{}", EapError::Nak(EapType(13)));
+    assert_eq!(
+        server,
+        "the client does not take EAP-MSCHAPv2, it wants EAP-TLS"
+    );
+    let client = alloc::format!("{}", EapError::NoMethod(EapType(25)));
+    assert_eq!(
+        client,
+        "the server wants PEAP, which is not known here; we have EAP-MSCHAPv2"
+    );
 }
 
 /// Whether `octets` stand in `text`, as a list of numbers or as hexadecimal digits.

@@ -6,7 +6,8 @@ use alloc::sync::Arc;
 use isakmp_wire::v2::NotifyType;
 
 use super::{
-    Proved, RefusedChild, Round, broken, doubt_key, failed, received, with_env, write_announcements,
+    Proved, RefusedChild, Round, broken, doubt_proof, failed, received, with_env,
+    write_announcements,
 };
 use crate::action::CloseReason;
 use crate::children::Wanted;
@@ -112,7 +113,7 @@ impl Initiator {
         {
             let error = error.notify_type;
             if error == NotifyType::AUTHENTICATION_FAILED {
-                doubt_key(ctx, frame);
+                doubt_proof(ctx, frame, true);
             }
             let error = error.0;
             return Progress::Fail(CloseReason::RefusedByPeer(error), None);

@@ -1,0 +1,51 @@
+//! What is said when nothing comes of an attempt.
+use crypto_suite::GroupId;
+use ike_sm::config::v2::IkeProposal;
+use ike_sm::config::{Identity, PskTable, RemoteIdentity};
+use ike_sm::{Answer, CloseReason, Event, Outcome};
+
+use crate::common::{Pair, secs};
+use crate::configs;
+
+#[test]
+fn l15_a_refused_identity_is_not_taken_for_a_wrong_key() {
+    let (a, mut b) = configs(|_| {});
+    b.peers[0].remote_id = RemoteIdentity::Is(Identity::Fqdn("other.lab".into()));
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    let log = pair.a.log.concat();
+    let doubt = "the peer refuses our proof: the pre-shared keys may differ, or it does not accept our identity";
+    assert!(log.contains(doubt), "{log}");
+    assert!(!pair.b.log.concat().contains("keys may differ"));
+}
+
+#[test]
+fn l15_an_error_in_the_clear_is_named_when_nothing_else_comes() {
+    let (mut a, b) = configs(|_| {});
+    let mut proposal = IkeProposal::aead();
+    proposal.groups = vec![GroupId::Modp4096];
+    a.peers[0].v2.proposals = vec![proposal];
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert!(pair.a.closed.is_empty());
+    pair.run_for(secs(170));
+    assert_eq!(pair.a.closed[0].1, CloseReason::RefusedUnproven(14));
+    let log = pair.a.log.concat();
+    assert!(log.contains("an error that nothing authenticates: NO_PROPOSAL_CHOSEN"));
+}
+
+#[test]
+fn l15_no_pre_shared_key_is_called_so() {
+    let (mut a, b) = configs(|_| {});
+    a.psks = PskTable::default();
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    let (ticket, _) = pair.a.asked.pop().unwrap();
+    let outcome = pair.feed(false, Event::Answer(ticket, Answer::Psk(None)));
+    assert_eq!(outcome, Outcome::Handled);
+    pair.run_for(secs(1));
+    assert_eq!(pair.a.closed[0].1, CloseReason::NoPsk);
+}
