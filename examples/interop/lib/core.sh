@@ -19,10 +19,10 @@ fail() { say_why "$*"; trap - ERR; exit 1; }
 note() { echo "$*" >>"$DIR/note"; }
 step() { echo "== $(date +%T.%3N) $*"; }
 
-# spawn NAME NS CMD…: starts a process in a namespace; its pid goes to $DIR/NAME.pid, its output to $DIR/NAME.out
+# spawn NAME NS CMD…: starts a process in a namespace; its pid goes to $DIR/NAME.pid, its output to $DIR/NAME.out (or $SPAWN_LOG)
 spawn() {
   local name=$1 where=$2; shift 2
-  ip netns exec "$(nsname "$where")" "$@" >>"$DIR/$name.out" 2>&1 </dev/null &
+  ip netns exec "$(nsname "$where")" "$@" >>"${SPAWN_LOG:-$DIR/$name.out}" 2>&1 </dev/null &
   echo $! >"$DIR/$name.pid"; echo $! >>"$DIR/pids"
 }
 pid_of() { cat "$DIR/$1.pid" 2>/dev/null; }

@@ -46,7 +46,7 @@ ${V[GWTOP]}
 CONF
   } >"$d/gateway.toml"
   "$INTEROP_GATEWAY" check --config "$d/gateway.toml" >"$d/check.out" 2>&1 || fail "configuration of $s: $(tail -1 "$d/check.out")"
-  spawn "gateway-$s" "$s" "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --log cisco --keylog "$d/keys" --pcap "$d/gateway.pcap"
+  SPAWN_LOG=${GW_LOG:-} spawn "gateway-$s" "$s" "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --log cisco --keylog "$d/keys" --pcap "$d/gateway.pcap"
   expect 5 "our gateway did not start on $s: $(tail -1 "$DIR/gateway-$s.out")" test -S "$d/control.sock"
 }
 gw_policy() {

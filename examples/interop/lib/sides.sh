@@ -43,7 +43,8 @@ is_up() { verb up "$1"; }
 is_gone() { verb gone "$1"; }
 both_up() { expect "${1:-10}" "side a has no tunnel" is_up a; expect "${1:-10}" "side b has no tunnel" is_up b; }
 sas() { verb sas "$1"; }
-log_has() { verb log "$1" "$2" >/dev/null; }
+# What was done a moment ago may not have been written yet: the log has a queue.
+log_has() { verb log "$1" "$2" >/dev/null || { sleep 0.5; verb log "$1" "$2" >/dev/null; }; }
 delete() { step "delete $2 from $1"; verb delete "$1" "$2" >>"$DIR/delete-$1.out" 2>&1 || :; }
 rekey() { step "rekey $2 from $1"; verb rekey "$1" "$2" >>"$DIR/rekey-$1.out" 2>&1; }
 children_made() { verb children_made "$1"; }
