@@ -3,10 +3,10 @@
 
 # The gateway's output goes into a pipe that nobody reads until the end (X10).
 undrained() {
-  mkfifo "$DIR/gateway-b.fifo"
+  mkfifo "$DIR/unread.fifo"
   spawn drain b /usr/bin/python3 -c "
 import os, sys, time
-log = open('$DIR/gateway-b.fifo', 'rb')
+log = open('$DIR/unread.fifo', 'rb')
 while not os.path.exists('$DIR/drain'): time.sleep(0.1)
 with open('$DIR/gateway-b.out', 'wb') as out:
     while octets := log.read1(65536): out.write(octets); out.flush()
@@ -64,7 +64,7 @@ id = %any }
 children { net2 { local_ts = $NET2_a
 remote_ts = $NET_b
 esp_proposals = aes128-sha256 } } } }"
-  GW_LOG=$DIR/gateway-b.fifo start b GWTOP="
+  GW_LOG=$DIR/unread.fifo start b GWTOP="
 [[peer]]
 name = \"two\"
 version = \"ikev2\"
