@@ -56,7 +56,7 @@ pub struct Pair {
     local: Selectors,
     remote: Selectors,
     selectors: SelectorSet,
-    width: Width,
+    places: Vec<Place>,
     lifetime: ChildLifetime,
     installed: Duration,
 }
@@ -71,25 +71,39 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// How many addresses the widest selector of the far side has, and of the near side.
+/// How many addresses a selector of the far side has, and the widest one of the near side.
 type Width = (u128, u128);
 
-fn width(local: &Selectors, remote: &Selectors) -> Width {
+/// A selector of a pair's far side, in the order in which pairs are asked.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    width: Width,
+    id: Reverse<ChildId>,
+    /// Its addresses; any, where a NAT has changed them (transport mode).
+    far: Option<(IpAddr, IpAddr)>,
+}
+
+fn places(id: ChildId, sa: &ChildSa) -> Vec<Place> {
     let addresses = |s: &Selector| match (s.start(), s.end()) {
         (IpAddr::V4(first), IpAddr::V4(last)) => u128::from(last.to_bits() - first.to_bits()),
         (IpAddr::V6(first), IpAddr::V6(last)) => last.to_bits() - first.to_bits(),
         _ => 0,
     };
-    let widest = |side: &Selectors| side.iter().map(addresses).max().unwrap_or(0);
-    (widest(remote), widest(local))
+    let near = sa.local.iter().map(addresses).max().unwrap_or(0);
+    let place = |s: &Selector| Place {
+        width: (addresses(s), near),
+        id: Reverse(id),
+        far: (sa.mode == Mode::Tunnel).then(|| (s.start(), s.end())),
+    };
+    sa.remote.iter().map(place).collect()
 }
 
 /// All pairs.
 #[derive(Default)]
 pub struct Pairs {
     by_id: BTreeMap<ChildId, Pair>,
-    /// The narrowest far side first, the newest first of those that are alike.
-    narrowest: BTreeSet<(Width, Reverse<ChildId>)>,
+    /// The narrowest selector first, the newest first of those that are alike.
+    narrowest: BTreeSet<Place>,
     by_spi: BTreeMap<u32, ChildId>,
 }
 
@@ -107,7 +121,7 @@ impl Pairs {
     ) -> Result<&Pair, Unusable> {
         let pair = Pair::build(sa, provider, window, now)?;
         self.by_spi.insert(sa.spi_in, sa.id);
-        self.narrowest.insert((pair.width, Reverse(sa.id)));
+        self.narrowest.extend(pair.places.iter().cloned());
         Ok(self.by_id.entry(sa.id).insert_entry(pair).into_mut())
     }
 
@@ -125,7 +139,9 @@ impl Pairs {
     /// Removes a pair.
     pub fn remove(&mut self, id: ChildId) -> Option<Pair> {
         let pair = self.by_id.remove(&id)?;
-        self.narrowest.remove(&(pair.width, Reverse(id)));
+        for place in &pair.places {
+            self.narrowest.remove(place);
+        }
         // The SPI may have been given to a newer pair.
         if self.by_spi.get(&pair.inbound.spi().value()) == Some(&id) {
             self.by_spi.remove(&pair.inbound.spi().value());
@@ -143,15 +159,20 @@ impl Pairs {
         self.by_id.get_mut(self.by_spi.get(&spi)?)
     }
 
-    /// The pair through which `flow` leaves: of the active ones whose selectors cover it the one with the narrowest far
-    /// side, of several alike the newest. Without that, a rekey of a wide tunnel would take the packets of a narrow one
-    /// within it.
+    /// The pair through which `flow` leaves: of the active ones whose selectors cover it the one with the narrowest
+    /// selector that holds its destination, of several alike the newest. Without that, a rekey of a wide tunnel would
+    /// take the packets of a narrow one within it.
     pub fn for_flow_mut(&mut self, flow: &Flow) -> Option<&mut Pair> {
         let fits = |id: &ChildId| {
             let pair = self.by_id.get(id);
             pair.is_some_and(|p| p.active && p.selectors.matches_outbound(flow))
         };
-        let id = self.narrowest.iter().map(|(_, id)| id.0).find(fits)?;
+        let holds = |place: &&Place| {
+            let far = place.far;
+            far.is_none_or(|(first, last)| (first..=last).contains(&flow.destination))
+        };
+        let holding = self.narrowest.iter().filter(holds);
+        let id = holding.map(|place| place.id.0).find(fits)?;
         self.by_id.get_mut(&id)
     }
 
@@ -219,7 +240,7 @@ impl Pair {
             suite: protection,
             local: sa.local.clone(),
             remote: sa.remote.clone(),
-            width: width(&sa.local, &sa.remote),
+            places: places(sa.id, sa),
             selectors,
             lifetime: sa.lifetime,
             installed: now,

@@ -126,13 +126,22 @@ fn overlap(claim: &Claim<'_>, child: &Child) -> bool {
 }
 
 /// Whether the configuration itself has put the one into the other: a narrow child whose far side its
-/// own configuration names, whole, within that of a wide child. Packets of both are the narrow one's.
+/// own configuration names, whole, within that of a wide child. Packets of both are the narrow one's:
+/// where selectors of the two meet, those of the wide child have more addresses. A peer that chooses
+/// its own selectors within a wide configuration cannot name the narrow one's among them.
 fn nested(config: &Config, own: &ChildConfig, claim: &Claim<'_>, child: &Child) -> bool {
     let Some(other) = configured(config, child.peer, child.config) else {
         return false;
     };
     let within = |inner: &Selectors, whole: &Selectors, outer: &Selectors| {
-        inner == whole && outer.contains(inner) && !inner.contains(outer)
+        let narrower = |inner: &Selector| {
+            let mut meets = outer.iter().filter(|o| o.intersect(inner).is_some());
+            meets.all(|o| {
+                let larger = o.start() < inner.start() || inner.end() < o.end();
+                o.contains(inner) && larger
+            })
+        };
+        inner == whole && outer.contains(inner) && inner.iter().all(narrower)
     };
     (claim.peer, claim.config) != (child.peer, child.config)
         && (within(claim.remote, &own.remote, &child.remote)

@@ -166,8 +166,15 @@ impl Call<'_> {
                 self.old_is_over(&standing);
             }
             Some(standing) => self.pass_on(ike, &standing, reason),
-            None if head.role == Role::Initiator => self.attempt_failed(&head, reason),
-            None => {}
+            None => {
+                // It may have made a child all the same: one that was redirected, or that came second.
+                if session.version() == IkeVersion::V2 {
+                    self.end_children(ike, reason);
+                }
+                if head.role == Role::Initiator {
+                    self.attempt_failed(&head, reason);
+                }
+            }
         }
         let stood = owner.is_some();
         self.bury(session, owner);

@@ -8,7 +8,7 @@ use ike_sm::config::{
     ChildConfig, Config, Identity, IkeVersion, PeerConfig, Prefix, PskOwner, RemoteIdentity,
     SelectorMatch,
 };
-use ike_sm::{CloseReason, Command, Event, Path, Selector};
+use ike_sm::{CloseReason, Command, Event, Path, Selector, Selectors};
 
 use crate::common::{A, B, End, config, ip, net, secs};
 
@@ -39,7 +39,7 @@ fn gateway(version: IkeVersion, change: impl Fn(&mut Vec<PeerConfig>)) -> End {
 }
 
 /// A peer at `address` that is called `name` and has `inside`.
-fn peer(version: IkeVersion, address: &str, name: &str, inside: Selector) -> End {
+fn peer(version: IkeVersion, address: &str, name: &str, inside: impl Into<Selectors>) -> End {
     let mut config = config(A, B, b"unused");
     config.psks = Default::default();
     key(&mut config);
@@ -214,6 +214,39 @@ fn x2_what_the_configuration_nests_may_be_up_together() {
                     "{version} {inside} {branch_first}"
                 );
             }
+        }
+    }
+}
+
+/// A peer of a wide configuration chooses its selectors itself: those of a narrow one are not among them.
+#[test]
+fn x2_a_wide_peer_cannot_name_the_narrow_ones_addresses() {
+    let narrow = |peers: &mut Vec<PeerConfig>| {
+        let mut own = peers[0].clone();
+        own.name = "branch".into();
+        own.networks.clear();
+        own.addresses.push(ip(M));
+        own.children[0].remote = net("10.1.5.0", 24).into();
+        peers.push(own);
+    };
+    let several = |first: Selector, second: Selector| Selectors::new([first, second]).unwrap();
+    let other = net("10.1.9.1", 32);
+    for (asked, up) in [
+        (several(net("10.1.5.0", 24), other), 1),
+        (several(net("10.1.5.64", 26), other), 1),
+        // Whoever has more addresses than the branch there gets none of its packets.
+        (several(net("10.1.4.0", 23), other), 2),
+        (several(net("10.1.6.0", 24), other), 2),
+    ] {
+        for branch_first in [true, false] {
+            let mut gateway = gateway(IkeVersion::V2, narrow);
+            let mut wide = peer(IkeVersion::V2, A, "alice.lab", asked.clone());
+            let mut branch = peer(IkeVersion::V2, M, "branch.lab", net("10.1.5.0", 24));
+            for turn in [branch_first, !branch_first] {
+                let one = if turn { &mut branch } else { &mut wide };
+                connect(&mut gateway, one, secs(1));
+            }
+            assert_eq!(gateway.children.len(), up, "{asked} {branch_first}");
         }
     }
 }

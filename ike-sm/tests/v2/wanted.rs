@@ -175,12 +175,33 @@ fn l1_a_peer_that_ends_each_tunnel_at_once_is_called_at_a_growing_pace() {
         let until = pair.now + secs(600);
         while pair.now < until {
             if let Some(ike) = pair.b.ikes.first().copied() {
-                ends += usize::from(!pair.a.active.is_empty());
+                ends += 1;
                 let _ = pair.command(true, Command::DeleteIke(ike));
             }
             pair.run_for(Duration::from_millis(100));
         }
         assert!((4..=12).contains(&ends), "{version:?}: {ends}");
+    }
+}
+
+#[test]
+fn l1_a_peer_that_ends_each_ike_sa_for_the_child_that_is_asked_for_is_called_at_a_growing_pace() {
+    for version in BOTH {
+        let mut pair = pair(version, keep_up, asks);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        let mut ends = 0;
+        let until = pair.now + secs(600);
+        while pair.now < until {
+            // The request for the child waits for an answer that never comes.
+            if !core::mem::take(&mut pair.b.asked).is_empty() {
+                ends += 1;
+                for ike in pair.b.ikes.clone() {
+                    let _ = pair.command(true, Command::DeleteIke(ike));
+                }
+            }
+            pair.run_for(Duration::from_millis(100));
+        }
+        assert!((3..=12).contains(&ends), "{version:?}: {ends}");
     }
 }
 

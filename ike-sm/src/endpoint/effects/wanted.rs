@@ -69,9 +69,15 @@ impl Call<'_> {
     /// The negotiation of a new child has led to none.
     pub(super) fn not_up(&mut self, index: usize, config: usize, reason: CloseReason) {
         match (again(reason), reason) {
-            // Ended with its IKE SA, whose end brings up another, or because there is another.
-            (Again::AtOnce, _) | (_, CloseReason::Replaced) => {
-                self.context().effect(Effect::Pursue(index));
+            // Because there is another.
+            (_, CloseReason::Replaced) => self.context().effect(Effect::Pursue(index)),
+            // Ended with its IKE SA. A peer that ends each one for what is asked of it is not called
+            // at the pace of its answers: the first time at once, then after a wait that grows.
+            (Again::AtOnce, _) => {
+                let state = self.endpoint.peers.get(index);
+                if state.is_some_and(|state| state.wants(config)) {
+                    self.child_lost(index, config, Duration::ZERO);
+                }
             }
             (Again::Never, _) => self.no_longer_wanted(index, config),
             (Again::Later, _) => self.child_refused(index, config),

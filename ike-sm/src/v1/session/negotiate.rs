@@ -22,7 +22,7 @@ use crate::path::Path;
 use crate::retransmit::{Answered, Pending, fingerprint};
 use crate::v1::established::Established;
 use crate::v1::keys::Cookies;
-use crate::v1::negotiation::{self, Done, Progress};
+use crate::v1::negotiation::{self, Done, Negotiation, Progress};
 use crate::v1::phase1::Frame;
 use crate::v1::{aggressive, informational, main_mode};
 
@@ -290,21 +290,28 @@ impl Session {
             } => {
                 self.path = path.unwrap_or(self.path);
                 self.transition(ctx, Input::ProcessComplete, from, next.state());
-                if next.address_proved() && self.role == Role::Responder {
-                    ctx.effect(Effect::AddressProved(self.id));
-                    if let Some(allowance) = &mut self.allowance {
-                        allowance.prove();
-                    }
-                }
+                self.note_proof(ctx, &next);
                 self.transmit(ctx, message);
                 self.stage = Stage::Phase1(Box::new(next));
             }
             Progress::Ask { next, question } => {
+                // While others compute, its place is not one of those that have shown nothing.
+                self.note_proof(ctx, &next);
                 self.ask(ctx, *question);
                 self.stage = Stage::Phase1(Box::new(next));
             }
             Progress::Done(done) => self.done(ctx, from, done),
             Progress::Fail(reason) => self.end(ctx, reason),
+        }
+    }
+
+    /// Message 3 shows that message 2 has arrived.
+    fn note_proof(&mut self, ctx: &mut Context<'_>, next: &Negotiation) {
+        if next.address_proved() && self.role == Role::Responder {
+            ctx.effect(Effect::AddressProved(self.id));
+            if let Some(allowance) = &mut self.allowance {
+                allowance.prove();
+            }
         }
     }
 
