@@ -25,26 +25,33 @@ pub(crate) struct Device(pub(crate) IkeId);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Site {
     pub(crate) address: IpAddr,
-    pub(crate) port: Option<u16>,
+    pub(crate) port: u16,
+    /// A NAT is known to have changed them.
+    pub(crate) mapped: bool,
 }
 
 impl Site {
     /// That of a peer with this address and port, of which a NAT is known to have changed them, or
     /// not.
     pub(crate) fn of(remote: SocketAddr, verdict: Option<Verdict>) -> Self {
-        let mapped = verdict.is_some_and(Verdict::follows_peer);
         Self {
             address: remote.ip(),
-            port: mapped.then(|| remote.port()),
+            port: remote.port(),
+            mapped: verdict.is_some_and(Verdict::follows_peer),
         }
     }
 
-    /// Whether both are the same device's. An address that is seen without a NAT on one SA is that of
-    /// the device itself, whatever was seen on another one: an end that did not know its own address
-    /// when it called looks as if a NAT had changed it.
+    /// Whether both are the same device's. An end that did not know its own address when it called
+    /// looks as if a NAT had changed it, but has the ports of IKE; who hides a NAT has not, as long as
+    /// the one that is there needs them.
     pub(crate) fn is(self, other: Self) -> bool {
-        let ports = self.port.zip(other.port);
-        self.address == other.address && ports.is_none_or(|(a, b)| a == b)
+        let own = |port| matches!(port, 500 | 4500);
+        let same = match (self.mapped, other.mapped) {
+            (false, false) => true,
+            (true, true) => self.port == other.port,
+            _ => self.port == other.port || own(self.port) && own(other.port),
+        };
+        self.address == other.address && same
     }
 }
 

@@ -13,8 +13,8 @@ confined() {
 # secret NAME: root without CAP_SYS_PTRACE cannot look into it
 secret() { ! setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace readlink "/proc/$(pid_of "$1")/exe" >/dev/null 2>&1; }
 mode() { stat -c %a "$1"; }
-# refused 'reason' FILE-OF-OUTPUT CMD…
-refused() {
+# gateway_refuses 'reason' FILE-OF-OUTPUT CMD…
+gateway_refuses() {
   local why=$1 out=$2; shift 2
   ! timeout 5 "$@" >"$out" 2>&1 || fail "not refused: $why"
   grep -q -- "$why" "$out" || fail "not '$why' but: $(tail -1 "$out")"
@@ -35,9 +35,9 @@ rights() {
   [ "$(mode "$d/keys/esp_sa")" = 600 ] || fail "the key file has mode $(mode "$d/keys/esp_sa")"
   sed 's/ipsec0/ipsec1/; s/^name = "a"/name = "a"\nport = 1500\nnatt-port = 1501/' "$d/gateway.toml" >"$d/second.toml"
   run=(ip netns exec "$(nsname a)" "$INTEROP_GATEWAY" run --config "$d/second.toml" --control)
-  refused 'another process listens there' "$DIR/second.out" "${run[@]}" "$d/control.sock"
+  gateway_refuses 'another process listens there' "$DIR/second.out" "${run[@]}" "$d/control.sock"
   echo "mine" >"$d/a-file"
-  refused 'no socket' "$DIR/third.out" "${run[@]}" "$d/a-file"
+  gateway_refuses 'no socket' "$DIR/third.out" "${run[@]}" "$d/a-file"
   [ "$(cat "$d/a-file")" = mine ] || fail "a file was replaced by a control socket"
   chmod 644 "$d/gateway.toml"; "$INTEROP_GATEWAY" check --config "$d/gateway.toml" | grep -q 'everybody on this machine can read it' || fail "check says nothing of a world-readable secret"
   chmod 600 "$d/gateway.toml"; ! "$INTEROP_GATEWAY" check --config "$d/gateway.toml" | grep -q warning || fail "check warns of a file with mode 600"
@@ -49,7 +49,7 @@ rights() {
   confined gateway-a; secret gateway-a || fail "the process with the keys is dumpable"
   initiate a; ping_through a 2; stop a
   chmod 666 "$d/keys/esp_sa"; ln -sf /etc/passwd "$d/keys/ikev2_decryption_table"
-  refused 'ikev2_decryption_table' "$DIR/fourth.out" ip netns exec "$(nsname a)" "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --keylog "$d/keys"
+  gateway_refuses 'ikev2_decryption_table' "$DIR/fourth.out" ip netns exec "$(nsname a)" "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --keylog "$d/keys"
   rm "$d/keys/ikev2_decryption_table"
   spawn gateway-a a "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --log cisco --keylog "$d/keys"
   expect 5 "the gateway did not start once more" test -S "$d/control.sock"

@@ -3,7 +3,7 @@ back() { # WHAT SECONDS: side a, which is to keep the tunnel up, has one again
   expect "$2" "no tunnel $2 s after $1" is_up a; expect "$2" "strongSwan has no tunnel $2 s after $1" is_up b
   ping_some a 20
 }
-deleted() { # strongSwan deletes the IKE SA, then the child, in an orderly way
+ended_there() { # strongSwan deletes the IKE SA, then the child, in an orderly way
   pair a; topology direct; capture a; start b; start a EXTRA='start = "now"'
   back "the start" 15
   local made; made=$(ikes_made a)
@@ -23,7 +23,7 @@ restarted() { # strongSwan is stopped in an orderly way and started again
   stop b; start b
   back "the restart" 30
 }
-both l1-deleted 90 'keep-up: strongSwan deletes IKE SA and child, each comes back' deleted
+both l1-deleted 90 'keep-up: strongSwan deletes IKE SA and child, each comes back' ended_there
 both l1-restarted 90 'keep-up: strongSwan stops and starts again, the tunnel comes back' restarted
 
 wants_pfs() { # GROUP PFS: pfs = "accept" (the default) towards a peer that wants PFS, over some child lifetimes
@@ -39,7 +39,7 @@ scenario v1-l4-wants-pfs 90 'IKEv1: a peer that wants PFS gets it by the second 
 scenario v2-l4-wants-pfs 90 'IKEv2: a peer that wants PFS gets it with the first rekey' wants_pfs 31 31
 scenario v2-l4-wants-other 90 'IKEv2: a peer that wants PFS with another group gets it' wants_pfs 31 14
 
-refused() { # the child is refused, and granted after a change at strongSwan, which keeps the IKE SA
+child_refused() { # the child is refused, and granted after a change at strongSwan, which keeps the IKE SA
   pair a; topology direct; start b LOCALTS=10.99.0.0/24; start a EXTRA='start = "now"'
   expect 15 "nothing was refused" log_has a 'not up: the peer refused'
   expect 5 "our log does not say when the next attempt is" log_has a 'tunnel net: next attempt in'
@@ -47,7 +47,7 @@ refused() { # the child is refused, and granted after a change at strongSwan, wh
   swan b --load-all >"$DIR/reload.out" 2>&1 || fail "swanctl --load-all again"
   back "the change" 25
 }
-both l5-refused 90 'keep-up: a child that was refused is asked for again, and comes up when it is granted' refused
+both l5-refused 90 'keep-up: a child that was refused is asked for again, and comes up when it is granted' child_refused
 
 refused_mode() { # we want transport mode, strongSwan answers for tunnel mode: it must not keep its half
   pair a; topology direct; capture a
@@ -58,9 +58,9 @@ refused_mode() { # we want transport mode, strongSwan answers for tunnel mode: i
   ! try_initiate a || fail "a child came up in another mode than ours"
   log_has a 'not up: refused here' || fail "our gateway has refused nothing: $(cat "$DIR/initiate-a.out")"
   expect 5 "strongSwan has not set up a child" log_has b 'CHILD_SA net.* established'
-  expect 5 "strongSwan keeps a child that we have refused" no_child b
+  expect 5 "strongSwan keeps a child that we have refused" none_at b
   is_up_ike b || fail "the IKE SA is gone too"
 }
-no_child() { ! swan_sas "$1" | grep -q INSTALLED; }
+none_at() { ! swan_sas "$1" | grep -q INSTALLED; }
 is_up_ike() { swan_sas "$1" | grep -q ESTABLISHED; }
 scenario v2-l13-other-mode 60 'IKEv2: the child that strongSwan sets up in tunnel mode against our wish is deleted there' refused_mode

@@ -43,8 +43,8 @@ connections { two {
 CONF
 }
 call_second() { step "the second device calls"; swan a --initiate --child net2 --timeout 10 >"$DIR/second.out" 2>&1; }
-has_child() { swan_sas a | grep -qE "^ *$1: .*INSTALLED"; }
-has_no_child() { ! has_child "$1"; }
+has_net() { swan_sas a | grep -qE "^ *$1: .*INSTALLED"; }
+has_no_child() { ! has_net "$1"; }
 same_id() { # Both work, and go on working.
   two_devices "$1"; initiate a; ping_through a 2
   call_second || fail "the second device was refused: $(tail -1 "$DIR/second.out")"
@@ -72,7 +72,7 @@ kept() { # The second one is refused while the first one lives.
   log_has b 'the first one is kept' || fail "our log does not say why"
   ping_through b 3; ping_through a 3
   step "the first device vanishes"; ns a iptables -A OUTPUT -s 192.0.2.1 -j DROP
-  second_gets_in() { call_second && has_child net2; }
+  second_gets_in() { call_second && has_net net2; }
   expect 30 "the second device is refused although the first one is dead" second_gets_in
   ping_second b 3
 }

@@ -23,7 +23,7 @@ attack_end() { # gives what the attacker counted
   alive gateway-b || fail "our gateway died of the attack $ATTACK"
 }
 counted() { python3 -c "import json, sys; s = json.load(open('$DIR/attack-$ATTACK.out')); sys.exit(not ($1))"; }
-path_mtu() { gw_status b | python3 -c 'import json, sys; print([c.get("path_mtu") for c in json.load(sys.stdin)["children"]])'; }
+path_mtus() { gw_status b | python3 -c 'import json, sys; print([c.get("path_mtu") for c in json.load(sys.stdin)["children"]])'; }
 
 # What the honest peer must see: 100 packets a second, none lost, the 99th percentile of the round trip below 20 ms. It
 # and the gateway go before the attacker and everything else on this machine, whose own load is not what is measured.
@@ -98,12 +98,12 @@ start = \"passive\""
   renice -n -15 -p "$(pid_of gateway-b)" "$(pid_of swan-a)" >/dev/null
   # The threads of strongSwan too.
   for n in /proc/"$(pid_of swan-a)"/task/* /proc/"$(pid_of gateway-b)"/task/*; do renice -n -15 -p "${n##*/}" >/dev/null 2>&1 || :; done
-  cp b.pcap known.pcap; local mtu; mtu=$(path_mtu)
+  cp b.pcap known.pcap; local mtu; mtu=$(path_mtus)
 
   honest_ping
   attack strays "$b" 30000; attack_end
   attack icmp "$b" 192.0.2.1 4500; attack_end
-  [ "$(path_mtu)" = "$mtu" ] || fail "forged ICMP changed the path MTU from $mtu to $(path_mtu)"
+  [ "$(path_mtus)" = "$mtu" ] || fail "forged ICMP changed the path MTU from $mtu to $(path_mtus)"
   attack repeats "$b" 1000; attack_end
   counted 's["octets_out"] <= 3 * 66' || fail "repeats of IKE_AUTH are answered to whoever sends them"
   attack spoofed "$b" 1000; attack_end

@@ -87,6 +87,7 @@ fn limits(to: &mut EndpointLimits, from: &config::Limits) {
             from.aggressive_per_prefix,
         ),
         (&mut to.replaced_per_peer, from.replaced_per_peer),
+        (&mut to.ike_sas_per_identity, from.ike_sas_per_identity),
     ] {
         *to = from.map_or(*to, NonZeroUsize::get);
     }

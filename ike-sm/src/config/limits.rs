@@ -40,6 +40,9 @@ pub struct EndpointLimits {
     /// to wait (TEMPORARY_FAILURE, RFC 7296 §2.25), or, in IKEv1 and with a new IKE SA, the oldest
     /// goes.
     pub replaced_per_peer: usize,
+    /// IKE SAs of one identity of one peer, of all its devices together: the oldest makes room for the
+    /// next, so that one account does not use up [`ike_sas`](Self::ike_sas).
+    pub ike_sas_per_identity: usize,
     /// Child SA pairs of one IKE SA.
     pub children_per_ike_sa: usize,
     /// Exchanges under way in one IKE SA at once.
@@ -73,6 +76,7 @@ impl Default for EndpointLimits {
             aggressive_per_second_per_prefix: 8,
             half_open_time: Duration::from_secs(30),
             replaced_per_peer: 8,
+            ike_sas_per_identity: 1_000,
             children_per_ike_sa: 64,
             exchanges_per_ike_sa: 8,
             message_ids_per_ike_sa: 512,

@@ -65,6 +65,7 @@ fn limits(config: &Config) -> Check {
             l.aggressive_per_second_per_prefix,
         ),
         ("limits.replaced_per_peer", l.replaced_per_peer),
+        ("limits.ike_sas_per_identity", l.ike_sas_per_identity),
         ("limits.children_per_ike_sa", l.children_per_ike_sa),
         ("limits.exchanges_per_ike_sa", l.exchanges_per_ike_sa),
         ("limits.message_ids_per_ike_sa", l.message_ids_per_ike_sa),

@@ -9,7 +9,7 @@ use crate::action::CloseReason;
 use crate::context::Effect;
 use crate::id::IkeId;
 use crate::multimap::{Multimap, Owner};
-use crate::standing::Device;
+use crate::standing::{Device, Standing};
 
 /// IKE SAs that have ended and answer what they have answered before, by their peers.
 #[derive(Debug, Default)]
@@ -50,6 +50,25 @@ impl Call<'_> {
         if let Some(oldest) = oldest {
             let reason = CloseReason::Replaced;
             self.context().effect(Effect::Closed(oldest, reason));
+        }
+    }
+
+    /// An identity has come up with one more IKE SA, perhaps from one more port: beyond the bound the
+    /// oldest end, without a word where they do not answer the Delete either.
+    pub(super) fn bound_identity(&mut self, new: &Standing, newest: IkeId) {
+        let most = self.endpoint.config.limits.ike_sas_per_identity;
+        let standing = &self.endpoint.world.standing;
+        let older = standing.of(new.peer, &new.remote_id).map(|(id, _)| id);
+        let older: Vec<IkeId> = older.filter(|id| *id != newest).collect();
+        let beyond = older.len().saturating_add(1).saturating_sub(most);
+        let silent = beyond.saturating_sub(most);
+        for (place, old) in older.into_iter().take(beyond).enumerate() {
+            let reason = CloseReason::Replaced;
+            if place >= silent {
+                self.end_told(old, reason);
+            } else {
+                self.with(old, |session, ctx| session.close(ctx, reason, false));
+            }
         }
     }
 

@@ -18,7 +18,8 @@ fn owner(last: u8) -> Arc<Identity> {
 fn site(last: u8) -> Site {
     Site {
         address: address(last),
-        port: None,
+        port: 500,
+        mapped: false,
     }
 }
 
@@ -120,14 +121,19 @@ fn devices_of_one_identity_are_told_apart() {
 
 #[test]
 fn the_port_tells_devices_apart_behind_a_nat_only() {
-    let at = |last, port| Site {
+    let at = |last, port, mapped| Site {
         address: address(last),
         port,
+        mapped,
     };
-    assert!(at(1, None).is(at(1, None)) && !at(1, None).is(at(2, None)));
-    assert!(at(1, Some(4500)).is(at(1, Some(4500))));
-    assert!(!at(1, Some(4500)).is(at(1, Some(4501))));
-    assert!(at(1, None).is(at(1, Some(4500))));
+    let plain = at(1, 500, false);
+    assert!(plain.is(at(1, 4500, false)) && !plain.is(at(2, 500, false)));
+    assert!(at(1, 4501, true).is(at(1, 4501, true)));
+    assert!(!at(1, 4500, true).is(at(1, 4501, true)));
+    // It did not know its own address when it called.
+    assert!(plain.is(at(1, 4500, true)));
+    // X3: who says nothing of a NAT is not the device that has another port behind it.
+    assert!(!plain.is(at(1, 4501, true)) && !at(1, 1025, false).is(at(1, 4500, true)));
 }
 
 #[test]

@@ -140,6 +140,38 @@ fn x8_new_ike_sas_of_one_identity_do_not_heap_up() {
     pair.assert_tunnel();
 }
 
+/// X8: each call from another port behind a NAT is another device of the same account.
+#[test]
+fn x8_one_account_does_not_use_up_the_room_for_all() {
+    let (_, mut b) = configs(|_| {});
+    b.limits.ike_sas = 12;
+    b.limits.ike_sas_per_identity = 4;
+    let mut pair = Pair::new(configs(|_| {}).0, b);
+    let shift = std::rc::Rc::new(std::cell::Cell::new(0u16));
+    let ports = std::rc::Rc::clone(&shift);
+    pair.fate = Box::new(move |flight| {
+        let (path, by) = (&mut flight.path, ports.get());
+        if flight.to_b {
+            path.local.set_port(path.local.port() + by);
+        } else {
+            path.remote.set_port(path.remote.port().wrapping_sub(by));
+        }
+        true
+    });
+    for n in 0..20 {
+        let (mut a, _) = configs(|_| {});
+        a.peers[0].initial_contact = false;
+        pair.a = crate::common::End::new(a, 100 + u64::from(n));
+        pair.flights.clear();
+        shift.set(20_000 + n);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(std::time::Duration::from_millis(300));
+        let standing = pair.b.endpoint.ike_sas().count();
+        assert!(standing <= 2 * 4, "{standing}");
+    }
+    assert!(!pair.a.children.is_empty(), "the newest one is in");
+}
+
 #[test]
 fn x8_pairs_of_one_traffic_that_are_replaced_and_not_deleted_are_bounded() {
     let (a, mut b) = configs(|_| {});

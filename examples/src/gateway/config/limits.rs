@@ -28,6 +28,8 @@ pub struct Limits {
     pub aggressive_per_second: Option<NonZeroUsize>,
     /// Those of a /24 or /56.
     pub aggressive_per_prefix: Option<NonZeroUsize>,
+    /// IKE SAs of one identity, of all its devices together.
+    pub ike_sas_per_identity: Option<NonZeroUsize>,
     /// SAs of one peer that it has replaced and not deleted.
     pub replaced_per_peer: Option<NonZeroUsize>,
 }

@@ -293,6 +293,7 @@ fn x7_bounds_are_words_of_the_file_and_the_example_shows_their_defaults() {
             library.aggressive_per_second_per_prefix,
         ),
         (shown.replaced_per_peer, library.replaced_per_peer),
+        (shown.ike_sas_per_identity, library.ike_sas_per_identity),
     ] {
         assert_eq!(word.map(std::num::NonZeroUsize::get), Some(default));
     }

@@ -107,6 +107,7 @@ impl Call<'_> {
             self.give_up_unanswered(index, path.remote.ip());
         }
         self.bound_replaced(new.device, ike);
+        self.bound_identity(&new, ike);
         self.context().touch(TimerKey::Peer(index));
         if !peer_asks {
             self.start_wanted(index, winner);
