@@ -100,6 +100,13 @@ impl Endpoint {
         self.timers.first()
     }
 
+    /// Whether a question is open: it is not once it was answered, its time is over, or what asked it
+    /// has gone. Its answer is not worth computing any more then.
+    #[must_use]
+    pub fn is_asked(&self, ticket: Ticket) -> bool {
+        self.world.questions.asker(ticket).is_some()
+    }
+
     /// Whether an open question is on behalf of a peer that has started a negotiation and not proved
     /// who it is: what anybody can make the embedder do. An embedder with more to do than it can do
     /// drops these first.

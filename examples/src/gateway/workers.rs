@@ -67,7 +67,9 @@ impl<T> Shared<T> {
             if queue.closed {
                 return None;
             }
-            if let Some(work) = queue.waiting.pop_front() {
+            // A peer that is known does not wait behind strangers.
+            let known = queue.waiting.iter().position(|work| !work.unproved);
+            if let Some(work) = queue.waiting.remove(known.unwrap_or(0)) {
                 return Some(work);
             }
             let woken = self.more.wait(queue);
@@ -126,10 +128,15 @@ impl<T: Send + 'static> Workers<T> {
         Ok(workers)
     }
 
-    /// Hands work over. Gives back what has to give way: the oldest that nobody has proved, or this.
-    pub fn submit(&self, work: Work<T>) -> Option<Work<T>> {
+    /// Hands work over. When too much waits, that which `asked` says nobody wants any more makes room: the negotiations of
+    /// a flood are evicted long before their turn comes. Gives back what has to give way else: the oldest that nobody has
+    /// proved, or this.
+    pub fn submit(&self, work: Work<T>, asked: impl Fn(&T) -> bool) -> Option<Work<T>> {
         let mut queue = self.shared.queue();
         let mut out = None;
+        if queue.waiting.len() >= queue.most {
+            queue.waiting.retain(|waiting| asked(&waiting.ticket));
+        }
         if queue.waiting.len() >= queue.most {
             match queue.waiting.iter().position(|waiting| waiting.unproved) {
                 Some(oldest) => out = queue.waiting.remove(oldest),

@@ -18,7 +18,8 @@ impl Engine {
                 compute,
                 refusal,
             };
-            let Some(out) = workers.submit(work) else {
+            let asked = |ticket: &Ticket| self.endpoint.is_asked(*ticket);
+            let Some(out) = workers.submit(work, asked) else {
                 return;
             };
             self.count("computations that were too many");

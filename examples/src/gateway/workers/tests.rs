@@ -35,7 +35,7 @@ fn busy(most: usize) -> (Workers<u64>, mpsc::Sender<()>, Arc<AtomicUsize>) {
         let _ = wait.recv();
         Answer::Authorize(true)
     });
-    assert!(workers.submit(first).is_none());
+    assert!(workers.submit(first, |_| true).is_none());
     begun.recv_timeout(PATIENCE).unwrap();
     (workers, release, woken)
 }
@@ -58,7 +58,7 @@ fn x9_work_is_handed_over_at_once_and_its_answer_wakes_the_loop() {
     for ticket in 1..4 {
         assert!(
             workers
-                .submit(work(ticket, false, || Answer::Authorize(true)))
+                .submit(work(ticket, false, || Answer::Authorize(true)), |_| true)
                 .is_none()
         );
     }
@@ -77,7 +77,7 @@ fn x9_work_is_handed_over_at_once_and_its_answer_wakes_the_loop() {
 fn x9_a_full_queue_drops_the_oldest_work_of_strangers_first() {
     let (workers, release, _woken) = busy(3);
     let submit = |ticket, unproved| {
-        let out = workers.submit(work(ticket, unproved, || Answer::Authorize(true)));
+        let out = workers.submit(work(ticket, unproved, || Answer::Authorize(true)), |_| true);
         out.map(|work| work.ticket)
     };
     assert_eq!(
@@ -97,18 +97,47 @@ fn x9_a_full_queue_drops_the_oldest_work_of_strangers_first() {
 }
 
 #[test]
+fn x9_what_nobody_asks_any_more_makes_room_before_a_newcomer_has_to() {
+    let (workers, release, _woken) = busy(3);
+    // A flood: the negotiations of 1 and 2 have been evicted when 4 comes.
+    let submit = |ticket| {
+        let work = work(ticket, true, || Answer::Authorize(true));
+        let out = workers.submit(work, |ticket| *ticket > 2);
+        out.map(|work| work.ticket)
+    };
+    assert_eq!([1, 2, 3, 4, 5].map(submit), [None; 5]);
+    drop(release);
+    for ticket in [0, 3, 4, 5] {
+        assert_eq!(next(&workers), (ticket, true));
+    }
+}
+
+#[test]
+fn x9_known_peers_do_not_wait_behind_strangers() {
+    let (workers, release, _woken) = busy(8);
+    for (ticket, unproved) in [(1, true), (2, true), (3, false), (4, true), (5, false)] {
+        let work = work(ticket, unproved, || Answer::Authorize(true));
+        assert!(workers.submit(work, |_| true).is_none());
+    }
+    drop(release);
+    for ticket in [0, 3, 5, 1, 2, 4] {
+        assert_eq!(next(&workers), (ticket, true));
+    }
+}
+
+#[test]
 fn x9_what_panics_is_refused_and_the_thread_goes_on() {
     let (workers, release, _woken) = busy(8);
     drop(release);
     assert_eq!(next(&workers), (0, true));
     assert!(
         workers
-            .submit(work(1, true, || panic!("on purpose")))
+            .submit(work(1, true, || panic!("on purpose")), |_| true)
             .is_none()
     );
     assert!(
         workers
-            .submit(work(2, true, || Answer::Authorize(true)))
+            .submit(work(2, true, || Answer::Authorize(true)), |_| true)
             .is_none()
     );
     assert_eq!(next(&workers), (1, false));
