@@ -115,8 +115,6 @@ pub(crate) enum Effect {
     Pursue(usize),
     /// The peer of this SA sends us to another gateway.
     Redirected(IkeId, IpAddr),
-    /// A responder has authenticated its peer and sent it to another gateway.
-    Passing(IkeId),
 }
 
 /// Which questions are open, and who waits for the answer.

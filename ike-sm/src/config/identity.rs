@@ -4,13 +4,19 @@ mod dn;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use dn::DnError;
 
 /// Who an end claims to be: the body of an Identification payload without protocol and port.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Equal and ordered as names are compared: host names and e-mail addresses regardless of case
+/// (RFC 4945 §3.1.2, §3.1.3), so that one peer is not two for the spellings it may choose. All else
+/// octet by octet; [`Self::is`] knows of the string types of distinguished names too.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Identity {
     /// ID_IPV4_ADDR (1) or ID_IPV6_ADDR (5).
@@ -102,9 +108,6 @@ impl Identity {
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Fqdn(a), Self::Fqdn(b)) | (Self::UserFqdn(a), Self::UserFqdn(b)) => {
-                a.eq_ignore_ascii_case(b)
-            }
             (Self::DistinguishedName(a), Self::DistinguishedName(b)) => dn::same(a, b),
             (a, b) => a == b,
         }
@@ -126,6 +129,75 @@ impl Identity {
         match self {
             Self::User(_) => "EAP user",
             _ => id_type_name(self.id_type()),
+        }
+    }
+}
+
+impl Identity {
+    /// The place of the kind in the order.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Address(_) => 0,
+            Self::Fqdn(_) => 1,
+            Self::UserFqdn(_) => 2,
+            Self::DistinguishedName(_) => 3,
+            Self::KeyId(_) => 4,
+            Self::User(_) => 5,
+            Self::Other { .. } => 6,
+        }
+    }
+}
+
+/// A name where case does not count.
+fn folded(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|octet| octet.to_ascii_lowercase())
+}
+
+impl Ord for Identity {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Address(a), Self::Address(b)) => a.cmp(b),
+            (Self::Fqdn(a), Self::Fqdn(b)) | (Self::UserFqdn(a), Self::UserFqdn(b)) => {
+                folded(a).cmp(folded(b))
+            }
+            (Self::DistinguishedName(a), Self::DistinguishedName(b))
+            | (Self::KeyId(a), Self::KeyId(b)) => a.cmp(b),
+            (Self::User(a), Self::User(b)) => a.cmp(b),
+            (
+                Self::Other { id_type, data },
+                Self::Other {
+                    id_type: other,
+                    data: octets,
+                },
+            ) => (id_type, data).cmp(&(other, octets)),
+            (a, b) => a.rank().cmp(&b.rank()),
+        }
+    }
+}
+
+impl PartialOrd for Identity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Identity {}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.rank().hash(state);
+        match self {
+            Self::Address(address) => address.hash(state),
+            Self::Fqdn(name) | Self::UserFqdn(name) => folded(name).for_each(|o| o.hash(state)),
+            Self::DistinguishedName(octets) | Self::KeyId(octets) => octets.hash(state),
+            Self::User(name) => name.hash(state),
+            Self::Other { id_type, data } => (id_type, data).hash(state),
         }
     }
 }

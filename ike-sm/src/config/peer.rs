@@ -126,6 +126,15 @@ impl PeerConfig {
         }
     }
 
+    /// What the peer is called from here on when it has said, and may say, that it is `identity`: as it
+    /// is configured, so that another spelling is no other owner of SAs and addresses.
+    pub(crate) fn known_as(&self, identity: Identity) -> Identity {
+        match &self.remote_id {
+            RemoteIdentity::Is(wanted) => wanted.clone(),
+            RemoteIdentity::Any | RemoteIdentity::Address => identity,
+        }
+    }
+
     /// Whether a user that EAP has authenticated may be the peer: what an Identification payload says
     /// is not proved by EAP, so an identity that is named has to be the user's own.
     #[must_use]

@@ -337,3 +337,50 @@ fn l7_peers_that_nothing_tells_apart_are_found() {
     }
     assert_eq!(why(&config), [same]);
 }
+
+/// X5: the spelling that a peer chooses makes no other owner of it.
+#[test]
+fn x5_spellings_of_a_name_are_one_identity() {
+    let name = |s: &str| Identity::Fqdn(s.into());
+    let mail = |s: &str| Identity::UserFqdn(s.into());
+    let same = [
+        (name("Gw.Example"), name("gw.EXAMPLE")),
+        (mail("A@lab.example"), mail("a@LAB.example")),
+    ];
+    for (one, other) in same {
+        let owners: std::collections::BTreeSet<_> = [one.clone(), other.clone()].into();
+        let hashed: std::collections::HashSet<_> = [one.clone(), other.clone()].into();
+        assert_eq!((owners.len(), hashed.len()), (1, 1));
+        assert!(one == other && one.is(&other));
+        // What is configured is what the peer is called.
+        let mut peer = PeerConfig::new("peer");
+        peer.remote_id = RemoteIdentity::Is(one.clone());
+        assert_eq!(peer.known_as(other).to_string(), one.to_string());
+    }
+    // Accounts may differ in case alone, and a name of one kind is none of another.
+    let user = |s: &str| Identity::User(s.into());
+    let key = |s: &str| Identity::KeyId(s.into());
+    let mut all: Vec<_> = [
+        user("a"),
+        user("A"),
+        key("a"),
+        key("A"),
+        name("a"),
+        mail("a"),
+    ]
+    .into();
+    all.push(Identity::Address("192.0.2.1".parse().unwrap()));
+    all.push(Identity::Address("2001:db8::1".parse().unwrap()));
+    all.push(Identity::DistinguishedName(b"a".to_vec()));
+    all.push(Identity::DistinguishedName(b"A".to_vec()));
+    for id_type in [12, 13] {
+        let data = b"a".to_vec();
+        all.push(Identity::Other { id_type, data });
+    }
+    for (n, one) in all.iter().enumerate() {
+        for (m, other) in all.iter().enumerate() {
+            assert_eq!(one == other, n == m, "{one} {other}");
+            assert_eq!(one.cmp(other), other.cmp(one).reverse());
+        }
+    }
+}

@@ -61,7 +61,6 @@ impl Call<'_> {
                 Effect::Busy(index, config) => self.busy(index, config),
                 Effect::Pursue(index) => self.pursue(index),
                 Effect::Redirected(ike, to) => self.redirected(ike, to),
-                Effect::Passing(ike) => self.endpoint.half_open.authenticated(ike),
             }
         }
     }

@@ -308,7 +308,7 @@ pub(crate) fn peer_id(
         return Err(DropReason::BadPayload(PayloadType::IDENTIFICATION.into()));
     }
     if frame.peer.may_be(&identity, frame.path.remote.ip()) {
-        Ok(Arc::new(identity))
+        Ok(Arc::new(frame.peer.known_as(identity)))
     } else {
         Err(DropReason::WrongIdentity)
     }

@@ -38,6 +38,9 @@ pub(super) fn respond(
         // RFC 7296 §2.25.2
         return Err(DropReason::TemporaryFailure.into());
     }
+    if up.passing {
+        return Err(DropReason::Limit("SAs of a peer that is sent away").into());
+    }
     let sa = required(payloads.sa, PayloadType::SA)?;
     let first = sa.proposals().next();
     if first.is_some_and(|p| p.protocol_id == ProtocolId::IKE) {

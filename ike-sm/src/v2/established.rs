@@ -19,7 +19,7 @@ use super::ike_auth::Proved;
 use super::mobike::Paths;
 use super::sa_init::Init;
 use super::session::Frame;
-use super::up::Parked;
+use super::up::{MAX_QUEUE, Parked};
 use super::window::Datagrams;
 use crate::action::CloseReason;
 use crate::children::{DeletedChild, TrafficOf, Wanted};
@@ -28,6 +28,7 @@ use crate::config::{Dpd, DpdTimes, Identity, Retransmit, Schedule};
 use crate::context::Context;
 use crate::explain::Role;
 use crate::id::{ChildId, IkeId};
+use crate::outcome::DropReason;
 use crate::path::Path;
 use crate::policy::v2::IkeSuite;
 use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
@@ -83,6 +84,9 @@ pub(crate) struct Established {
     pub(crate) rank: Vec<u8>,
     /// Another SA has taken over, or this one is being deleted.
     pub(crate) replaced: bool,
+    /// The peer was sent to another gateway with the end of IKE_AUTH: it is to go, and gets nothing
+    /// here (RFC 5685 §6).
+    pub(super) passing: bool,
     pub(crate) keepalive: Option<nat_t::Keepalive>,
     pub(super) live: Liveness,
     /// Exchanges of ours under way, by message ID.
@@ -289,6 +293,7 @@ impl Established {
             schedule,
             rank: Vec::new(),
             replaced: false,
+            passing: false,
             keepalive: None,
             live: Liveness::new(frame.peer.dpd, now),
             tasks: BTreeMap::new(),
@@ -410,6 +415,22 @@ impl Established {
             Some(LifetimeDue::Rekey)
         } else {
             None
+        }
+    }
+
+    /// Whether an exchange of this kind waits already.
+    pub(super) fn waits(&self, want: &Want) -> bool {
+        let kind = core::mem::discriminant(want);
+        let mut queue = self.queue.iter();
+        queue.any(|waiting| core::mem::discriminant(waiting) == kind)
+    }
+
+    /// An error, if an exchange of this kind can neither wait nor does wait already.
+    pub(super) fn has_room_for(&self, want: &Want) -> Result<(), DropReason> {
+        if self.queue.len() < MAX_QUEUE || self.waits(want) {
+            Ok(())
+        } else {
+            Err(DropReason::Limit("waiting exchanges"))
         }
     }
 

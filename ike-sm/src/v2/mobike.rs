@@ -223,6 +223,7 @@ impl Session {
         if !up.mobike || up.is_closing() {
             return Err(DropReason::WrongState);
         }
+        up.has_room_for(&Want::Addresses)?;
         up.paths.ours = addresses;
         self.want_once(ctx, Want::Addresses)
     }
@@ -239,11 +240,9 @@ impl Session {
     /// Goes on from or to another address, and tells the peer.
     fn go_to(&mut self, ctx: &mut Context<'_>, path: Path) -> Result<(), DropReason> {
         let here = self.path;
-        if let Some(up) = self.up_mut()
-            && up.paths.before.is_none()
-        {
-            up.paths.before = Some(here);
-        }
+        let up = self.up_mut().ok_or(DropReason::WrongState)?;
+        up.has_room_for(&Want::Update)?;
+        up.paths.before.get_or_insert(here);
         self.settle_at(ctx, path);
         self.want_once(ctx, Want::Update)
     }
@@ -251,8 +250,7 @@ impl Session {
     /// Wants an exchange, unless it waits already.
     fn want_once(&mut self, ctx: &mut Context<'_>, want: Want) -> Result<(), DropReason> {
         let up = self.up().ok_or(DropReason::WrongState)?;
-        let same = |w: &Want| core::mem::discriminant(w) == core::mem::discriminant(&want);
-        if up.queue.iter().any(same) {
+        if up.waits(&want) {
             return Ok(());
         }
         self.want(ctx, want)

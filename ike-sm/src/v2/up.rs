@@ -26,7 +26,7 @@ use crate::outcome::DropReason;
 use crate::path::Path;
 
 /// Exchanges that may wait for room in the window.
-const MAX_QUEUE: usize = 256;
+pub(super) const MAX_QUEUE: usize = 256;
 
 /// What a request of the peer has led to.
 pub(super) struct Response {

@@ -12,6 +12,8 @@ use isakmp_wire::v2::{NotifyType, PayloadType};
 use isakmp_wire::{ExchangeType, Flags, Header};
 
 use crate::common::{A, End, Pair, net, secs};
+use crate::hostile::{ask, notified};
+use crate::insider::Insider;
 use crate::rekey::{cross, one_of_each, rekey_child, rekey_ike};
 use crate::rewrite::{catch, caught, rewrite};
 use crate::{configs, settle};
@@ -497,4 +499,37 @@ fn c2_low_order_values_of_curve25519_are_refused_in_every_exchange_and_role() {
             }
         }
     }
+}
+
+/// B6: children that are still coming by series of key exchanges count as children.
+#[test]
+fn b6_series_that_have_begun_count_against_the_children_of_an_ike_sa() {
+    let (a, mut b) = configured(&[K5]);
+    b.limits.children_per_ike_sa = 2;
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    assert_eq!(rekey_child(&mut pair, false), Outcome::Handled);
+    let request = pair.flights.remove(0);
+    let (header, mut payloads) = Insider::open(Insider::of(&pair).as_ref(), &request.datagram);
+    // Other children, none in place of the first.
+    payloads.retain(|(kind, _)| *kind != PayloadType::NOTIFY);
+    let told: Vec<_> = (0..2u8)
+        .map(|n| {
+            for (kind, body) in &mut payloads {
+                match *kind {
+                    PayloadType::SA => body[8] = n,
+                    PayloadType::NONCE => body[0] = n,
+                    _ => {}
+                }
+            }
+            let id = header.message_id + u32::from(n);
+            let answer = ask(&mut pair, ExchangeType::CREATE_CHILD_SA, id, &payloads);
+            notified(&answer.unwrap()).map(NotifyType)
+        })
+        .collect();
+    let (begun, refused) = (
+        NotifyType::ADDITIONAL_KEY_EXCHANGE,
+        NotifyType::NO_ADDITIONAL_SAS,
+    );
+    assert_eq!(told, [Some(begun), Some(refused)]);
 }

@@ -1,6 +1,7 @@
 //! The attack list (SECURITY.md): messages of strangers, and of a peer that has the keys and
 //! breaks the rules.
 use ike_sm::config::Config;
+use ike_sm::config::v2::RedirectWhen;
 use ike_sm::{CloseReason, Command, DropReason, Event, Outcome, Path, Traffic};
 use isakmp_wire::v2::{NotifyType, PayloadType};
 use isakmp_wire::{ExchangeType, Flags, Header, ProtocolId};
@@ -324,7 +325,12 @@ fn d6_unauthenticated_invalid_spi_removes_nothing() {
 }
 
 /// A request of A with these payloads, made with its keys; B's answer, opened.
-fn ask(pair: &mut Pair, exchange: ExchangeType, id: u32, payloads: &Payloads) -> Option<Payloads> {
+pub(crate) fn ask(
+    pair: &mut Pair,
+    exchange: ExchangeType,
+    id: u32,
+    payloads: &Payloads,
+) -> Option<Payloads> {
     let mut insider = Insider::of(pair).unwrap();
     insider.skip(u64::from(id) << 8);
     let (initiator, responder) = insider.spis();
@@ -345,7 +351,7 @@ fn ask(pair: &mut Pair, exchange: ExchangeType, id: u32, payloads: &Payloads) ->
     Some(Insider::open(Some(&insider), &answer).1)
 }
 
-fn notified(answer: &Payloads) -> Option<u16> {
+pub(crate) fn notified(answer: &Payloads) -> Option<u16> {
     let notify = answer.iter().find(|(k, _)| *k == PayloadType::NOTIFY)?;
     Some(u16::from_be_bytes([notify.1[2], notify.1[3]]))
 }
@@ -419,6 +425,47 @@ fn b6_child_sas_of_one_ike_sa_are_bounded() {
     }
     assert_eq!(refused, Some(NotifyType::NO_ADDITIONAL_SAS.0));
     assert!(pair.b.children.len() <= 5, "{}", pair.b.children.len());
+}
+
+/// X8: a peer that IKE_AUTH has sent to another gateway (RFC 5685 §6) and that stays gets no SA here,
+/// and counts as half-open until it goes.
+#[test]
+fn x8_a_peer_that_is_sent_away_gets_no_sa_and_stays_bounded() {
+    let (_, child) = later_flight(EXCHANGES[0], 0);
+    let (_, ike) = later_flight(EXCHANGES[1], 0);
+    let (a, mut b) = configs(|c| c.key_log = true);
+    b.limits.half_open = 1;
+    b.peers[0].v2.redirect_to = Some(ip("192.0.2.3"));
+    b.peers[0].v2.redirect_when = RedirectWhen::Authenticated;
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let first = pair.flights[0].datagram.clone();
+    for _ in 0..4 {
+        let flight = pair.flights.remove(0);
+        pair.deliver(flight);
+    }
+    // It neither goes nor deletes.
+    pair.flights.clear();
+    for (id, flight) in [(2, child), (3, ike)] {
+        let (other, _) = later_flight(EXCHANGES[0], 0);
+        let insider = Insider::of(&other);
+        let (_, mut payloads) = Insider::open(insider.as_ref(), &flight.datagram);
+        payloads.retain(|(kind, _)| *kind != PayloadType::NOTIFY);
+        let answer = ask(&mut pair, ExchangeType::CREATE_CHILD_SA, id, &payloads).unwrap();
+        assert_eq!(notified(&answer), Some(NotifyType::NO_ADDITIONAL_SAS.0));
+    }
+    assert!(pair.b.children.is_empty());
+    // Another one that begins needs its place.
+    let ids = |pair: &Pair| -> Vec<_> { pair.b.endpoint.ike_sas().map(|sa| sa.id).collect() };
+    let before = ids(&pair);
+    let mut other = first;
+    other[0] ^= 1;
+    let path = Path::plain((ip(B), 500).into(), (ip(crate::common::A), 501).into());
+    let (outcome, _) = inject(&mut pair, true, path, &other);
+    assert_eq!(outcome, Outcome::Handled);
+    let after = ids(&pair);
+    assert_eq!((before.len(), after.len()), (1, 1));
+    assert_ne!(before, after);
 }
 
 /// B7: requests of an authenticated peer, one after another and all at once, pile nothing up.

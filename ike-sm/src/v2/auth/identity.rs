@@ -29,7 +29,7 @@ pub(super) fn claimed(env: &mut Env<'_>, received: &Received<'_>) -> Result<Clai
         return Err(AuthFault::Identity);
     }
     Ok(Claimed {
-        identity,
+        identity: env.peer.known_as(identity),
         body: id.body.to_vec(),
     })
 }

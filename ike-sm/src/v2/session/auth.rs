@@ -293,7 +293,10 @@ impl Session {
         match proved.redirect {
             None => ctx.effect(Effect::Established(self.id)),
             Some(Redirected::Peer) => {
-                ctx.effect(Effect::Passing(self.id));
+                // It stays among the half-open ones, which are bounded: it comes up for nothing.
+                if let Some(up) = self.up_mut() {
+                    up.passing = true;
+                }
                 return self.sent_away(ctx);
             }
             Some(Redirected::To(to)) => {
