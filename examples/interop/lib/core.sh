@@ -39,6 +39,9 @@ until_true() {
   local end=$(( $(date +%s%3N) + $1 * 1000 )); shift
   while ! "$@" >/dev/null 2>&1; do [ "$(date +%s%3N)" -lt $end ] || return 1; sleep 0.1; done
 }
+# Whether what comes shows a pattern. grep -q would end at the first hit: who still writes dies of SIGPIPE then, and
+# with pipefail the hit counts as none.
+sees() { grep "$@" >/dev/null; }
 # expect SECONDS 'reason when it does not come' CMD…
 expect() { local secs=$1 why=$2; shift 2; until_true "$secs" "$@" || fail "$why"; }
 

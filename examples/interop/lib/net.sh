@@ -68,7 +68,7 @@ seen_from_b() { [ "$TOPOLOGY" = nat ] && echo 192.0.2.254 || outer a; }
 net_down() {
   local s n p
   for s in a b r; do
-    n=$(nsname $s); ip netns list | grep -qE "^$n( |$)" || continue
+    n=$(nsname $s); ip netns list | sees -E "^$n( |$)" || continue
     for p in $(ip netns pids "$n"); do kill -KILL "$p" 2>/dev/null; done
     ip netns del "$n"
   done

@@ -114,7 +114,7 @@ swan() { # SIDE ARGS…
 swan_initiate() { swan "$1" --initiate --child "${2:-net}" --timeout 30; }
 swan_sas() { swan "$1" --list-sas; }
 swan_up() { local t; t=$(swan_sas "$1") && grep -q ESTABLISHED <<<"$t" && grep -q INSTALLED <<<"$t"; }
-swan_gone() { ! swan_sas "$1" | grep -q .; }
+swan_gone() { ! swan_sas "$1" | sees .; }
 swan_log() { grep -E -- "$2" "$DIR/swan-$1/charon.log"; }
 swan_delete() { case $2 in ike) swan "$1" --terminate --ike peer --timeout 5;; child) swan "$1" --terminate --child net --timeout 5;; esac; }
 # Main mode has no rekey of its own: strongSwan reauthenticates.

@@ -6,11 +6,11 @@ documents() { # WHO sits on b: both|a
   topology direct; capture b
   start b; start a
   # I1, I4: four messages bring the first child up; the first ping waits, five are answered.
-  ns a ping -n -q -c 5 -s 100 -i 0.2 -W 2 -I "$INNER_a" "$INNER_b" | grep -q ' 5 received' || fail "five pings, fewer answers"
+  ns a ping -n -q -c 5 -s 100 -i 0.2 -W 2 -I "$INNER_a" "$INNER_b" | sees ' 5 received' || fail "five pings, fewer answers"
   gw_ask a 'len(s["ike"]) == 1 and len(s["children"]) == 1' || fail "one IKE SA with one child expected"
   gw a status >"$DIR/first.txt"
   # I2: one pair more brings the second.
-  ns a ping -n -q -c 5 -s 200 -i 0.2 -W 2 -I "$INNER2_a" "$INNER_b" | grep -q ' 5 received' || fail "five pings from the second network, fewer answers"
+  ns a ping -n -q -c 5 -s 200 -i 0.2 -W 2 -I "$INNER2_a" "$INNER_b" | sees ' 5 received' || fail "five pings from the second network, fewer answers"
   gw a status >"$DIR/second.txt"; capture_end b
   [ "$(isakmp_count 'isakmp.exchangetype == 34')" = 2 ] && [ "$(isakmp_count 'isakmp.exchangetype == 35')" = 2 ] || fail "four messages for the first child expected"
   [ "$(isakmp_count 'isakmp.exchangetype == 36')" = 2 ] || fail "one CREATE_CHILD_SA pair for the second child expected"
@@ -25,7 +25,7 @@ documents() { # WHO sits on b: both|a
   done
   grep -q 'IKE count:1, CHILD count:1' "$DIR/first.txt" || fail "the first table lacks its session"
   # The SPIs of the tables are those on the wire.
-  tshark -r b.pcap -Y esp -T fields -e esp.spi 2>/dev/null | grep -qi "${spi#*/}" || fail "no packet on the wire with outbound SPI ${spi#*/}"
+  tshark -r b.pcap -Y esp -T fields -e esp.spi 2>/dev/null | sees -i "${spi#*/}" || fail "no packet on the wire with outbound SPI ${spi#*/}"
 }
 if [ "${INTEROP_OURS:-gateway}" = gateway ]; then
   scenario v2-documents-strongswan 60 'the case of the documents against strongSwan: two children, the tables' documents a

@@ -34,7 +34,7 @@ mobike() { # The initiator loses its address and has another: the SAs move, noth
 moved_to() {
   case ${KIND[$1]} in
     gateway) gw_ask "$1" "any(c['active'] and c['remote'][0] == '$2' for c in s['children'])";;
-    strongswan) swan_sas "$1" | grep -qE "remote .*@ $2";;
+    strongswan) swan_sas "$1" | sees -E "remote .*@ $2";;
   esac
 }
 mobike_path() { # The peer has told of a second address; its first falls silent, and the SAs move.

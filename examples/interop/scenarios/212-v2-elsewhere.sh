@@ -1,6 +1,6 @@
 # Redirects (RFC 5685) and counters after a takeover (RFC 6311): strongSwan follows, and answers.
 other_address() { ip -n "$(nsname b)" addr add 192.0.2.12/24 dev outer; }
-served_at() { swan_sas a | grep -qE "remote .*@ $1"; } # ADDRESS
+served_at() { swan_sas a | sees -E "remote .*@ $1"; } # ADDRESS
 went_on() { # of the first messages to the other address
   [ "$(isakmp_count 'isakmp.exchangetype == 34 && ip.dst == 192.0.2.12 && isakmp.notify.msgtype == 16408')" -ge 1 ] ||
     fail "no REDIRECTED_FROM in an IKE_SA_INIT request to the other address"

@@ -110,13 +110,13 @@ eap() { # a|b (our side); a is the user, b the gateway with a certificate; `wron
     return
   fi
   initiate a; both_up
-  ns a ip -4 addr | grep -q 'inet 10.10.9.1/32' || fail "the user has no address of the pool"
+  ns a ip -4 addr | sees 'inet 10.10.9.1/32' || fail "the user has no address of the pool"
   ns a ping -n -q -c 3 -i 0.2 -W 2 -I 10.10.9.1 "$(inner b)" | tee ping.out || :
   grep -q ' 3 received' ping.out || fail "ping from the assigned address"
   [ "$1" = a ] || log_has b 'EAP has authenticated alice' || fail "we do not say whom EAP has authenticated"
   if [ "$1" = a ]; then
     delete a ike; expect 5 "the tunnel is still up" is_gone a
-    ! ns a ip -4 addr | grep -q 10.10.9.1 || fail "the address outlives its IKE SA"
+    ! ns a ip -4 addr | sees 10.10.9.1 || fail "the address outlives its IKE SA"
   fi
 }
 ppk() { # a|b (our side), who initiates, whether it is required, what strongSwan knows: yes, no, other

@@ -30,7 +30,7 @@ only_esp() { # A B
 # Routes, their table and its rule go with the gateway.
 no_trace() { # SIDE
   local f; for f in -4 -6; do
-    ! ip $f -n "$(nsname "$1")" rule | grep -q 4500 || fail "a rule stayed behind: $(ip $f -n "$(nsname "$1")" rule | grep 4500)"
+    ! ip $f -n "$(nsname "$1")" rule | sees 4500 || fail "a rule stayed behind: $(ip $f -n "$(nsname "$1")" rule | grep 4500)"
     [ -z "$(ip $f -n "$(nsname "$1")" route show table 4500 2>/dev/null)" ] || fail "a route stayed behind in table 4500"
   done
 }

@@ -118,6 +118,6 @@ shut_down() { # SIGTERM of our side reaches the peer as deletes
   initiate a; both_up
   stop a
   expect 5 "the peer still has SAs after our SIGTERM" is_gone b
-  ! ns a ip route | grep -q "$(network b)" || fail "our route to the remote network stayed behind"
+  ! ns a ip route | sees "$(network b)" || fail "our route to the remote network stayed behind"
 }
 both init-sigterm 60 'SIGTERM: deletes towards the peer, routes removed' shut_down

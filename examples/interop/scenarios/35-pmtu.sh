@@ -14,7 +14,7 @@ path_mtu() { # SIDE PATH MEDIA
 fragments_first() { # FROM LENGTH: without DF everything crosses, in pieces that fit
   # The sender's own memory of the answers would cut the packets before they reach us.
   ns "$1" ip route flush cache
-  ns "$1" ping -n -q -M dont -c 3 -i 0.2 -W 2 -s $(($2 - 28)) -I "$(inner "$1")" "$(inner "$(other "$1")")" | grep -q ' 3 received' || fail "packets of $2 octets without DF do not cross"
+  ns "$1" ping -n -q -M dont -c 3 -i 0.2 -W 2 -s $(($2 - 28)) -I "$(inner "$1")" "$(inner "$(other "$1")")" | sees ' 3 received' || fail "packets of $2 octets without DF do not cross"
   gw_ask "$1" "any(c['fitting']['fragments'] > c['fitting']['fragmented'] > 0 for c in s['children'])" || fail "nothing was fragmented before encryption"
 }
 

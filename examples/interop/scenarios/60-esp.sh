@@ -18,7 +18,7 @@ live_scapy() { # MODE ESN: two gateways; then scapy takes the place of one of th
   start b; start a
   initiate a; both_up
   local from to; if [ "$1" = transport ]; then from=$(outer b); to=$(outer a); else from=$(inner b); to=$(inner a); fi
-  ns b ping -n -q -c 3 -i 0.2 -W 2 -I "$from" "$to" | grep -q ' 3 received' || fail "no ping through $1 mode"
+  ns b ping -n -q -c 3 -i 0.2 -W 2 -I "$from" "$to" | sees ' 3 received' || fail "no ping through $1 mode"
   sleep 0.3; capture_end b
   # The tunnel's far side falls silent and scapy goes on with its keys.
   kill -STOP "$(pid_of gateway-b)"

@@ -39,11 +39,11 @@ rights() {
   echo "mine" >"$d/a-file"
   gateway_refuses 'no socket' "$DIR/third.out" "${run[@]}" "$d/a-file"
   [ "$(cat "$d/a-file")" = mine ] || fail "a file was replaced by a control socket"
-  chmod 644 "$d/gateway.toml"; "$INTEROP_GATEWAY" check --config "$d/gateway.toml" | grep -q 'everybody on this machine can read it' || fail "check says nothing of a world-readable secret"
-  chmod 600 "$d/gateway.toml"; ! "$INTEROP_GATEWAY" check --config "$d/gateway.toml" | grep -q warning || fail "check warns of a file with mode 600"
+  chmod 644 "$d/gateway.toml"; "$INTEROP_GATEWAY" check --config "$d/gateway.toml" | sees 'everybody on this machine can read it' || fail "check says nothing of a world-readable secret"
+  chmod 600 "$d/gateway.toml"; ! "$INTEROP_GATEWAY" check --config "$d/gateway.toml" | sees warning || fail "check warns of a file with mode 600"
   step "once more, without a key log, over a key file that others could read"
   stop a; [ ! -e "$d/control.sock" ] || fail "the control socket is left"
-  ! ns a ip route | grep -q ipsec0 || fail "a route is left"
+  ! ns a ip route | sees ipsec0 || fail "a route is left"
   spawn gateway-a a "$INTEROP_GATEWAY" run --config "$d/gateway.toml" --log cisco
   expect 5 "the gateway did not start again" test -S "$d/control.sock"
   confined gateway-a; secret gateway-a || fail "the process with the keys is dumpable"
@@ -116,14 +116,14 @@ programs() { # The VRRP daemon and the GRE tunnel have the same manners.
   for s in vrrp-a vrrp-b gre-a gre-b; do confined $s; secret $s || fail "$s is dumpable"; kill -HUP "$(pid_of $s)"; done
   [ "$(mode "$DIR/vrrp-a.sock")" = 600 ] || fail "the socket of VRRP has mode $(mode "$DIR/vrrp-a.sock")"
   grep -q 'warning: .*everybody on this machine can read it' "$DIR/vrrp-a.out" || fail "nothing is said of a world-readable password"
-  ns a ping -n -q -c 3 -i 0.3 -W 1 10.99.0.2 | grep -q ' 3 received' || fail "GRE died of SIGHUP"
+  ns a ping -n -q -c 3 -i 0.3 -W 1 10.99.0.2 | sees ' 3 received' || fail "GRE died of SIGHUP"
   expect 3 "SIGHUP is not told" grep -q SIGHUP "$DIR/vrrp-a.out"
   # Addresses are moved with the rights that are left.
   end vrrp-a TERM 5 || fail "VRRP does not end"; expect 5 "b did not take over" vrrp_state b Master
-  ns b ip addr show dev outer | grep -q 192.0.2.100 || fail "the address did not move"
+  ns b ip addr show dev outer | sees 192.0.2.100 || fail "the address did not move"
   end gre-a TERM 5 || fail "GRE does not end"; grep -q 'line protocol' "$DIR/gre-a.out" || fail "GRE says nothing at its end"
 }
-vrrp_state() { ns "$1" "$INTEROP_VRRP" status --socket "$DIR/vrrp-$1.sock" | grep -q "State is $2"; }
+vrrp_state() { ns "$1" "$INTEROP_VRRP" status --socket "$DIR/vrrp-$1.sock" | sees "State is $2"; }
 
 lists() { # VRRPv3, and lists of addresses that differ: logged by both, and one master.
   local s; topology direct

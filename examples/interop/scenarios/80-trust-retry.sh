@@ -61,6 +61,6 @@ refused_mode() { # we want transport mode, strongSwan answers for tunnel mode: i
   expect 5 "strongSwan keeps a child that we have refused" none_at b
   is_up_ike b || fail "the IKE SA is gone too"
 }
-none_at() { ! swan_sas "$1" | grep -q INSTALLED; }
-is_up_ike() { swan_sas "$1" | grep -q ESTABLISHED; }
+none_at() { ! swan_sas "$1" | sees INSTALLED; }
+is_up_ike() { swan_sas "$1" | sees ESTABLISHED; }
 scenario v2-l13-other-mode 60 'IKEv2: the child that strongSwan sets up in tunnel mode against our wish is deleted there' refused_mode

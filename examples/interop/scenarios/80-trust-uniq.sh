@@ -43,7 +43,7 @@ connections { two {
 CONF
 }
 call_second() { step "the second device calls"; swan a --initiate --child net2 --timeout 10 >"$DIR/second.out" 2>&1; }
-has_net() { swan_sas a | grep -qE "^ *$1: .*INSTALLED"; }
+has_net() { swan_sas a | sees -E "^ *$1: .*INSTALLED"; }
 has_no_child() { ! has_net "$1"; }
 same_id() { # Both work, and go on working.
   two_devices "$1"; initiate a; ping_through a 2

@@ -19,7 +19,7 @@ attack_over() { ! alive "attack-$ATTACK"; }
 attack_end() { # gives what the attacker counted
   expect 60 "the attack $ATTACK does not end" attack_over
   tail -1 "$DIR/attack-$ATTACK.out" | tee -a "$DIR/attacks"
-  tail -1 "$DIR/attack-$ATTACK.out" | grep -q '^{' || fail "attacker.py $ATTACK: $(tail -1 "$DIR/attack-$ATTACK.out")"
+  tail -1 "$DIR/attack-$ATTACK.out" | sees '^{' || fail "attacker.py $ATTACK: $(tail -1 "$DIR/attack-$ATTACK.out")"
   alive gateway-b || fail "our gateway died of the attack $ATTACK"
 }
 counted() { python3 -c "import json, sys; s = json.load(open('$DIR/attack-$ATTACK.out')); sys.exit(not ($1))"; }
