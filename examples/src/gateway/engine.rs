@@ -90,6 +90,7 @@ pub struct Engine {
     log: Log,
     strangers: Strangers,
     voice: hearing::Voice,
+    begun: hearing::Begun,
     /// IKE SAs whose peers are authenticated.
     up: BTreeSet<IkeId>,
     keys: Option<KeyFiles>,
@@ -204,6 +205,7 @@ impl Engine {
             log: parts.log,
             strangers: Strangers::default(),
             voice: hearing::Voice::Ours,
+            begun: hearing::Begun::default(),
             up: BTreeSet::new(),
             keys: parts.keys,
             counters: BTreeMap::new(),
@@ -319,6 +321,12 @@ impl Engine {
         self.outside.flush();
     }
 
+    /// The end: tells what was still to be told.
+    pub fn farewell(&mut self, now: Duration) {
+        self.tell_rest(now);
+        self.outside.flush();
+    }
+
     /// Gives the endpoint an event and does what it wants.
     fn tell(&mut self, event: Event<'_>, now: Duration) {
         // What was refused is counted.
@@ -326,7 +334,7 @@ impl Engine {
     }
 
     fn tell_outcome(&mut self, event: Event<'_>, now: Duration) -> Outcome {
-        let voice = self.voice.at(&event);
+        let origin = self.origin(&event);
         let outcome = self
             .endpoint
             .handle(event, now, &mut self.rng, &mut self.actions);
@@ -334,8 +342,8 @@ impl Engine {
             self.count(drop_word(reason));
         }
         let before = self.voice;
-        if let Some(voice) = voice {
-            self.voice = voice(&outcome);
+        if let Some(origin) = origin {
+            self.voice = origin.voice(&outcome);
         }
         while let Some(action) = self.actions.pop() {
             self.act(action, now);
@@ -425,6 +433,7 @@ impl Engine {
             }
             Action::IkeClosed { ike, peer, reason } => {
                 self.up.remove(&ike);
+                self.begun.closed(ike);
                 self.credentials.closed(ike);
                 self.drop_addresses(ike);
                 self.ike_closed(&peer, reason);

@@ -30,12 +30,15 @@ impl Log {
         }
     }
 
-    /// One record of a protocol machine.
-    pub fn record(&self, record: &Record) {
+    /// One record of a protocol machine. Returns how many lines it has.
+    pub fn record(&self, record: &Record) -> usize {
         match self.style {
             LogStyle::Cisco => self.lines(&record.cisco().to_string()),
             LogStyle::Compact => self.lines(&record.compact().to_string()),
-            LogStyle::Json => line(&record.json().to_string()),
+            LogStyle::Json => {
+                line(&record.json().to_string());
+                1
+            }
         }
     }
 
@@ -43,14 +46,17 @@ impl Log {
     pub fn note(&self, text: &str) {
         match self.style {
             LogStyle::Json => line(&json(text)),
-            LogStyle::Cisco | LogStyle::Compact => self.lines(text),
+            LogStyle::Cisco | LogStyle::Compact => {
+                self.lines(text);
+            }
         }
     }
 
-    fn lines(&self, text: &str) {
-        for each in text.lines() {
-            line(&format!("{}{each}", self.prefix));
-        }
+    fn lines(&self, text: &str) -> usize {
+        let lines = text
+            .lines()
+            .map(|each| line(&format!("{}{each}", self.prefix)));
+        lines.count()
     }
 }
 

@@ -223,7 +223,7 @@ impl Runner {
         while engine.is_busy() && self.now() < end {
             self.round(engine, Some(end))?;
         }
-        engine.outside.flush();
+        engine.farewell(self.now());
         Ok(result)
     }
 

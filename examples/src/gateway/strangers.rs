@@ -2,13 +2,18 @@
 //!
 //! Anybody can send a datagram that is dropped, and a spoofed source costs nothing. So the log tells the first of a kind,
 //! counts those that follow, and tells the count when the second is over. The table is bounded; where it is full, all
-//! other sources of a reason share one entry.
+//! other sources of a reason share one entry. All strangers together have a number of lines that grows slowly: a flood
+//! from everywhere, which has a line for each prefix and second, fills no disk either.
 
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 /// One line each.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Lines that all strangers together may cause at once: some dozens of negotiations, whole.
+const MOST_LINES: i64 = 2_000;
+/// Time after which there may be one more.
+const LINE_INTERVAL: Duration = Duration::from_millis(20);
 /// Source prefixes that are told apart, those of all reasons together.
 const MAX_PREFIXES: usize = 64;
 /// Prefix lengths that stand for one source: what is handed out to one network at the most usual.
@@ -62,10 +67,30 @@ impl std::fmt::Debug for Kind {
 }
 
 /// What was said within the last second, and what was not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Strangers {
     /// By reason and source prefix; without a prefix, all sources that have no entry of their own.
     said: BTreeMap<(Reason, Option<IpNet>), Said>,
+    /// Lines that may still be printed, of all together. What is told as a whole may take more than there are: then this
+    /// is negative, and nothing is told until it has grown.
+    lines: i64,
+    /// When `lines` last grew.
+    grew: Duration,
+    /// Counts for which there was no line, and when they are told.
+    rest: u64,
+    rest_due: Duration,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self {
+            said: BTreeMap::new(),
+            lines: MOST_LINES,
+            grew: Duration::ZERO,
+            rest: 0,
+            rest_due: Duration::ZERO,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -81,6 +106,7 @@ impl Strangers {
     /// Whether what `from` has caused for `reason` may be printed now; if not, it is counted. Where nobody knows where it
     /// came from, all share one entry.
     pub fn admit(&mut self, reason: Reason, from: Option<IpAddr>, now: Duration) -> bool {
+        self.grow(now);
         let mut key = (reason, from.map(prefix));
         if self.said.len() >= MAX_PREFIXES && !self.said.contains_key(&key) {
             key = (reason, None);
@@ -90,7 +116,7 @@ impl Strangers {
             left: reason.each_second,
             hushed: 0,
         });
-        if said.left == 0 {
+        if said.left == 0 || self.lines <= 0 {
             said.hushed += 1;
             return false;
         }
@@ -98,18 +124,53 @@ impl Strangers {
         true
     }
 
+    /// Notes that so many lines were printed of what was [admitted](Self::admit).
+    pub fn printed(&mut self, lines: usize) {
+        self.lines = self
+            .lines
+            .saturating_sub(i64::try_from(lines).unwrap_or(i64::MAX));
+    }
+
+    fn grow(&mut self, now: Duration) {
+        let most = u32::try_from(MOST_LINES.saturating_sub(self.lines)).unwrap_or(u32::MAX);
+        let more = now.saturating_sub(self.grew).as_nanos() / LINE_INTERVAL.as_nanos();
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        if more >= most {
+            (self.lines, self.grew) = (MOST_LINES, now);
+        } else {
+            self.lines += i64::from(more);
+            self.grew += LINE_INTERVAL * more;
+        }
+    }
+
     /// Lines about what was not printed in the seconds that are over. An entry that had nothing to hush goes.
     pub fn due(&mut self, now: Duration) -> Vec<String> {
+        self.due_unless(now, false)
+    }
+
+    /// Lines about all that was not printed, for a program that ends: nothing is hushed any more.
+    pub fn last_words(&mut self, now: Duration) -> Vec<String> {
+        self.due_unless(now, true)
+    }
+
+    fn due_unless(&mut self, now: Duration, last: bool) -> Vec<String> {
+        self.grow(now);
+        let (left, rest) = (&mut self.lines, &mut self.rest);
         let mut lines = Vec::new();
         self.said.retain(|(reason, prefix), said| {
-            if now < said.until {
+            if now < said.until && !last {
                 return true;
             }
             if said.hushed == 0 {
                 return false;
             }
-            let from = prefix.map_or("elsewhere".to_owned(), |prefix| prefix.to_string());
-            lines.push(format!("{} more from {from}: {}", said.hushed, reason.what));
+            if *left > 0 {
+                *left -= 1;
+                let from = prefix.map_or("elsewhere".to_owned(), |prefix| prefix.to_string());
+                lines.push(format!("{} more from {from}: {}", said.hushed, reason.what));
+            } else {
+                *rest += said.hushed;
+            }
             // This line is the one of the second that begins.
             *said = Said {
                 until: now + INTERVAL,
@@ -118,13 +179,18 @@ impl Strangers {
             };
             true
         });
+        if self.rest > 0 && (last || self.rest_due <= now) {
+            lines.push(format!("{} more from strangers, of all kinds", self.rest));
+            (self.rest, self.rest_due) = (0, now + INTERVAL);
+        }
         lines
     }
 
     /// When [`due`](Self::due) has something to say.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.said.values().map(|said| said.until).min()
+        let rest = (self.rest > 0).then_some(self.rest_due);
+        self.said.values().map(|said| said.until).chain(rest).min()
     }
 }
 
@@ -209,6 +275,41 @@ mod tests {
             lines,
             [format!("{hushed} more from elsewhere: IKE: malformed")]
         );
+    }
+
+    /// Negotiations from everywhere, each told as a whole, with the lines about those that are not.
+    #[test]
+    fn x10_a_flood_from_all_prefixes_together_has_a_number_of_lines_that_grows_slowly() {
+        const EACH: usize = 30;
+        let taken = Reason {
+            what: "IKE: messages of negotiations",
+            each_second: 50,
+            ..REASON
+        };
+        let (mut strangers, mut lines, mut counted) = (Strangers::default(), 0, 0);
+        let (mut told, mut now) = (0, 0);
+        for n in 0..3_600_u32 * 200 {
+            now = u64::from(n) * 5;
+            let from = (n.wrapping_mul(0x9e37_79b9)).to_be_bytes();
+            if strangers.admit(taken, Some(from.into()), at(now)) {
+                strangers.printed(EACH);
+                (lines, told) = (lines + EACH, told + 1);
+            }
+            while strangers.next_deadline().is_some_and(|due| due <= at(now)) {
+                for line in strangers.due(at(now)) {
+                    lines += 1;
+                    counted += line.split(' ').next().unwrap().parse::<u64>().unwrap();
+                }
+            }
+        }
+        // Fifty a second, and one that counts those that have no line.
+        assert!(lines <= 2_000 + 51 * 3_600 + EACH, "{lines} lines");
+        assert!(lines >= 50 * 3_600, "{lines} lines");
+        for line in strangers.last_words(at(now)) {
+            counted += line.split(' ').next().unwrap().parse::<u64>().unwrap();
+        }
+        assert_eq!(counted + told, 3_600 * 200, "each is told or counted");
+        assert!(strangers.last_words(at(now)).is_empty());
     }
 
     #[test]
