@@ -268,17 +268,18 @@ pub(crate) fn check_len(expected: usize, public: &[u8]) -> Result<(), CryptoErro
     }
 }
 
-/// An initiator's half of a key exchange: it holds the private key until the answer comes.
-pub trait ActiveKeyExchange: Send {
+/// An initiator's half of a key exchange: it holds the private key, and zeroizes it when it is dropped.
+pub trait ActiveKeyExchange: Send + Sync {
     /// The method it belongs to.
     fn group(&self) -> GroupId;
     /// What to send to the responder.
     fn public(&self) -> &[u8];
-    /// Derives the shared secret from the responder's answer and forgets the private key.
+    /// Derives the shared secret from the responder's answer. A private key is for one exchange: it is
+    /// to be dropped after that.
     ///
     /// # Errors
     /// As [`KeyExchange::respond`].
-    fn finish(self: Box<Self>, peer_public: &[u8]) -> Result<Secret, CryptoError>;
+    fn finish(&self, peer_public: &[u8]) -> Result<Secret, CryptoError>;
 }
 
 impl fmt::Debug for dyn ActiveKeyExchange {

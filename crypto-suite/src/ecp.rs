@@ -141,7 +141,7 @@ impl<C: EcpCurve> ActiveKeyExchange for ActiveEcp<C> {
         &self.public
     }
 
-    fn finish(self: Box<Self>, peer_public: &[u8]) -> Result<Secret, CryptoError> {
+    fn finish(&self, peer_public: &[u8]) -> Result<Secret, CryptoError> {
         shared(&self.group, &self.secret, peer_public)
     }
 }

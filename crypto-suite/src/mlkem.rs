@@ -35,7 +35,7 @@ const SHARED_LEN: usize = 32;
 impl<K> KeyExchange for MlKem<K>
 where
     K: Kem,
-    K::DecapsulationKey: Decapsulate<Kem = K> + Send,
+    K::DecapsulationKey: Decapsulate<Kem = K> + Send + Sync,
     K::EncapsulationKey: KeyExport + TryKeyInit,
 {
     fn id(&self) -> GroupId {
@@ -97,7 +97,7 @@ struct ActiveMlKem<K: Kem> {
 impl<K> ActiveKeyExchange for ActiveMlKem<K>
 where
     K: Kem,
-    K::DecapsulationKey: Decapsulate<Kem = K> + Send,
+    K::DecapsulationKey: Decapsulate<Kem = K> + Send + Sync,
 {
     fn group(&self) -> GroupId {
         self.id
@@ -107,7 +107,7 @@ where
         &self.public
     }
 
-    fn finish(self: Box<Self>, peer_public: &[u8]) -> Result<Secret, CryptoError> {
+    fn finish(&self, peer_public: &[u8]) -> Result<Secret, CryptoError> {
         let (expected, actual) = (self.ciphertext_len, peer_public.len());
         let refused = CryptoError::PublicValueLength { expected, actual };
         let ciphertext = Ciphertext::<K>::try_from(peer_public).map_err(|_| refused)?;

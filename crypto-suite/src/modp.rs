@@ -166,7 +166,7 @@ impl<const LIMBS: usize> ActiveKeyExchange for ActiveModp<LIMBS> {
         &self.public
     }
 
-    fn finish(self: Box<Self>, peer_public: &[u8]) -> Result<Secret, CryptoError> {
+    fn finish(&self, peer_public: &[u8]) -> Result<Secret, CryptoError> {
         self.group.shared(&self.exponent, peer_public)
     }
 }

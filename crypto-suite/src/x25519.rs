@@ -135,7 +135,7 @@ impl ActiveKeyExchange for ActiveX25519 {
         self.public.as_bytes()
     }
 
-    fn finish(self: Box<Self>, peer_public: &[u8]) -> Result<Secret, CryptoError> {
+    fn finish(&self, peer_public: &[u8]) -> Result<Secret, CryptoError> {
         shared(&self.secret, peer_public)
     }
 }

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
-use crypto_suite::{KeyExchange, PrfId, Provider};
+use crypto_suite::{ActiveKeyExchange, KeyExchange, PrfId, Provider};
 use rand_core::CryptoRng;
 
 use crate::action::{Action, Actions, CloseReason, Question};
@@ -255,6 +255,17 @@ impl Context<'_> {
         let rng = &mut *self.rng;
         let job = KeyExchangeJob::respond(group, prf, peer_public, |seed| rng.fill_bytes(seed));
         Some(Question::KeyExchange(job))
+    }
+
+    /// The question for what an initiator's key pair shares with the responder's public value, where
+    /// it is not computed here.
+    pub(crate) fn agreement(
+        &self,
+        pair: &Arc<dyn ActiveKeyExchange>,
+        peer_public: &[u8],
+    ) -> Option<Question> {
+        let asks = self.config.offload.asks_for(pair.group());
+        asks.then(|| Question::KeyExchange(KeyExchangeJob::agree(Arc::clone(pair), peer_public)))
     }
 
     /// Notes something for the other sessions.

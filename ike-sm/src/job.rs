@@ -2,11 +2,12 @@
 
 mod signature;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
 
-use crypto_suite::{CryptoError, Digest, GroupId, KeyExchange, Prf, Secret};
+use crypto_suite::{ActiveKeyExchange, CryptoError, Digest, GroupId, KeyExchange, Prf, Secret};
 use rand_core::{TryCryptoRng, TryRng};
 
 pub use signature::{SignatureDone, SignatureJob};
@@ -14,17 +15,28 @@ pub use signature::{SignatureDone, SignatureJob};
 /// Octets of randomness that a job is given: as many as the longest key here is strong.
 const SEED_LEN: usize = 32;
 
-/// One half of a key exchange that is still to be computed: a fresh key pair, and what it shares
-/// with the peer's public value; of a KEM, the encapsulation.
+/// What is still to be computed of a key exchange. For a responder: a fresh key pair, and what it
+/// shares with the peer's public value; of a KEM, the encapsulation. For an initiator: what its key
+/// pair shares with the responder's value; of a KEM, the decapsulation.
 ///
 /// The randomness is in it already, so that the same job always gives the same result. It may be
 /// moved to another thread. What it holds is zeroized when it goes, and in no `Debug`.
 #[derive(Clone)]
 pub struct KeyExchangeJob {
-    group: &'static dyn KeyExchange,
-    prf: &'static dyn Prf,
     peer_public: Vec<u8>,
-    seed: Secret,
+    half: Half,
+}
+
+/// Whose half it is, and what that needs.
+#[derive(Clone)]
+enum Half {
+    Responder {
+        group: &'static dyn KeyExchange,
+        prf: &'static dyn Prf,
+        seed: Secret,
+    },
+    /// With the private key, which is shared and not copied.
+    Initiator(Arc<dyn ActiveKeyExchange>),
 }
 
 impl KeyExchangeJob {
@@ -39,31 +51,51 @@ impl KeyExchangeJob {
         let mut seed = zeroize::Zeroizing::new([0; SEED_LEN]);
         draw(&mut *seed);
         Self {
-            group,
-            prf,
             peer_public: peer_public.to_vec(),
-            seed: Secret::from(&seed[..]),
+            half: Half::Responder {
+                group,
+                prf,
+                seed: Secret::from(&seed[..]),
+            },
+        }
+    }
+
+    /// What an initiator's key pair shares with the responder's `peer_public`.
+    pub(crate) fn agree(pair: Arc<dyn ActiveKeyExchange>, peer_public: &[u8]) -> Self {
+        Self {
+            peer_public: peer_public.to_vec(),
+            half: Half::Initiator(pair),
         }
     }
 
     /// Which group or KEM.
     #[must_use]
     pub fn group(&self) -> GroupId {
-        self.group.id()
+        match &self.half {
+            Half::Responder { group, .. } => group.id(),
+            Half::Initiator(pair) => pair.group(),
+        }
     }
 
     /// Does the work: on whatever thread, in microseconds or in tens of milliseconds, as the group
     /// is.
     #[must_use]
     pub fn run(self) -> KeyExchangeDone {
-        let mut drawn = Drawn {
-            prf: self.prf,
-            seed: &self.seed,
-            blocks: 0,
+        let result = match &self.half {
+            Half::Responder { group, prf, seed } => {
+                let mut drawn = Drawn {
+                    prf: *prf,
+                    seed,
+                    blocks: 0,
+                };
+                let answer = group.respond(&mut drawn, &self.peer_public);
+                answer.map(|(public, secret)| (Some(public), secret))
+            }
+            Half::Initiator(pair) => pair.finish(&self.peer_public).map(|secret| (None, secret)),
         };
         KeyExchangeDone {
-            group: self.group.id(),
-            result: self.group.respond(&mut drawn, &self.peer_public),
+            group: self.group(),
+            result,
         }
     }
 }
@@ -72,7 +104,11 @@ impl PartialEq for KeyExchangeJob {
     fn eq(&self, other: &Self) -> bool {
         self.group() == other.group()
             && self.peer_public == other.peer_public
-            && self.seed == other.seed
+            && match (&self.half, &other.half) {
+                (Half::Responder { seed: a, .. }, Half::Responder { seed: b, .. }) => a == b,
+                (Half::Initiator(a), Half::Initiator(b)) => a.public() == b.public(),
+                _ => false,
+            }
     }
 }
 
@@ -89,8 +125,8 @@ impl fmt::Debug for KeyExchangeJob {
 /// What [`KeyExchangeJob::run`] has computed.
 pub struct KeyExchangeDone {
     group: GroupId,
-    /// Our public value, and the shared secret.
-    result: Result<(Vec<u8>, Secret), CryptoError>,
+    /// A responder's public value, and the shared secret.
+    result: Result<(Option<Vec<u8>>, Secret), CryptoError>,
 }
 
 impl KeyExchangeDone {
@@ -100,12 +136,21 @@ impl KeyExchangeDone {
         self.group
     }
 
-    /// Our public value and the shared secret; the error, if it belongs to another group.
+    /// A responder's public value and the shared secret; the error, if it belongs to another group or
+    /// to the other half.
     pub(crate) fn of(self, group: GroupId) -> Result<(Vec<u8>, Secret), CryptoError> {
-        if self.group == group {
-            self.result
-        } else {
-            Err(CryptoError::KeyInvalid)
+        match self.result? {
+            (Some(public), secret) if self.group == group => Ok((public, secret)),
+            _ => Err(CryptoError::KeyInvalid),
+        }
+    }
+
+    /// The shared secret of an initiator; the error, if it belongs to another group or to the other
+    /// half.
+    pub(crate) fn shared(self, group: GroupId) -> Result<Secret, CryptoError> {
+        match self.result? {
+            (None, secret) if self.group == group => Ok(secret),
+            _ => Err(CryptoError::KeyInvalid),
         }
     }
 }

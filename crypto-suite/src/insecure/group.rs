@@ -126,7 +126,7 @@ impl ActiveKeyExchange for Active {
         &self.public
     }
 
-    fn finish(self: Box<Self>, peer_public: &[u8]) -> Result<Secret, CryptoError> {
+    fn finish(&self, peer_public: &[u8]) -> Result<Secret, CryptoError> {
         NoGroup::check(self.group.responder_len, peer_public)?;
         Ok(self.group.shared(&self.public, peer_public))
     }

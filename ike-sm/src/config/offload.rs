@@ -6,6 +6,9 @@ use crypto_suite::GroupId;
 
 /// Which heavy computations are questions to the embedder, which may answer them from a thread of its
 /// own while packets go on. By default none is: each is done within the call that needs it.
+///
+/// Asked for are the halves of responders, and in IKEv1 the shared secrets of initiators. The key pairs
+/// of initiators, and their shared secrets in IKEv2, are computed within the call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offload {

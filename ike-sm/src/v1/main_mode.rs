@@ -33,7 +33,9 @@ use crate::v1::phase1::{self, Frame, Keyed, Nat, Suite, Vendor};
 use crate::v1::protect::{self, Plain};
 use crate::v1::signature;
 
-pub(crate) use initiator::{IdSent, IdShown, IdWanted, KeSent, KeyWanted, SaSent, start};
+pub(crate) use initiator::{
+    IdSent, IdShown, IdWanted, KeSent, KeyWanted, SaSent, SecretWanted, start,
+};
 pub(crate) use responder::{
     FirstAsked, IdOwed, KeAnswered, KeyAsked, KeyFound, PeerShown, SaAnswered, receive_first,
 };

@@ -29,6 +29,8 @@ pub(crate) enum Negotiation {
     KeSent(main_mode::KeSent),
     /// Message 4 is in, the key is asked for.
     KeyWanted(main_mode::KeyWanted),
+    /// Message 4 is in, the shared secret is being computed.
+    SecretWanted(main_mode::SecretWanted),
     /// Message 4 is in, our signature is asked for.
     IdWanted(main_mode::IdWanted),
     /// Message 5 is out.
@@ -53,6 +55,8 @@ pub(crate) enum Negotiation {
     AmKeyWanted(aggressive::KeyWanted),
     /// Message 1 is out.
     AmSent(aggressive::Sent),
+    /// Message 2 is in, the shared secret is being computed.
+    AmSecretWanted(aggressive::SecretWanted),
     /// Aggressive mode, responder: message 1 is in, the key is asked for.
     AmKeyAsked(aggressive::KeyAsked),
     /// Our half of the key exchange is being computed.
@@ -103,7 +107,7 @@ impl Negotiation {
         match self {
             Self::SaSent(_) => IkeState::InitiatorMm1,
             Self::KeSent(_) => IkeState::InitiatorMm3,
-            Self::KeyWanted(_) => IkeState::InitiatorMm4,
+            Self::KeyWanted(_) | Self::SecretWanted(_) => IkeState::InitiatorMm4,
             Self::IdWanted(_) => IkeState::InitiatorMm4,
             Self::IdSent(_) => IkeState::InitiatorMm5,
             Self::IdShown(_) => IkeState::InitiatorMm6,
@@ -114,6 +118,7 @@ impl Negotiation {
             Self::PeerShown(_) | Self::IdOwed(_) => IkeState::ResponderMm5,
             Self::AmKeyWanted(_) => IkeState::Ready,
             Self::AmSent(_) => IkeState::InitiatorAm1,
+            Self::AmSecretWanted(_) => IkeState::InitiatorAm2,
             Self::AmKeyAsked(_) | Self::AmKeyFound(_) => IkeState::ResponderAm1,
             Self::AmAnswered(_) => IkeState::ResponderAm2,
         }
@@ -137,6 +142,7 @@ impl Negotiation {
         match self {
             Self::AmKeyWanted(_)
             | Self::AmSent(_)
+            | Self::AmSecretWanted(_)
             | Self::AmKeyAsked(_)
             | Self::AmKeyFound(_)
             | Self::AmAnswered(_) => Phase1Mode::AggressiveExposingPskHash,
@@ -206,6 +212,8 @@ impl Negotiation {
                 .receive(ctx, frame, message)
                 .map_err(back(Self::AmAnswered)),
             waiting @ (Self::KeyWanted(_)
+            | Self::SecretWanted(_)
+            | Self::AmSecretWanted(_)
             | Self::IdWanted(_)
             | Self::IdShown(_)
             | Self::FirstAsked(_)
@@ -229,7 +237,10 @@ impl Negotiation {
             | Self::AmKeyAsked(_) => QuestionKind::Psk,
             Self::IdWanted(_) | Self::IdOwed(_) => QuestionKind::Sign,
             Self::IdShown(_) | Self::PeerShown(_) => QuestionKind::Certificate,
-            Self::KeyFound(_) | Self::AmKeyFound(_) => QuestionKind::KeyExchange,
+            Self::KeyFound(_)
+            | Self::AmKeyFound(_)
+            | Self::SecretWanted(_)
+            | Self::AmSecretWanted(_) => QuestionKind::KeyExchange,
             _ => return None,
         })
     }
@@ -255,6 +266,8 @@ impl Negotiation {
                 return Ok(match self {
                     Self::KeyFound(s) => s.exchanged(ctx, frame, done),
                     Self::AmKeyFound(s) => s.exchanged(ctx, frame, done),
+                    Self::SecretWanted(s) => s.agreed(ctx, frame, done),
+                    Self::AmSecretWanted(s) => s.agreed(ctx, frame, done),
                     other => return Err(Box::new((other, DropReason::WrongState))),
                 });
             }
@@ -269,7 +282,7 @@ impl Negotiation {
             }
         };
         Ok(match self {
-            Self::KeyWanted(s) => s.answer(ctx, frame, Some(&psk)),
+            Self::KeyWanted(s) => s.found(ctx, frame, Some(psk)),
             Self::FirstAsked(s) => s.answer(),
             Self::KeyAsked(s) => s.answer(ctx, frame, Some(psk)),
             Self::AmKeyWanted(s) => s.answer(ctx, frame, psk),

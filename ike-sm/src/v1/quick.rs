@@ -64,6 +64,8 @@ pub(crate) enum Quick {
     SpiWanted(initiator::SpiWanted),
     /// Initiator: message 1 is out.
     Sent(initiator::Sent),
+    /// Initiator: message 2 is in, the shared secret is being computed.
+    SecretWanted(Box<initiator::SecretWanted>),
     /// Responder: message 1 is in, a question is open.
     Asked(responder::Asked),
     /// Responder: message 2 is out.
@@ -103,6 +105,7 @@ impl Quick {
         match self {
             Self::SpiWanted(s) => s.child,
             Self::Sent(s) => s.child,
+            Self::SecretWanted(s) => s.0.child,
             Self::Asked(s) => s.child(),
             Self::Answered(s) => s.child,
         }
@@ -113,6 +116,7 @@ impl Quick {
         match self {
             Self::SpiWanted(s) => s.wanted.config,
             Self::Sent(s) => s.wanted.config,
+            Self::SecretWanted(s) => s.0.wanted.config,
             Self::Asked(s) => s.config(),
             Self::Answered(s) => s.config,
         }
@@ -123,6 +127,7 @@ impl Quick {
         let (local, remote) = match self {
             Self::SpiWanted(s) => (s.wanted.local, s.wanted.remote),
             Self::Sent(s) => (s.wanted.local, s.wanted.remote),
+            Self::SecretWanted(s) => (s.0.wanted.local, s.0.wanted.remote),
             Self::Asked(s) => s.traffic(),
             Self::Answered(s) => s.traffic,
         };
@@ -136,6 +141,7 @@ impl Quick {
         match self {
             Self::SpiWanted(s) => Some(&s.wanted),
             Self::Sent(s) => Some(&s.wanted),
+            Self::SecretWanted(s) => Some(&s.0.wanted),
             Self::Asked(_) | Self::Answered(_) => None,
         }
     }
@@ -152,6 +158,7 @@ impl Quick {
     pub(crate) fn offered(&self) -> Option<(IpsecProtocol, u32)> {
         match self {
             Self::Sent(s) => Some((s.protocol(), s.spi_in.get())),
+            Self::SecretWanted(s) => Some((s.0.protocol(), s.0.spi_in.get())),
             _ => None,
         }
     }
@@ -193,6 +200,9 @@ impl Quick {
             Self::SpiWanted(s) => s
                 .answer(ctx, frame, agreed, message_id, answer)
                 .map_err(|refused| wrap(Self::SpiWanted, *refused)),
+            Self::SecretWanted(s) => s
+                .answer(ctx, frame, agreed, answer)
+                .map_err(|refused| wrap(|s| Self::SecretWanted(Box::new(s)), *refused)),
             Self::Asked(s) => s
                 .answer(ctx, frame, agreed, answer)
                 .map_err(|refused| wrap(Self::Asked, *refused)),
@@ -209,7 +219,7 @@ impl Quick {
                 ctx.effect(crate::context::Effect::DeleteChild(child, reason));
                 return;
             }
-            Self::Sent(_) | Self::SpiWanted(_) | Self::Asked(_) => {}
+            Self::Sent(_) | Self::SecretWanted(_) | Self::SpiWanted(_) | Self::Asked(_) => {}
         }
         ctx.child_failed(frame.index, config, child, reason);
     }

@@ -92,3 +92,91 @@ fn x9_a_half_that_nobody_computes_leaves_nothing() {
         assert!(pair.b.endpoint.leftovers().is_empty() && pair.b.endpoint.is_consistent());
     }
 }
+
+/// A pair whose A, which starts, does not compute its shared secrets itself.
+fn starting(mode: Phase1Mode) -> Pair {
+    let [mut a, mut b] = [config(A, B, b"secret"), config(B, A, b"secret")];
+    for config in [&mut a, &mut b] {
+        config.peers[0].mode = mode;
+        config.peers[0].children[0].pfs = Pfs::Required(GroupId::Modp2048);
+    }
+    a.offload = Offload::heavy();
+    Pair::new(a, b)
+}
+
+/// Computes what A asks for.
+fn agree(pair: &mut Pair) {
+    let (ticket, question) = pair.a.asked.remove(0);
+    let Question::KeyExchange(job) = question else {
+        panic!("{question:?}");
+    };
+    assert!(!pair.a.endpoint.is_unproved(ticket));
+    let answer = Answer::KeyExchange(Some(job.run()));
+    assert_eq!(
+        pair.feed(false, Event::Answer(ticket, answer)),
+        Outcome::Handled
+    );
+}
+
+#[test]
+fn x9_the_initiator_asks_for_its_half_and_absorbs_repetitions() {
+    for mode in [Phase1Mode::Main, Phase1Mode::AggressiveExposingPskHash] {
+        let mut pair = starting(mode);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(secs(1));
+        assert_eq!(pair.a.asked.len(), 1, "{mode:?}");
+        let sent = pair.flights.len();
+        pair.run_for(secs(6));
+        assert_eq!(pair.flights.len(), sent, "what is answered is not repeated");
+        agree(&mut pair);
+        pair.run_for(secs(1));
+        assert_eq!(
+            pair.a.asked.len(),
+            1,
+            "quick mode has a key exchange of its own"
+        );
+        pair.run_for(secs(4));
+        assert!(pair.outcomes.contains(&(false, Outcome::Repeated)));
+        agree(&mut pair);
+        pair.run_for(secs(3));
+        pair.assert_tunnel();
+        let child = pair.a.active[0];
+        let _ = pair.command(false, Command::RekeyChild(child));
+        pair.run_for(secs(1));
+        agree(&mut pair);
+        pair.run_for(secs(3));
+        pair.assert_tunnel();
+        assert!(pair.a.active != [child]);
+        assert!(pair.a.asked.is_empty() && pair.a.endpoint.is_consistent());
+    }
+}
+
+#[test]
+fn x9_a_shared_secret_that_nobody_computes_leaves_nothing() {
+    for (quick, answered) in [(false, false), (true, false), (true, true)] {
+        let mut pair = starting(Phase1Mode::Main);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(secs(1));
+        if quick {
+            agree(&mut pair);
+            pair.run_for(secs(1));
+        }
+        let (ticket, question) = pair.a.asked.remove(0);
+        let Question::KeyExchange(job) = question else {
+            panic!();
+        };
+        if answered {
+            let none = Event::Answer(ticket, Answer::KeyExchange(None));
+            assert_eq!(pair.feed(false, none), Outcome::Handled);
+            pair.run_for(secs(1));
+        } else {
+            pair.run_for(secs(11));
+        }
+        let late = Event::Answer(ticket, Answer::KeyExchange(Some(job.run())));
+        assert!(pair.feed(false, late).dropped().is_some());
+        assert!(pair.a.children.is_empty());
+        // The peer has been told where it held its half.
+        assert!(!quick || pair.b.children.is_empty());
+        assert!(pair.a.endpoint.is_consistent() && pair.b.endpoint.is_consistent());
+    }
+}

@@ -11,6 +11,7 @@ use crate::action::{CloseReason, PskStage};
 use crate::config::{Identity, RemoteIdentity};
 use crate::context::Context;
 use crate::explain::{IkeState, Notice, Step, What};
+use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
 use crate::v1::keys::{Transcript, skeyid_psk};
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
@@ -70,7 +71,7 @@ fn offer(ctx: &mut Context<'_>, frame: &Frame<'_>, psk: Secret) -> Result<Progre
     protect::note_clear(ctx, frame, Step::AmI1, IkeState::Ready, &message);
     let next = Negotiation::AmSent(Sent {
         offered,
-        dh,
+        dh: Arc::from(dh),
         ni_b,
         idii_b,
         psk,
@@ -86,13 +87,14 @@ fn offer(ctx: &mut Context<'_>, frame: &Frame<'_>, psk: Secret) -> Result<Progre
 #[derive(Debug)]
 pub(crate) struct Sent {
     offered: Offered,
-    dh: Box<dyn ActiveKeyExchange>,
+    dh: Arc<dyn ActiveKeyExchange>,
     ni_b: Vec<u8>,
     idii_b: Vec<u8>,
     psk: Secret,
 }
 
 /// What message 2 has brought and proved.
+#[derive(Debug)]
 struct Answer {
     suite: Suite,
     vendor: Vendor,
@@ -111,9 +113,7 @@ impl Sent {
         message: &Message<'_>,
     ) -> Result<Progress, Refused<Self>> {
         match self.check(ctx, frame, message) {
-            Ok(answer) => Ok(self
-                .prove(ctx, frame, answer)
-                .unwrap_or(Progress::Fail(CloseReason::Crypto))),
+            Ok(answer) => Ok(SecretWanted(self, answer).find(ctx, frame)),
             Err(reason) => Err(Box::new((self, reason))),
         }
     }
@@ -168,9 +168,14 @@ impl Sent {
         })
     }
 
-    fn prove(self, ctx: &mut Context<'_>, frame: &Frame<'_>, answer: Answer) -> Option<Progress> {
+    fn prove(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        answer: Answer,
+        g_xy: &Secret,
+    ) -> Option<Progress> {
         let g_xi = self.dh.public().to_vec();
-        let g_xy = self.dh.finish(&answer.g_xr).ok()?;
         let exchanged = Exchanged {
             suite: answer.suite,
             vendor: answer.vendor,
@@ -182,7 +187,7 @@ impl Sent {
             nr_b: answer.nr_b,
             asked: false,
         };
-        let keyed = Keyed::derive(ctx, frame, Some(&self.psk), &g_xy, exchanged).ok()?;
+        let keyed = Keyed::derive(ctx, frame, Some(&self.psk), g_xy, exchanged).ok()?;
         let hash_i = keyed.own_hash(frame, &self.idii_b);
         // RFC 3947 §4: message 3 is the first on port 4500; its NAT-D payloads say so.
         let path = phase1::floated(ctx, frame, keyed.nat);
@@ -203,5 +208,41 @@ impl Sent {
             initial_contact: false,
             owes_contact: frame.peer.announces_initial_contact() && !known,
         }))
+    }
+}
+
+/// The peer has proved itself with message 2; the shared secret is being computed.
+#[derive(Debug)]
+pub(crate) struct SecretWanted(Sent, Answer);
+
+impl SecretWanted {
+    fn find(self, ctx: &mut Context<'_>, frame: &Frame<'_>) -> Progress {
+        let Self(sent, answer) = &self;
+        if let Some(question) = ctx.agreement(&sent.dh, &answer.g_xr) {
+            return Progress::Ask {
+                next: Negotiation::AmSecretWanted(self),
+                question: Box::new(question),
+            };
+        }
+        let g_xy = sent.dh.finish(&answer.g_xr).ok();
+        self.go_on(ctx, frame, g_xy)
+    }
+
+    /// The shared secret has come.
+    pub(crate) fn agreed(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        done: Option<KeyExchangeDone>,
+    ) -> Progress {
+        let group = self.0.dh.group();
+        let g_xy = done.and_then(|done| done.shared(group).ok());
+        self.go_on(ctx, frame, g_xy)
+    }
+
+    fn go_on(self, ctx: &mut Context<'_>, frame: &Frame<'_>, g_xy: Option<Secret>) -> Progress {
+        let Self(sent, answer) = self;
+        g_xy.and_then(|g_xy| sent.prove(ctx, frame, answer, &g_xy))
+            .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 }

@@ -1,6 +1,7 @@
 //! The initiator's side of main mode.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::{ActiveKeyExchange, Secret};
@@ -11,6 +12,7 @@ use crate::action::{CloseReason, PskStage};
 use crate::context::Context;
 use crate::event::Answer;
 use crate::explain::{IkeState, Step};
+use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Offered, Proof, Suite, Vendor};
@@ -67,7 +69,7 @@ impl SaSent {
             vendor,
             sai_b: self.offered.sai_b,
             ni_b,
-            dh,
+            dh: Arc::from(dh),
         });
         Ok(Progress::Send {
             next,
@@ -97,7 +99,7 @@ pub(crate) struct KeSent {
     vendor: Vendor,
     sai_b: Vec<u8>,
     ni_b: Vec<u8>,
-    dh: Box<dyn ActiveKeyExchange>,
+    dh: Arc<dyn ActiveKeyExchange>,
 }
 
 impl KeSent {
@@ -127,10 +129,10 @@ impl KeSent {
         };
         let wanted = KeyWanted { sent: self, answer };
         if wanted.sent.suite.signature().is_some() {
-            return Ok(wanted.answer(ctx, frame, None));
+            return Ok(wanted.found(ctx, frame, None));
         }
         Ok(match phase1::configured_psk(ctx, frame, None) {
-            Some(psk) => wanted.answer(ctx, frame, Some(&psk)),
+            Some(psk) => wanted.found(ctx, frame, Some(psk)),
             None => {
                 let next = Negotiation::KeyWanted(wanted);
                 negotiation::ask_psk(frame, next, PskStage::KeyExchange, None)
@@ -147,26 +149,52 @@ pub(crate) struct KeyWanted {
 }
 
 impl KeyWanted {
-    /// `HDR*, IDii, HASH_I [, N(INITIAL-CONTACT)] -->`; with signatures there is no key.
-    pub(crate) fn answer(
+    /// There is a key, or with signatures none is needed: the shared secret is next.
+    pub(crate) fn found(
         self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        psk: Option<&Secret>,
+        psk: Option<Secret>,
     ) -> Progress {
-        self.send_id(ctx, frame, psk)
+        let wanted = SecretWanted(self, psk);
+        let KeyWanted { sent, answer } = &wanted.0;
+        if let Some(question) = ctx.agreement(&sent.dh, &answer.public) {
+            return Progress::Ask {
+                next: Negotiation::SecretWanted(wanted),
+                question: Box::new(question),
+            };
+        }
+        let g_xy = sent.dh.finish(&answer.public).ok();
+        wanted.go_on(ctx, frame, g_xy)
+    }
+}
+
+/// Message 4 is in and the key is there; the shared secret is being computed.
+#[derive(Debug)]
+pub(crate) struct SecretWanted(KeyWanted, Option<Secret>);
+
+impl SecretWanted {
+    /// The shared secret has come.
+    pub(crate) fn agreed(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        done: Option<KeyExchangeDone>,
+    ) -> Progress {
+        let group = self.0.sent.dh.group();
+        let g_xy = done.and_then(|done| done.shared(group).ok());
+        self.go_on(ctx, frame, g_xy)
+    }
+
+    /// `HDR*, IDii, HASH_I [, N(INITIAL-CONTACT)] -->`; with signatures there is no key.
+    fn go_on(self, ctx: &mut Context<'_>, frame: &Frame<'_>, g_xy: Option<Secret>) -> Progress {
+        g_xy.and_then(|g_xy| self.send_id(ctx, frame, &g_xy))
             .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 
-    fn send_id(
-        self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
-        psk: Option<&Secret>,
-    ) -> Option<Progress> {
-        let Self { sent, answer } = self;
+    fn send_id(self, ctx: &mut Context<'_>, frame: &Frame<'_>, g_xy: &Secret) -> Option<Progress> {
+        let Self(KeyWanted { sent, answer }, psk) = self;
         let g_xi = sent.dh.public().to_vec();
-        let g_xy = sent.dh.finish(&answer.public).ok()?;
         let exchanged = Exchanged {
             suite: sent.suite,
             vendor: answer.vendor,
@@ -178,7 +206,7 @@ impl KeyWanted {
             nr_b: answer.nonce,
             asked: answer.asked,
         };
-        let keyed = Keyed::derive(ctx, frame, psk, &g_xy, exchanged).ok()?;
+        let keyed = Keyed::derive(ctx, frame, psk.as_ref(), g_xy, exchanged).ok()?;
         let contact = frame.peer.announces_initial_contact() && !ctx.knows_peer(frame.index, None);
         let id = phase1::own_id(ctx, frame, keyed.nat.version.is_some());
         let wanted = IdWanted { keyed, id, contact };

@@ -1,6 +1,7 @@
 //! The initiator's side of quick mode.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::{ActiveKeyExchange, Secret};
@@ -148,7 +149,7 @@ fn offer(
         offer,
         spi_in,
         ni_b,
-        dh,
+        dh: dh.map(Arc::from),
         iv,
         message_id,
     });
@@ -178,13 +179,14 @@ pub(crate) struct Sent {
     pub(super) spi_in: ReservedSpi,
     offer: Vec<ChildOffer>,
     ni_b: Vec<u8>,
-    dh: Option<Box<dyn ActiveKeyExchange>>,
+    dh: Option<Arc<dyn ActiveKeyExchange>>,
     iv: Iv,
     message_id: u32,
 }
 
 /// What message 2 has brought.
-struct Accepted {
+#[derive(Debug)]
+pub(super) struct Accepted {
     choice: Phase2Choice,
     nr_b: Vec<u8>,
     g_xr: Option<Vec<u8>>,
@@ -223,8 +225,16 @@ impl Sent {
             }
             Err(reason) => return Err(Box::new((self, reason))),
         };
+        let dh = self.dh.as_ref().zip(accepted.g_xr.as_deref());
+        if let Some(question) = dh.and_then(|(dh, g_xr)| ctx.agreement(dh, g_xr)) {
+            let next = Quick::SecretWanted(Box::new(SecretWanted(self, accepted)));
+            return Ok(Progress::Ask { next, question });
+        }
+        let g_xy = dh.map(|(dh, g_xr)| dh.finish(g_xr)).transpose();
         let whose = (self.child, self.wanted.config);
-        let done = self.finish(ctx, frame, agreed, accepted);
+        let done = g_xy
+            .map_err(|_| DropReason::Crypto)
+            .and_then(|g_xy| self.finish(ctx, frame, agreed, accepted, g_xy.as_ref()));
         Ok(super::or_fail(whose, done))
     }
 
@@ -311,11 +321,8 @@ impl Sent {
         frame: &Frame<'_>,
         agreed: &Agreed,
         accepted: Accepted,
+        g_xy: Option<&Secret>,
     ) -> Result<Progress, DropReason> {
-        let g_xy: Option<Secret> = match (self.dh, accepted.g_xr) {
-            (Some(dh), Some(public)) => Some(dh.finish(&public).map_err(|_| DropReason::Crypto)?),
-            _ => None,
-        };
         let plain = protect::plain(|writer| {
             let hash = agreed
                 .keys
@@ -335,7 +342,7 @@ impl Sent {
             frame,
             agreed,
             &Secrets {
-                g_xy: g_xy.as_ref(),
+                g_xy,
                 ni_b: &self.ni_b,
                 nr_b: &accepted.nr_b,
             },
@@ -357,6 +364,36 @@ impl Sent {
         Ok(Progress::Done {
             message: Some(message),
         })
+    }
+}
+
+/// Message 2 is in and holds; the shared secret is being computed.
+#[derive(Debug)]
+pub(crate) struct SecretWanted(pub(super) Sent, Accepted);
+
+impl SecretWanted {
+    /// The shared secret has come. Without it the peer, which holds its half, is told that ours goes.
+    pub(super) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+        answer: Answer,
+    ) -> Result<Progress, Refused<Self>> {
+        let Answer::KeyExchange(done) = answer else {
+            return Err(Box::new((self, DropReason::WrongAnswer)));
+        };
+        let Self(sent, accepted) = self;
+        let group = sent.dh.as_ref().map(|dh| dh.group());
+        let secret = done
+            .zip(group)
+            .and_then(|(done, group)| done.shared(group).ok());
+        let Some(g_xy) = secret else {
+            return Ok(Progress::Reject(Quick::Sent(sent), CloseReason::Refused));
+        };
+        let whose = (sent.child, sent.wanted.config);
+        let done = sent.finish(ctx, frame, agreed, accepted, Some(&g_xy));
+        Ok(super::or_fail(whose, done))
     }
 }
 
