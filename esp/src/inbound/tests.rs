@@ -292,7 +292,7 @@ fn rfc4303_s2_6_dummies_are_authenticated_and_empty() {
         let mut packet = PacketBuf::new(&mut bytes, range).unwrap();
         outbound.seal_dummy(&mut packet, T0).unwrap();
         let (opened, payload) = opened(&mut inbound, packet.as_slice()).unwrap();
-        assert_eq!(opened.content, Content::Dummy);
+        assert_eq!((opened.content, opened.tfc), (Content::Dummy, 0));
         assert!(payload.is_empty());
     }
     assert_eq!(
@@ -441,6 +441,35 @@ fn an_expired_sa_opens_nothing() {
     assert!(opened(&mut inbound, &first).is_ok());
     let error = opened(&mut inbound, &second).unwrap_err();
     assert_eq!(error, OpenError::Expired(Limit::Packets));
+}
+
+#[test]
+fn rfc4301_s4_4_2_1_what_is_left_of_a_lifetime_is_told() {
+    let secs = Duration::from_secs;
+    let limits = |kilobytes: u64, time| Limits {
+        bytes: Some(kilobytes * 1024),
+        time: Some(secs(time)),
+        ..Limits::NONE
+    };
+    let config = InboundConfig {
+        lifetime: Lifetime {
+            soft: limits(8, 60),
+            hard: limits(10, 100),
+        },
+        ..InboundConfig::new(spi(), true)
+    };
+    let outbound = OutboundConfig::new(spi(), Mode::TUNNEL);
+    let (mut outbound, mut inbound) = pair(AES_SHA1, outbound, config);
+    let left = |inbound: &Inbound, after| inbound.remaining(T0 + secs(after));
+    assert_eq!(left(&inbound, 1), (Some(10), Some(secs(99))));
+    let packet = sealed(&mut outbound, &ip_packet(false, 1024)).unwrap();
+    assert!(opened(&mut inbound, &packet).is_ok());
+    assert_eq!(left(&inbound, 2).0, Some(8));
+    assert_eq!(inbound.next_deadline(T0), Some(T0 + secs(60)));
+    assert_eq!(inbound.soft_expired(T0 + secs(59)), None);
+    assert_eq!(inbound.soft_expired(T0 + secs(60)), Some(Limit::Time));
+    assert_eq!(inbound.soft_expired(T0 + secs(61)), None);
+    assert_eq!(inbound.next_deadline(T0 + secs(61)), Some(T0 + secs(100)));
 }
 
 #[test]

@@ -215,9 +215,9 @@ fn no_seed_ends_in_a_black_hole(version: IkeVersion) {
         if plan.nat {
             world.run(plan.last.at)?;
             if plan.aggressive {
-                // Nobody repeats the third message of aggressive mode. The initiator takes the ISAKMP
-                // SA for one that works: if the change of the NAT takes just that message, packets
-                // are lost until dead peer detection has asked.
+                // The third message of aggressive mode comes again with the initiator's next quick mode
+                // only. If the change of the NAT takes just that message, packets are lost until then,
+                // or until dead peer detection has asked.
                 until_nothing_is_half_open(&mut world)?;
             }
             rebind(&mut world, plan.last);

@@ -269,6 +269,7 @@ fn rfc7296_s3_13_traffic_selectors() {
     };
     assert_eq!(tsi.ranges().collect::<Vec<_>>(), selectors);
     assert_eq!((tsi.len(), tsr.len()), (2, 1));
+    assert!(!tsi.is_empty() && !tsr.is_empty());
     assert_eq!(
         selectors[0].to_string(),
         "192.168.100.0/0 - 192.168.100.255/65535"
@@ -563,5 +564,57 @@ fn rfc7296_s3_3_6_a_transform_has_at_most_one_key_length_of_the_fixed_form() {
             unknown,
             "{attributes:02x?}"
         );
+    }
+}
+
+#[test]
+fn rfc7296_s3_1_flags_tell_who_sent_a_message() {
+    for (flags, response, initiator) in [
+        (Flags::NONE, false, false),
+        (Flags::RESPONSE, true, false),
+        (Flags::INITIATOR, false, true),
+        (Flags::RESPONSE | Flags::INITIATOR, true, true),
+    ] {
+        let header = Header::v2(ExchangeType::IKE_SA_INIT, [1; 8], [2; 8]).flags(flags);
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, &header).unwrap();
+        writer.payload(PayloadType::NONCE, &[7; 16]).unwrap();
+        writer.finish().unwrap();
+        let message = parse(&bytes);
+        assert_eq!(message.is_response(), response);
+        assert_eq!(message.is_from_initiator(), initiator);
+    }
+}
+
+#[test]
+fn rfc7296_s3_10_numbers_in_notifications_have_their_size() {
+    let read = |data: &[u8]| {
+        let bytes = build(|w| {
+            w.notify(NotifyType::SET_WINDOW_SIZE, data).unwrap();
+        });
+        match &views(&bytes)[..] {
+            [View::Notify(notify)] => (notify.u16(), notify.u32()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(read(&[1, 2]), (Some(0x0102), None));
+    assert_eq!(read(&[1, 2, 3, 4]), (None, Some(0x0102_0304)));
+    assert_eq!(read(&[]), (None, None));
+    assert_eq!(read(&[1, 2, 3]), (None, None));
+}
+
+#[test]
+fn rfc7383_s2_5_fragments_outside_their_total_are_not_written() {
+    for (number, total) in [(0, 2), (0, 0), (3, 2)] {
+        build(|w| {
+            let fragment = FragmentNumber { number, total };
+            let written = w.encrypted_fragment(&GCM, fragment, PayloadType::NONCE, &[0; 8]);
+            let length = usize::from(number);
+            let what = "Fragment Number";
+            assert_eq!(
+                written.err(),
+                Some(crate::BuildError::BadLength { what, length })
+            );
+        });
     }
 }
