@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
-use crypto_suite::{GroupId, KeyExchange, Secret};
+use crypto_suite::{GroupId, KeyExchange, Prf, Secret};
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{NotifyType, Writer};
 use isakmp_wire::{BuildError, Flags, Header};
@@ -228,6 +228,23 @@ pub(crate) fn nonce(ctx: &mut Context<'_>) -> Vec<u8> {
     ctx.random::<NONCE_LEN>().to_vec()
 }
 
+/// The prf, if the nonces are long enough for it: at least half of its key size (RFC 7296 §2.10).
+fn long_enough(
+    ctx: &Context<'_>,
+    suite: &IkeSuite,
+    nonces: &Nonces<'_>,
+) -> Result<&'static dyn Prf, DropReason> {
+    let prf = ctx.provider.prf(suite.prf).ok_or(DropReason::Crypto)?;
+    let shortest = super::keys::shortest_nonce(prf);
+    match [nonces.initiator, nonces.responder]
+        .into_iter()
+        .find(|nonce| nonce.len() < shortest)
+    {
+        Some(short) => Err(DropReason::NonceLength(short.len())),
+        None => Ok(prf),
+    }
+}
+
 /// Derives the keys of the IKE SA.
 fn derive(
     ctx: &mut Context<'_>,
@@ -236,14 +253,7 @@ fn derive(
     nonces: &Nonces<'_>,
     g_ir: &Secret,
 ) -> Result<Crypt, DropReason> {
-    let prf = ctx.provider.prf(suite.prf).ok_or(DropReason::Crypto)?;
-    // RFC 7296 §2.10: at least half the key size of the prf.
-    let shortest = super::keys::shortest_nonce(prf);
-    for nonce in [nonces.initiator, nonces.responder] {
-        if nonce.len() < shortest {
-            return Err(DropReason::NonceLength(nonce.len()));
-        }
-    }
+    let prf = long_enough(ctx, suite, nonces)?;
     let seed = skeyseed(prf, nonces, g_ir.expose());
     let keys = Keys::derive(prf, suite.protection, &seed, nonces, frame.spis)
         .map_err(|_| DropReason::Crypto)?;

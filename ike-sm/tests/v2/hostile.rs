@@ -1,7 +1,8 @@
 //! The attack list (SECURITY.md): messages of strangers, and of a peer that has the keys and
 //! breaks the rules.
+use crypto_suite::PrfId;
 use ike_sm::config::Config;
-use ike_sm::config::v2::RedirectWhen;
+use ike_sm::config::v2::{IkeProposal, RedirectWhen};
 use ike_sm::{CloseReason, Command, DropReason, Event, Outcome, Path, Traffic};
 use isakmp_wire::v2::{NotifyType, PayloadType};
 use isakmp_wire::{ExchangeType, Flags, Header, ProtocolId};
@@ -466,6 +467,38 @@ fn x8_a_peer_that_is_sent_away_gets_no_sa_and_stays_bounded() {
     let after = ids(&pair);
     assert_eq!((before.len(), after.len()), (1, 1));
     assert_ne!(before, after);
+}
+
+/// C13: a forged response with a nonce that is too short for the prf is dropped, and the genuine one
+/// still counts.
+#[test]
+fn c13_a_forged_first_response_uses_no_key_exchange_up() {
+    let (a, b) = configs(|c| {
+        c.key_log = true;
+        c.peers[0].v2.proposals = vec![IkeProposal {
+            prf: vec![PrfId::HmacSha512],
+            ..IkeProposal::aead()
+        }];
+    });
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let request = pair.flights.remove(0);
+    pair.deliver(request);
+    let response = pair.flights.remove(0);
+    let short = rebuilt(&pair, &response, |payloads| {
+        let nonce = payloads.iter_mut().find(|p| p.0 == PayloadType::NONCE);
+        nonce.unwrap().1.truncate(16);
+    });
+    let before = state(&mut pair, false);
+    let (outcome, sent) = inject(&mut pair, false, arrival(&response), &short);
+    assert_eq!(
+        (outcome, sent),
+        (Outcome::Dropped(DropReason::NonceLength(16)), 0)
+    );
+    assert_eq!(state(&mut pair, false), before);
+    pair.deliver(response);
+    pair.run_for(secs(1));
+    pair.assert_tunnel();
 }
 
 /// B7: requests of an authenticated peer, one after another and all at once, pile nothing up.

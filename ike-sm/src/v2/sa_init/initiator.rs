@@ -14,7 +14,7 @@ use crypto_suite::{ActiveKeyExchange, GroupId};
 use isakmp_wire::Flags;
 use isakmp_wire::v2::{Gateway, Message, Notify, NotifyType, PayloadType};
 
-use super::{Abilities, Announced, Init, build, derive, group_of, nonce};
+use super::{Abilities, Announced, Init, build, derive, group_of, long_enough, nonce};
 use crate::alg::v2 as alg;
 use crate::context::Context;
 use crate::explain::What;
@@ -322,15 +322,17 @@ impl Initiator {
         group_of(ctx, group)?
             .check_responder(ke.data)
             .map_err(|_| DropReason::BadKeyExchange)?;
+        let nonces = Nonces {
+            initiator: &self.ni,
+            responder: nr,
+        };
+        // Nothing protects this message: what is refused uses nothing up.
+        long_enough(ctx, &suite, &nonces)?;
         let exchange = attempt.exchange.take().ok_or(DropReason::BadKeyExchange)?;
         let request = attempt.request.clone();
         let g_ir = exchange
             .finish(ke.data)
             .map_err(|_| DropReason::BadKeyExchange)?;
-        let nonces = Nonces {
-            initiator: &self.ni,
-            responder: nr,
-        };
         let crypt = derive(ctx, &frame, &suite, &nonces, &g_ir)?;
         let init = Init {
             hashes: announced.negotiated(&peer),
