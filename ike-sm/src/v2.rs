@@ -6,6 +6,7 @@
 mod additional;
 pub(crate) mod auth;
 mod child;
+mod computing;
 mod configuration;
 pub mod cookie;
 mod counters;

@@ -19,11 +19,11 @@ use super::keys::{Keys, Nonces, Sender};
 use super::payloads::{Payloads, required};
 use super::proof::IntAuth;
 use super::protect::Inner;
-use super::series::{Public, Series};
+use super::series::{Computed, Public, Series, agreement};
 use super::session::{Session, Stage};
 use crate::action::{CloseReason, Question};
 use crate::context::Context;
-use crate::explain::{IkeState, Step, What};
+use crate::explain::{IkeState, Role, Step, What};
 use crate::job::KeyExchangeDone;
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
@@ -36,11 +36,11 @@ pub(crate) struct Additional {
     chain: IntAuthChain,
     /// Exchanges that are over.
     done: u32,
-    /// The request whose `KEr(n)` the embedder computes.
+    /// The message for which the embedder computes our half of the key exchange.
     parked: Option<Box<Parked>>,
 }
 
-/// A request that waits for our half of its key exchange.
+/// A message that waits for our half of its key exchange.
 #[derive(Debug)]
 struct Parked {
     path: Path,
@@ -89,8 +89,9 @@ impl Additional {
         ke: &KeyExchange<'_>,
         nonces: &Nonces<'_>,
         keys: &Keys,
+        computed: Computed,
     ) -> Result<Keys, DropReason> {
-        let secret = self.series.finish(ctx, ke)?;
+        let secret = self.series.finish(ctx, ke, computed)?;
         self.over(&secret, nonces, keys)
     }
 
@@ -101,7 +102,7 @@ impl Additional {
         ke: &KeyExchange<'_>,
         nonces: &Nonces<'_>,
         keys: &Keys,
-        exchanged: Option<Option<KeyExchangeDone>>,
+        exchanged: Computed,
     ) -> Result<(Inner, Keys), DropReason> {
         let (public, secret) = self.series.respond(ctx, ke, exchanged)?;
         Ok((key_exchange(&public)?, self.over(&secret, nonces, keys)?))
@@ -185,9 +186,21 @@ impl Session {
         &mut self,
         ctx: &mut Context<'_>,
         header: &Header,
-        whole: &Whole,
+        whole: Whole,
     ) {
-        match self.take_response(ctx, header, whole) {
+        if let Some(whole) = self.park(ctx, self.path, header, whole) {
+            self.intermediate_over(ctx, header, &whole, None);
+        }
+    }
+
+    fn intermediate_over(
+        &mut self,
+        ctx: &mut Context<'_>,
+        header: &Header,
+        whole: &Whole,
+        computed: Computed,
+    ) {
+        match self.take_response(ctx, header, whole, computed) {
             Ok(()) => self.go_on(ctx),
             Err(reason) => {
                 // Whoever sees IKE_SA_INIT cannot make this, so it ends the attempt.
@@ -206,6 +219,7 @@ impl Session {
         ctx: &mut Context<'_>,
         header: &Header,
         whole: &Whole,
+        computed: Computed,
     ) -> Result<(), DropReason> {
         let payloads = self.read(ctx, Step::IntermediateR, header, whole)?;
         if let Some(error) = payloads.error() {
@@ -223,7 +237,8 @@ impl Session {
             initiator: &init.ni,
             responder: &init.nr,
         };
-        let keys = init.additional.finish(ctx, &ke, &nonces, &crypt.keys)?;
+        let keys = &crypt.keys;
+        let keys = init.additional.finish(ctx, &ke, &nonces, keys, computed)?;
         self.change_keys(ctx, keys)
     }
 
@@ -235,46 +250,69 @@ impl Session {
         header: &Header,
         whole: Whole,
     ) {
-        let question = self.intermediate_question(ctx, &whole);
-        if let (Some(question), Stage::Responder(init, _)) = (question, &mut self.stage) {
-            init.additional.parked = Some(Box::new(Parked {
-                path,
-                header: *header,
-                whole,
-            }));
-            return self.ask(ctx, question);
+        if let Some(whole) = self.park(ctx, path, header, whole) {
+            self.answer_intermediate(ctx, path, header, &whole, None);
         }
-        self.answer_intermediate(ctx, path, header, &whole, None);
     }
 
-    /// Responder: the question for our half of a key exchange, where it is not computed here. What is
-    /// wrong with the request shows when it is answered.
+    /// Leaves a message until the embedder has computed our half of its key exchange. Gives it back
+    /// where that is computed here.
+    fn park(
+        &mut self,
+        ctx: &mut Context<'_>,
+        path: Path,
+        header: &Header,
+        whole: Whole,
+    ) -> Option<Whole> {
+        let question = self.intermediate_question(ctx, &whole);
+        let (Stage::Initiator(init, _) | Stage::Responder(init, _)) = &mut self.stage else {
+            return Some(whole);
+        };
+        let Some(question) = question else {
+            return Some(whole);
+        };
+        init.additional.parked = Some(Box::new(Parked {
+            path,
+            header: *header,
+            whole,
+        }));
+        self.ask(ctx, question);
+        None
+    }
+
+    /// The question for our half of a key exchange, where it is not computed here. What is wrong with
+    /// the message shows when it is worked on.
     fn intermediate_question(&self, ctx: &mut Context<'_>, whole: &Whole) -> Option<Question> {
         let limits = ctx.config.wire;
         let payloads = Payloads::read(&whole.inner.payloads(&limits).ok()?, &limits).ok()?;
-        let Stage::Responder(init, _) = &self.stage else {
-            return None;
-        };
-        let series = &init.additional.series;
-        series.question(ctx, &payloads.key_exchange?).ok().flatten()
+        let ke = payloads.key_exchange?;
+        match &self.stage {
+            Stage::Initiator(init, _) => agreement(ctx, init.additional.series.pair()?, &ke),
+            Stage::Responder(init, _) => init.additional.series.question(ctx, &ke).ok().flatten(),
+            _ => None,
+        }
     }
 
-    /// Responder: our half is there, or will not come.
+    /// Our half is there, or will not come.
     pub(super) fn intermediate_exchanged(
         &mut self,
         ctx: &mut Context<'_>,
         done: Option<KeyExchangeDone>,
     ) {
-        let Stage::Responder(init, _) = &mut self.stage else {
+        let (Stage::Initiator(init, _) | Stage::Responder(init, _)) = &mut self.stage else {
             return;
         };
-        if let Some(parked) = init.additional.parked.take() {
-            let Parked {
-                path,
-                header,
-                whole,
-            } = *parked;
-            self.answer_intermediate(ctx, path, &header, &whole, Some(done));
+        let Some(parked) = init.additional.parked.take() else {
+            return;
+        };
+        let Parked {
+            path,
+            header,
+            whole,
+        } = *parked;
+        match self.role {
+            Role::Initiator => self.intermediate_over(ctx, &header, &whole, Some(done)),
+            Role::Responder => self.answer_intermediate(ctx, path, &header, &whole, Some(done)),
         }
     }
 
@@ -284,7 +322,7 @@ impl Session {
         path: Path,
         header: &Header,
         whole: &Whole,
-        exchanged: Option<Option<KeyExchangeDone>>,
+        exchanged: Computed,
     ) {
         let id = header.message_id;
         let exchange = ExchangeType::IKE_INTERMEDIATE;
@@ -322,7 +360,7 @@ impl Session {
         ctx: &mut Context<'_>,
         header: &Header,
         whole: &Whole,
-        exchanged: Option<Option<KeyExchangeDone>>,
+        exchanged: Computed,
     ) -> Result<(Inner, Keys), DropReason> {
         let payloads = self.read(ctx, Step::IntermediateI, header, whole)?;
         let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;

@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crypto_suite::Digest;
+use crypto_suite::{ActiveKeyExchange, Digest};
 use isakmp_wire::registry::ExchangeType;
 use nat_t::Verdict;
 
 use super::child::Holder;
+use super::computing::Computing;
 use super::counters::{Counters, Delta, Syncing};
 use super::create_child::{ChildTask, FollowUp, Followed, IkeTask};
 use super::ike_auth::Proved;
@@ -91,6 +92,8 @@ pub(crate) struct Established {
     pub(super) live: Liveness,
     /// Exchanges of ours under way, by message ID.
     pub(super) tasks: BTreeMap<u32, Task>,
+    /// Responses to some of them, whose shared secrets the embedder computes.
+    pub(super) computing: Vec<Computing>,
     /// Exchanges of ours that wait.
     pub(super) queue: VecDeque<Want>,
     /// A request of the peer that waits for the answer to a question.
@@ -170,6 +173,16 @@ impl Task {
 }
 
 impl Task {
+    /// Our key pair, where it has one.
+    pub(super) fn pair(&self) -> Option<&Arc<dyn ActiveKeyExchange>> {
+        match self {
+            Self::Child(task) => task.pair(),
+            Self::Ike(task) => Some(task.pair()),
+            Self::FollowUp(task) => task.pair(),
+            _ => None,
+        }
+    }
+
     /// The series that it belongs to.
     pub(super) fn follow_up(&self) -> Option<&FollowUp> {
         match self {
@@ -297,6 +310,7 @@ impl Established {
             keepalive: None,
             live: Liveness::new(frame.peer.dpd, now),
             tasks: BTreeMap::new(),
+            computing: Vec::new(),
             queue: VecDeque::new(),
             parked: None,
             rival: None,
@@ -354,6 +368,7 @@ impl Established {
                 self.syncing.as_ref().map(|syncing| syncing.due()),
                 DeadlineReason::Retransmit,
             ),
+            (self.computing_until(), DeadlineReason::Question),
             (self.followed_until(), DeadlineReason::HalfOpen),
             (self.live.deadline(), DeadlineReason::Dpd),
             (

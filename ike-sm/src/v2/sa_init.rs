@@ -14,7 +14,7 @@ use isakmp_wire::v2::{NotifyType, Writer};
 use isakmp_wire::{BuildError, Flags, Header};
 use nat_t::Verdict;
 
-pub(crate) use initiator::{Initiator, Reply};
+pub(crate) use initiator::{Agreed, Initiator, Reply};
 pub(crate) use responder::{Accepted, accept, challenge, presented, redirect, refuse};
 
 use super::additional::Additional;

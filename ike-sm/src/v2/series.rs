@@ -1,8 +1,8 @@
 //! Additional key exchanges one after another, in the order that was negotiated (RFC 9370 §2.2.1):
 //! those of IKE_INTERMEDIATE and those of IKE_FOLLOWUP_KE.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::{ActiveKeyExchange, GroupId, KeyExchange as Method, Secret};
@@ -15,12 +15,43 @@ use crate::context::Context;
 use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
 
+/// What the embedder has computed, where it was asked to: `Some(None)` when it has not.
+pub(crate) type Computed = Option<Option<KeyExchangeDone>>;
+
+/// Initiator: what a key pair shares with the responder's public value.
+pub(crate) fn shared(
+    pair: &dyn ActiveKeyExchange,
+    peer_public: &[u8],
+    computed: Computed,
+) -> Result<Secret, DropReason> {
+    let secret = match computed {
+        Some(done) => {
+            let done = done.ok_or(DropReason::TemporaryFailure)?;
+            done.shared(pair.group())
+        }
+        None => pair.finish(peer_public),
+    };
+    secret.map_err(|_| DropReason::BadKeyExchange)
+}
+
+/// Initiator: the question for the same, where it is not computed here. What is wrong with the answer
+/// shows when it is worked on.
+pub(crate) fn agreement(
+    ctx: &Context<'_>,
+    pair: &Arc<dyn ActiveKeyExchange>,
+    ke: &KeyExchange<'_>,
+) -> Option<Question> {
+    let id = alg::group_from_wire(ke.method).filter(|id| *id == pair.group())?;
+    method(ctx, id).ok()?.check_responder(ke.data).ok()?;
+    ctx.agreement(pair, ke.data)
+}
+
 /// Key exchanges that are still to come. A message that is refused leaves them as they are.
 #[derive(Debug, Default)]
 pub(crate) struct Series {
     left: VecDeque<GroupId>,
     /// Ours, while its request is out.
-    exchange: Option<Box<dyn ActiveKeyExchange>>,
+    exchange: Option<Arc<dyn ActiveKeyExchange>>,
 }
 
 /// What a KE payload holds.
@@ -67,22 +98,28 @@ impl Series {
         let exchange = method(ctx, id)?.start(ctx.rng);
         let exchange = exchange.map_err(|_| DropReason::Crypto)?;
         let public = Public::new(id, exchange.public())?;
-        self.exchange = Some(exchange);
+        self.exchange = Some(Arc::from(exchange));
         Ok(public)
     }
 
-    /// Initiator: takes `KEr(n)` in and gives SK(n).
+    /// Initiator: our key pair, while its request is out.
+    pub(crate) const fn pair(&self) -> Option<&Arc<dyn ActiveKeyExchange>> {
+        self.exchange.as_ref()
+    }
+
+    /// Initiator: takes `KEr(n)` in and gives SK(n). `computed` is what the embedder was asked for.
     pub(crate) fn finish(
         &mut self,
         ctx: &Context<'_>,
         ke: &KeyExchange<'_>,
+        computed: Computed,
     ) -> Result<Secret, DropReason> {
         let id = self.expected(ke)?;
         let check = method(ctx, id)?.check_responder(ke.data);
         check.map_err(|_| DropReason::BadKeyExchange)?;
-        let exchange = self.exchange.take().ok_or(DropReason::WrongState)?;
-        let secret = exchange.finish(ke.data);
-        let secret = secret.map_err(|_| DropReason::BadKeyExchange)?;
+        let exchange = self.exchange.as_deref().ok_or(DropReason::WrongState)?;
+        let secret = shared(exchange, ke.data, computed)?;
+        self.exchange = None;
         self.left.pop_front();
         Ok(secret)
     }
@@ -100,12 +137,12 @@ impl Series {
     }
 
     /// Responder: answers `KEi(n)` with `KEr(n)`, and gives SK(n). `exchanged` is what the embedder
-    /// was asked for, or nothing when it has not computed it.
+    /// was asked for.
     pub(crate) fn respond(
         &mut self,
         ctx: &mut Context<'_>,
         ke: &KeyExchange<'_>,
-        exchanged: Option<Option<KeyExchangeDone>>,
+        exchanged: Computed,
     ) -> Result<(Public, Secret), DropReason> {
         let id = self.expected(ke)?;
         let answer = match exchanged {

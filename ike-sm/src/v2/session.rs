@@ -21,7 +21,7 @@ use super::ike_auth;
 use super::keys::Spis;
 use super::sa_init::{self, Init, Reply};
 use super::window::{Datagrams, Incoming, Overdue, Request, Window};
-use super::{explain, informational, nat};
+use super::{explain, informational};
 use crate::action::{CloseReason, Question, QuestionKind};
 use crate::allowance::{Allowance, most_for};
 use crate::children::Wanted;
@@ -69,6 +69,8 @@ pub(crate) struct Session {
 pub(crate) enum Stage {
     /// Our IKE_SA_INIT is out.
     Init(Box<sa_init::Initiator>, Option<Wanted>),
+    /// The response to it is agreed to, and the shared secret is being computed.
+    Agreed(Box<sa_init::Agreed>, Option<Wanted>),
     /// The peer's IKE_SA_INIT is agreed to, and our half of the key exchange is being computed.
     Accepted(Box<sa_init::Accepted>),
     /// There are keys, and IKE_AUTH goes on: we started it.
@@ -265,7 +267,7 @@ impl Session {
     /// The field's name of its state.
     pub(crate) const fn state(&self) -> IkeState {
         match &self.stage {
-            Stage::Init(..) | Stage::Accepted(_) => IkeState::WaitInit,
+            Stage::Init(..) | Stage::Agreed(..) | Stage::Accepted(_) => IkeState::WaitInit,
             Stage::Initiator(..) | Stage::Responder(..) => IkeState::WaitAuth,
             Stage::Up(_) => IkeState::Up,
             Stage::Gone => IkeState::Deleting,
@@ -419,7 +421,7 @@ impl Session {
             Stage::Up(up) => up.exchange_of(id),
             // The peer has heard that we give up.
             Stage::Gone => Some(ExchangeType::INFORMATIONAL_V2),
-            Stage::Init(..) | Stage::Accepted(_) | Stage::Responder(..) => None,
+            Stage::Init(..) | Stage::Agreed(..) | Stage::Accepted(_) | Stage::Responder(..) => None,
         };
         if expected != Some(header.exchange_type) {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
@@ -434,12 +436,12 @@ impl Session {
         self.window.answered(id);
         match (&self.stage, header.exchange_type) {
             (Stage::Initiator(..), ExchangeType::IKE_INTERMEDIATE) => {
-                self.intermediate_response(ctx, header, &whole);
+                self.intermediate_response(ctx, header, whole);
             }
             (Stage::Initiator(..), _) => self.auth_response(ctx, header, whole.inner),
             _ => {
                 self.follow(ctx, path);
-                self.up_response(ctx, id, header, &whole.inner);
+                self.up_response(ctx, id, header, whole.inner);
             }
         }
         Ok(Outcome::Handled)
@@ -556,16 +558,9 @@ impl Session {
                     },
                 );
             }
-            Reply::Settled(init, crypt, responder) => {
-                let first = first.take();
-                self.spis.responder = responder;
-                self.path = nat::float(ctx, &frame, init.verdict, frame.path);
-                self.window.answered(0);
-                self.crypt = Some(crypt);
-                self.stage = Stage::Initiator(init, Box::new(ike_auth::Initiator::new(first)));
-                ctx.effect(Effect::CookiesKnown(self.id));
-                self.transition(ctx, Input::RecvInit, IkeState::WaitInit, IkeState::WaitAuth);
-                self.go_on(ctx);
+            Reply::Settled(agreed) => {
+                let first = first.clone();
+                self.settled(ctx, &frame, agreed, first)?;
             }
         }
         Ok(Outcome::Handled)

@@ -13,6 +13,7 @@ use super::error::{self, told};
 use super::established::{LifetimeDue, Task, Want};
 use super::payloads::Payloads;
 use super::protect::Inner;
+use super::series::Computed;
 use super::session::{Session, Stage};
 use super::{explain, informational, mobike, redirect};
 use crate::action::{Action, CloseReason, Question};
@@ -202,27 +203,43 @@ impl Session {
         ctx: &mut Context<'_>,
         id: u32,
         header: &Header,
-        inner: &Inner,
+        inner: Inner,
     ) {
         let now = ctx.now;
         let Ok(frame) = self.frame(ctx) else { return };
         let Some(up) = self.up_mut() else { return };
         up.heard(now);
+        let step = match up.tasks.get(&id) {
+            Some(Task::Child(_) | Task::Ike(_)) => Step::CreateChildR,
+            Some(Task::FollowUp(_)) => Step::FollowupR,
+            _ => Step::InformationalR,
+        };
+        if let Ok(chain) = inner.payloads(&ctx.config.wire) {
+            let len = usize::try_from(header.length).unwrap_or(0);
+            explain::received(ctx, &frame, step, IkeState::Up, header, &chain, len);
+        }
+        match self.or_compute(ctx, id, inner) {
+            Some(inner) => self.up_finish(ctx, id, &inner, None),
+            None => self.pump(ctx),
+        }
+    }
+
+    /// Finishes an exchange of ours. `computed` is the shared secret that the embedder was asked for.
+    pub(super) fn up_finish(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: u32,
+        inner: &Inner,
+        computed: Computed,
+    ) {
+        let Ok(frame) = self.frame(ctx) else { return };
+        let Some(up) = self.up_mut() else { return };
         let Some(task) = up.tasks.remove(&id) else {
             return;
         };
         up.forget_room();
         let limits = ctx.config.wire;
         let chain = inner.payloads(&limits).map_err(DropReason::Malformed);
-        if let Ok(chain) = &chain {
-            let step = match task {
-                Task::Child(_) | Task::Ike(_) => Step::CreateChildR,
-                Task::FollowUp(_) => Step::FollowupR,
-                _ => Step::InformationalR,
-            };
-            let len = usize::try_from(header.length).unwrap_or(0);
-            explain::received(ctx, &frame, step, IkeState::Up, header, chain, len);
-        }
         let payloads = chain.and_then(|chain| Payloads::read(&chain, &limits));
         let fatal = match &payloads {
             // RFC 7296 §2.21.3: fatal in both peers, without a Delete.
@@ -230,10 +247,14 @@ impl Session {
             Err(_) => false,
         };
         match task {
-            Task::Child(task) => create_child::finish_child(self, ctx, &frame, *task, payloads),
-            Task::Ike(task) => create_child::finish_ike(self, ctx, &frame, *task, payloads),
+            Task::Child(task) => {
+                create_child::finish_child(self, ctx, &frame, *task, payloads, computed);
+            }
+            Task::Ike(task) => {
+                create_child::finish_ike(self, ctx, &frame, *task, payloads, computed);
+            }
             Task::FollowUp(task) => {
-                create_child::finish_follow_up(self, ctx, &frame, *task, payloads);
+                create_child::finish_follow_up(self, ctx, &frame, *task, payloads, computed);
             }
             Task::Delete(list) => {
                 for deleted in list {
@@ -325,7 +346,7 @@ impl Session {
     pub(super) fn pump(&mut self, ctx: &mut Context<'_>) {
         loop {
             let room = self.window.has_room() && !self.is_synchronizing();
-            let Some(up) = self.up_mut().filter(|_| room) else {
+            let Some(up) = self.up_mut().filter(|up| room && up.may_compute()) else {
                 return;
             };
             if up.quiet_until.is_some() {
@@ -467,6 +488,7 @@ impl Session {
             want.give_up(ctx, index, reason);
         }
         let (rival, tasks) = (up.rival.take(), core::mem::take(&mut up.tasks));
+        up.computing = Vec::new();
         for (_, task) in tasks {
             abandon(ctx, index, task, reason);
         }
@@ -491,6 +513,7 @@ impl Session {
             self.ask_for_life(ctx);
         }
         self.speak_at_last(ctx);
+        self.not_computed(ctx);
         let Some(up) = self.up_mut() else { return };
         if up.forget_followed(now) {
             self.pump(ctx);
@@ -639,7 +662,9 @@ impl Session {
     /// Whether a negotiation for this child of the configuration is under way.
     pub(crate) fn negotiates(&self, config: usize) -> bool {
         match &self.stage {
-            Stage::Init(_, first) => first.as_ref().is_some_and(|w| w.traffic.config == config),
+            Stage::Init(_, first) | Stage::Agreed(_, first) => {
+                first.as_ref().is_some_and(|w| w.traffic.config == config)
+            }
             Stage::Initiator(_, task) => task.negotiates() == Some(config),
             Stage::Up(up) => up.negotiates(config),
             _ => false,

@@ -154,6 +154,7 @@ impl End {
 }
 
 /// A datagram on its way.
+#[derive(Clone)]
 pub struct Flight {
     pub at: Duration,
     pub to_b: bool,

@@ -3,19 +3,24 @@
 use crypto_suite::GroupId;
 use ike_sm::config::v2::AdditionalKeyExchange;
 use ike_sm::config::{Offload, Pfs};
-use ike_sm::{Answer, CloseReason, Command, Event, Outcome, Question};
+use ike_sm::{Answer, CloseReason, Command, DropReason, Event, Outcome, Question};
 
 use crate::common::{Pair, secs};
 use crate::configs;
 
 /// A pair whose B does not compute its key exchanges itself.
 fn asking(group: GroupId, additional: &[GroupId]) -> Pair {
+    one_asks(true, group, additional)
+}
+
+/// A pair of which one end, B or A, does not compute its key exchanges itself.
+fn one_asks(at_b: bool, group: GroupId, additional: &[GroupId]) -> Pair {
     let slot = |id: &GroupId| AdditionalKeyExchange {
         methods: vec![*id],
         optional: false,
     };
     let slots: Vec<_> = additional.iter().map(slot).collect();
-    let (a, mut b) = configs(|config| {
+    let (mut a, mut b) = configs(|config| {
         let peer = &mut config.peers[0];
         peer.v2.proposals.truncate(1);
         peer.v2.proposals[0].groups = vec![group];
@@ -23,29 +28,32 @@ fn asking(group: GroupId, additional: &[GroupId]) -> Pair {
         peer.children[0].pfs = Pfs::Required(group);
         peer.children[0].additional = slots.clone();
     });
-    b.offload = Offload::heavy();
+    let asks = if at_b { &mut b } else { &mut a };
+    asks.offload = Offload::heavy();
     Pair::new(a, b)
 }
 
-/// Computes what B asks for; the group.
+/// Computes what B, or A, asks for; the group.
 fn compute(pair: &mut Pair) -> GroupId {
-    let (ticket, question) = pair.b.asked.remove(0);
+    let at_b = !pair.b.asked.is_empty();
+    let asks = if at_b { &mut pair.b } else { &mut pair.a };
+    let (ticket, question) = asks.asked.remove(0);
     let Question::KeyExchange(job) = question else {
         panic!("{question:?}");
     };
     let group = job.group();
     let done = std::thread::spawn(move || job.run()).join().unwrap();
     let answer = Event::Answer(ticket, Answer::KeyExchange(Some(done)));
-    assert_eq!(pair.feed(true, answer), Outcome::Handled);
+    assert_eq!(pair.feed(at_b, answer), Outcome::Handled);
     group
 }
 
-/// Runs for so long and computes everything that B asks for, some time after it was asked.
+/// Runs for so long and computes everything that is asked for, some time after it was asked.
 fn run_computing(pair: &mut Pair, seconds: u64) -> Vec<GroupId> {
     let mut groups = Vec::new();
     for _ in 0..seconds {
         pair.run_for(secs(1));
-        while !pair.b.asked.is_empty() {
+        while !pair.a.asked.is_empty() || !pair.b.asked.is_empty() {
             groups.push(compute(pair));
         }
     }
@@ -170,4 +178,131 @@ fn x9_an_invalid_public_value_is_refused_before_anything_is_asked() {
     assert!(pair.outcomes[0].1.dropped().is_some());
     assert!(pair.b.asked.is_empty());
     assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
+}
+
+#[test]
+fn x9_the_initiator_asks_for_its_shared_secret_and_sends_nothing_meanwhile() {
+    let mut pair = one_asks(false, GroupId::Modp2048, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let request = pair.flights[0].clone();
+    pair.run_for(secs(1));
+    assert_eq!(pair.a.asked.len(), 1);
+    assert!(!pair.a.endpoint.is_unproved(pair.a.asked[0].0));
+    // The response once more, and time.
+    pair.deliver(request);
+    pair.run_for(secs(1));
+    let (to_b, last) = pair.outcomes.last().unwrap();
+    assert_eq!((*to_b, last.dropped()), (false, Some(&DropReason::Stale)));
+    let sent = pair.sent;
+    pair.run_for(secs(5));
+    assert_eq!((pair.a.asked.len(), pair.sent), (1, sent));
+    assert_eq!(compute(&mut pair), GroupId::Modp2048);
+    pair.run_for(secs(3));
+    pair.assert_tunnel();
+    assert!(pair.a.asked.is_empty() && pair.b.asked.is_empty());
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_a_shared_secret_that_nobody_computes_ends_the_attempt_in_time() {
+    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    let (ticket, question) = pair.a.asked.remove(0);
+    let Question::KeyExchange(job) = question else {
+        panic!("{question:?}");
+    };
+    pair.run_for(secs(12));
+    assert_eq!(pair.a.endpoint.ike_sas().count(), 0);
+    let late = Event::Answer(ticket, Answer::KeyExchange(Some(job.run())));
+    assert!(pair.feed(false, late).dropped().is_some());
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_the_initiator_of_rekeys_and_additional_exchanges_asks_too() {
+    let (group, ml_kem) = (GroupId::Ecp384, GroupId::MlKem768);
+    let mut pair = one_asks(false, group, &[ml_kem]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 8), [group, ml_kem]);
+    pair.assert_tunnel();
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    assert_eq!(run_computing(&mut pair, 15), [group, ml_kem]);
+    pair.assert_tunnel();
+    assert!(pair.a.active != [child]);
+    let ike = pair.a.endpoint.ike_sas().next().unwrap().id;
+    let _ = pair.command(false, Command::RekeyIke(ike));
+    assert_eq!(run_computing(&mut pair, 15), [group, ml_kem]);
+    pair.assert_tunnel();
+    assert!(pair.a.endpoint.ike_sas().all(|sa| sa.id != ike));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_a_childs_secret_that_nobody_computes_leaves_neither_half() {
+    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    pair.run_for(secs(3));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 2));
+    pair.run_for(secs(10));
+    pair.a.asked.clear();
+    // The peer's half is deleted, and the old pair stays until the next attempt.
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    pair.assert_tunnel();
+    assert_eq!(pair.a.active, [child]);
+    assert!(!run_computing(&mut pair, 60).is_empty());
+    pair.assert_tunnel();
+    assert!(pair.a.active != [child]);
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_an_ike_rekey_that_nobody_computes_is_computed_here() {
+    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    let ike = pair.a.endpoint.ike_sas().next().unwrap().id;
+    let _ = pair.command(false, Command::RekeyIke(ike));
+    // The peer has the new IKE SA, and the child under it.
+    pair.run_for(secs(15));
+    pair.a.asked.clear();
+    pair.assert_tunnel();
+    assert!(pair.a.endpoint.ike_sas().all(|sa| sa.id != ike));
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_the_peer_deletes_what_is_still_being_computed() {
+    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    pair.run_for(secs(1));
+    let fresh = *pair.b.children.keys().max().unwrap();
+    let _ = pair.command(true, Command::DeleteChild(fresh));
+    pair.run_for(secs(1));
+    assert_eq!(compute(&mut pair), GroupId::Ecp256);
+    pair.run_for(secs(1));
+    // With what it was to replace (L9), and neither end has a half of it.
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (0, 0));
+    // And the IKE SA itself.
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    pair.run_for(secs(1));
+    let (ticket, _) = pair.a.asked[0].clone();
+    assert!(pair.a.endpoint.is_asked(ticket));
+    let ike = pair.b.endpoint.ike_sas().next().unwrap().id;
+    let _ = pair.command(true, Command::DeleteIke(ike));
+    pair.run_for(secs(2));
+    assert!(!pair.a.endpoint.is_asked(ticket));
+    assert_eq!(pair.a.endpoint.ike_sas().count(), 0);
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
 }

@@ -1,6 +1,7 @@
 //! A child: `HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr} -->` and the answer to it.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::{ActiveKeyExchange, GroupId};
@@ -26,7 +27,7 @@ use crate::v2::keys::Fresh;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::sa_init;
-use crate::v2::series::Series;
+use crate::v2::series::{Computed, Series, shared};
 use crate::v2::session::{Frame, Session};
 use crate::v2::up::{Known, Response, Stop};
 
@@ -35,7 +36,7 @@ use crate::v2::up::{Known, Response, Stop};
 pub(crate) struct ChildTask {
     pub(crate) offered: Offered,
     ni: Vec<u8>,
-    exchange: Option<Box<dyn ActiveKeyExchange>>,
+    exchange: Option<Arc<dyn ActiveKeyExchange>>,
     /// The peer has rekeyed the same child meanwhile: the highest rank of what it made.
     crossed: Option<Vec<u8>>,
 }
@@ -80,10 +81,11 @@ impl ChildTask {
                 Some((protocol_id(old.suite.protocol()), old.spi_in))
             }
         };
-        let exchange = match group {
+        let exchange: Option<Arc<dyn ActiveKeyExchange>> = match group {
             Some(id) => {
                 let group = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
-                Some(group.start(ctx.rng).map_err(|_| DropReason::Crypto)?)
+                let exchange = group.start(ctx.rng).map_err(|_| DropReason::Crypto)?;
+                Some(Arc::from(exchange))
             }
             None => None,
         };
@@ -136,6 +138,11 @@ fn permitted<'a>(
 }
 
 impl ChildTask {
+    /// Our key pair, where it has one.
+    pub(in crate::v2) const fn pair(&self) -> Option<&Arc<dyn ActiveKeyExchange>> {
+        self.exchange.as_ref()
+    }
+
     /// The peer has rekeyed the same child.
     pub(in crate::v2) fn crossed(&mut self, rank: &[u8]) {
         if self.crossed.as_deref().is_none_or(|known| known < rank) {
@@ -144,20 +151,20 @@ impl ChildTask {
     }
 }
 
-/// Takes in the response.
+/// Takes in the response. `computed` is the shared secret that the embedder was asked for.
 pub(in crate::v2) fn finish(
     session: &mut Session,
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
-    mut task: ChildTask,
+    task: ChildTask,
     payloads: Result<Payloads<'_>, DropReason>,
+    computed: Computed,
 ) {
-    let exchange = task.exchange.take();
     let half = task.offered.half(payloads.as_ref().ok());
     let stillborn = session.stillborn(half.map(|half| half.spi_out));
     let agreed = match &payloads {
         _ if stillborn => Err(DropReason::Stale),
-        Ok(payloads) => accept(session, ctx, frame, &task, exchange, payloads),
+        Ok(payloads) => accept(session, ctx, frame, &task, payloads, computed),
         Err(reason) => Err(reason.clone()),
     };
     let error = payloads.as_ref().ok().and_then(|p| p.error());
@@ -314,13 +321,14 @@ fn accept(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     task: &ChildTask,
-    exchange: Option<Box<dyn ActiveKeyExchange>>,
     payloads: &Payloads<'_>,
+    computed: Computed,
 ) -> Result<Agreed, DropReason> {
+    let exchange = task.exchange.as_deref();
     if payloads.sa.is_none() {
         return Err(DropReason::NoProposalChosen);
     }
-    let group = exchange.as_ref().map(|e| e.group());
+    let group = exchange.map(|e| e.group());
     let up = session.up().ok_or(DropReason::WrongState)?;
     let settled = task
         .offered
@@ -333,8 +341,7 @@ fn accept(
             if alg::group_from_wire(ke.method) != Some(chosen) {
                 return Err(DropReason::NotOffered);
             }
-            let secret = exchange.finish(ke.data);
-            sk.push(secret.map_err(|_| DropReason::BadKeyExchange)?);
+            sk.push(shared(exchange, ke.data, computed)?);
         }
         (None, None) => {}
         _ => return Err(DropReason::NotOffered),

@@ -5,10 +5,11 @@
 //! the lowest nonce stops as soon as its initiator can tell, and the other end drops its half.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crypto_suite::Secret;
+use crypto_suite::{ActiveKeyExchange, Secret};
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
 use super::{child, ike};
@@ -23,7 +24,7 @@ use crate::v2::established::{Established, Want};
 use crate::v2::keys::{Fresh, Nonces, Spis};
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
-use crate::v2::series::{Public, Series};
+use crate::v2::series::{Computed, Public, Series};
 use crate::v2::session::{Frame, Session};
 use crate::v2::up::{Known, Response, Stop};
 
@@ -102,13 +103,29 @@ impl FollowUp {
         }
     }
 
+    /// Our key pair, while its request is out.
+    pub(in crate::v2) const fn pair(&self) -> Option<&Arc<dyn ActiveKeyExchange>> {
+        self.series.pair()
+    }
+
     /// `KEr(n)`, and the link of the next exchange.
-    fn take(&mut self, ctx: &Context<'_>, payloads: &Payloads<'_>) -> Result<(), DropReason> {
+    fn take(
+        &mut self,
+        ctx: &Context<'_>,
+        payloads: &Payloads<'_>,
+        computed: Computed,
+    ) -> Result<(), DropReason> {
+        let computed = match &self.goal {
+            Goal::Child(..) => computed,
+            Goal::Ike(..) => ike::or_here(computed),
+        };
         if let Some(error) = payloads.error() {
             return Err(DropReason::Notified(error.notify_type.0));
         }
         let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
-        self.material.sk.push(self.series.finish(ctx, &ke)?);
+        self.material
+            .sk
+            .push(self.series.finish(ctx, &ke, computed)?);
         if !self.series.is_over() {
             self.link = link_of(payloads)?;
         }
@@ -142,15 +159,17 @@ fn is_pointless(ctx: &Context<'_>, replaces: Option<ChildId>) -> bool {
     replaces.is_some_and(|old| !stands(old))
 }
 
-/// Takes in the response to a request of ours.
+/// Takes in the response to a request of ours. `computed` is the shared secret that the embedder was
+/// asked for.
 pub(in crate::v2) fn finish(
     session: &mut Session,
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     mut task: FollowUp,
     payloads: Result<Payloads<'_>, DropReason>,
+    computed: Computed,
 ) {
-    let taken = payloads.and_then(|payloads| task.take(ctx, &payloads));
+    let taken = payloads.and_then(|payloads| task.take(ctx, &payloads, computed));
     let over = task.series.is_over();
     let replaces = task.child().and_then(|offered| offered.wanted.replaces);
     let done = match taken {

@@ -2,6 +2,7 @@
 //! §2.18).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto_suite::{ActiveKeyExchange, GroupId};
@@ -27,7 +28,7 @@ use crate::v2::keys::{Fresh, Keys, Spis};
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::sa_init;
-use crate::v2::series::Series;
+use crate::v2::series::{Computed, Series, shared};
 use crate::v2::session::{Frame, Session, Stage};
 use crate::v2::up::{Known, Response, Stop};
 
@@ -37,7 +38,7 @@ pub(crate) struct IkeTask {
     spi: [u8; 8],
     ni: Vec<u8>,
     offer: Vec<Proposal>,
-    exchange: Option<Box<dyn ActiveKeyExchange>>,
+    exchange: Arc<dyn ActiveKeyExchange>,
     /// The peer has asked for another group once.
     corrected: bool,
 }
@@ -80,25 +81,30 @@ impl IkeTask {
             spi,
             ni,
             offer,
-            exchange: Some(exchange),
+            exchange: Arc::from(exchange),
             corrected: group.is_some(),
         };
         Ok((task, inner))
     }
+
+    /// Our key pair.
+    pub(in crate::v2) const fn pair(&self) -> &Arc<dyn ActiveKeyExchange> {
+        &self.exchange
+    }
 }
 
-/// Takes in the response.
+/// Takes in the response. `computed` is the shared secret that the embedder was asked for.
 pub(in crate::v2) fn finish(
     session: &mut Session,
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
-    mut task: IkeTask,
+    task: IkeTask,
     payloads: Result<Payloads<'_>, DropReason>,
+    computed: Computed,
 ) {
-    let exchange = task.exchange.take();
-    let agreed = match (&payloads, exchange) {
-        (Ok(payloads), Some(exchange)) => accept(session, ctx, frame, &task, exchange, payloads),
-        _ => Err(DropReason::WrongState),
+    let agreed = match &payloads {
+        Ok(payloads) => accept(session, ctx, frame, &task, payloads, computed),
+        Err(_) => Err(DropReason::WrongState),
     };
     let reason = match agreed {
         Ok(Agreed::Up(next)) => return ours_is_up(session, ctx, *next),
@@ -125,6 +131,12 @@ pub(in crate::v2) fn finish(
     let error = payloads.and_then(|p| p.error()).map(|n| n.notify_type);
     came_to_nothing(session, ctx, error);
     delete_if_invalid(session, ctx, &reason);
+}
+
+/// The peer has the new SA by now, with the children under it. So a shared secret that the embedder has
+/// not computed is computed here: this end of the SA must not be missing.
+pub(super) fn or_here(computed: Computed) -> Computed {
+    computed.filter(Option::is_some)
 }
 
 /// What the response leads to.
@@ -215,13 +227,13 @@ fn accept(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
     task: &IkeTask,
-    exchange: Box<dyn ActiveKeyExchange>,
     payloads: &Payloads<'_>,
+    computed: Computed,
 ) -> Result<Agreed, DropReason> {
     let sa = required(payloads.sa, PayloadType::SA)?;
     let nr = nonce(session, payloads)?;
     let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
-    let group = exchange.group();
+    let group = task.exchange.group();
     if alg::group_from_wire(ke.method) != Some(group) {
         return Err(DropReason::NotOffered);
     }
@@ -232,9 +244,7 @@ fn accept(
     let choice = choice.map_err(|_| DropReason::NotOffered)?;
     let suite = choice.ike_suite().ok_or(DropReason::NotOffered)?;
     let peer_spi = <[u8; 8]>::try_from(choice.peer_spi.as_slice());
-    let g_ir = exchange
-        .finish(ke.data)
-        .map_err(|_| DropReason::BadKeyExchange)?;
+    let g_ir = shared(&*task.exchange, ke.data, or_here(computed))?;
     let spis = Spis {
         initiator: task.spi,
         responder: peer_spi.map_err(|_| DropReason::NotOffered)?,

@@ -6,6 +6,7 @@
 //! kept: the true answer may still come for it.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -13,8 +14,10 @@ use bytes::Bytes;
 use crypto_suite::{ActiveKeyExchange, GroupId};
 use isakmp_wire::Flags;
 use isakmp_wire::v2::{Gateway, Message, Notify, NotifyType, PayloadType};
+use nat_t::Verdict;
 
 use super::{Abilities, Announced, Init, build, derive, group_of, long_enough, nonce};
+use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::context::Context;
 use crate::explain::What;
@@ -28,6 +31,7 @@ use crate::v2::keys::{Nonces, Spis};
 use crate::v2::nat;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::redirect;
+use crate::v2::series::{Computed, shared};
 use crate::v2::session::Frame;
 
 /// Times that a responder may make us ask again.
@@ -53,7 +57,7 @@ pub(crate) struct Initiator {
 #[derive(Debug)]
 struct Attempt {
     group: GroupId,
-    exchange: Option<Box<dyn ActiveKeyExchange>>,
+    exchange: Arc<dyn ActiveKeyExchange>,
     request: Bytes,
 }
 
@@ -65,8 +69,54 @@ pub(crate) enum Reply {
     Hint,
     /// Ask there, with this (RFC 5685 §3).
     Redirect(IpAddr, Bytes),
-    /// Keys are there.
-    Settled(Box<Init>, Box<Crypt>, [u8; 8]),
+    /// All is agreed on.
+    Settled(Box<Agreed>),
+}
+
+/// What a response has settled; only the shared secret is missing.
+#[derive(Debug)]
+pub(crate) struct Agreed {
+    init: Box<Init>,
+    spis: Spis,
+    exchange: Arc<dyn ActiveKeyExchange>,
+    /// KEr
+    public: Vec<u8>,
+}
+
+impl Agreed {
+    /// The IKE SA with the SPIs of both.
+    pub(crate) const fn frame<'f>(&self, frame: &Frame<'f>) -> Frame<'f> {
+        Frame {
+            spis: self.spis,
+            ..*frame
+        }
+    }
+
+    pub(crate) const fn verdict(&self) -> Option<Verdict> {
+        self.init.verdict
+    }
+
+    /// The question for the shared secret, where it is not computed here.
+    pub(crate) fn question(&self, ctx: &Context<'_>) -> Option<Question> {
+        ctx.agreement(&self.exchange, &self.public)
+    }
+
+    /// The keys, with the shared secret that the embedder was asked for, or with one that is computed
+    /// now.
+    pub(crate) fn crypt(
+        &self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        computed: Computed,
+    ) -> Result<Box<Crypt>, DropReason> {
+        let g_ir = shared(&*self.exchange, &self.public, computed)?;
+        let init = &self.init;
+        derive(ctx, frame, &init.suite, &init.nonces(), &g_ir).map(Box::new)
+    }
+
+    pub(crate) fn into_init(self) -> Box<Init> {
+        self.init
+    }
 }
 
 impl Initiator {
@@ -111,7 +161,7 @@ impl Initiator {
         let request = self.request(ctx, frame, &*exchange)?;
         self.attempts.push(Attempt {
             group,
-            exchange: Some(exchange),
+            exchange: Arc::from(exchange),
             request: request.clone(),
         });
         Ok(request)
@@ -262,8 +312,7 @@ impl Initiator {
     /// The latest request with the present cookie.
     fn again(&mut self, ctx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Bytes, DropReason> {
         let latest = self.attempts.last().ok_or(DropReason::WrongState)?;
-        let exchange = latest.exchange.as_deref().ok_or(DropReason::WrongState)?;
-        let request = self.request(ctx, frame, exchange)?;
+        let request = self.request(ctx, frame, &*latest.exchange)?;
         if let Some(latest) = self.attempts.last_mut() {
             latest.request = request.clone();
         }
@@ -286,7 +335,7 @@ impl Initiator {
         let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
         let nr = required(payloads.nonce, PayloadType::NONCE)?;
         let group = alg::group_from_wire(ke.method).ok_or(DropReason::NotOffered)?;
-        let attempt = self.attempts.iter_mut().find(|a| a.group == group);
+        let attempt = self.attempts.iter().find(|a| a.group == group);
         let attempt = attempt.ok_or(DropReason::NotOffered)?;
         let peer = Abilities::read(payloads);
         let announced = Announced::new(ctx, frame);
@@ -328,25 +377,24 @@ impl Initiator {
         };
         // Nothing protects this message: what is refused uses nothing up.
         long_enough(ctx, &suite, &nonces)?;
-        let exchange = attempt.exchange.take().ok_or(DropReason::BadKeyExchange)?;
-        let request = attempt.request.clone();
-        let g_ir = exchange
-            .finish(ke.data)
-            .map_err(|_| DropReason::BadKeyExchange)?;
-        let crypt = derive(ctx, &frame, &suite, &nonces, &g_ir)?;
         let init = Init {
             hashes: announced.negotiated(&peer),
             use_ppk: announced.ppk && peer.ppk,
             int_auth: None,
             additional: Additional::new(&suite),
             peer,
-            request,
+            request: attempt.request.clone(),
             response: Bytes::copy_from_slice(message.raw()),
             ni: self.ni.clone(),
             nr: nr.to_vec(),
             suite,
             verdict,
         };
-        Ok(Reply::Settled(Box::new(init), Box::new(crypt), spi))
+        Ok(Reply::Settled(Box::new(Agreed {
+            init: Box::new(init),
+            spis,
+            exchange: Arc::clone(&attempt.exchange),
+            public: ke.data.to_vec(),
+        })))
     }
 }

@@ -325,10 +325,13 @@ impl Session {
     pub(crate) fn answer(
         &mut self,
         ctx: &mut Context<'_>,
-        _place: Place,
+        place: Place,
         ticket: Ticket,
         answer: Answer,
     ) -> Result<(), DropReason> {
+        if let Place::Exchange(_) = place {
+            return self.computed(ctx, ticket, answer);
+        }
         let open = self.question.filter(|(open, ..)| *open == ticket);
         let (_, _, kind) = open.ok_or(DropReason::UnknownTicket)?;
         if kind != answer.kind() {

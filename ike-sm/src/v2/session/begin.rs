@@ -1,4 +1,4 @@
-//! The peer's IKE_SA_INIT, before and after our half of its key exchange.
+//! IKE_SA_INIT, before and after our half of its key exchange.
 
 use alloc::boxed::Box;
 
@@ -6,13 +6,15 @@ use isakmp_wire::Header;
 
 use super::{Frame, Session, Stage};
 use crate::action::CloseReason;
-use crate::context::Context;
+use crate::children::Wanted;
+use crate::context::{Context, Effect};
 use crate::explain::{IkeState, Input, Step};
 use crate::job::KeyExchangeDone;
 use crate::outcome::DropReason;
+use crate::v2::crypt::Crypt;
 use crate::v2::error::told;
-use crate::v2::explain;
-use crate::v2::sa_init::{self, Accepted};
+use crate::v2::sa_init::{self, Accepted, Agreed};
+use crate::v2::{explain, ike_auth, nat};
 
 impl Session {
     /// Answers a request that is agreed to, or asks for our half of its key exchange.
@@ -31,11 +33,67 @@ impl Session {
         self.begun(ctx, frame, accepted, &exchanged)
     }
 
+    /// Initiator: goes on with what IKE_SA_INIT has settled, or asks for the shared secret.
+    pub(super) fn settled(
+        &mut self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: Box<Agreed>,
+        first: Option<Wanted>,
+    ) -> Result<(), DropReason> {
+        let frame = agreed.frame(frame);
+        let question = agreed.question(ctx);
+        let crypt = match question {
+            Some(_) => None,
+            // Nothing protects the response: what is refused uses nothing up.
+            None => Some(agreed.crypt(ctx, &frame, None)?),
+        };
+        self.spis = frame.spis;
+        self.path = nat::float(ctx, &frame, agreed.verdict(), frame.path);
+        self.window.answered(0);
+        ctx.effect(Effect::CookiesKnown(self.id));
+        match crypt {
+            Some(crypt) => self.init_over(ctx, *agreed, first, crypt),
+            None => self.stage = Stage::Agreed(agreed, first),
+        }
+        if let Some(question) = question {
+            self.ask(ctx, question);
+        }
+        Ok(())
+    }
+
+    /// Initiator: the shared secret of IKE_SA_INIT is there, or will not come.
+    fn init_computed(&mut self, ctx: &mut Context<'_>, done: Option<KeyExchangeDone>) {
+        let Stage::Agreed(agreed, first) = core::mem::replace(&mut self.stage, Stage::Gone) else {
+            return;
+        };
+        let frame = self.frame(ctx);
+        match frame.and_then(|frame| agreed.crypt(ctx, &frame, Some(done))) {
+            Ok(crypt) => self.init_over(ctx, *agreed, first, crypt),
+            Err(_) => self.end(ctx, CloseReason::Refused),
+        }
+    }
+
+    fn init_over(
+        &mut self,
+        ctx: &mut Context<'_>,
+        agreed: Agreed,
+        first: Option<Wanted>,
+        crypt: Box<Crypt>,
+    ) {
+        self.crypt = Some(crypt);
+        let task = ike_auth::Initiator::new(first);
+        self.stage = Stage::Initiator(agreed.into_init(), Box::new(task));
+        self.transition(ctx, Input::RecvInit, IkeState::WaitInit, IkeState::WaitAuth);
+        self.go_on(ctx);
+    }
+
     /// Our half of a key exchange is there, or will not come.
     pub(super) fn exchanged(&mut self, ctx: &mut Context<'_>, done: Option<KeyExchangeDone>) {
         match &self.stage {
             Stage::Accepted(_) => self.init_exchanged(ctx, done),
-            Stage::Responder(..) => self.intermediate_exchanged(ctx, done),
+            Stage::Agreed(..) => self.init_computed(ctx, done),
+            Stage::Initiator(..) | Stage::Responder(..) => self.intermediate_exchanged(ctx, done),
             _ => self.resume(ctx, |known| known.exchanged = Some(done)),
         }
     }
