@@ -16,7 +16,7 @@ use crate::children::Children;
 use crate::config::{Config, Identity, PeerConfig};
 use crate::explain::{Record, What};
 use crate::id::{ChildId, Counter, IkeId, Ticket};
-use crate::job::KeyExchangeJob;
+use crate::job::{Draw, KeyExchangeJob};
 use crate::multimap::Multimap;
 use crate::outcome::DropReason;
 use crate::path::Path;
@@ -247,14 +247,24 @@ impl Context<'_> {
         group: &'static dyn KeyExchange,
         peer_public: &[u8],
     ) -> Option<Question> {
+        let job = KeyExchangeJob::respond(self.draw(group)?, peer_public);
+        Some(Question::KeyExchange(job))
+    }
+
+    /// The question for an initiator's key pair, where it is not drawn here.
+    pub(crate) fn key_pair(&mut self, group: &'static dyn KeyExchange) -> Option<Question> {
+        let job = KeyExchangeJob::pair(self.draw(group)?);
+        Some(Question::KeyExchange(job))
+    }
+
+    /// What a key pair is drawn with, where the embedder does it.
+    fn draw(&mut self, group: &'static dyn KeyExchange) -> Option<Draw> {
         if !self.config.offload.asks_for(group.id()) {
             return None;
         }
         let prf = self.provider.prf(PrfId::HmacSha256);
         let prf = prf.or_else(|| self.provider.prfs.first().copied())?;
-        let rng = &mut *self.rng;
-        let job = KeyExchangeJob::respond(group, prf, peer_public, |seed| rng.fill_bytes(seed));
-        Some(Question::KeyExchange(job))
+        Some(Draw::new(group, prf, |seed| self.rng.fill_bytes(seed)))
     }
 
     /// The question for what an initiator's key pair shares with the responder's public value, where

@@ -8,7 +8,9 @@ use core::convert::Infallible;
 use core::fmt;
 
 use crypto_suite::{ActiveKeyExchange, CryptoError, Digest, GroupId, KeyExchange, Prf, Secret};
-use rand_core::{TryCryptoRng, TryRng};
+use rand_core::{CryptoRng, TryCryptoRng, TryRng};
+
+use crate::outcome::DropReason;
 
 pub use signature::{SignatureDone, SignatureJob};
 
@@ -16,8 +18,8 @@ pub use signature::{SignatureDone, SignatureJob};
 const SEED_LEN: usize = 32;
 
 /// What is still to be computed of a key exchange. For a responder: a fresh key pair, and what it
-/// shares with the peer's public value; of a KEM, the encapsulation. For an initiator: what its key
-/// pair shares with the responder's value; of a KEM, the decapsulation.
+/// shares with the peer's public value; of a KEM, the encapsulation. For an initiator: first a fresh key
+/// pair, then what that shares with the responder's value; of a KEM, the decapsulation.
 ///
 /// The randomness is in it already, so that the same job always gives the same result. It may be
 /// moved to another thread. What it holds is zeroized when it goes, and in no `Debug`.
@@ -30,33 +32,57 @@ pub struct KeyExchangeJob {
 /// Whose half it is, and what that needs.
 #[derive(Clone)]
 enum Half {
-    Responder {
-        group: &'static dyn KeyExchange,
-        prf: &'static dyn Prf,
-        seed: Secret,
-    },
+    Responder(Draw),
+    /// An initiator's key pair.
+    Pair(Draw),
     /// With the private key, which is shared and not copied.
     Initiator(Arc<dyn ActiveKeyExchange>),
 }
 
-impl KeyExchangeJob {
-    /// A responder's answer to `peer_public`. `prf` makes as much randomness as `group` needs of
-    /// what `draw` fills.
-    pub(crate) fn respond(
+/// A key pair that is to be drawn.
+#[derive(Clone)]
+pub(crate) struct Draw {
+    group: &'static dyn KeyExchange,
+    prf: &'static dyn Prf,
+    seed: Secret,
+}
+
+impl Draw {
+    /// Of `group`, for which `prf` makes as much randomness as it needs of what `fill` gives.
+    pub(crate) fn new(
         group: &'static dyn KeyExchange,
         prf: &'static dyn Prf,
-        peer_public: &[u8],
-        draw: impl FnOnce(&mut [u8]),
+        fill: impl FnOnce(&mut [u8]),
     ) -> Self {
         let mut seed = zeroize::Zeroizing::new([0; SEED_LEN]);
-        draw(&mut *seed);
+        fill(&mut *seed);
+        let seed = Secret::from(&seed[..]);
+        Self { group, prf, seed }
+    }
+
+    const fn drawn(&self) -> Drawn<'_> {
+        Drawn {
+            prf: self.prf,
+            seed: &self.seed,
+            blocks: 0,
+        }
+    }
+}
+
+impl KeyExchangeJob {
+    /// A responder's answer to `peer_public`.
+    pub(crate) fn respond(draw: Draw, peer_public: &[u8]) -> Self {
         Self {
             peer_public: peer_public.to_vec(),
-            half: Half::Responder {
-                group,
-                prf,
-                seed: Secret::from(&seed[..]),
-            },
+            half: Half::Responder(draw),
+        }
+    }
+
+    /// An initiator's key pair.
+    pub(crate) const fn pair(draw: Draw) -> Self {
+        Self {
+            peer_public: Vec::new(),
+            half: Half::Pair(draw),
         }
     }
 
@@ -72,7 +98,7 @@ impl KeyExchangeJob {
     #[must_use]
     pub fn group(&self) -> GroupId {
         match &self.half {
-            Half::Responder { group, .. } => group.id(),
+            Half::Responder(draw) | Half::Pair(draw) => draw.group.id(),
             Half::Initiator(pair) => pair.group(),
         }
     }
@@ -82,16 +108,15 @@ impl KeyExchangeJob {
     #[must_use]
     pub fn run(self) -> KeyExchangeDone {
         let result = match &self.half {
-            Half::Responder { group, prf, seed } => {
-                let mut drawn = Drawn {
-                    prf: *prf,
-                    seed,
-                    blocks: 0,
-                };
-                let answer = group.respond(&mut drawn, &self.peer_public);
-                answer.map(|(public, secret)| (Some(public), secret))
+            Half::Responder(draw) => {
+                let answer = draw.group.respond(&mut draw.drawn(), &self.peer_public);
+                answer.map(|(public, secret)| Computation::Answer(public, secret))
             }
-            Half::Initiator(pair) => pair.finish(&self.peer_public).map(|secret| (None, secret)),
+            Half::Pair(draw) => {
+                let pair = draw.group.start(&mut draw.drawn());
+                pair.map(|pair| Computation::Pair(Arc::from(pair)))
+            }
+            Half::Initiator(pair) => pair.finish(&self.peer_public).map(Computation::Shared),
         };
         KeyExchangeDone {
             group: self.group(),
@@ -105,7 +130,9 @@ impl PartialEq for KeyExchangeJob {
         self.group() == other.group()
             && self.peer_public == other.peer_public
             && match (&self.half, &other.half) {
-                (Half::Responder { seed: a, .. }, Half::Responder { seed: b, .. }) => a == b,
+                (Half::Responder(a), Half::Responder(b)) | (Half::Pair(a), Half::Pair(b)) => {
+                    a.seed == b.seed
+                }
                 (Half::Initiator(a), Half::Initiator(b)) => a.public() == b.public(),
                 _ => false,
             }
@@ -125,8 +152,17 @@ impl fmt::Debug for KeyExchangeJob {
 /// What [`KeyExchangeJob::run`] has computed.
 pub struct KeyExchangeDone {
     group: GroupId,
+    result: Result<Computation, CryptoError>,
+}
+
+/// What has come of a half.
+enum Computation {
     /// A responder's public value, and the shared secret.
-    result: Result<(Option<Vec<u8>>, Secret), CryptoError>,
+    Answer(Vec<u8>, Secret),
+    /// An initiator's key pair.
+    Pair(Arc<dyn ActiveKeyExchange>),
+    /// An initiator's shared secret.
+    Shared(Secret),
 }
 
 impl KeyExchangeDone {
@@ -140,19 +176,63 @@ impl KeyExchangeDone {
     /// to the other half.
     pub(crate) fn of(self, group: GroupId) -> Result<(Vec<u8>, Secret), CryptoError> {
         match self.result? {
-            (Some(public), secret) if self.group == group => Ok((public, secret)),
+            Computation::Answer(public, secret) if self.group == group => Ok((public, secret)),
             _ => Err(CryptoError::KeyInvalid),
         }
     }
 
     /// The shared secret of an initiator; the error, if it belongs to another group or to the other
     /// half.
-    pub(crate) fn shared(self, group: GroupId) -> Result<Secret, CryptoError> {
+    fn shared(self, group: GroupId) -> Result<Secret, CryptoError> {
         match self.result? {
-            (None, secret) if self.group == group => Ok(secret),
+            Computation::Shared(secret) if self.group == group => Ok(secret),
             _ => Err(CryptoError::KeyInvalid),
         }
     }
+
+    /// The key pair of an initiator; the error, if it belongs to another group or is none.
+    fn drawn(self, group: GroupId) -> Result<Arc<dyn ActiveKeyExchange>, CryptoError> {
+        match self.result? {
+            Computation::Pair(pair) if self.group == group => Ok(pair),
+            _ => Err(CryptoError::KeyInvalid),
+        }
+    }
+}
+
+/// What the embedder has computed, where it was asked to: `Some(None)` when it has not.
+pub(crate) type Computed = Option<Option<KeyExchangeDone>>;
+
+/// Initiator: a key pair, which the embedder was asked for or which is drawn now.
+pub(crate) fn key_pair(
+    group: &'static dyn KeyExchange,
+    rng: &mut dyn CryptoRng,
+    computed: Computed,
+) -> Result<Arc<dyn ActiveKeyExchange>, DropReason> {
+    let pair = match computed {
+        Some(done) => {
+            let done = done.ok_or(DropReason::TemporaryFailure)?;
+            done.drawn(group.id())
+        }
+        None => group.start(rng).map(Arc::from),
+    };
+    pair.map_err(|_| DropReason::Crypto)
+}
+
+/// Initiator: what a key pair shares with the responder's public value, which the embedder was asked for
+/// or which is computed now.
+pub(crate) fn shared(
+    pair: &dyn ActiveKeyExchange,
+    peer_public: &[u8],
+    computed: Computed,
+) -> Result<Secret, DropReason> {
+    let secret = match computed {
+        Some(done) => {
+            let done = done.ok_or(DropReason::TemporaryFailure)?;
+            done.shared(pair.group())
+        }
+        None => pair.finish(peer_public),
+    };
+    secret.map_err(|_| DropReason::BadKeyExchange)
 }
 
 impl fmt::Debug for KeyExchangeDone {

@@ -7,8 +7,9 @@ use crypto_suite::GroupId;
 /// Which heavy computations are questions to the embedder, which may answer them from a thread of its
 /// own while packets go on. By default none is: each is done within the call that needs it.
 ///
-/// Asked for are the halves of responders, and in IKEv1 the shared secrets of initiators. The key pairs
-/// of initiators, and their shared secrets in IKEv2, are computed within the call.
+/// Asked for are the halves of responders, and the key pairs and shared secrets of initiators, in both
+/// versions and in all exchanges. One thing is computed within the call all the same: the shared secret of
+/// an IKE rekey of ours that was asked for and has not come, since the peer has the new IKE SA by then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offload {

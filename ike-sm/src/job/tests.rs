@@ -4,10 +4,14 @@ use crypto_suite::{DEFAULT, PrfId};
 
 use super::*;
 
-fn job(group: GroupId, peer_public: &[u8], seed: u8) -> KeyExchangeJob {
+fn draw(group: GroupId, seed: u8) -> Draw {
     let group = DEFAULT.group(group).unwrap();
     let prf = DEFAULT.prf(PrfId::HmacSha256).unwrap();
-    KeyExchangeJob::respond(group, prf, peer_public, |octets| octets.fill(seed))
+    Draw::new(group, prf, |octets| octets.fill(seed))
+}
+
+fn job(group: GroupId, peer_public: &[u8], seed: u8) -> KeyExchangeJob {
+    KeyExchangeJob::respond(draw(group, seed), peer_public)
 }
 
 fn can_cross_threads<T: Send + 'static>(_: &T) {}
@@ -33,6 +37,36 @@ fn x9_a_job_does_what_the_group_does_and_the_same_seed_does_it_again() {
         assert_ne!(other, public, "{id}");
         assert_eq!(peer.finish(&public).unwrap(), secret, "{id}");
     }
+}
+
+#[test]
+fn x9_the_jobs_of_both_ends_meet() {
+    for group in DEFAULT.groups {
+        let id = group.id();
+        let first = KeyExchangeJob::pair(draw(id, 1));
+        can_cross_threads(&first);
+        let pair = first.clone().run().drawn(id).unwrap();
+        assert_eq!(first.run().drawn(id).unwrap().public(), pair.public());
+        let (public, secret) = job(id, pair.public(), 2).run().of(id).unwrap();
+        let agreed = KeyExchangeJob::agree(pair, &public).run();
+        assert_eq!(agreed.shared(id).unwrap(), secret, "{id}");
+    }
+}
+
+#[test]
+fn x9_one_kind_of_result_is_none_of_another() {
+    let id = GroupId::X25519;
+    let pair = || KeyExchangeJob::pair(draw(id, 1)).run();
+    let shared = || {
+        let pair = pair().drawn(id).unwrap();
+        KeyExchangeJob::agree(pair, &[9; 32]).run()
+    };
+    let answer = || job(id, &[9; 32], 1).run();
+    assert!(pair().of(id).is_err() && pair().shared(id).is_err());
+    assert!(shared().of(id).is_err() && shared().drawn(id).is_err());
+    assert!(answer().shared(id).is_err() && answer().drawn(id).is_err());
+    assert!(pair().drawn(GroupId::Ecp256).is_err());
+    assert!(shared().shared(GroupId::Ecp256).is_err());
 }
 
 #[test]

@@ -21,7 +21,7 @@ use isakmp_wire::registry::ExchangeType;
 use crate::v1::phase1::Frame;
 use crate::v1::protect;
 
-pub(crate) use initiator::{KeyWanted, SecretWanted, Sent, start};
+pub(crate) use initiator::{KeyWanted, PairWanted, SecretWanted, Sent, start};
 pub(crate) use responder::{Answered, KeyAsked, KeyFound, claimed_identity, receive_first};
 
 /// A header of an aggressive mode message of ours.

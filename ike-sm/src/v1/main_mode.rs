@@ -34,7 +34,7 @@ use crate::v1::protect::{self, Plain};
 use crate::v1::signature;
 
 pub(crate) use initiator::{
-    IdSent, IdShown, IdWanted, KeSent, KeyWanted, SaSent, SecretWanted, start,
+    IdSent, IdShown, IdWanted, KeSent, KeyWanted, PairWanted, SaSent, SecretWanted, start,
 };
 pub(crate) use responder::{
     FirstAsked, IdOwed, KeAnswered, KeyAsked, KeyFound, PeerShown, SaAnswered, receive_first,

@@ -25,6 +25,8 @@ use crate::v1::{aggressive, main_mode};
 pub(crate) enum Negotiation {
     /// Main mode, initiator: message 1 is out.
     SaSent(main_mode::SaSent),
+    /// Message 2 is in, our key pair is being drawn.
+    PairWanted(main_mode::PairWanted),
     /// Message 3 is out.
     KeSent(main_mode::KeSent),
     /// Message 4 is in, the key is asked for.
@@ -53,6 +55,8 @@ pub(crate) enum Negotiation {
     IdOwed(main_mode::IdOwed),
     /// Aggressive mode, initiator: the key is asked for before anything is sent.
     AmKeyWanted(aggressive::KeyWanted),
+    /// Our key pair is being drawn.
+    AmPairWanted(aggressive::PairWanted),
     /// Message 1 is out.
     AmSent(aggressive::Sent),
     /// Message 2 is in, the shared secret is being computed.
@@ -106,6 +110,7 @@ impl Negotiation {
     pub(crate) const fn state(&self) -> IkeState {
         match self {
             Self::SaSent(_) => IkeState::InitiatorMm1,
+            Self::PairWanted(_) => IkeState::InitiatorMm2,
             Self::KeSent(_) => IkeState::InitiatorMm3,
             Self::KeyWanted(_) | Self::SecretWanted(_) => IkeState::InitiatorMm4,
             Self::IdWanted(_) => IkeState::InitiatorMm4,
@@ -116,7 +121,7 @@ impl Negotiation {
             Self::KeyAsked(_) | Self::KeyFound(_) => IkeState::ResponderMm3,
             Self::KeAnswered(_) => IkeState::ResponderMm4,
             Self::PeerShown(_) | Self::IdOwed(_) => IkeState::ResponderMm5,
-            Self::AmKeyWanted(_) => IkeState::Ready,
+            Self::AmKeyWanted(_) | Self::AmPairWanted(_) => IkeState::Ready,
             Self::AmSent(_) => IkeState::InitiatorAm1,
             Self::AmSecretWanted(_) => IkeState::InitiatorAm2,
             Self::AmKeyAsked(_) | Self::AmKeyFound(_) => IkeState::ResponderAm1,
@@ -141,6 +146,7 @@ impl Negotiation {
     pub(crate) const fn mode(&self) -> Phase1Mode {
         match self {
             Self::AmKeyWanted(_)
+            | Self::AmPairWanted(_)
             | Self::AmSent(_)
             | Self::AmSecretWanted(_)
             | Self::AmKeyAsked(_)
@@ -212,6 +218,8 @@ impl Negotiation {
                 .receive(ctx, frame, message)
                 .map_err(back(Self::AmAnswered)),
             waiting @ (Self::KeyWanted(_)
+            | Self::PairWanted(_)
+            | Self::AmPairWanted(_)
             | Self::SecretWanted(_)
             | Self::AmSecretWanted(_)
             | Self::IdWanted(_)
@@ -239,6 +247,8 @@ impl Negotiation {
             Self::IdShown(_) | Self::PeerShown(_) => QuestionKind::Certificate,
             Self::KeyFound(_)
             | Self::AmKeyFound(_)
+            | Self::PairWanted(_)
+            | Self::AmPairWanted(_)
             | Self::SecretWanted(_)
             | Self::AmSecretWanted(_) => QuestionKind::KeyExchange,
             _ => return None,
@@ -266,8 +276,10 @@ impl Negotiation {
                 return Ok(match self {
                     Self::KeyFound(s) => s.exchanged(ctx, frame, done),
                     Self::AmKeyFound(s) => s.exchanged(ctx, frame, done),
-                    Self::SecretWanted(s) => s.agreed(ctx, frame, done),
-                    Self::AmSecretWanted(s) => s.agreed(ctx, frame, done),
+                    Self::PairWanted(s) => s.drawn(ctx, frame, Some(done)),
+                    Self::AmPairWanted(s) => s.drawn(ctx, frame, Some(done)),
+                    Self::SecretWanted(s) => s.agreed(ctx, frame, Some(done)),
+                    Self::AmSecretWanted(s) => s.agreed(ctx, frame, Some(done)),
                     other => return Err(Box::new((other, DropReason::WrongState))),
                 });
             }

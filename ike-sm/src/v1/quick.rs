@@ -62,6 +62,8 @@ pub(crate) struct Wanted {
 pub(crate) enum Quick {
     /// Initiator: an SPI is asked for.
     SpiWanted(initiator::SpiWanted),
+    /// Initiator: our key pair is being drawn.
+    PairWanted(initiator::PairWanted),
     /// Initiator: message 1 is out.
     Sent(initiator::Sent),
     /// Initiator: message 2 is in, the shared secret is being computed.
@@ -104,6 +106,7 @@ impl Quick {
     pub(crate) const fn child(&self) -> ChildId {
         match self {
             Self::SpiWanted(s) => s.child,
+            Self::PairWanted(s) => s.child,
             Self::Sent(s) => s.child,
             Self::SecretWanted(s) => s.0.child,
             Self::Asked(s) => s.child(),
@@ -115,6 +118,7 @@ impl Quick {
     pub(crate) const fn config(&self) -> usize {
         match self {
             Self::SpiWanted(s) => s.wanted.config,
+            Self::PairWanted(s) => s.wanted.config,
             Self::Sent(s) => s.wanted.config,
             Self::SecretWanted(s) => s.0.wanted.config,
             Self::Asked(s) => s.config(),
@@ -126,6 +130,7 @@ impl Quick {
     pub(crate) fn is_for(&self, traffic: &TrafficOf) -> bool {
         let (local, remote) = match self {
             Self::SpiWanted(s) => (s.wanted.local, s.wanted.remote),
+            Self::PairWanted(s) => (s.wanted.local, s.wanted.remote),
             Self::Sent(s) => (s.wanted.local, s.wanted.remote),
             Self::SecretWanted(s) => (s.0.wanted.local, s.0.wanted.remote),
             Self::Asked(s) => s.traffic(),
@@ -140,6 +145,7 @@ impl Quick {
     pub(crate) const fn wanted(&self) -> Option<&Wanted> {
         match self {
             Self::SpiWanted(s) => Some(&s.wanted),
+            Self::PairWanted(s) => Some(&s.wanted),
             Self::Sent(s) => Some(&s.wanted),
             Self::SecretWanted(s) => Some(&s.0.wanted),
             Self::Asked(_) | Self::Answered(_) => None,
@@ -200,6 +206,9 @@ impl Quick {
             Self::SpiWanted(s) => s
                 .answer(ctx, frame, agreed, message_id, answer)
                 .map_err(|refused| wrap(Self::SpiWanted, *refused)),
+            Self::PairWanted(s) => s
+                .answer(ctx, frame, agreed, message_id, answer)
+                .map_err(|refused| wrap(Self::PairWanted, *refused)),
             Self::SecretWanted(s) => s
                 .answer(ctx, frame, agreed, answer)
                 .map_err(|refused| wrap(|s| Self::SecretWanted(Box::new(s)), *refused)),
@@ -219,7 +228,11 @@ impl Quick {
                 ctx.effect(crate::context::Effect::DeleteChild(child, reason));
                 return;
             }
-            Self::Sent(_) | Self::SecretWanted(_) | Self::SpiWanted(_) | Self::Asked(_) => {}
+            Self::Sent(_)
+            | Self::SecretWanted(_)
+            | Self::SpiWanted(_)
+            | Self::PairWanted(_)
+            | Self::Asked(_) => {}
         }
         ctx.child_failed(frame.index, config, child, reason);
     }

@@ -19,12 +19,12 @@ use super::keys::{Keys, Nonces, Sender};
 use super::payloads::{Payloads, required};
 use super::proof::IntAuth;
 use super::protect::Inner;
-use super::series::{Computed, Public, Series, agreement};
+use super::series::{Public, Series, agreement};
 use super::session::{Session, Stage};
 use crate::action::{CloseReason, Question};
 use crate::context::Context;
 use crate::explain::{IkeState, Role, Step, What};
-use crate::job::KeyExchangeDone;
+use crate::job::{Computed, KeyExchangeDone};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
 use crate::policy::v2::IkeSuite;
@@ -78,8 +78,8 @@ impl Additional {
     }
 
     /// `KEi(n)`
-    fn request(&mut self, ctx: &mut Context<'_>) -> Result<Inner, DropReason> {
-        key_exchange(&self.series.begin(ctx)?)
+    fn request(&mut self, ctx: &mut Context<'_>, computed: Computed) -> Result<Inner, DropReason> {
+        key_exchange(&self.series.begin(ctx, computed)?)
     }
 
     /// Takes `KEr(n)` in and gives the keys that hold from now on.
@@ -158,6 +158,18 @@ impl Session {
 
     /// Initiator: the next exchange after IKE_SA_INIT, or after one of these.
     pub(super) fn go_on(&mut self, ctx: &mut Context<'_>) {
+        if let Stage::Initiator(init, _) = &self.stage
+            && let Some(next) = init.additional.series.next()
+            && let Some(group) = ctx.provider.group(next)
+            && let Some(question) = ctx.key_pair(group)
+        {
+            return self.ask(ctx, question);
+        }
+        self.go_on_with(ctx, None);
+    }
+
+    /// Initiator: the same, with the key pair that the embedder was asked for.
+    fn go_on_with(&mut self, ctx: &mut Context<'_>, computed: Computed) {
         let id = self.window.next_id();
         let exchange = ExchangeType::IKE_INTERMEDIATE;
         let header = self.place(exchange, id, false).header();
@@ -168,7 +180,7 @@ impl Session {
             init.int_auth = init.additional.int_auth();
             return self.auth_start(ctx);
         }
-        let request = init.additional.request(ctx).inspect(|inner| {
+        let request = init.additional.request(ctx, computed).inspect(|inner| {
             let whose = sender(self.role);
             init.additional.cover(&crypt.keys, whose, &header, 0, inner);
         });
@@ -303,7 +315,8 @@ impl Session {
             return;
         };
         let Some(parked) = init.additional.parked.take() else {
-            return;
+            // The key pair of our next request.
+            return self.go_on_with(ctx, Some(done));
         };
         let Parked {
             path,

@@ -444,7 +444,7 @@ impl Session {
         for (_, task) in core::mem::take(&mut up.tasks).into_iter().rev() {
             up.queue.push_front(match task {
                 Task::Child(task) => Want::Child(task.offered.wanted),
-                Task::Ike(_) => Want::RekeyIke,
+                Task::Ike(_) => Want::RekeyIke(None),
                 Task::FollowUp(task) => task.anew(),
                 Task::Delete(list) => Want::Delete(list),
                 Task::DeleteIke(reason) => Want::DeleteIke(reason),

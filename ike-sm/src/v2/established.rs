@@ -8,12 +8,12 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crypto_suite::{ActiveKeyExchange, Digest};
+use crypto_suite::{ActiveKeyExchange, Digest, GroupId};
 use isakmp_wire::registry::ExchangeType;
 use nat_t::Verdict;
 
 use super::child::Holder;
-use super::computing::Computing;
+use super::computing::{Computing, NextPair};
 use super::counters::{Counters, Delta, Syncing};
 use super::create_child::{ChildTask, FollowUp, Followed, IkeTask};
 use super::ike_auth::Proved;
@@ -94,6 +94,8 @@ pub(crate) struct Established {
     pub(super) tasks: BTreeMap<u32, Task>,
     /// Responses to some of them, whose shared secrets the embedder computes.
     pub(super) computing: Vec<Computing>,
+    /// The key pair of the exchange that is to begin next, where the embedder draws it.
+    pub(super) next_pair: NextPair,
     /// Exchanges of ours that wait.
     pub(super) queue: VecDeque<Want>,
     /// A request of the peer that waits for the answer to a question.
@@ -122,8 +124,8 @@ pub(crate) struct Established {
 pub(crate) enum Want {
     /// A child, new or in place of another.
     Child(Wanted),
-    /// New keys for the IKE SA.
-    RekeyIke,
+    /// New keys for the IKE SA, with this group if the peer has asked for it.
+    RekeyIke(Option<GroupId>),
     /// The next key exchange of a series.
     FollowUp(Box<FollowUp>),
     /// The end of children.
@@ -311,6 +313,7 @@ impl Established {
             live: Liveness::new(frame.peer.dpd, now),
             tasks: BTreeMap::new(),
             computing: Vec::new(),
+            next_pair: NextPair::default(),
             queue: VecDeque::new(),
             parked: None,
             rival: None,

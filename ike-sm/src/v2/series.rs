@@ -12,30 +12,11 @@ use isakmp_wire::v2::{KeyExchange, KeyExchangeMethod, Writer};
 use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::context::Context;
-use crate::job::KeyExchangeDone;
+use crate::job::{self, Computed};
 use crate::outcome::DropReason;
 
-/// What the embedder has computed, where it was asked to: `Some(None)` when it has not.
-pub(crate) type Computed = Option<Option<KeyExchangeDone>>;
-
-/// Initiator: what a key pair shares with the responder's public value.
-pub(crate) fn shared(
-    pair: &dyn ActiveKeyExchange,
-    peer_public: &[u8],
-    computed: Computed,
-) -> Result<Secret, DropReason> {
-    let secret = match computed {
-        Some(done) => {
-            let done = done.ok_or(DropReason::TemporaryFailure)?;
-            done.shared(pair.group())
-        }
-        None => pair.finish(peer_public),
-    };
-    secret.map_err(|_| DropReason::BadKeyExchange)
-}
-
-/// Initiator: the question for the same, where it is not computed here. What is wrong with the answer
-/// shows when it is worked on.
+/// Initiator: the question for what a key pair shares with the responder's public value, where it is not
+/// computed here. What is wrong with that value shows when it is worked on.
 pub(crate) fn agreement(
     ctx: &Context<'_>,
     pair: &Arc<dyn ActiveKeyExchange>,
@@ -92,13 +73,22 @@ impl Series {
         self.left.is_empty()
     }
 
-    /// Initiator: begins the next one, with `KEi(n)`.
-    pub(crate) fn begin(&mut self, ctx: &mut Context<'_>) -> Result<Public, DropReason> {
-        let id = *self.left.front().ok_or(DropReason::WrongState)?;
-        let exchange = method(ctx, id)?.start(ctx.rng);
-        let exchange = exchange.map_err(|_| DropReason::Crypto)?;
+    /// The group of the next one.
+    pub(crate) fn next(&self) -> Option<GroupId> {
+        self.left.front().copied()
+    }
+
+    /// Initiator: begins the next one, with `KEi(n)`. `computed` is the key pair that the embedder was
+    /// asked for.
+    pub(crate) fn begin(
+        &mut self,
+        ctx: &mut Context<'_>,
+        computed: Computed,
+    ) -> Result<Public, DropReason> {
+        let id = self.next().ok_or(DropReason::WrongState)?;
+        let exchange = job::key_pair(method(ctx, id)?, ctx.rng, computed)?;
         let public = Public::new(id, exchange.public())?;
-        self.exchange = Some(Arc::from(exchange));
+        self.exchange = Some(exchange);
         Ok(public)
     }
 
@@ -118,7 +108,7 @@ impl Series {
         let check = method(ctx, id)?.check_responder(ke.data);
         check.map_err(|_| DropReason::BadKeyExchange)?;
         let exchange = self.exchange.as_deref().ok_or(DropReason::WrongState)?;
-        let secret = shared(exchange, ke.data, computed)?;
+        let secret = job::shared(exchange, ke.data, computed)?;
         self.exchange = None;
         self.left.pop_front();
         Ok(secret)

@@ -125,12 +125,10 @@ impl Session {
         let mut session = Self::new(ctx, id, peer, Role::Initiator, path, spis);
         session.replaces = replaces;
         let frame = session.frame(ctx)?;
-        let (task, request) = sa_init::Initiator::start(ctx, &frame, redirected_from)?;
+        let task = sa_init::Initiator::start(ctx, &frame, redirected_from)?;
         session.transition(ctx, Input::InitSa, IkeState::Idle, IkeState::WaitInit);
         session.stage = Stage::Init(Box::new(task), first);
-        explain::sent_clear(ctx, &frame, Step::SaInitI, IkeState::WaitInit, &request);
-        let patience = frame.peer.retransmit;
-        session.transmit(ctx, request.into(), &patience);
+        session.draw(ctx)?;
         Ok(session)
     }
 
@@ -537,6 +535,10 @@ impl Session {
                 send(ctx, frame.path, &request);
                 self.window.resent(0, request, ctx.now, ctx.rng);
                 self.transition(ctx, Input::AskAgain, state, state);
+            }
+            Reply::Draw => {
+                self.path.local = frame.path.local;
+                self.draw(ctx)?;
             }
             Reply::Redirect(to, request) => {
                 let request = Datagrams::from(request);

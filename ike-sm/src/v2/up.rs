@@ -8,12 +8,12 @@ use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{NotifyType, Writer};
 
+use super::computing::NextPair;
 use super::create_child::{self, ChildTask, IkeTask};
 use super::error::{self, told};
 use super::established::{LifetimeDue, Task, Want};
 use super::payloads::Payloads;
 use super::protect::Inner;
-use super::series::Computed;
 use super::session::{Session, Stage};
 use super::{explain, informational, mobike, redirect};
 use crate::action::{Action, CloseReason, Question};
@@ -22,7 +22,7 @@ use crate::context::{Context, Effect};
 use crate::event::Traffic;
 use crate::explain::{DpdStep, IkeState, Input, Step, What};
 use crate::id::{ChildId, IkeId};
-use crate::job::KeyExchangeDone;
+use crate::job::{Computed, KeyExchangeDone};
 use crate::outcome::DropReason;
 use crate::path::Path;
 
@@ -355,7 +355,7 @@ impl Session {
             }
             // RFC 7296 §2.25.2: nothing is begun beside a rekey or the end of the IKE SA, and they
             // wait for the rest.
-            let alone = |w: &Want| matches!(w, Want::RekeyIke | Want::DeleteIke(_));
+            let alone = |w: &Want| matches!(w, Want::RekeyIke(_) | Want::DeleteIke(_));
             let busy = up.is_rekeying() || up.is_closing() && !up.queue.iter().any(alone);
             let next = up.queue.front();
             // What waits goes to the SA that has taken the place of this one.
@@ -364,17 +364,25 @@ impl Session {
             let busy = busy || next.is_some_and(|want| up.waits_for_peer(want));
             let busy = busy || next.is_some_and(alone) && !up.tasks.is_empty();
             let goes_on = matches!(next, Some(Want::FollowUp(_)));
-            if next.is_none() || busy && !goes_on {
+            if next.is_none() {
+                up.next_pair.forget();
                 return;
             }
-            let Some(want) = up.queue.pop_front() else {
+            if busy && !goes_on {
                 return;
-            };
-            self.start(ctx, want);
+            }
+            if self.waits_for_pair(ctx) {
+                return;
+            }
+            let Some(up) = self.up_mut() else { return };
+            let (want, pair) = (up.queue.pop_front(), up.next_pair.take());
+            let Some(want) = want else { return };
+            self.start(ctx, want, pair);
         }
     }
 
-    fn start(&mut self, ctx: &mut Context<'_>, want: Want) {
+    /// Starts an exchange, with the key pair that the embedder was asked for.
+    fn start(&mut self, ctx: &mut Context<'_>, want: Want, pair: Computed) {
         let Ok(frame) = self.frame(ctx) else { return };
         let mut patience = frame.peer.retransmit;
         let silent = self
@@ -387,7 +395,7 @@ impl Session {
                     wanted.traffic.config,
                     wanted.replaces.is_none(),
                 );
-                ChildTask::start(self, ctx, &frame, wanted)
+                ChildTask::start(self, ctx, &frame, wanted, pair)
                     .inspect_err(|_| {
                         ctx.effect(match new {
                             true => Effect::NotUp(peer, config, CloseReason::Refused),
@@ -396,9 +404,9 @@ impl Session {
                     })
                     .map(|(task, inner)| (Task::Child(Box::new(task)), inner))
             }
-            Want::RekeyIke => IkeTask::start(ctx, &frame, None)
+            Want::RekeyIke(group) => IkeTask::start(ctx, &frame, group, pair)
                 .map(|(task, inner)| (Task::Ike(Box::new(task)), inner)),
-            Want::FollowUp(mut task) => match task.request(ctx) {
+            Want::FollowUp(mut task) => match task.request(ctx, pair) {
                 Ok(inner) => Ok((Task::FollowUp(task), inner)),
                 Err(reason) => {
                     let task = Task::FollowUp(task);
@@ -489,6 +497,7 @@ impl Session {
         }
         let (rival, tasks) = (up.rival.take(), core::mem::take(&mut up.tasks));
         up.computing = Vec::new();
+        up.next_pair = NextPair::default();
         for (_, task) in tasks {
             abandon(ctx, index, task, reason);
         }
@@ -578,11 +587,11 @@ impl Session {
     /// Wants new keys.
     pub(crate) fn rekey(&mut self, ctx: &mut Context<'_>) -> Result<(), DropReason> {
         let up = self.up().ok_or(DropReason::WrongState)?;
-        let waits = up.queue.iter().any(|w| matches!(w, Want::RekeyIke));
+        let waits = up.queue.iter().any(|w| matches!(w, Want::RekeyIke(_)));
         if up.is_rekeying() || waits || up.replaced {
             return Err(DropReason::AlreadyUnderWay);
         }
-        self.want(ctx, Want::RekeyIke)
+        self.want(ctx, Want::RekeyIke(None))
     }
 
     /// Negotiates a child.
@@ -706,7 +715,7 @@ impl Session {
         for want in core::mem::take(&mut up.queue) {
             if moves(&want) {
                 moved.push(want);
-            } else if !matches!(want, Want::RekeyIke) {
+            } else if !matches!(want, Want::RekeyIke(_)) {
                 up.queue.push_back(want);
             }
         }

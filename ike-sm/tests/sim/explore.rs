@@ -3,7 +3,8 @@
 //! Two ends are up. Operations (rekey a child, rekey the IKE SA, delete either, ask for a sign of
 //! life, refuse the next child, lose all state and call anew without INITIAL_CONTACT) are given to
 //! either end at any moment; any message on its way may be delivered next, be
-//! lost or be delivered twice, as long as the scenario's faults last. All choices are tried, in
+//! lost or be delivered twice, as long as the scenario's faults last, and so may what the embedder computes
+//! come or be refused. All choices are tried, in
 //! depth first order. A state that was seen before is not gone into again: what follows depends on
 //! nothing else (the state includes what is on its way, what is still to be ordered, and the time).
 //! When a path has no choices left, everything is delivered in order and time goes on until all
@@ -23,7 +24,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use ike_sm::Command;
-use ike_sm::config::{Config, Dpd, DpdTimes, IkeVersion, Retransmit};
+use ike_sm::config::{Config, Dpd, DpdTimes, IkeVersion, Pfs, Retransmit};
 
 use crate::host::{Handled, Host, Installed};
 use crate::network::{InFlight, Link};
@@ -68,6 +69,8 @@ enum Kind {
     Refusing,
     /// One end at least loses its state.
     Forgetting,
+    /// Key exchanges are computed elsewhere, children's too; their results come at any moment, or never.
+    Computing,
 }
 
 /// What is explored.
@@ -139,6 +142,10 @@ enum Step {
     /// Delivered, and once more on its way.
     Double(usize),
     Order(usize),
+    /// What this end has asked for is computed.
+    Compute(usize),
+    /// It is not.
+    Refuse(usize),
 }
 
 struct Pair {
@@ -160,6 +167,14 @@ fn change(scenario: &Scenario) -> impl Fn(usize, &mut Config) + '_ {
         match scenario.kind {
             Kind::Plain | Kind::Forgetting => {}
             Kind::Additional => with_additional(c),
+            Kind::Computing => {
+                let group = match scenario.version {
+                    IkeVersion::V1 => c.policies[0].group,
+                    IkeVersion::V2 => c.peers[0].v2.proposals[0].groups[0],
+                };
+                c.offload.groups = vec![group];
+                c.peers[0].children[0].pfs = Pfs::Required(group);
+            }
             Kind::Refusing => {
                 c.authorize_children = true;
                 c.peers[0].keep_up = true;
@@ -317,7 +332,13 @@ impl Pair {
                 steps.push(Step::Order(n));
             }
         }
+        let computing = |n: &usize| {
+            let asks = !self.hosts[*n].questions.is_empty();
+            asks && self.scenario.kind == Kind::Computing
+        };
+        steps.extend([A, B].into_iter().filter(computing).map(Step::Compute));
         if self.faults > 0 {
+            steps.extend([A, B].into_iter().filter(computing).map(Step::Refuse));
             steps.extend((0..self.flights.len()).map(Step::Lose));
             steps.extend((0..self.flights.len()).map(Step::Double));
         }
@@ -327,6 +348,7 @@ impl Pair {
     fn take(&mut self, step: Step) -> Result<(), String> {
         self.path.push(match step {
             Step::Order(n) => format!("{:?}", self.ops[n]),
+            Step::Compute(n) | Step::Refuse(n) => format!("{step:?} at {}", self.hosts[n].name),
             Step::Deliver(n) | Step::Lose(n) | Step::Double(n) => {
                 let what = format!("{step:?}");
                 let what = what.split('(').next().unwrap_or_default();
@@ -347,12 +369,24 @@ impl Pair {
                 let packet = self.flights[n].clone();
                 self.deliver(&packet)?;
             }
+            Step::Compute(n) => self.answer(n, false)?,
+            Step::Refuse(n) => {
+                self.faults -= 1;
+                self.answer(n, true)?;
+            }
             Step::Order(n) => {
                 let op = self.ops.remove(n);
                 self.order(op)?;
             }
         }
         self.check()
+    }
+
+    /// The oldest question of an end is answered.
+    fn answer(&mut self, host: usize, refused: bool) -> Result<(), String> {
+        let handled = self.hosts[host].answer(refused, self.now)?;
+        self.sent(handled);
+        Ok(())
     }
 
     fn order(&mut self, op: Op) -> Result<(), String> {
@@ -675,6 +709,16 @@ fn ikev2_operations_in_every_order() {
 #[test]
 fn ikev2_operations_with_additional_key_exchanges_in_every_order() {
     explored(IkeVersion::V2, Kind::Additional, &[(2, 3)]);
+}
+
+#[test]
+fn ikev1_key_exchanges_computed_elsewhere_in_every_order() {
+    explored(IkeVersion::V1, Kind::Computing, &[(2, 3)]);
+}
+
+#[test]
+fn ikev2_key_exchanges_computed_elsewhere_in_every_order() {
+    explored(IkeVersion::V2, Kind::Computing, &[(1, 8), (2, 4)]);
 }
 
 #[test]

@@ -149,6 +149,16 @@ impl Host {
         Ok(None)
     }
 
+    /// The answer to the oldest question, or none where a key exchange is to be computed.
+    pub fn answer(&mut self, refused: bool, now: Duration) -> Result<Handled, String> {
+        let (_, ticket, answer) = self.questions.pop_front().ok_or("no question")?;
+        let answer = match answer {
+            Answer::KeyExchange(_) if refused => Answer::KeyExchange(None),
+            answer => answer,
+        };
+        self.handle(Event::Answer(ticket, answer), now)
+    }
+
     /// A packet from the network.
     pub fn receive(&mut self, packet: &InFlight, now: Duration) -> Result<Option<Handled>, String> {
         match &packet.payload {

@@ -93,7 +93,7 @@ fn x9_a_half_that_nobody_computes_leaves_nothing() {
     }
 }
 
-/// A pair whose A, which starts, does not compute its shared secrets itself.
+/// A pair whose A, which starts, does not compute its key pairs and shared secrets itself.
 fn starting(mode: Phase1Mode) -> Pair {
     let [mut a, mut b] = [config(A, B, b"secret"), config(B, A, b"secret")];
     for config in [&mut a, &mut b] {
@@ -124,6 +124,16 @@ fn x9_the_initiator_asks_for_its_half_and_absorbs_repetitions() {
         let mut pair = starting(mode);
         assert_eq!(pair.initiate(false), Outcome::Handled);
         pair.run_for(secs(1));
+        // The key pair, and then the shared secret.
+        assert_eq!(pair.a.asked.len(), 1, "{mode:?}");
+        let sent = pair.sent;
+        pair.run_for(secs(6));
+        assert_eq!(
+            pair.sent, sent,
+            "nothing is sent before there is a key pair"
+        );
+        agree(&mut pair);
+        pair.run_for(secs(1));
         assert_eq!(pair.a.asked.len(), 1, "{mode:?}");
         let sent = pair.flights.len();
         pair.run_for(secs(6));
@@ -135,15 +145,18 @@ fn x9_the_initiator_asks_for_its_half_and_absorbs_repetitions() {
             1,
             "quick mode has a key exchange of its own"
         );
-        pair.run_for(secs(4));
+        agree(&mut pair);
+        pair.run_for(secs(6));
         assert!(pair.outcomes.contains(&(false, Outcome::Repeated)));
         agree(&mut pair);
         pair.run_for(secs(3));
         pair.assert_tunnel();
         let child = pair.a.active[0];
         let _ = pair.command(false, Command::RekeyChild(child));
-        pair.run_for(secs(1));
-        agree(&mut pair);
+        for _ in 0..2 {
+            pair.run_for(secs(1));
+            agree(&mut pair);
+        }
         pair.run_for(secs(3));
         pair.assert_tunnel();
         assert!(pair.a.active != [child]);
@@ -152,15 +165,18 @@ fn x9_the_initiator_asks_for_its_half_and_absorbs_repetitions() {
 }
 
 #[test]
-fn x9_a_shared_secret_that_nobody_computes_leaves_nothing() {
-    for (quick, answered) in [(false, false), (true, false), (true, true)] {
+fn x9_a_half_of_the_initiator_that_nobody_computes_leaves_nothing() {
+    // Which of four computations is missing, and whether it is refused or not answered.
+    for case in 0..8 {
+        let (missing, answered) = (case / 2, case % 2 == 1);
         let mut pair = starting(Phase1Mode::Main);
         assert_eq!(pair.initiate(false), Outcome::Handled);
         pair.run_for(secs(1));
-        if quick {
+        for _ in 0..missing {
             agree(&mut pair);
             pair.run_for(secs(1));
         }
+        let quick = missing > 1;
         let (ticket, question) = pair.a.asked.remove(0);
         let Question::KeyExchange(job) = question else {
             panic!();

@@ -2,7 +2,7 @@
 
 use crypto_suite::GroupId;
 use ike_sm::config::v2::AdditionalKeyExchange;
-use ike_sm::config::{Offload, Pfs};
+use ike_sm::config::{Config, Offload, Pfs};
 use ike_sm::{Answer, CloseReason, Command, DropReason, Event, Outcome, Question};
 
 use crate::common::{Pair, secs};
@@ -184,6 +184,10 @@ fn x9_an_invalid_public_value_is_refused_before_anything_is_asked() {
 fn x9_the_initiator_asks_for_its_shared_secret_and_sends_nothing_meanwhile() {
     let mut pair = one_asks(false, GroupId::Modp2048, &[]);
     assert_eq!(pair.initiate(false), Outcome::Handled);
+    // The key pair first: nothing is out before it is there.
+    pair.run_for(secs(6));
+    assert_eq!((pair.a.asked.len(), pair.sent), (1, 0));
+    assert_eq!(compute(&mut pair), GroupId::Modp2048);
     let request = pair.flights[0].clone();
     pair.run_for(secs(1));
     assert_eq!(pair.a.asked.len(), 1);
@@ -204,19 +208,64 @@ fn x9_the_initiator_asks_for_its_shared_secret_and_sends_nothing_meanwhile() {
 }
 
 #[test]
-fn x9_a_shared_secret_that_nobody_computes_ends_the_attempt_in_time() {
-    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
-    assert_eq!(pair.initiate(false), Outcome::Handled);
-    pair.run_for(secs(1));
-    let (ticket, question) = pair.a.asked.remove(0);
-    let Question::KeyExchange(job) = question else {
-        panic!("{question:?}");
+fn x9_a_half_of_the_initiator_that_nobody_computes_ends_the_attempt_in_time() {
+    // The key pair or the shared secret, of IKE_SA_INIT or of IKE_INTERMEDIATE; refused or not answered.
+    for case in 0..8 {
+        let mut pair = one_asks(false, GroupId::Ecp256, &[GroupId::MlKem768]);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        for _ in 0..case / 2 {
+            pair.run_for(secs(1));
+            let _ = compute(&mut pair);
+        }
+        pair.run_for(secs(1));
+        let (ticket, question) = pair.a.asked.remove(0);
+        let Question::KeyExchange(job) = question else {
+            panic!("{question:?}");
+        };
+        if case % 2 == 0 {
+            pair.run_for(secs(12));
+        } else {
+            let none = Event::Answer(ticket, Answer::KeyExchange(None));
+            assert_eq!(pair.feed(false, none), Outcome::Handled);
+        }
+        assert_eq!(pair.a.endpoint.ike_sas().count(), 0, "{case}");
+        let late = Event::Answer(ticket, Answer::KeyExchange(Some(job.run())));
+        assert!(pair.feed(false, late).dropped().is_some());
+        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    }
+}
+
+#[test]
+fn x9_another_group_is_asked_for_while_the_first_request_stands() {
+    let (first, other) = (GroupId::Ecp384, GroupId::Ecp256);
+    let groups = |config: &mut Config, groups: &[GroupId]| {
+        let peer = &mut config.peers[0];
+        peer.v2.proposals.truncate(1);
+        peer.v2.proposals[0].groups = groups.to_vec();
     };
-    pair.run_for(secs(12));
-    assert_eq!(pair.a.endpoint.ike_sas().count(), 0);
-    let late = Event::Answer(ticket, Answer::KeyExchange(Some(job.run())));
-    assert!(pair.feed(false, late).dropped().is_some());
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    for answered in [true, false] {
+        let (mut a, mut b) = configs(|_| {});
+        groups(&mut a, &[first, other]);
+        groups(&mut b, &[other]);
+        a.offload = Offload::heavy();
+        let mut pair = Pair::new(a, b);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        assert_eq!(compute(&mut pair), first);
+        pair.run_for(secs(1));
+        // INVALID_KE_PAYLOAD has come.
+        assert_eq!(pair.a.asked.len(), 1);
+        if !answered {
+            let (ticket, _) = pair.a.asked.remove(0);
+            let none = Event::Answer(ticket, Answer::KeyExchange(None));
+            assert_eq!(pair.feed(false, none), Outcome::Handled);
+            // The request is repeated, and so is the question.
+            pair.run_for(secs(8));
+        }
+        let groups = run_computing(&mut pair, 4);
+        assert_eq!(groups, [other, other]);
+        pair.assert_tunnel();
+        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    }
 }
 
 #[test]
@@ -224,16 +273,18 @@ fn x9_the_initiator_of_rekeys_and_additional_exchanges_asks_too() {
     let (group, ml_kem) = (GroupId::Ecp384, GroupId::MlKem768);
     let mut pair = one_asks(false, group, &[ml_kem]);
     assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 8), [group, ml_kem]);
+    // A key pair and a shared secret for each.
+    let all = [group, group, ml_kem, ml_kem];
+    assert_eq!(run_computing(&mut pair, 8), all);
     pair.assert_tunnel();
     let child = pair.a.active[0];
     let _ = pair.command(false, Command::RekeyChild(child));
-    assert_eq!(run_computing(&mut pair, 15), [group, ml_kem]);
+    assert_eq!(run_computing(&mut pair, 15), all);
     pair.assert_tunnel();
     assert!(pair.a.active != [child]);
     let ike = pair.a.endpoint.ike_sas().next().unwrap().id;
     let _ = pair.command(false, Command::RekeyIke(ike));
-    assert_eq!(run_computing(&mut pair, 15), [group, ml_kem]);
+    assert_eq!(run_computing(&mut pair, 15), all);
     pair.assert_tunnel();
     assert!(pair.a.endpoint.ike_sas().all(|sa| sa.id != ike));
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
@@ -244,9 +295,10 @@ fn x9_the_initiator_of_rekeys_and_additional_exchanges_asks_too() {
 fn x9_a_childs_secret_that_nobody_computes_leaves_neither_half() {
     let mut pair = one_asks(false, GroupId::Ecp256, &[]);
     assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
     let child = pair.a.active[0];
     let _ = pair.command(false, Command::RekeyChild(child));
+    let _pair = compute(&mut pair);
     pair.run_for(secs(3));
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 2));
     pair.run_for(secs(10));
@@ -265,9 +317,10 @@ fn x9_a_childs_secret_that_nobody_computes_leaves_neither_half() {
 fn x9_an_ike_rekey_that_nobody_computes_is_computed_here() {
     let mut pair = one_asks(false, GroupId::Ecp256, &[]);
     assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
     let ike = pair.a.endpoint.ike_sas().next().unwrap().id;
     let _ = pair.command(false, Command::RekeyIke(ike));
+    let _pair = compute(&mut pair);
     // The peer has the new IKE SA, and the child under it.
     pair.run_for(secs(15));
     pair.a.asked.clear();
@@ -280,9 +333,10 @@ fn x9_an_ike_rekey_that_nobody_computes_is_computed_here() {
 fn x9_the_peer_deletes_what_is_still_being_computed() {
     let mut pair = one_asks(false, GroupId::Ecp256, &[]);
     assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
     let child = pair.a.active[0];
     let _ = pair.command(false, Command::RekeyChild(child));
+    let _pair = compute(&mut pair);
     pair.run_for(secs(1));
     let fresh = *pair.b.children.keys().max().unwrap();
     let _ = pair.command(true, Command::DeleteChild(fresh));
@@ -293,7 +347,7 @@ fn x9_the_peer_deletes_what_is_still_being_computed() {
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (0, 0));
     // And the IKE SA itself.
     assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 3), [GroupId::Ecp256]);
+    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
     let child = pair.a.active[0];
     let _ = pair.command(false, Command::RekeyChild(child));
     pair.run_for(secs(1));
@@ -304,5 +358,53 @@ fn x9_the_peer_deletes_what_is_still_being_computed() {
     pair.run_for(secs(2));
     assert!(!pair.a.endpoint.is_asked(ticket));
     assert_eq!(pair.a.endpoint.ike_sas().count(), 0);
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_a_key_pair_that_nobody_draws_puts_a_rekey_off() {
+    for (ike, answered) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+        let (child, old) = (pair.a.active[0], pair.a.ikes[0]);
+        let command = if ike {
+            Command::RekeyIke(old)
+        } else {
+            Command::RekeyChild(child)
+        };
+        let _ = pair.command(false, command.clone());
+        let (ticket, _) = pair.a.asked.remove(0);
+        if answered {
+            let none = Event::Answer(ticket, Answer::KeyExchange(None));
+            assert_eq!(pair.feed(false, none), Outcome::Handled);
+        } else {
+            pair.run_for(secs(12));
+        }
+        assert!(!pair.a.endpoint.is_asked(ticket));
+        assert_eq!(pair.a.active, [child]);
+        pair.assert_tunnel();
+        let _ = pair.command(false, command);
+        assert_eq!(run_computing(&mut pair, 15), [GroupId::Ecp256; 2]);
+        pair.assert_tunnel();
+        assert_eq!(pair.a.active == [child], ike);
+        assert_eq!(pair.a.endpoint.ike_sas().any(|sa| sa.id == old), !ike);
+        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    }
+}
+
+#[test]
+fn x9_what_is_more_urgent_does_not_wait_for_a_key_pair() {
+    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+    let (child, ike) = (pair.a.active[0], pair.a.ikes[0]);
+    let _ = pair.command(false, Command::RekeyChild(child));
+    assert_eq!(pair.a.asked.len(), 1);
+    let _ = pair.command(false, Command::DeleteIke(ike));
+    pair.run_for(secs(1));
+    assert_eq!(pair.a.endpoint.ike_sas().count(), 0);
+    assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
+    assert!(!pair.a.endpoint.is_asked(pair.a.asked[0].0));
     assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
 }

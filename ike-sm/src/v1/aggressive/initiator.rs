@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crypto_suite::{ActiveKeyExchange, Secret};
+use crypto_suite::{ActiveKeyExchange, KeyExchange, Secret};
 use isakmp_wire::v1::{Body, Message, PayloadType};
 
 use crate::action::{CloseReason, PskStage};
-use crate::config::{Identity, RemoteIdentity};
+use crate::config::{Identity, Phase1Policy, RemoteIdentity};
 use crate::context::Context;
 use crate::explain::{IkeState, Notice, Step, What};
-use crate::job::KeyExchangeDone;
+use crate::job::{self, Computed};
 use crate::outcome::DropReason;
 use crate::v1::keys::{Transcript, skeyid_psk};
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
@@ -27,7 +27,7 @@ pub(crate) struct KeyWanted;
 pub(crate) fn start(ctx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Progress, DropReason> {
     ctx.note(Some(frame.ike), What::Notice(Notice::AggressivePsk));
     match phase1::configured_psk(ctx, frame, None) {
-        Some(psk) => offer(ctx, frame, psk),
+        Some(psk) => PairWanted(psk).find(ctx, frame),
         None => {
             let identity = match &frame.peer.remote_id {
                 RemoteIdentity::Is(identity) => Some(identity.clone()),
@@ -46,18 +46,61 @@ pub(crate) fn start(ctx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Progress
 
 impl KeyWanted {
     pub(crate) fn answer(self, ctx: &mut Context<'_>, frame: &Frame<'_>, psk: Secret) -> Progress {
-        offer(ctx, frame, psk).unwrap_or(Progress::Fail(CloseReason::Crypto))
+        let found = PairWanted(psk).find(ctx, frame);
+        found.unwrap_or(Progress::Fail(CloseReason::Crypto))
     }
 }
 
-/// `HDR, SA, KE, Ni, IDii, VID … -->`
-fn offer(ctx: &mut Context<'_>, frame: &Frame<'_>, psk: Secret) -> Result<Progress, DropReason> {
+/// The key is there; our key pair is being drawn.
+#[derive(Debug)]
+pub(crate) struct PairWanted(Secret);
+
+impl PairWanted {
+    fn find(self, ctx: &mut Context<'_>, frame: &Frame<'_>) -> Result<Progress, DropReason> {
+        let (_, group) = offered(ctx, frame)?;
+        let Some(question) = ctx.key_pair(group) else {
+            return offer(ctx, frame, self.0, None);
+        };
+        Ok(Progress::Ask {
+            next: Negotiation::AmPairWanted(self),
+            question: Box::new(question),
+        })
+    }
+
+    /// The key pair has come.
+    pub(crate) fn drawn(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        computed: Computed,
+    ) -> Progress {
+        let sent = offer(ctx, frame, self.0, computed);
+        sent.unwrap_or(Progress::Fail(CloseReason::Crypto))
+    }
+}
+
+/// The policies that are offered, and their group.
+fn offered(
+    ctx: &Context<'_>,
+    frame: &Frame<'_>,
+) -> Result<(Vec<Phase1Policy>, &'static dyn KeyExchange), DropReason> {
     let mut policies = ctx.config.policies_for(frame.peer);
     let group = policies.first().ok_or(DropReason::NoSuchObject)?.group;
     // RFC 2409 §5: the group cannot be negotiated, for the public value goes with the offer.
     policies.retain(|policy| policy.group == group);
     let group = ctx.provider.group(group).ok_or(DropReason::Crypto)?;
-    let dh = group.start(ctx.rng).map_err(|_| DropReason::Crypto)?;
+    Ok((policies, group))
+}
+
+/// `HDR, SA, KE, Ni, IDii, VID … -->`
+fn offer(
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    psk: Secret,
+    computed: Computed,
+) -> Result<Progress, DropReason> {
+    let (policies, group) = offered(ctx, frame)?;
+    let dh = job::key_pair(group, ctx.rng, computed)?;
     let ni_b = phase1::nonce(ctx);
     let idii_b = phase1::own_id(ctx, frame, frame.peer.nat_traversal.enabled);
     let mut offered = Offered::new(policies);
@@ -71,7 +114,7 @@ fn offer(ctx: &mut Context<'_>, frame: &Frame<'_>, psk: Secret) -> Result<Progre
     protect::note_clear(ctx, frame, Step::AmI1, IkeState::Ready, &message);
     let next = Negotiation::AmSent(Sent {
         offered,
-        dh: Arc::from(dh),
+        dh,
         ni_b,
         idii_b,
         psk,
@@ -224,24 +267,18 @@ impl SecretWanted {
                 question: Box::new(question),
             };
         }
-        let g_xy = sent.dh.finish(&answer.g_xr).ok();
-        self.go_on(ctx, frame, g_xy)
+        self.agreed(ctx, frame, None)
     }
 
-    /// The shared secret has come.
+    /// Goes on with the shared secret that was asked for.
     pub(crate) fn agreed(
         self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        done: Option<KeyExchangeDone>,
+        computed: Computed,
     ) -> Progress {
-        let group = self.0.dh.group();
-        let g_xy = done.and_then(|done| done.shared(group).ok());
-        self.go_on(ctx, frame, g_xy)
-    }
-
-    fn go_on(self, ctx: &mut Context<'_>, frame: &Frame<'_>, g_xy: Option<Secret>) -> Progress {
         let Self(sent, answer) = self;
+        let g_xy = job::shared(&*sent.dh, &answer.g_xr, computed).ok();
         g_xy.and_then(|g_xy| sent.prove(ctx, frame, answer, &g_xy))
             .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }

@@ -9,7 +9,7 @@ use crypto_suite::Digest;
 use isakmp_wire::v1::{Message, NotifyType};
 
 use super::Established;
-use crate::action::CloseReason;
+use crate::action::{CloseReason, Question};
 use crate::children::{self, TrafficOf};
 use crate::context::{Context, Effect, Place};
 use crate::event::Answer;
@@ -256,7 +256,10 @@ impl Established {
         };
         let from = exchange.state;
         let to = match &progress {
-            quick::Progress::Ask { .. } => ExchangeState::QmSpiStarve,
+            quick::Progress::Ask { question, .. } => match question {
+                Question::AllocateSpi { .. } => ExchangeState::QmSpiStarve,
+                _ => from,
+            },
             quick::Progress::Send { .. } if exchange.ours => ExchangeState::QmInitiator1,
             quick::Progress::Send { .. } => ExchangeState::QmResponder2,
             quick::Progress::Done { .. } => ExchangeState::QmComplete,
@@ -347,16 +350,16 @@ impl Established {
                 self.abandon(ctx, frame, id, reason);
             }
         }
-        let (from, to, message_id) = (from.into(), to.into(), Some(id));
-        ctx.note(
-            Some(frame.ike),
-            What::Transition(Transition {
+        if from != to {
+            let (from, to, message_id) = (from.into(), to.into(), Some(id));
+            let transition = Transition {
                 input,
                 from,
                 to,
                 message_id,
-            }),
-        );
+            };
+            ctx.note(Some(frame.ike), What::Transition(transition));
+        }
     }
 
     /// A deadline of an exchange has come.

@@ -12,7 +12,7 @@ use crate::action::{CloseReason, PskStage};
 use crate::context::Context;
 use crate::event::Answer;
 use crate::explain::{IkeState, Step};
-use crate::job::KeyExchangeDone;
+use crate::job::{self, Computed};
 use crate::outcome::DropReason;
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Offered, Proof, Suite, Vendor};
@@ -52,30 +52,13 @@ impl SaSent {
             Ok(checked) => checked,
             Err(reason) => return Err(Box::new((self, reason))),
         };
-        let Ok(dh) = suite.group.start(ctx.rng) else {
-            return Ok(Progress::Fail(CloseReason::Crypto));
-        };
-        let ni_b = phase1::nonce(ctx);
-        let version = vendor.nat_t_version(frame.peer);
-        let message = protect::clear(&super::header(frame), |writer| {
-            Ke::write(writer, frame, &suite, version, (dh.public(), &ni_b))
-        });
-        let Ok(message) = message else {
-            return Ok(Progress::Fail(CloseReason::Crypto));
-        };
-        protect::note_clear(ctx, frame, Step::MmI2, IkeState::InitiatorMm2, &message);
-        let next = Negotiation::KeSent(KeSent {
+        let sai_b = self.offered.sai_b;
+        let wanted = PairWanted {
             suite,
             vendor,
-            sai_b: self.offered.sai_b,
-            ni_b,
-            dh: Arc::from(dh),
-        });
-        Ok(Progress::Send {
-            next,
-            message,
-            path: None,
-        })
+            sai_b,
+        };
+        Ok(wanted.find(ctx, frame))
     }
 
     fn check(
@@ -89,6 +72,69 @@ impl SaSent {
         let suite = self.offered.answered(ctx, frame, payloads.sa()?)?;
         phase1::report_vendor_ids(ctx, frame.ike, &payloads.vendor_ids);
         Ok((suite, vendor))
+    }
+}
+
+/// Message 2 is in; our key pair is being drawn.
+#[derive(Debug)]
+pub(crate) struct PairWanted {
+    suite: Suite,
+    vendor: Vendor,
+    sai_b: Vec<u8>,
+}
+
+impl PairWanted {
+    fn find(self, ctx: &mut Context<'_>, frame: &Frame<'_>) -> Progress {
+        match ctx.key_pair(self.suite.group) {
+            Some(question) => Progress::Ask {
+                next: Negotiation::PairWanted(self),
+                question: Box::new(question),
+            },
+            None => self.drawn(ctx, frame, None),
+        }
+    }
+
+    /// `HDR, KE, Ni, NAT-D, NAT-D -->`, with the key pair that was asked for.
+    pub(crate) fn drawn(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        computed: Computed,
+    ) -> Progress {
+        let sent = self.send(ctx, frame, computed);
+        sent.unwrap_or(Progress::Fail(CloseReason::Crypto))
+    }
+
+    fn send(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        computed: Computed,
+    ) -> Result<Progress, DropReason> {
+        let Self {
+            suite,
+            vendor,
+            sai_b,
+        } = self;
+        let dh = job::key_pair(suite.group, ctx.rng, computed)?;
+        let ni_b = phase1::nonce(ctx);
+        let version = vendor.nat_t_version(frame.peer);
+        let message = protect::clear(&super::header(frame), |writer| {
+            Ke::write(writer, frame, &suite, version, (dh.public(), &ni_b))
+        })?;
+        protect::note_clear(ctx, frame, Step::MmI2, IkeState::InitiatorMm2, &message);
+        let next = Negotiation::KeSent(KeSent {
+            suite,
+            vendor,
+            sai_b,
+            ni_b,
+            dh,
+        });
+        Ok(Progress::Send {
+            next,
+            message,
+            path: None,
+        })
     }
 }
 
@@ -164,8 +210,7 @@ impl KeyWanted {
                 question: Box::new(question),
             };
         }
-        let g_xy = sent.dh.finish(&answer.public).ok();
-        wanted.go_on(ctx, frame, g_xy)
+        wanted.agreed(ctx, frame, None)
     }
 }
 
@@ -174,20 +219,16 @@ impl KeyWanted {
 pub(crate) struct SecretWanted(KeyWanted, Option<Secret>);
 
 impl SecretWanted {
-    /// The shared secret has come.
+    /// `HDR*, IDii, HASH_I [, N(INITIAL-CONTACT)] -->`, with the shared secret that was asked for; with
+    /// signatures there is no key.
     pub(crate) fn agreed(
         self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        done: Option<KeyExchangeDone>,
+        computed: Computed,
     ) -> Progress {
-        let group = self.0.sent.dh.group();
-        let g_xy = done.and_then(|done| done.shared(group).ok());
-        self.go_on(ctx, frame, g_xy)
-    }
-
-    /// `HDR*, IDii, HASH_I [, N(INITIAL-CONTACT)] -->`; with signatures there is no key.
-    fn go_on(self, ctx: &mut Context<'_>, frame: &Frame<'_>, g_xy: Option<Secret>) -> Progress {
+        let KeyWanted { sent, answer } = &self.0;
+        let g_xy = job::shared(&*sent.dh, &answer.public, computed).ok();
         g_xy.and_then(|g_xy| self.send_id(ctx, frame, &g_xy))
             .unwrap_or(Progress::Fail(CloseReason::Crypto))
     }

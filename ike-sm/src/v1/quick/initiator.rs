@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crypto_suite::{ActiveKeyExchange, Secret};
+use crypto_suite::{ActiveKeyExchange, GroupId, KeyExchange, Secret};
 use isakmp_wire::registry::{ExchangeType, ProtocolId};
 use isakmp_wire::v1::{Message, NotifyType, Situation, Writer};
 use isakmp_wire::{BuildError, Limits};
@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::event::Answer;
 use crate::explain::{IkeState, SelectorCheck, Step, What};
 use crate::id::ChildId;
+use crate::job::{self, Computed};
 use crate::outcome::DropReason;
 use crate::policy::{self, ChildOffer, Phase2Choice};
 use crate::v1::established::Agreed;
@@ -58,8 +59,13 @@ pub(crate) fn start(
         let next = Quick::SpiWanted(SpiWanted { child, wanted });
         return Ok(Progress::Ask { next, question });
     }
-    let spi = crate::children::draw_spi(ctx)?;
-    offer(ctx, frame, agreed, message_id, child, wanted, spi)
+    let spi_in = crate::children::draw_spi(ctx)?;
+    let wanted = PairWanted {
+        child,
+        wanted,
+        spi_in,
+    };
+    wanted.find(ctx, frame, agreed, message_id)
 }
 
 impl SpiWanted {
@@ -88,8 +94,71 @@ impl SpiWanted {
             Ok(spi) => spi,
             Err(reason) => return Err(Box::new((self, reason))),
         };
-        let sent = offer(ctx, frame, agreed, message_id, child, self.wanted, spi);
+        let wanted = PairWanted {
+            child,
+            wanted: self.wanted,
+            spi_in: spi,
+        };
+        let sent = wanted.find(ctx, frame, agreed, message_id);
         Ok(super::or_fail((child, config), sent))
+    }
+}
+
+/// The SPI is there; our key pair is being drawn.
+#[derive(Debug)]
+pub(crate) struct PairWanted {
+    pub(super) child: ChildId,
+    pub(super) wanted: Wanted,
+    spi_in: ReservedSpi,
+}
+
+impl PairWanted {
+    fn find(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+        message_id: u32,
+    ) -> Result<Progress, DropReason> {
+        let (_, group) = self.group(ctx, frame, agreed)?;
+        match group.and_then(|group| ctx.key_pair(group)) {
+            Some(question) => {
+                let next = Quick::PairWanted(self);
+                Ok(Progress::Ask { next, question })
+            }
+            None => offer(ctx, frame, agreed, message_id, self, None),
+        }
+    }
+
+    /// The key exchange that is offered.
+    fn group(
+        &self,
+        ctx: &Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+    ) -> Result<(Option<GroupId>, Option<&'static dyn KeyExchange>), DropReason> {
+        let config = super::child_config(ctx, frame, self.wanted.config)?;
+        let permitted = super::permitted(ctx, agreed, config);
+        let id = self.wanted.pfs.group(&permitted);
+        let id = id.ok_or(DropReason::NoProposalChosen)?;
+        Ok((id, super::group_of(ctx, id)?))
+    }
+
+    /// The key pair has come, or will not.
+    pub(super) fn answer(
+        self,
+        ctx: &mut Context<'_>,
+        frame: &Frame<'_>,
+        agreed: &Agreed,
+        message_id: u32,
+        answer: Answer,
+    ) -> Result<Progress, Refused<Self>> {
+        let Answer::KeyExchange(done) = answer else {
+            return Err(Box::new((self, DropReason::WrongAnswer)));
+        };
+        let whose = (self.child, self.wanted.config);
+        let sent = offer(ctx, frame, agreed, message_id, self, Some(done));
+        Ok(super::or_fail(whose, sent))
     }
 }
 
@@ -99,19 +168,21 @@ fn offer(
     frame: &Frame<'_>,
     agreed: &Agreed,
     message_id: u32,
-    child: ChildId,
-    wanted: Wanted,
-    spi_in: ReservedSpi,
+    whose: PairWanted,
+    computed: Computed,
 ) -> Result<Progress, DropReason> {
+    let (id, group) = whose.group(ctx, frame, agreed)?;
+    let PairWanted {
+        child,
+        wanted,
+        spi_in,
+    } = whose;
     let config = super::child_config(ctx, frame, wanted.config)?;
-    let group = wanted.pfs.group(&super::permitted(ctx, agreed, config));
-    let group = group.ok_or(DropReason::NoProposalChosen)?;
     let modes = super::nat_modes(&agreed.nat, &frame.path);
-    let offer = policy::phase2_offer_with(config, modes, spi_in.get(), group);
+    let offer = policy::phase2_offer_with(config, modes, spi_in.get(), id);
     let ids = super::client_id_bodies(&wanted.local, &wanted.remote)?;
-    let group = super::group_of(ctx, group)?;
     let dh = match group {
-        Some(group) => Some(group.start(ctx.rng).map_err(|_| DropReason::Crypto)?),
+        Some(group) => Some(job::key_pair(group, ctx.rng, computed)?),
         None => None,
     };
     let ni_b = phase1::nonce(ctx);
@@ -149,7 +220,7 @@ fn offer(
         offer,
         spi_in,
         ni_b,
-        dh: dh.map(Arc::from),
+        dh,
         iv,
         message_id,
     });
@@ -230,10 +301,10 @@ impl Sent {
             let next = Quick::SecretWanted(Box::new(SecretWanted(self, accepted)));
             return Ok(Progress::Ask { next, question });
         }
-        let g_xy = dh.map(|(dh, g_xr)| dh.finish(g_xr)).transpose();
+        let g_xy = dh.map(|(dh, g_xr)| job::shared(&**dh, g_xr, None));
         let whose = (self.child, self.wanted.config);
         let done = g_xy
-            .map_err(|_| DropReason::Crypto)
+            .transpose()
             .and_then(|g_xy| self.finish(ctx, frame, agreed, accepted, g_xy.as_ref()));
         Ok(super::or_fail(whose, done))
     }
@@ -384,10 +455,8 @@ impl SecretWanted {
             return Err(Box::new((self, DropReason::WrongAnswer)));
         };
         let Self(sent, accepted) = self;
-        let group = sent.dh.as_ref().map(|dh| dh.group());
-        let secret = done
-            .zip(group)
-            .and_then(|(done, group)| done.shared(group).ok());
+        let dh = sent.dh.as_deref().zip(accepted.g_xr.as_deref());
+        let secret = dh.and_then(|(dh, g_xr)| job::shared(dh, g_xr, Some(done)).ok());
         let Some(g_xy) = secret else {
             return Ok(Progress::Reject(Quick::Sent(sent), CloseReason::Refused));
         };

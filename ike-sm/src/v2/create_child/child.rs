@@ -16,6 +16,7 @@ use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::context::{Context, Effect};
 use crate::explain::What;
 use crate::id::ChildId;
+use crate::job::{self, Computed};
 use crate::outcome::DropReason;
 use crate::policy::pfs::Permitted;
 use crate::policy::v2::ChildKeyExchange;
@@ -27,7 +28,7 @@ use crate::v2::keys::Fresh;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::sa_init;
-use crate::v2::series::{Computed, Series, shared};
+use crate::v2::series::Series;
 use crate::v2::session::{Frame, Session};
 use crate::v2::up::{Known, Response, Stop};
 
@@ -49,12 +50,13 @@ const fn protocol_id(protocol: IpsecProtocol) -> ProtocolId {
 }
 
 impl ChildTask {
-    /// Builds the request.
+    /// Builds the request. `computed` is the key pair that the embedder was asked for.
     pub(in crate::v2) fn start(
         session: &Session,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         mut wanted: Wanted,
+        computed: Computed,
     ) -> Result<(Self, Inner), DropReason> {
         let up = session.up().ok_or(DropReason::WrongState)?;
         let holder = up.holder();
@@ -84,8 +86,7 @@ impl ChildTask {
         let exchange: Option<Arc<dyn ActiveKeyExchange>> = match group {
             Some(id) => {
                 let group = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
-                let exchange = group.start(ctx.rng).map_err(|_| DropReason::Crypto)?;
-                Some(Arc::from(exchange))
+                Some(job::key_pair(group, ctx.rng, computed)?)
             }
             None => None,
         };
@@ -118,6 +119,15 @@ impl ChildTask {
             )),
             Err(_) => Err(DropReason::Limit("message size")),
         }
+    }
+}
+
+impl Session {
+    /// The group with which a child of ours is offered next.
+    pub(in crate::v2) fn group_for(&self, ctx: &Context<'_>, wanted: &Wanted) -> Option<GroupId> {
+        let frame = self.frame(ctx).ok()?;
+        let permitted = permitted(self, ctx, &frame, wanted.traffic.config).ok()?;
+        wanted.pfs.group(&permitted)?
     }
 }
 
@@ -341,7 +351,7 @@ fn accept(
             if alg::group_from_wire(ke.method) != Some(chosen) {
                 return Err(DropReason::NotOffered);
             }
-            sk.push(shared(exchange, ke.data, computed)?);
+            sk.push(job::shared(exchange, ke.data, computed)?);
         }
         (None, None) => {}
         _ => return Err(DropReason::NotOffered),

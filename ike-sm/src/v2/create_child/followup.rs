@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crypto_suite::{ActiveKeyExchange, Secret};
+use crypto_suite::{ActiveKeyExchange, GroupId, Secret};
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
 use super::{child, ike};
@@ -17,6 +17,7 @@ use crate::action::CloseReason;
 use crate::context::Context;
 use crate::explain::{Role, What};
 use crate::id::{ChildId, IkeId};
+use crate::job::Computed;
 use crate::outcome::DropReason;
 use crate::policy::v2::IkeSuite;
 use crate::v2::child::{Offered, Settled};
@@ -24,7 +25,7 @@ use crate::v2::established::{Established, Want};
 use crate::v2::keys::{Fresh, Nonces, Spis};
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
-use crate::v2::series::{Computed, Public, Series};
+use crate::v2::series::{Public, Series};
 use crate::v2::session::{Frame, Session};
 use crate::v2::up::{Known, Response, Stop};
 
@@ -82,9 +83,18 @@ pub(super) enum Goal {
 
 impl FollowUp {
     /// `KEi(n), N(ADDITIONAL_KEY_EXCHANGE)`
-    pub(in crate::v2) fn request(&mut self, ctx: &mut Context<'_>) -> Result<Inner, DropReason> {
-        let public = self.series.begin(ctx)?;
+    pub(in crate::v2) fn request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        computed: Computed,
+    ) -> Result<Inner, DropReason> {
+        let public = self.series.begin(ctx, computed)?;
         message(&public, Some(&self.link)).map(|response| response.inner)
+    }
+
+    /// The group of its next key pair.
+    pub(in crate::v2) fn next_group(&self) -> Option<GroupId> {
+        self.series.next()
     }
 
     /// The child that is to come; `None` for an IKE SA.
@@ -99,7 +109,7 @@ impl FollowUp {
     pub(in crate::v2) fn anew(&self) -> Want {
         match self.child() {
             Some(offered) => Want::Child(offered.wanted.clone()),
-            None => Want::RekeyIke,
+            None => Want::RekeyIke(None),
         }
     }
 

@@ -17,18 +17,19 @@ use crate::alg::v2 as alg;
 use crate::context::{Context, Effect};
 use crate::explain::{Role, What};
 use crate::id::IkeId;
+use crate::job::{self, Computed};
 use crate::outcome::DropReason;
 use crate::policy::v2::{
     IkeSuite, Proposal, SpiRule, Terms, check_answer, choose, ike_offer, read_sa, what_would_match,
     write_sa,
 };
 use crate::v2::crypt::Crypt;
-use crate::v2::established::Task;
+use crate::v2::established::Want;
 use crate::v2::keys::{Fresh, Keys, Spis};
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::sa_init;
-use crate::v2::series::{Computed, Series, shared};
+use crate::v2::series::Series;
 use crate::v2::session::{Frame, Session, Stage};
 use crate::v2::up::{Known, Response, Stop};
 
@@ -53,20 +54,25 @@ fn terms<'a>(key_exchange: Option<GroupId>) -> Terms<'a> {
 }
 
 impl IkeTask {
-    /// Builds the request, with `group` or the first that is configured.
+    /// The group that is offered: this one, or the first that is configured.
+    pub(in crate::v2) fn group(frame: &Frame<'_>, group: Option<GroupId>) -> Option<GroupId> {
+        let first = frame.peer.v2.proposals.first();
+        group.or_else(|| first.and_then(|p| p.groups.first()).copied())
+    }
+
+    /// Builds the request, with `group` or the first that is configured. `computed` is the key pair that
+    /// the embedder was asked for.
     pub(in crate::v2) fn start(
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         group: Option<GroupId>,
+        computed: Computed,
     ) -> Result<(Self, Inner), DropReason> {
         let proposals = &frame.peer.v2.proposals;
-        let first = proposals.first().and_then(|p| p.groups.first()).copied();
-        let id = group.or(first).ok_or(DropReason::NoProposalChosen)?;
+        let id = Self::group(frame, group).ok_or(DropReason::NoProposalChosen)?;
         let method = alg::group_to_wire(id).ok_or(DropReason::Crypto)?;
         let implementation = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
-        let exchange = implementation
-            .start(ctx.rng)
-            .map_err(|_| DropReason::Crypto)?;
+        let exchange = job::key_pair(implementation, ctx.rng, computed)?;
         let spi = ctx.cookie()?;
         let ni = sa_init::nonce(ctx);
         let offer = ike_offer(proposals, &spi);
@@ -81,7 +87,7 @@ impl IkeTask {
             spi,
             ni,
             offer,
-            exchange: Arc::from(exchange),
+            exchange,
             corrected: group.is_some(),
         };
         Ok((task, inner))
@@ -116,17 +122,11 @@ pub(in crate::v2) fn finish(
         let offered = &frame.peer.v2.proposals;
         !task.corrected && offered.iter().any(|p| p.groups.contains(group))
     });
-    if group.is_some() && session.up().is_some_and(|up| up.rival.is_none()) {
+    if group.is_some()
+        && let Some(up) = session.up_mut().filter(|up| up.rival.is_none())
+    {
         // RFC 7296 §1.3: the same offer with the other group.
-        if let Ok((task, inner)) = IkeTask::start(ctx, frame, group) {
-            let exchange = isakmp_wire::registry::ExchangeType::CREATE_CHILD_SA;
-            let patience = frame.peer.retransmit;
-            let id = session.request(ctx, exchange, &inner, &patience);
-            if let (Ok(id), Some(up)) = (id, session.up_mut()) {
-                up.tasks.insert(id, Task::Ike(Box::new(task)));
-                return;
-            }
-        }
+        return up.queue.push_front(Want::RekeyIke(group));
     }
     let error = payloads.and_then(|p| p.error()).map(|n| n.notify_type);
     came_to_nothing(session, ctx, error);
@@ -244,7 +244,7 @@ fn accept(
     let choice = choice.map_err(|_| DropReason::NotOffered)?;
     let suite = choice.ike_suite().ok_or(DropReason::NotOffered)?;
     let peer_spi = <[u8; 8]>::try_from(choice.peer_spi.as_slice());
-    let g_ir = shared(&*task.exchange, ke.data, or_here(computed))?;
+    let g_ir = job::shared(&*task.exchange, ke.data, or_here(computed))?;
     let spis = Spis {
         initiator: task.spi,
         responder: peer_spi.map_err(|_| DropReason::NotOffered)?,

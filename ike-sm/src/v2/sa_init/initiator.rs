@@ -21,6 +21,7 @@ use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::context::Context;
 use crate::explain::What;
+use crate::job::{self, Computed};
 use crate::outcome::DropReason;
 use crate::policy::v2::{
     Proposal, SpiRule, Terms, check_answer, ike_offer, read_sa, what_would_match, write_sa,
@@ -31,7 +32,6 @@ use crate::v2::keys::{Nonces, Spis};
 use crate::v2::nat;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::redirect;
-use crate::v2::series::{Computed, shared};
 use crate::v2::session::Frame;
 
 /// Times that a responder may make us ask again.
@@ -49,6 +49,8 @@ pub(crate) struct Initiator {
     cookie: Vec<u8>,
     /// The gateway that has sent us here.
     redirected_from: Option<IpAddr>,
+    /// The group of the key pair that is to be drawn for the next request.
+    drawing: Option<GroupId>,
     turns: u8,
     /// An error that nothing authenticates.
     pub(crate) hint: Option<NotifyType>,
@@ -65,6 +67,8 @@ struct Attempt {
 pub(crate) enum Reply {
     /// Ask again, with this.
     Again(Bytes),
+    /// Ask again, with a key pair of another group.
+    Draw,
     /// An error that nothing authenticates.
     Hint,
     /// Ask there, with this (RFC 5685 §3).
@@ -109,7 +113,7 @@ impl Agreed {
         frame: &Frame<'_>,
         computed: Computed,
     ) -> Result<Box<Crypt>, DropReason> {
-        let g_ir = shared(&*self.exchange, &self.public, computed)?;
+        let g_ir = job::shared(&*self.exchange, &self.public, computed)?;
         let init = &self.init;
         derive(ctx, frame, &init.suite, &init.nonces(), &g_ir).map(Box::new)
     }
@@ -120,12 +124,12 @@ impl Agreed {
 }
 
 impl Initiator {
-    /// Builds the first request, after a redirect of the gateway at `redirected_from`.
+    /// Begins, after a redirect of the gateway at `redirected_from`. A key pair is to be drawn next.
     pub(crate) fn start(
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         redirected_from: Option<IpAddr>,
-    ) -> Result<(Self, Bytes), DropReason> {
+    ) -> Result<Self, DropReason> {
         let offer = ike_offer(&frame.peer.v2.proposals, &[]);
         // The group most likely to be taken: the first of the first proposal (RFC 7296 §1.2).
         let group = frame
@@ -135,33 +139,39 @@ impl Initiator {
             .first()
             .and_then(|p| p.groups.first());
         let group = *group.ok_or(DropReason::NoProposalChosen)?;
-        let mut this = Self {
+        Ok(Self {
             ni: nonce(ctx),
             offer,
             attempts: Vec::new(),
             cookie: Vec::new(),
             redirected_from,
+            drawing: Some(group),
             turns: 0,
             hint: None,
-        };
-        let request = this.attempt(ctx, frame, group)?;
-        Ok((this, request))
+        })
     }
 
-    /// Draws a key pair of `group` and builds the request with it.
-    fn attempt(
+    /// The question for the next key pair, where it is not drawn here.
+    pub(crate) fn question(&self, ctx: &mut Context<'_>) -> Result<Option<Question>, DropReason> {
+        let group = self.drawing.ok_or(DropReason::WrongState)?;
+        let group = group_of(ctx, group)?;
+        Ok(ctx.key_pair(group))
+    }
+
+    /// Builds the request with the next key pair: the one that the embedder was asked for, or one that is
+    /// drawn now.
+    pub(crate) fn draw(
         &mut self,
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
-        group: GroupId,
+        computed: Computed,
     ) -> Result<Bytes, DropReason> {
-        let exchange = group_of(ctx, group)?
-            .start(ctx.rng)
-            .map_err(|_| DropReason::Crypto)?;
+        let group = self.drawing.take().ok_or(DropReason::WrongState)?;
+        let exchange = job::key_pair(group_of(ctx, group)?, ctx.rng, computed)?;
         let request = self.request(ctx, frame, &*exchange)?;
         self.attempts.push(Attempt {
             group,
-            exchange: Arc::from(exchange),
+            exchange,
             request: request.clone(),
         });
         Ok(request)
@@ -252,12 +262,14 @@ impl Initiator {
             if !offered.clone().any(|p| p.groups.contains(&group)) {
                 return Err(DropReason::NotOffered);
             }
-            if self.attempts.iter().any(|a| a.group == group) {
+            if self.drawing.is_some() || self.attempts.iter().any(|a| a.group == group) {
                 return Err(DropReason::UnexpectedMessage);
             }
+            group_of(ctx, group)?;
             self.may_turn()?;
-            let request = self.attempt(ctx, frame, group)?;
-            return Ok(self.turn(request));
+            self.turns = self.turns.saturating_add(1);
+            self.drawing = Some(group);
+            return Ok(Reply::Draw);
         }
         self.hint = Some(error.notify_type);
         Ok(Reply::Hint)

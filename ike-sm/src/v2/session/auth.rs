@@ -391,6 +391,9 @@ impl Session {
             });
             return self.answer_all(ctx);
         }
+        if let Stage::Init(..) = self.stage {
+            return self.init_drawn(ctx, None);
+        }
         let waiting = match &self.stage {
             Stage::Responder(_, task) => task.waits(),
             _ => None,

@@ -4,16 +4,17 @@ use alloc::boxed::Box;
 
 use isakmp_wire::Header;
 
-use super::{Frame, Session, Stage};
+use super::{Frame, Session, Stage, send};
 use crate::action::CloseReason;
 use crate::children::Wanted;
 use crate::context::{Context, Effect};
 use crate::explain::{IkeState, Input, Step};
-use crate::job::KeyExchangeDone;
+use crate::job::{Computed, KeyExchangeDone};
 use crate::outcome::DropReason;
 use crate::v2::crypt::Crypt;
 use crate::v2::error::told;
 use crate::v2::sa_init::{self, Accepted, Agreed};
+use crate::v2::window::Datagrams;
 use crate::v2::{explain, ike_auth, nat};
 
 impl Session {
@@ -31,6 +32,48 @@ impl Session {
         }
         let exchanged = accepted.exchange(ctx)?;
         self.begun(ctx, frame, accepted, &exchanged)
+    }
+
+    /// Initiator: sends the request with the next key pair, or asks for that.
+    pub(super) fn draw(&mut self, ctx: &mut Context<'_>) -> Result<(), DropReason> {
+        let Stage::Init(task, _) = &self.stage else {
+            return Err(DropReason::WrongState);
+        };
+        match task.question(ctx)? {
+            Some(question) => {
+                self.ask(ctx, question);
+                Ok(())
+            }
+            None => self.drawn(ctx, None),
+        }
+    }
+
+    /// Initiator: the key pair of IKE_SA_INIT is there, or will not come.
+    pub(super) fn init_drawn(&mut self, ctx: &mut Context<'_>, done: Option<KeyExchangeDone>) {
+        // The request with another group, where one is out, may still be answered.
+        if self.drawn(ctx, Some(done)).is_err() && !self.window.awaits(0) {
+            self.end(ctx, CloseReason::Refused);
+        }
+    }
+
+    fn drawn(&mut self, ctx: &mut Context<'_>, computed: Computed) -> Result<(), DropReason> {
+        let frame = self.frame(ctx)?;
+        let Stage::Init(task, _) = &mut self.stage else {
+            return Err(DropReason::WrongState);
+        };
+        let request = task.draw(ctx, &frame, computed)?;
+        let state = IkeState::WaitInit;
+        if self.window.awaits(0) {
+            let request = Datagrams::from(request);
+            send(ctx, frame.path, &request);
+            self.window.resent(0, request, ctx.now, ctx.rng);
+            self.transition(ctx, Input::AskAgain, state, state);
+        } else {
+            explain::sent_clear(ctx, &frame, Step::SaInitI, state, &request);
+            let patience = frame.peer.retransmit;
+            self.transmit(ctx, request.into(), &patience);
+        }
+        Ok(())
     }
 
     /// Initiator: goes on with what IKE_SA_INIT has settled, or asks for the shared secret.
@@ -51,6 +94,10 @@ impl Session {
         self.spis = frame.spis;
         self.path = nat::float(ctx, &frame, agreed.verdict(), frame.path);
         self.window.answered(0);
+        // A key pair of another group is not needed any more.
+        if let Some((ticket, ..)) = self.question.take() {
+            ctx.world.questions.close(ticket);
+        }
         ctx.effect(Effect::CookiesKnown(self.id));
         match crypt {
             Some(crypt) => self.init_over(ctx, *agreed, first, crypt),
@@ -92,6 +139,7 @@ impl Session {
     pub(super) fn exchanged(&mut self, ctx: &mut Context<'_>, done: Option<KeyExchangeDone>) {
         match &self.stage {
             Stage::Accepted(_) => self.init_exchanged(ctx, done),
+            Stage::Init(..) => self.init_drawn(ctx, done),
             Stage::Agreed(..) => self.init_computed(ctx, done),
             Stage::Initiator(..) | Stage::Responder(..) => self.intermediate_exchanged(ctx, done),
             _ => self.resume(ctx, |known| known.exchanged = Some(done)),
