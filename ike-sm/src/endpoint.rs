@@ -162,6 +162,7 @@ impl Endpoint {
             && world.standing.iter().all(stands)
             && world.children.is_consistent()
             && world.questions.is_consistent()
+            && self.sessions.values().all(Session::is_consistent)
             && self.half_open.is_consistent()
             && self.lingering.is_consistent()
     }

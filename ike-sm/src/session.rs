@@ -146,6 +146,15 @@ impl Session {
         either!(self, s => s.is_gone())
     }
 
+    /// Whether no request of the peer is forgotten.
+    pub(crate) fn is_consistent(&self) -> bool {
+        match self {
+            // IKEv1 owes no answers.
+            Self::V1(_) => true,
+            Self::V2(s) => s.is_consistent(),
+        }
+    }
+
     /// The field's name of its state.
     pub(crate) const fn state(&self) -> IkeState {
         either!(self, s => s.state())

@@ -12,7 +12,6 @@ use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{KeyExchange, Message, PayloadType};
 
 use super::crypt::{Crypt, Whole, other, sender};
-use super::error::refusal;
 use super::explain;
 use super::intermediate::IntAuthChain;
 use super::keys::{Keys, Nonces, Sender};
@@ -21,9 +20,10 @@ use super::proof::IntAuth;
 use super::protect::Inner;
 use super::series::{Public, Series, agreement};
 use super::session::{Session, Stage};
+use super::window::{Owed, Settled};
 use crate::action::{CloseReason, Question};
 use crate::context::Context;
-use crate::explain::{IkeState, Role, Step, What};
+use crate::explain::{IkeState, Step, What};
 use crate::job::{Computed, KeyExchangeDone};
 use crate::outcome::{DropReason, Outcome};
 use crate::path::Path;
@@ -43,7 +43,6 @@ pub(crate) struct Additional {
 /// A message that waits for our half of its key exchange.
 #[derive(Debug)]
 struct Parked {
-    path: Path,
     header: Header,
     whole: Whole,
 }
@@ -165,11 +164,11 @@ impl Session {
         {
             return self.ask(ctx, question);
         }
-        self.go_on_with(ctx, None);
+        self.begin_next(ctx, None);
     }
 
     /// Initiator: the same, with the key pair that the embedder was asked for.
-    fn go_on_with(&mut self, ctx: &mut Context<'_>, computed: Computed) {
+    fn begin_next(&mut self, ctx: &mut Context<'_>, computed: Computed) {
         let id = self.window.next_id();
         let exchange = ExchangeType::IKE_INTERMEDIATE;
         let header = self.place(exchange, id, false).header();
@@ -200,8 +199,9 @@ impl Session {
         header: &Header,
         whole: Whole,
     ) {
-        if let Some(whole) = self.park(ctx, self.path, header, whole) {
-            self.intermediate_over(ctx, header, &whole, None);
+        match self.park(ctx, header, whole) {
+            Ok(question) => self.ask(ctx, question),
+            Err(whole) => self.intermediate_over(ctx, header, &whole, None),
         }
     }
 
@@ -258,38 +258,34 @@ impl Session {
     pub(super) fn intermediate_request(
         &mut self,
         ctx: &mut Context<'_>,
-        path: Path,
+        owed: Owed,
         header: &Header,
         whole: Whole,
-    ) {
-        if let Some(whole) = self.park(ctx, path, header, whole) {
-            self.answer_intermediate(ctx, path, header, &whole, None);
+    ) -> Settled {
+        match self.park(ctx, header, whole) {
+            Ok(question) => self.ask_for(ctx, question, owed),
+            Err(whole) => self.answer_intermediate(ctx, owed, header, &whole, None),
         }
     }
 
-    /// Leaves a message until the embedder has computed our half of its key exchange. Gives it back
-    /// where that is computed here.
+    /// Leaves a message until the embedder has computed our half of its key exchange, for which this is
+    /// the question. Gives it back where that is computed here.
     fn park(
         &mut self,
         ctx: &mut Context<'_>,
-        path: Path,
         header: &Header,
         whole: Whole,
-    ) -> Option<Whole> {
+    ) -> Result<Question, Whole> {
         let question = self.intermediate_question(ctx, &whole);
         let (Stage::Initiator(init, _) | Stage::Responder(init, _)) = &mut self.stage else {
-            return Some(whole);
+            return Err(whole);
         };
         let Some(question) = question else {
-            return Some(whole);
+            return Err(whole);
         };
-        init.additional.parked = Some(Box::new(Parked {
-            path,
-            header: *header,
-            whole,
-        }));
-        self.ask(ctx, question);
-        None
+        let header = *header;
+        init.additional.parked = Some(Box::new(Parked { header, whole }));
+        Ok(question)
     }
 
     /// The question for our half of a key exchange, where it is not computed here. What is wrong with
@@ -305,59 +301,66 @@ impl Session {
         }
     }
 
-    /// Our half is there, or will not come.
+    /// Responder: our half is there, or will not come.
     pub(super) fn intermediate_exchanged(
+        &mut self,
+        ctx: &mut Context<'_>,
+        owed: Owed,
+        done: Option<KeyExchangeDone>,
+    ) -> Settled {
+        let parked = match &mut self.stage {
+            Stage::Responder(init, _) => init.additional.parked.take(),
+            _ => None,
+        };
+        let Some(Parked { header, whole }) = parked.map(|parked| *parked) else {
+            return self.refuse(ctx, owed, &DropReason::WrongState);
+        };
+        self.answer_intermediate(ctx, owed, &header, &whole, Some(done))
+    }
+
+    /// Initiator: the key pair of our next request is there, or the shared secret of the last one; or
+    /// it will not come.
+    pub(super) fn intermediate_computed(
         &mut self,
         ctx: &mut Context<'_>,
         done: Option<KeyExchangeDone>,
     ) {
-        let (Stage::Initiator(init, _) | Stage::Responder(init, _)) = &mut self.stage else {
-            return;
+        let parked = match &mut self.stage {
+            Stage::Initiator(init, _) => init.additional.parked.take(),
+            _ => None,
         };
-        let Some(parked) = init.additional.parked.take() else {
-            // The key pair of our next request.
-            return self.go_on_with(ctx, Some(done));
-        };
-        let Parked {
-            path,
-            header,
-            whole,
-        } = *parked;
-        match self.role {
-            Role::Initiator => self.intermediate_over(ctx, &header, &whole, Some(done)),
-            Role::Responder => self.answer_intermediate(ctx, path, &header, &whole, Some(done)),
+        match parked.map(|parked| *parked) {
+            None => self.begin_next(ctx, Some(done)),
+            Some(Parked { header, whole }) => {
+                self.intermediate_over(ctx, &header, &whole, Some(done));
+            }
         }
     }
 
     fn answer_intermediate(
         &mut self,
         ctx: &mut Context<'_>,
-        path: Path,
+        owed: Owed,
         header: &Header,
         whole: &Whole,
         exchanged: Computed,
-    ) {
-        let id = header.message_id;
-        let exchange = ExchangeType::IKE_INTERMEDIATE;
-        let refusal = match self.take_request(ctx, header, whole, exchanged) {
+    ) -> Settled {
+        let (settled, refusal) = match self.take_request(ctx, header, whole, exchanged) {
             Ok((inner, keys)) => {
-                let answer = self.place(exchange, id, true).header();
+                let answer = self.place(owed.exchange(), owed.id(), true).header();
                 let whose = sender(self.role);
                 if let (Stage::Responder(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) {
                     init.additional
                         .cover(&crypt.keys, whose, &answer, 0, &inner);
                     init.int_auth = init.additional.int_auth();
                 }
-                self.respond_with(ctx, exchange, id, path, &inner);
+                let settled = self.respond_with(ctx, owed, &inner);
                 match self.change_keys(ctx, keys) {
-                    Ok(()) => return,
-                    Err(reason) => reason,
+                    Ok(()) => return settled,
+                    Err(reason) => (settled, reason),
                 }
             }
-            Err(reason) => {
-                self.respond_with(ctx, exchange, id, path, &refusal(exchange, &reason));
-                reason
-            }
+            Err(reason) => (self.refuse(ctx, owed, &reason), reason),
         };
         self.turn_away(
             ctx,
@@ -366,6 +369,7 @@ impl Session {
                 _ => CloseReason::Refused,
             },
         );
+        settled
     }
 
     fn take_request(

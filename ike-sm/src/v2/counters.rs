@@ -168,6 +168,8 @@ impl Session {
             up.queue.extend(delta.map(Want::Skip));
         }
         if takeover.message_ids {
+            // RFC 6311 §9: a request that waits here has another message ID when it comes again.
+            self.waiting = None;
             self.window.go_on_from(0, 0);
             let syncing = Syncing {
                 asked: MessageIdSync {
@@ -180,6 +182,9 @@ impl Session {
                 due: Duration::ZERO,
             };
             self.ask_to_synchronize(ctx, Box::new(syncing));
+        } else {
+            // One that waits keeps its message ID, and the peer goes on with no other before.
+            self.refuse_waiting(ctx);
         }
         self.pump(ctx);
         Ok(())
@@ -321,6 +326,7 @@ impl Session {
     ) -> Result<Outcome, DropReason> {
         let now = ctx.now;
         self.begin_anew(ctx);
+        self.waiting = None;
         let (ours, theirs) = self
             .window
             .go_on_from(sync.expected_receive, sync.expected_send);
@@ -361,11 +367,13 @@ impl Session {
         let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
         let opened = crypt.open(message)?;
         let limits = ctx.config.wire;
-        let chain = opened
-            .inner
-            .payloads(&limits)
-            .map_err(DropReason::Malformed)?;
-        let payloads = Payloads::read(&chain, &limits)?;
+        // What cannot be read is refused as any other request is.
+        let Ok(chain) = opened.inner.payloads(&limits) else {
+            return Ok(None);
+        };
+        let Ok(payloads) = Payloads::read(&chain, &limits) else {
+            return Ok(None);
+        };
         let Some(sync) = payloads.notify(NotifyType::IKEV2_MESSAGE_ID_SYNC) else {
             return Ok(None);
         };

@@ -1,18 +1,19 @@
 //! The keys of an IKE SA at work.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
 use bytes::Bytes;
 use crypto_suite::{Digest, PacketKey, Protection, Provider};
 use isakmp_wire::registry::ExchangeType;
-use isakmp_wire::v2::Message;
+use isakmp_wire::v2::{Message, PayloadType};
 use isakmp_wire::{Flags, Header};
 
 use super::fragments::{FragmentError, Inserted, Reassembler};
 use super::keys::{Keys, Sender, Spis};
-use super::protect::{Inner, Opened, Opener, Sealer};
+use super::protect::{Inner, OpenError, Opened, Opener, Sealer};
 use super::window::Datagrams;
 use crate::action::{Action, KeyLog};
 use crate::context::Context;
@@ -181,7 +182,14 @@ impl Crypt {
             &mut self.requests
         };
         let Some(place) = place else {
-            let inner = open(&opener, message)?.inner;
+            let inner = match opener.open(message) {
+                // RFC 7296 §2.21.3: badly formatted behind a valid checksum. Its sender is told so, as of
+                // any payload that is announced and not there.
+                Err(OpenError::Padding(_)) if !message.is_response() => {
+                    Inner::from_octets(PayloadType::NOTIFY, Vec::new().into())
+                }
+                opened => opened.map_err(unopened)?.inner,
+            };
             *slot = None;
             return Ok(Some(Whole {
                 inner,
@@ -257,10 +265,12 @@ impl fmt::Debug for Crypt {
 }
 
 fn open(opener: &Opener, message: &Message<'_>) -> Result<Opened, DropReason> {
-    if message.protected().is_none() {
-        return Err(DropReason::NotEncrypted);
+    opener.open(message).map_err(unopened)
+}
+
+const fn unopened(fault: OpenError) -> DropReason {
+    match fault {
+        OpenError::NotProtected => DropReason::NotEncrypted,
+        _ => DropReason::IntegrityFailed,
     }
-    opener
-        .open(message)
-        .map_err(|_| DropReason::IntegrityFailed)
 }

@@ -86,11 +86,11 @@ pub(super) fn respond(
 /// Whether a request deletes its own IKE SA.
 pub(super) fn deletes_ike(inner: &Inner, ctx: &Context<'_>) -> bool {
     let of_ike = |p: &Payloads<'_>| p.deletes.iter().any(|d| d.protocol_id == ProtocolId::IKE);
-    look(inner, ctx, |p| of_ike(p).then_some(())).is_some()
+    look(inner, ctx, of_ike).unwrap_or(false)
 }
 
 /// The error with which a request gives its own IKE SA up, if it does (RFC 7296 §2.21.2, §2.21.3).
-pub(super) fn fatal(inner: &Inner, ctx: &Context<'_>) -> Option<NotifyType> {
+pub(super) fn fatal(inner: &Inner, ctx: &Context<'_>) -> Result<Option<NotifyType>, DropReason> {
     look(inner, ctx, gives_up)
 }
 
@@ -105,11 +105,11 @@ fn gives_up(payloads: &Payloads<'_>) -> Option<NotifyType> {
 fn look<R>(
     inner: &Inner,
     ctx: &Context<'_>,
-    at: impl FnOnce(&Payloads<'_>) -> Option<R>,
-) -> Option<R> {
+    at: impl FnOnce(&Payloads<'_>) -> R,
+) -> Result<R, DropReason> {
     let limits = ctx.config.wire;
-    let chain = inner.payloads(&limits).ok()?;
-    at(&Payloads::read(&chain, &limits).ok()?)
+    let chain = inner.payloads(&limits).map_err(DropReason::Malformed)?;
+    Ok(at(&Payloads::read(&chain, &limits)?))
 }
 
 fn build(

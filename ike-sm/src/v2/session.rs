@@ -17,11 +17,11 @@ use isakmp_wire::{Flags, Header};
 use super::crypt::{Crypt, Whole};
 use super::error::{told, unprotected};
 use super::established::Established;
+use super::explain;
 use super::ike_auth;
 use super::keys::Spis;
 use super::sa_init::{self, Init, Reply};
-use super::window::{Datagrams, Incoming, Overdue, Request, Window};
-use super::{explain, informational};
+use super::window::{Datagrams, Incoming, Overdue, Owed, Request, Settled, Window};
 use crate::action::{CloseReason, Question, QuestionKind};
 use crate::allowance::{Allowance, most_for};
 use crate::children::Wanted;
@@ -55,6 +55,8 @@ pub(crate) struct Session {
     pub(super) question: Option<(Ticket, Duration, QuestionKind)>,
     /// A question that is asked later, and when.
     pub(super) held: Option<(Duration, Box<Question>)>,
+    /// The request of the peer that is answered once `question` or `held` is.
+    pub(super) waiting: Option<Owed>,
     /// When a negotiation that the peer started is forgotten.
     half_open_until: Option<Duration>,
     /// What may be sent to a peer that is not authenticated, of a negotiation that it started.
@@ -171,7 +173,7 @@ impl Session {
             exchange: header.exchange_type,
             path,
         };
-        session.window.accept(request, fingerprint);
+        let owed = session.window.accept(request, fingerprint);
         let octets = raw.len();
         let allowance = Allowance::new(path.remote.ip(), octets, proved);
         session.allowance = Some(Box::new(allowance));
@@ -181,7 +183,7 @@ impl Session {
         session.peer = frame.index;
         let begun = accepted
             .and_then(|accepted| accepted.within(ctx, &frame, most))
-            .and_then(|accepted| session.begin(ctx, &frame, accepted));
+            .and_then(|accepted| session.begin(ctx, &frame, accepted, owed));
         if let Err(reason) = begun {
             if let Some(answer) = told(&reason).and_then(|t| sa_init::refuse(header, raw.len(), &t))
             {
@@ -213,6 +215,7 @@ impl Session {
             stage: Stage::Gone,
             question: None,
             held: None,
+            waiting: None,
             half_open_until: None,
             allowance: None,
             failed: None,
@@ -255,6 +258,13 @@ impl Session {
     /// Whether it is authenticated and no other SA has taken over.
     pub(crate) fn is_current(&self) -> bool {
         self.up().is_some_and(|up| !up.replaced)
+    }
+
+    /// Whether each request of the peer either has its answer or waits for one of the embedder.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let waits = self.waiting.is_some();
+        let asks = self.question.is_some() || self.held.is_some();
+        self.is_gone() || self.window.unanswered() == usize::from(waits) && (asks || !waits)
     }
 
     /// Whether nothing can come of it any more.
@@ -348,52 +358,52 @@ impl Session {
         if self.crypt.is_none() {
             return Err(DropReason::NoKeyYet);
         }
-        let possible = match &self.stage {
-            // RFC 7296 §2.21.2: an initiator that refuses our AUTH says so in an exchange of its own.
-            Stage::Responder(init, _) => {
-                header.exchange_type == init.additional.exchange()
-                    || header.exchange_type == ExchangeType::INFORMATIONAL_V2
-            }
-            Stage::Up(_) => matches!(
-                header.exchange_type,
-                ExchangeType::CREATE_CHILD_SA
-                    | ExchangeType::IKE_FOLLOWUP_KE
-                    | ExchangeType::INFORMATIONAL_V2
-            ),
-            _ => false,
-        };
-        if !possible {
+        // A request that overtakes the end of IKE_AUTH is taken in when it comes again.
+        if !matches!(self.stage, Stage::Responder(..) | Stage::Up(_)) {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
         }
-        // From here on the sender is known, and its request gets an answer.
         let Some(whole) = self.open(ctx, &message, fingerprint)? else {
             self.receives(ctx, path, raw.len());
             return Ok(Outcome::Handled);
-        };
-        let given_up = match (&self.stage, header.exchange_type) {
-            (Stage::Responder(..), ExchangeType::INFORMATIONAL_V2) => {
-                let unexpected = DropReason::UnexpectedExchange(header.exchange_type);
-                Some(informational::fatal(&whole.inner, ctx).ok_or(unexpected)?)
-            }
-            _ => None,
         };
         self.receives(ctx, path, raw.len());
         self.follow(ctx, path);
         let exchange = header.exchange_type;
         let request = Request { id, exchange, path };
-        self.window.accept(request, whole.fingerprint.clone());
-        match (&self.stage, header.exchange_type) {
-            (Stage::Responder(..), ExchangeType::INFORMATIONAL_V2) => {
-                self.given_up(ctx, path, id, given_up);
-            }
-            (Stage::Responder(..), ExchangeType::IKE_INTERMEDIATE) => {
-                self.intermediate_request(ctx, path, header, whole);
-            }
-            (Stage::Responder(..), _) => self.auth_request(ctx, path, header, whole.inner),
-            _ => self.up_request(ctx, path, header, whole.inner),
-        }
-        self.answer_all(ctx);
+        // The sender has the keys. From here on its request is owed a response.
+        let owed = self.window.accept(request, whole.fingerprint.clone());
+        self.take_in(ctx, owed, header, whole);
         Ok(Outcome::Handled)
+    }
+
+    /// Works on a request that is authentic and new.
+    fn take_in(
+        &mut self,
+        ctx: &mut Context<'_>,
+        owed: Owed,
+        header: &Header,
+        whole: Whole,
+    ) -> Settled {
+        match (&self.stage, header.exchange_type) {
+            (Stage::Up(_), _) => self.up_request(ctx, owed, header, whole.inner),
+            (Stage::Responder(..), ExchangeType::INFORMATIONAL_V2) => {
+                self.early_request(ctx, owed, &whole.inner)
+            }
+            (Stage::Responder(init, _), exchange) if exchange == init.additional.exchange() => {
+                match exchange {
+                    ExchangeType::IKE_INTERMEDIATE => {
+                        self.intermediate_request(ctx, owed, header, whole)
+                    }
+                    _ => self.auth_request(ctx, owed, header, whole.inner),
+                }
+            }
+            // RFC 7296 §1.2: "all IKE_AUTH exchanges MUST complete" before others.
+            (_, exchange) => {
+                let settled = self.refuse(ctx, owed, &DropReason::UnexpectedExchange(exchange));
+                self.turn_away(ctx, CloseReason::Refused);
+                settled
+            }
+        }
     }
 
     fn receive_response(
@@ -580,6 +590,7 @@ impl Session {
         }
         if self.half_open_until.is_some_and(|until| until <= now) {
             let reason = self.failed.unwrap_or(CloseReason::Timeout);
+            self.refuse_waiting(ctx);
             return self.end(ctx, reason);
         }
         if let Some(crypt) = &mut self.crypt {
@@ -642,6 +653,7 @@ impl Session {
         }
         self.question = None;
         self.held = None;
+        self.waiting = None;
         self.half_open_until = None;
         ctx.effect(Effect::Closed(self.id, reason));
     }

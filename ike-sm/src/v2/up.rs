@@ -15,6 +15,7 @@ use super::established::{LifetimeDue, Task, Want};
 use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Session, Stage};
+use super::window::{Owed, Settled};
 use super::{explain, informational, mobike, redirect};
 use crate::action::{Action, CloseReason, Question};
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
@@ -52,7 +53,6 @@ impl From<DropReason> for Stop {
 /// A request of the peer that waits for the answer to a question.
 #[derive(Debug)]
 pub(super) struct Parked {
-    pub(super) path: Path,
     pub(super) header: Header,
     pub(super) inner: Inner,
     pub(super) known: Known,
@@ -99,12 +99,14 @@ impl Session {
     pub(super) fn up_request(
         &mut self,
         ctx: &mut Context<'_>,
-        path: Path,
+        owed: Owed,
         header: &Header,
         inner: Inner,
-    ) {
+    ) -> Settled {
         let now = ctx.now;
-        let Some(up) = self.up_mut() else { return };
+        let Some(up) = self.up_mut() else {
+            return self.refuse(ctx, owed, &DropReason::WrongState);
+        };
         up.heard(now);
         up.quiet_until = None;
         // RFC 7296 §2.25.2: of two rekeys at once this is the one that the peer keeps, unless it
@@ -113,23 +115,22 @@ impl Session {
         if let Some(old) = old.filter(|_| !known && !informational::deletes_ike(&inner, ctx)) {
             ctx.effect(Effect::Adopt(old, self.id));
         }
-        self.up_work(ctx, path, header, inner, Known::default());
+        self.up_work(ctx, owed, header, inner, Known::default())
     }
 
     /// Works on a request; again with the answer to each question that comes up.
     pub(super) fn up_work(
         &mut self,
         ctx: &mut Context<'_>,
-        path: Path,
+        owed: Owed,
         header: &Header,
         inner: Inner,
         mut known: Known,
-    ) {
-        let response = match self.work(ctx, path, header, &inner, &mut known) {
+    ) -> Settled {
+        let response = match self.work(ctx, owed.path(), header, &inner, &mut known) {
             Ok(response) => response,
-            Err(Stop::Ask(question)) => {
+            Err(Stop::Ask(question)) if self.waiting.is_none() => {
                 let parked = Parked {
-                    path,
                     header: *header,
                     inner,
                     known,
@@ -137,8 +138,10 @@ impl Session {
                 if let Some(up) = self.up_mut() {
                     up.parked = Some(Box::new(parked));
                 }
-                return self.ask(ctx, *question);
+                return self.ask_for(ctx, *question, owed);
             }
+            // One request at a time waits.
+            Err(Stop::Ask(_)) => refusal(header.exchange_type, &DropReason::TemporaryFailure),
             Err(Stop::Refuse(reason)) => {
                 ctx.note(
                     Some(self.id),
@@ -151,8 +154,7 @@ impl Session {
                 refusal(header.exchange_type, &reason)
             }
         };
-        let (id, exchange) = (header.message_id, header.exchange_type);
-        self.respond_with(ctx, exchange, id, path, &response.inner);
+        let settled = self.respond_with(ctx, owed, &response.inner);
         match response.then {
             Then::Nothing => {
                 self.exhaustion(ctx);
@@ -161,6 +163,7 @@ impl Session {
             // A successor takes over what waits here before.
             Then::Close(reason) => ctx.effect(Effect::EndIke(self.id, reason)),
         }
+        settled
     }
 
     fn work(
@@ -180,7 +183,9 @@ impl Session {
         let step = match header.exchange_type {
             ExchangeType::CREATE_CHILD_SA => Step::CreateChildI,
             ExchangeType::IKE_FOLLOWUP_KE => Step::FollowupI,
-            _ => Step::InformationalI,
+            ExchangeType::INFORMATIONAL_V2 => Step::InformationalI,
+            // RFC 7296 §2.21.3: "all requests having errors MUST result in a response".
+            other => return Err(DropReason::UnexpectedExchange(other).into()),
         };
         let len = usize::try_from(header.length).unwrap_or(0);
         if known.is_empty() {

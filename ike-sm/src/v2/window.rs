@@ -3,7 +3,7 @@
 //!
 //! Requests of ours wait here for their responses and are repeated byte for byte. Requests of the
 //! peer are recognised by their hash before anything in them is parsed, and what answered them
-//! answers them again. Each of them gets an answer: "every request requires a response".
+//! answers them again. Each of them gets an answer, see [`Owed`].
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -18,6 +18,10 @@ use crate::allowance::Again;
 use crate::config::Retransmit;
 use crate::path::Path;
 use crate::retransmit::{Due, Pending};
+
+mod owed;
+
+pub(crate) use owed::{Owed, Settled};
 
 /// From this message ID on an IKE SA wants new keys; at the last one it ends. IDs do not wrap (RFC
 /// 7296 §2.2).
@@ -187,8 +191,9 @@ impl Window {
         Incoming::Fresh
     }
 
-    /// Takes a request in. Answers that left the window are forgotten.
-    pub(crate) fn accept(&mut self, request: Request, fingerprint: Digest) {
+    /// Takes a request in, which is owed an answer from now on. Answers that left the window are
+    /// forgotten.
+    pub(crate) fn accept(&mut self, request: Request, fingerprint: Digest) -> Owed {
         let (id, theirs) = (request.id, &mut self.theirs);
         theirs.highest = theirs.highest.max(Some(id));
         let came = |theirs: &Theirs| {
@@ -213,10 +218,12 @@ impl Window {
             answer: None,
             again: Again::new(request.path),
         });
+        Owed::new(request)
     }
 
-    /// What answers the request of this message ID, now and when it comes again.
-    pub(crate) fn answer(&mut self, id: u32, answer: Datagrams) {
+    /// What answers a request, now and when it comes again.
+    pub(crate) fn answer(&mut self, owed: Owed, answer: Datagrams) -> Settled {
+        let id = owed.id();
         if let Some(seen) = self
             .theirs
             .seen
@@ -225,13 +232,13 @@ impl Window {
         {
             seen.answer = Some(answer);
         }
+        owed.answered()
     }
 
-    /// The oldest request that has got no answer yet.
-    pub(crate) fn owed(&self) -> Option<Request> {
-        let mut seen = self.theirs.seen.iter();
-        let owed = seen.find(|seen| seen.answer.is_none())?;
-        Some(owed.request)
+    /// How many requests have got no answer yet.
+    pub(crate) fn unanswered(&self) -> usize {
+        let seen = self.theirs.seen.iter();
+        seen.filter(|seen| seen.answer.is_none()).count()
     }
 
     /// Whether a copy of this request that came by this path is answered although the peer is not

@@ -204,8 +204,8 @@ fn ike_auth_before_the_key_exchange_is_over_is_not_taken() {
     });
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(3));
-    let early = DropReason::UnexpectedExchange(ExchangeType::IKE_AUTH);
-    assert_eq!(pair.outcomes[2], (true, Outcome::Dropped(early)));
+    let forged = Outcome::Dropped(DropReason::IntegrityFailed);
+    assert_eq!(pair.outcomes[2], (true, forged));
     pair.run_for(secs(300));
     assert!(matches!(pair.a.closed[0].1, CloseReason::Timeout));
     assert_eq!(pair.b.endpoint.ike_sas().count(), 0);

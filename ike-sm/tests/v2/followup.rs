@@ -418,8 +418,8 @@ fn an_exchange_that_goes_on_with_nothing_is_no_reason_to_end_anything() {
     });
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(3));
-    let early = DropReason::UnexpectedExchange(FOLLOWUP);
-    assert_eq!(pair.outcomes[2], (true, Outcome::Dropped(early)));
+    let forged = Outcome::Dropped(DropReason::IntegrityFailed);
+    assert_eq!(pair.outcomes[2], (true, forged));
 }
 
 /// The exchanges that carry a public value, with Curve25519 in each.

@@ -1,5 +1,5 @@
 //! Whoever knows an IKE SA's keys: opens its messages and makes others.
-use crypto_suite::{DEFAULT, Secret};
+use crypto_suite::{DEFAULT, Layout, Secret};
 use ike_sm::KeyLog;
 use ike_sm::v2::protect::{Inner, Opener, Sealer};
 use isakmp_wire::v2::{Message, PayloadType};
@@ -90,9 +90,42 @@ impl Insider {
             }
             Ok(())
         });
+        self.seal_inner(header, &inner.unwrap())
+    }
+
+    /// The same with octets that need not be payloads; `first` is what the first one claims to be.
+    pub fn seal_octets(&mut self, header: &Header, first: PayloadType, octets: &[u8]) -> Vec<u8> {
+        self.seal_inner(header, &Inner::from_octets(first, octets.to_vec().into()))
+    }
+
+    fn seal_inner(&mut self, header: &Header, inner: &Inner) -> Vec<u8> {
         self.next += 1;
         let mut sealer = Sealer::resume(self.key(header), self.next);
-        sealer.seal(header, &inner.unwrap()).unwrap().to_vec()
+        sealer.seal(header, inner).unwrap().to_vec()
+    }
+
+    /// The same of one block of octets that ends with this Pad Length.
+    pub fn seal_padding(&mut self, header: &Header, pad_length: u8) -> Vec<u8> {
+        let key = self.key(header);
+        let mut octets = vec![0; key.block_len().max(4)];
+        *octets.last_mut().unwrap() = pad_length;
+        let len = 4 + key.iv_len() + octets.len() + key.icv_len();
+        let header = Header {
+            next_payload: PayloadType::ENCRYPTED.0,
+            length: (Header::LEN + len) as u32,
+            ..*header
+        };
+        let mut message = header.to_bytes().to_vec();
+        let [high, low] = (len as u16).to_be_bytes();
+        message.extend([PayloadType::NOTIFY.0, 0, high, low]);
+        let aad_len = message.len();
+        message.extend(vec![0; key.iv_len()]);
+        message.extend(octets);
+        message.extend(vec![0; key.icv_len()]);
+        self.next += 1;
+        let layout = Layout::ike(aad_len);
+        key.seal(&mut message, layout, self.next).unwrap();
+        message
     }
 }
 

@@ -34,6 +34,7 @@ mod mobike;
 mod nat;
 mod offload;
 mod overlap;
+mod owed;
 mod peers;
 mod questions;
 mod redirect;

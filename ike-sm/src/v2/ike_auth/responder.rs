@@ -40,8 +40,6 @@ pub(crate) struct Responder {
     first: Option<Inner>,
     /// The peer's place in the configuration, once it has named itself.
     index: Option<usize>,
-    /// The request that waits for an answer to a question.
-    waiting: Option<u32>,
     /// All is proven, and a question about the rest is open.
     pending: Option<Pending>,
 }
@@ -60,17 +58,11 @@ struct Pending {
 }
 
 impl Responder {
-    /// The message ID of the request that waits.
-    pub(crate) const fn waits(&self) -> Option<u32> {
-        self.waiting
-    }
-
     /// Takes in a request.
     pub(crate) fn receive(
         &mut self,
         ctx: &mut Context<'_>,
         round: &Round<'_>,
-        message_id: u32,
         inner: Inner,
     ) -> Progress {
         let limits = ctx.config.wire;
@@ -107,7 +99,7 @@ impl Responder {
         if self.first.is_none() {
             self.first = Some(inner);
         }
-        self.step(ctx, round, message_id, step)
+        self.step(ctx, round, step)
     }
 
     /// Goes on with the request that waits.
@@ -116,8 +108,7 @@ impl Responder {
         ctx: &mut Context<'_>,
         round: &Round<'_>,
         answer: Answer,
-    ) -> (u32, Progress) {
-        let id = self.waiting.take().unwrap_or(0);
+    ) -> Progress {
         if let Some(mut pending) = self.pending.take() {
             match answer {
                 Answer::Addresses(assignment) => {
@@ -125,44 +116,37 @@ impl Responder {
                 }
                 Answer::Authorize(yes) => pending.authorized = Some(yes),
                 Answer::User(grant) => {
-                    return (id, self.user_judged(ctx, round, id, pending, grant));
+                    return self.user_judged(ctx, round, pending, grant);
                 }
                 _ => {}
             }
-            return (id, self.finish(ctx, round, id, pending));
+            return self.finish(ctx, round, pending);
         }
         let config = ctx.config;
         let frame = reframe(config, &round.frame, self.index);
         let Some(auth) = &mut self.auth else {
-            return (id, broken(ctx, &frame, &DropReason::WrongState));
+            return broken(ctx, &frame, &DropReason::WrongState);
         };
         let step = with_env(ctx, round, &frame, |env| auth.answer(env, answer));
-        (id, self.step(ctx, round, id, step))
+        self.step(ctx, round, step)
     }
 
     fn step(
         &mut self,
         ctx: &mut Context<'_>,
         round: &Round<'_>,
-        message_id: u32,
         step: Result<Step, Failure>,
     ) -> Progress {
         let config = ctx.config;
         let frame = reframe(config, &round.frame, self.index);
         match step {
-            Ok(Step::Ask(question)) => {
-                self.waiting = Some(message_id);
-                Progress::Ask(Box::new(question))
-            }
-            Ok(Step::AskAt(at, question)) => {
-                self.waiting = Some(message_id);
-                Progress::AskAt(at, Box::new(question))
-            }
+            Ok(Step::Ask(question)) => Progress::Ask(Box::new(question)),
+            Ok(Step::AskAt(at, question)) => Progress::AskAt(at, Box::new(question)),
             Ok(Step::Send(out)) => match Inner::build(|w| out.write(w)) {
                 Ok(inner) => Progress::Send(inner),
                 Err(_) => broken(ctx, &frame, &DropReason::Limit("message size")),
             },
-            Ok(Step::Done(out, proven)) => self.proven(ctx, round, message_id, out, proven),
+            Ok(Step::Done(out, proven)) => self.proven(ctx, round, out, proven),
             Err(failure) => failed(ctx, &frame, failure),
         }
     }
@@ -173,7 +157,6 @@ impl Responder {
         &mut self,
         ctx: &mut Context<'_>,
         round: &Round<'_>,
-        message_id: u32,
         out: Outgoing,
         proven: Proven,
     ) -> Progress {
@@ -192,16 +175,15 @@ impl Responder {
             may_have: None,
         };
         let (Some(user), Some(claimed)) = (user, claimed) else {
-            return self.admitted(ctx, round, message_id, pending);
+            return self.admitted(ctx, round, pending);
         };
         // RFC 7296 §2.16: "the EAP identity […] can be used to make policy decisions", and only that.
         match frame.peer.auth.users {
             EapUsers::Named => {
                 let grant = frame.peer.may_be_user(&user).then(UserGrant::all);
-                self.user_judged(ctx, round, message_id, pending, grant)
+                self.user_judged(ctx, round, pending, grant)
             }
             EapUsers::Asked => {
-                self.waiting = Some(message_id);
                 self.pending = Some(pending);
                 Progress::Ask(Box::new(Question::AuthorizeUser {
                     peer: frame.peer.name.clone(),
@@ -218,7 +200,6 @@ impl Responder {
         &mut self,
         ctx: &mut Context<'_>,
         round: &Round<'_>,
-        message_id: u32,
         mut pending: Pending,
         grant: Option<UserGrant>,
     ) -> Progress {
@@ -237,7 +218,7 @@ impl Responder {
             let may_have = children.filter(|(_, child)| names.contains(&child.name));
             may_have.map(|(index, _)| index).collect()
         });
-        self.admitted(ctx, round, message_id, pending)
+        self.admitted(ctx, round, pending)
     }
 
     /// The initiator is somebody who may be here: addresses next, if it asks for any.
@@ -245,7 +226,6 @@ impl Responder {
         &mut self,
         ctx: &mut Context<'_>,
         round: &Round<'_>,
-        message_id: u32,
         mut pending: Pending,
     ) -> Progress {
         let config = ctx.config;
@@ -260,7 +240,7 @@ impl Responder {
             return Progress::Fail(CloseReason::Refused, inner);
         }
         if redirects(round, &frame).is_some() {
-            return self.finish(ctx, round, message_id, pending);
+            return self.finish(ctx, round, pending);
         }
         match (frame.peer.addresses_inside.assign, self.asked(ctx)) {
             (Assign::Required, Some(request)) => {
@@ -270,7 +250,6 @@ impl Responder {
                     identity: pending.proven.identity.clone(),
                     request,
                 };
-                self.waiting = Some(message_id);
                 self.pending = Some(pending);
                 return Progress::Ask(Box::new(question));
             }
@@ -279,7 +258,7 @@ impl Responder {
             }
             _ => {}
         }
-        self.finish(ctx, round, message_id, pending)
+        self.finish(ctx, round, pending)
     }
 
     /// What the first request asks for.
@@ -292,13 +271,7 @@ impl Responder {
     }
 
     /// `<-- HDR, SK {…, AUTH, [CP(CFG_REPLY),] SAr2, TSi, TSr}`
-    fn finish(
-        &mut self,
-        ctx: &mut Context<'_>,
-        round: &Round<'_>,
-        message_id: u32,
-        pending: Pending,
-    ) -> Progress {
+    fn finish(&mut self, ctx: &mut Context<'_>, round: &Round<'_>, pending: Pending) -> Progress {
         let config = ctx.config;
         let frame = reframe(config, &round.frame, self.index);
         let limits = ctx.config.wire;
@@ -325,7 +298,6 @@ impl Responder {
             Err(Stop::Refuse(reason)) => Err(reason),
             Err(Stop::Ask(question)) => {
                 self.first = Some(first);
-                self.waiting = Some(message_id);
                 self.pending = Some(pending);
                 return Progress::Ask(question);
             }

@@ -4,28 +4,27 @@ use alloc::boxed::Box;
 
 use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
-use isakmp_wire::v2::NotifyType;
 
 use super::{Frame, Session, Stage};
 use crate::action::{Action, CloseReason, Question};
+use crate::children::DeletedChild;
 use crate::config::IkeVersion;
 use crate::context::{Context, Effect, Place};
 use crate::event::Answer;
 use crate::explain::{IkeState, Input, Role, Step, What};
-use crate::id::Ticket;
+use crate::id::{ChildId, Ticket};
 use crate::outcome::DropReason;
-use crate::path::Path;
 use crate::v2::child::{Under, install};
 use crate::v2::crypt::Crypt;
-use crate::v2::error::refusal;
 use crate::v2::established::Established;
-use crate::v2::explain;
 use crate::v2::ike_auth::{self, Progress, Proved, RefusedChild, Round};
 use crate::v2::keys::Fresh;
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
 use crate::v2::sa_init::Init;
 use crate::v2::up::Known;
+use crate::v2::window::{Owed, Settled};
+use crate::v2::{explain, informational};
 
 impl Session {
     /// What a round of IKE_AUTH works with.
@@ -83,7 +82,10 @@ impl Session {
                 self.stage = Stage::Initiator(init, task);
                 self.held = Some((at, question));
             }
-            Progress::Done(proved, _) => self.proved(ctx, &init, *proved, None),
+            Progress::Done(proved, _) => match self.proved(ctx, &init, *proved) {
+                Ok(rest) => self.came_up(ctx, rest),
+                Err(reason) => self.end(ctx, reason),
+            },
             Progress::Fail(reason, tell) => {
                 self.give_up_child(ctx, &frame, &mut task, reason);
                 self.fail(ctx, reason, tell);
@@ -114,85 +116,108 @@ impl Session {
         self.end_speaking(ctx, reason);
     }
 
-    /// The initiator refuses what we have sent of ourselves, before IKE_AUTH is over.
-    pub(super) fn given_up(
+    /// An INFORMATIONAL request before IKE_AUTH is over. "The recipient […] MUST send some response"
+    /// (RFC 7296 §1.4), but the peer has proved nothing yet and gets nothing done: all that counts is
+    /// that it gives up (§2.21.2).
+    pub(super) fn early_request(
         &mut self,
         ctx: &mut Context<'_>,
-        path: Path,
-        id: u32,
-        error: Option<NotifyType>,
-    ) {
-        self.held = None;
-        let error = error.unwrap_or(NotifyType::AUTHENTICATION_FAILED);
-        ctx.note(
-            Some(self.id),
-            What::Notified {
-                version: IkeVersion::V2,
-                notify: error.0,
-                authenticated: true,
-                message_id: id,
-            },
-        );
-        if let Some((ticket, ..)) = self.question.take() {
-            ctx.world.questions.close(ticket);
+        owed: Owed,
+        inner: &Inner,
+    ) -> Settled {
+        let error = match informational::fatal(inner, ctx) {
+            Ok(error) => error,
+            Err(reason) => {
+                let settled = self.refuse(ctx, owed, &reason);
+                self.turn_away(ctx, CloseReason::Refused);
+                return settled;
+            }
+        };
+        if let Some(error) = error {
+            ctx.note(
+                Some(self.id),
+                What::Notified {
+                    version: IkeVersion::V2,
+                    notify: error.0,
+                    authenticated: true,
+                    message_id: owed.id(),
+                },
+            );
         }
-        let exchange = ExchangeType::INFORMATIONAL_V2;
-        self.respond_with(ctx, exchange, id, path, &Inner::empty());
-        self.turn_away(ctx, CloseReason::RefusedByPeer(error.0));
+        let settled = self.respond_with(ctx, owed, &Inner::empty());
+        if let Some(error) = error {
+            self.turn_away(ctx, CloseReason::RefusedByPeer(error.0));
+        }
+        settled
     }
 
     pub(super) fn auth_request(
         &mut self,
         ctx: &mut Context<'_>,
-        path: Path,
+        owed: Owed,
         header: &Header,
         inner: Inner,
-    ) {
-        let Ok(frame) = self.frame(ctx) else { return };
-        let id = header.message_id;
-        note(ctx, &frame, Step::AuthI, header, &inner);
-        self.auth_work(ctx, path, |ctx, round, task| {
-            (id, task.receive(ctx, round, id, inner))
-        });
+    ) -> Settled {
+        if let Ok(frame) = self.frame(ctx) {
+            note(ctx, &frame, Step::AuthI, header, &inner);
+        }
+        self.auth_work(ctx, owed, |ctx, round, task| {
+            task.receive(ctx, round, inner)
+        })
     }
 
     /// Runs a step of IKE_AUTH as responder.
     fn auth_work(
         &mut self,
         ctx: &mut Context<'_>,
-        path: Path,
-        step: impl FnOnce(
-            &mut Context<'_>,
-            &Round<'_>,
-            &mut ike_auth::Responder,
-        ) -> (u32, Progress<Inner>),
-    ) {
-        let Ok(frame) = self.frame(ctx) else { return };
+        owed: Owed,
+        step: impl FnOnce(&mut Context<'_>, &Round<'_>, &mut ike_auth::Responder) -> Progress<Inner>,
+    ) -> Settled {
+        let frame = match self.frame(ctx) {
+            Ok(frame) => frame,
+            Err(reason) => return self.refuse(ctx, owed, &reason),
+        };
         let stage = core::mem::replace(&mut self.stage, Stage::Gone);
         let (Stage::Responder(init, mut task), Some(crypt)) = (stage, self.crypt.take()) else {
-            return;
+            return self.end_owing(ctx, CloseReason::Refused, owed);
         };
-        let (id, progress) = step(ctx, &self.round(frame, &init, &crypt), &mut task);
+        let progress = step(ctx, &self.round(frame, &init, &crypt), &mut task);
         self.crypt = Some(crypt);
         match progress {
             Progress::Send(inner) => {
                 self.stage = Stage::Responder(init, task);
-                self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
+                self.respond_with(ctx, owed, &inner)
             }
             Progress::Ask(question) => {
                 self.stage = Stage::Responder(init, task);
-                self.ask(ctx, *question);
+                self.ask_for(ctx, *question, owed)
             }
             Progress::AskAt(at, question) => {
                 self.stage = Stage::Responder(init, task);
-                self.held = Some((at, question));
+                match owed.wait(&mut self.waiting) {
+                    Ok(settled) => {
+                        self.held = Some((at, question));
+                        settled
+                    }
+                    Err(owed) => self.refuse(ctx, owed, &DropReason::TemporaryFailure),
+                }
             }
-            Progress::Done(proved, answer) => {
-                self.proved(ctx, &init, *proved, Some((id, path, answer)));
-            }
+            Progress::Done(proved, answer) => match self.proved(ctx, &init, *proved) {
+                Ok(rest) => {
+                    let settled = self.respond_with(ctx, owed, &answer);
+                    self.came_up(ctx, rest);
+                    settled
+                }
+                Err(reason) => {
+                    let settled = self.refuse(ctx, owed, &DropReason::Crypto);
+                    self.turn_away(ctx, reason);
+                    settled
+                }
+            },
             Progress::Fail(reason, tell) => {
-                self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &tell);
+                let settled = self.respond_with(ctx, owed, &tell);
                 self.turn_away(ctx, reason);
+                settled
             }
         }
     }
@@ -206,26 +231,18 @@ impl Session {
         self.failed = Some(reason);
     }
 
-    /// IKE_AUTH is over and both ends are who they say. `answer` is a responder's last message.
+    /// IKE_AUTH is over and both ends are who they say. A responder's last message is next.
     fn proved(
         &mut self,
         ctx: &mut Context<'_>,
         init: &Init,
         proved: Proved,
-        answer: Option<(u32, Path, Inner)>,
-    ) {
+    ) -> Result<Rest, CloseReason> {
         self.peer = proved.index;
-        let Ok(frame) = self.frame(ctx) else { return };
-        if let (Some(ppk), Some(crypt)) = (&proved.ppk, self.crypt.as_mut())
-            && crypt.keys.mix_ppk(ppk).is_err()
-        {
-            if let Some((id, path, _)) = answer {
-                let exchange = ExchangeType::IKE_AUTH;
-                let inner = refusal(exchange, &DropReason::Crypto);
-                self.respond_with(ctx, exchange, id, path, &inner);
-                return self.turn_away(ctx, CloseReason::Crypto);
-            }
-            return self.end(ctx, CloseReason::Crypto);
+        let frame = self.frame(ctx).map_err(|_| CloseReason::Refused)?;
+        if let (Some(ppk), Some(crypt)) = (&proved.ppk, self.crypt.as_mut()) {
+            let mixed = crypt.keys.mix_ppk(ppk);
+            mixed.map_err(|_| CloseReason::Crypto)?;
         }
         self.half_open_until = None;
         self.allowance = None;
@@ -274,13 +291,21 @@ impl Session {
         up.heard(ctx.now);
         self.stage = Stage::Up(Box::new(up));
         self.transition(ctx, Input::RecvAuth, IkeState::WaitAuth, IkeState::Up);
-        if let Some((id, path, inner)) = answer {
-            self.respond_with(ctx, ExchangeType::IKE_AUTH, id, path, &inner);
-        }
-        if let Some(half) = not_installed {
+        Ok(Rest {
+            child,
+            refused,
+            not_installed,
+            redirect: proved.redirect,
+            initial_contact: proved.initial_contact,
+        })
+    }
+
+    /// What follows once all messages of IKE_AUTH are out.
+    fn came_up(&mut self, ctx: &mut Context<'_>, rest: Rest) {
+        if let Some(half) = rest.not_installed {
             self.tell_deleted(ctx, &half);
         }
-        if let Some(refused) = refused {
+        if let Some(refused) = rest.refused {
             let (config, reason) = (refused.config, refused.reason);
             // RFC 7296 §1.3.1: "If this is unacceptable to the initiator, the initiator MUST delete
             // the SA."
@@ -290,7 +315,7 @@ impl Session {
             ctx.child_failed(self.peer, config, refused.child, reason);
             ctx.effect(Effect::NotUp(self.peer, config, reason));
         }
-        match proved.redirect {
+        match rest.redirect {
             None => ctx.effect(Effect::Established(self.id)),
             Some(Redirected::Peer) => {
                 // It stays among the half-open ones, which are bounded: it comes up for nothing.
@@ -305,10 +330,10 @@ impl Session {
             }
             Some(Redirected::Astray) => return self.close(ctx, CloseReason::Refused, true),
         }
-        if proved.initial_contact {
+        if rest.initial_contact {
             ctx.effect(Effect::InitialContact(self.id));
         }
-        if let Some(child) = child {
+        if let Some(child) = rest.child {
             // Not before it is settled which older SAs are of the same device.
             ctx.effect(Effect::FirstChild(child));
         }
@@ -341,28 +366,27 @@ impl Session {
         let answer = match answer {
             Answer::KeyExchange(done) => {
                 self.exchanged(ctx, done);
-                self.answer_all(ctx);
                 return Ok(());
             }
             answer => answer,
         };
-        match &self.stage {
-            Stage::Initiator(..) => {
-                self.auth(ctx, |ctx, round, task| task.answer(ctx, round, answer));
-            }
-            Stage::Responder(..) => {
-                let path = self.path;
-                self.auth_work(ctx, path, |ctx, round, task| {
-                    task.answer(ctx, round, answer)
-                });
-            }
-            _ => {
-                let yes = matches!(answer, Answer::Authorize(true));
-                self.resume(ctx, |known| known.authorized = Some(yes));
-            }
+        if let Stage::Initiator(..) = self.stage {
+            self.auth(ctx, |ctx, round, task| task.answer(ctx, round, answer));
+        } else if let Some(owed) = self.waiting.take() {
+            self.go_on_with(ctx, owed, answer);
         }
-        self.answer_all(ctx);
         Ok(())
+    }
+
+    /// Goes on with a request that waited for this answer.
+    fn go_on_with(&mut self, ctx: &mut Context<'_>, owed: Owed, answer: Answer) -> Settled {
+        if let Stage::Responder(..) = self.stage {
+            return self.auth_work(ctx, owed, |ctx, round, task| {
+                task.answer(ctx, round, answer)
+            });
+        }
+        let yes = matches!(answer, Answer::Authorize(true));
+        self.resume(ctx, owed, |known| known.authorized = Some(yes))
     }
 
     /// Whether a question is open.
@@ -371,40 +395,49 @@ impl Session {
     }
 
     /// Goes on with a request under the SA that waited, and with what is known now.
-    pub(super) fn resume(&mut self, ctx: &mut Context<'_>, learn: impl FnOnce(&mut Known)) {
+    pub(super) fn resume(
+        &mut self,
+        ctx: &mut Context<'_>,
+        owed: Owed,
+        learn: impl FnOnce(&mut Known),
+    ) -> Settled {
         let parked = self.up_mut().and_then(|up| up.parked.take());
-        if let Some(parked) = parked {
-            let mut parked = *parked;
-            learn(&mut parked.known);
-            let (path, header) = (parked.path, parked.header);
-            self.up_work(ctx, path, &header, parked.inner, parked.known);
-        }
+        let Some(mut parked) = parked.map(|parked| *parked) else {
+            return self.refuse(ctx, owed, &DropReason::WrongState);
+        };
+        learn(&mut parked.known);
+        self.up_work(ctx, owed, &parked.header, parked.inner, parked.known)
     }
 
     /// Nobody has answered a question of ours.
     pub(super) fn unanswered(&mut self, ctx: &mut Context<'_>) {
         if self.up().is_some() {
-            self.resume(ctx, |known| {
-                // A permission that was given stands; what was asked for is missing.
-                known.authorized = known.authorized.or(Some(false));
-                known.exchanged = Some(None);
-            });
-            return self.answer_all(ctx);
+            if let Some(owed) = self.waiting.take() {
+                self.resume(ctx, owed, |known| {
+                    // A permission that was given stands; what was asked for is missing.
+                    known.authorized = known.authorized.or(Some(false));
+                    known.exchanged = Some(None);
+                });
+            }
+            return;
         }
         if let Stage::Init(..) = self.stage {
             return self.init_drawn(ctx, None);
         }
-        let waiting = match &self.stage {
-            Stage::Responder(_, task) => task.waits(),
-            _ => None,
-        };
-        if let Some(id) = waiting {
-            let exchange = ExchangeType::IKE_AUTH;
-            let inner = refusal(exchange, &DropReason::AuthenticationFailed);
-            self.respond_with(ctx, exchange, id, self.path, &inner);
-        }
+        self.refuse_waiting(ctx);
         self.end(ctx, CloseReason::Refused);
     }
+}
+
+/// What is left to do when IKE_AUTH is over, besides its last message.
+struct Rest {
+    /// The first child, which is up.
+    child: Option<ChildId>,
+    refused: Option<RefusedChild>,
+    /// The first child, which is granted and is not up.
+    not_installed: Option<DeletedChild>,
+    redirect: Option<Redirected>,
+    initial_contact: bool,
 }
 
 fn note(ctx: &mut Context<'_>, frame: &Frame<'_>, step: Step, header: &Header, inner: &Inner) {

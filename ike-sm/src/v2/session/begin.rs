@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use bytes::Bytes;
 use isakmp_wire::Header;
 
 use super::{Frame, Session, Stage, send};
@@ -14,7 +15,7 @@ use crate::outcome::DropReason;
 use crate::v2::crypt::Crypt;
 use crate::v2::error::told;
 use crate::v2::sa_init::{self, Accepted, Agreed};
-use crate::v2::window::Datagrams;
+use crate::v2::window::{Datagrams, Owed, Settled};
 use crate::v2::{explain, ike_auth, nat};
 
 impl Session {
@@ -24,14 +25,15 @@ impl Session {
         ctx: &mut Context<'_>,
         frame: &Frame<'_>,
         accepted: Accepted,
-    ) -> Result<(), DropReason> {
+        owed: Owed,
+    ) -> Result<Settled, DropReason> {
         if let Some(question) = accepted.question(ctx)? {
             self.stage = Stage::Accepted(Box::new(accepted));
-            self.ask(ctx, question);
-            return Ok(());
+            return Ok(self.ask_for(ctx, question, owed));
         }
         let exchanged = accepted.exchange(ctx)?;
-        self.begun(ctx, frame, accepted, &exchanged)
+        let response = self.begun(ctx, frame, accepted, &exchanged)?;
+        Ok(self.answer_with(ctx, owed, response.into()))
     }
 
     /// Initiator: sends the request with the next key pair, or asks for that.
@@ -138,33 +140,46 @@ impl Session {
     /// Our half of a key exchange is there, or will not come.
     pub(super) fn exchanged(&mut self, ctx: &mut Context<'_>, done: Option<KeyExchangeDone>) {
         match &self.stage {
-            Stage::Accepted(_) => self.init_exchanged(ctx, done),
-            Stage::Init(..) => self.init_drawn(ctx, done),
-            Stage::Agreed(..) => self.init_computed(ctx, done),
-            Stage::Initiator(..) | Stage::Responder(..) => self.intermediate_exchanged(ctx, done),
-            _ => self.resume(ctx, |known| known.exchanged = Some(done)),
+            Stage::Init(..) => return self.init_drawn(ctx, done),
+            Stage::Agreed(..) => return self.init_computed(ctx, done),
+            Stage::Initiator(..) => return self.intermediate_computed(ctx, done),
+            _ => {}
         }
-    }
-
-    fn init_exchanged(&mut self, ctx: &mut Context<'_>, done: Option<KeyExchangeDone>) {
-        let Stage::Accepted(accepted) = core::mem::replace(&mut self.stage, Stage::Gone) else {
+        let Some(owed) = self.waiting.take() else {
             return;
         };
-        let Some(done) = done else {
-            return self.end(ctx, CloseReason::Refused);
+        match &self.stage {
+            Stage::Accepted(_) => self.init_exchanged(ctx, owed, done),
+            Stage::Responder(..) => self.intermediate_exchanged(ctx, owed, done),
+            _ => self.resume(ctx, owed, |known| known.exchanged = Some(done)),
+        };
+    }
+
+    fn init_exchanged(
+        &mut self,
+        ctx: &mut Context<'_>,
+        owed: Owed,
+        done: Option<KeyExchangeDone>,
+    ) -> Settled {
+        let stage = core::mem::replace(&mut self.stage, Stage::Gone);
+        let (Stage::Accepted(accepted), Some(done)) = (stage, done) else {
+            return self.end_owing(ctx, CloseReason::Refused, owed);
         };
         let (request, path) = (accepted.request().clone(), self.path);
         let begun = self.frame(ctx).and_then(|frame| {
             let exchanged = accepted.exchanged(done)?;
             self.begun(ctx, &frame, *accepted, &exchanged)
         });
-        let Err(reason) = begun else { return };
+        let reason = match begun {
+            Ok(response) => return self.answer_with(ctx, owed, response.into()),
+            Err(reason) => reason,
+        };
         if let (Some(told), Ok(header)) = (told(&reason), Header::read(&request))
             && let Some(answer) = sa_init::refuse(&header, request.len(), &told)
         {
             ctx.send(path, &answer);
         }
-        self.end(ctx, CloseReason::Refused);
+        self.end_owing(ctx, CloseReason::Refused, owed)
     }
 
     /// `<-- HDR, SAr1, KEr, Nr`
@@ -174,14 +189,13 @@ impl Session {
         frame: &Frame<'_>,
         accepted: Accepted,
         exchanged: &(alloc::vec::Vec<u8>, crypto_suite::Secret),
-    ) -> Result<(), DropReason> {
+    ) -> Result<Bytes, DropReason> {
         let (init, crypt) = accepted.answer(ctx, frame, exchanged)?;
         let response = init.response.clone();
         explain::sent_clear(ctx, frame, Step::SaInitR, IkeState::WaitAuth, &response);
         self.transition(ctx, Input::RecvInit, IkeState::Idle, IkeState::WaitAuth);
         self.crypt = Some(crypt);
         self.stage = Stage::Responder(init, Box::default());
-        self.answer_with(ctx, 0, self.path, response.into());
-        Ok(())
+        Ok(response)
     }
 }

@@ -7,7 +7,7 @@ use isakmp_wire::registry::ExchangeType;
 use nat_t::Verdict;
 
 use super::{Session, Stage};
-use crate::action::CloseReason;
+use crate::action::{CloseReason, Question};
 use crate::allowance::most_for;
 use crate::config::Retransmit;
 use crate::context::{Context, Effect};
@@ -17,7 +17,7 @@ use crate::v2::crypt::Place as Where;
 use crate::v2::error::refusal;
 use crate::v2::explain;
 use crate::v2::protect::Inner;
-use crate::v2::window::Datagrams;
+use crate::v2::window::{Datagrams, Owed, Settled};
 
 impl Session {
     /// Sends a request and repeats it until it is answered; gives its message ID.
@@ -53,16 +53,14 @@ impl Session {
     pub(in crate::v2) fn respond_with(
         &mut self,
         ctx: &mut Context<'_>,
-        exchange: ExchangeType,
-        id: u32,
-        path: Path,
+        owed: Owed,
         inner: &Inner,
-    ) {
-        let place = self.place(exchange, id, true);
+    ) -> Settled {
+        let place = self.place(owed.exchange(), owed.id(), true);
         let fragment = self.fragment(ctx);
-        let short = refusal(exchange, &DropReason::Limit("message size"));
+        let short = refusal(owed.exchange(), &DropReason::Limit("message size"));
         let Some(crypt) = self.crypt.as_mut() else {
-            return self.end(ctx, CloseReason::Crypto);
+            return self.end_owing(ctx, CloseReason::Crypto, owed);
         };
         let mut said = inner;
         let sealed = crypt.seal(&place, inner, fragment).or_else(|_| {
@@ -71,39 +69,74 @@ impl Session {
         });
         let Ok(message) = sealed else {
             // Nothing can be said under these keys any more.
-            return self.end(ctx, CloseReason::Crypto);
+            return self.end_owing(ctx, CloseReason::Crypto, owed);
         };
         if let Ok(frame) = self.frame(ctx) {
             explain::sent(ctx, &frame, self.state(), &place, said, &message);
         }
-        self.answer_with(ctx, id, path, message);
+        self.answer_with(ctx, owed, message)
+    }
+
+    /// Answers a request with the error that this leads to.
+    pub(in crate::v2) fn refuse(
+        &mut self,
+        ctx: &mut Context<'_>,
+        owed: Owed,
+        reason: &DropReason,
+    ) -> Settled {
+        let inner = refusal(owed.exchange(), reason);
+        self.respond_with(ctx, owed, &inner)
     }
 
     pub(super) fn answer_with(
         &mut self,
         ctx: &mut Context<'_>,
-        id: u32,
-        path: Path,
+        owed: Owed,
         answer: Datagrams,
-    ) {
-        self.send_allowed(ctx, path, &answer);
-        self.window.answer(id, answer);
+    ) -> Settled {
+        self.send_allowed(ctx, owed.path(), &answer);
+        self.window.answer(owed, answer)
     }
 
-    /// RFC 7296 §2.1: "every request requires a response". Whatever has become of one: unless its
-    /// answer waits for one to a question of ours, it is answered now.
-    pub(super) fn answer_all(&mut self, ctx: &mut Context<'_>) {
-        // A question that is held back is asked later, and answers the request then.
-        let waits = self.is_asking() || self.held.is_some();
-        let answers = self.crypt.is_some() && !waits;
-        while let Some(owed) = self.window.owed().filter(|_| answers) {
-            let inner = refusal(owed.exchange, &DropReason::WrongState);
-            self.respond_with(ctx, owed.exchange, owed.id, owed.path, &inner);
-            if self.window.owed() == Some(owed) {
-                // The SA has ended: there was no way to protect an answer.
-                return;
+    /// Ends the SA without a word: the request can have no response.
+    pub(super) fn end_owing(
+        &mut self,
+        ctx: &mut Context<'_>,
+        reason: CloseReason,
+        owed: Owed,
+    ) -> Settled {
+        self.end(ctx, reason);
+        owed.lapse()
+    }
+
+    /// A request needs an answer of the embedder first. One at a time waits.
+    pub(in crate::v2) fn ask_for(
+        &mut self,
+        ctx: &mut Context<'_>,
+        question: Question,
+        owed: Owed,
+    ) -> Settled {
+        match owed.wait(&mut self.waiting) {
+            Ok(settled) => {
+                self.ask(ctx, question);
+                settled
             }
+            Err(owed) => self.refuse(ctx, owed, &DropReason::TemporaryFailure),
         }
+    }
+
+    /// A request that waits does so in vain.
+    pub(in crate::v2) fn refuse_waiting(&mut self, ctx: &mut Context<'_>) {
+        let Some(owed) = self.waiting.take() else {
+            return;
+        };
+        let reason = match owed.exchange() {
+            // Before there are keys nobody has proved to be the sender, and what comes again is new.
+            ExchangeType::IKE_SA_INIT => return,
+            ExchangeType::IKE_AUTH => DropReason::AuthenticationFailed,
+            _ => DropReason::TemporaryFailure,
+        };
+        self.refuse(ctx, owed, &reason);
     }
 
     /// A part of a request with these keys has come. Only who has got our IKE_SA_INIT has them.

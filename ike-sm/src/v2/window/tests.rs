@@ -7,7 +7,7 @@ use isakmp_wire::registry::ExchangeType;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::{Datagrams, Incoming, Overdue, REKEY_AT, Request, Window};
+use super::{Datagrams, Incoming, Overdue, Owed, REKEY_AT, Request, Window};
 use crate::config::Retransmit;
 use crate::path::Path;
 
@@ -28,6 +28,11 @@ fn request(id: u32) -> Request {
     }
 }
 
+/// Answers a request that was accepted before.
+fn answer(window: &mut Window, id: u32, answer: Datagrams) {
+    let _settled = window.answer(Owed::new(request(id)), answer);
+}
+
 fn rng() -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(1)
 }
@@ -36,13 +41,13 @@ fn rng() -> ChaCha20Rng {
 fn rfc7296_s2_1_a_repeated_request_gets_the_same_octets_and_other_octets_get_nothing() {
     let mut window = Window::new();
     assert_eq!(window.classify(0, &hash(0)), Incoming::Fresh);
-    window.accept(request(0), hash(0));
+    let _owed = window.accept(request(0), hash(0));
     assert_eq!(window.classify(0, &hash(0)), Incoming::Repeated(None));
-    window.answer(0, message(7));
+    answer(&mut window, 0, message(7));
     let again = Incoming::Repeated(Some(message(7)));
     assert_eq!(window.classify(0, &hash(0)), again);
     assert_eq!(window.classify(0, &hash(1)), Incoming::Conflicting);
-    window.accept(request(1), hash(1));
+    let _owed = window.accept(request(1), hash(1));
     assert_eq!(window.classify(0, &hash(0)), Incoming::Stale);
 }
 
@@ -50,10 +55,10 @@ fn rfc7296_s2_1_a_repeated_request_gets_the_same_octets_and_other_octets_get_not
 fn rfc7296_s2_3_a_window_of_one_takes_one_request_at_a_time() {
     let mut window = Window::new();
     assert_eq!(window.classify(1, &hash(1)), Incoming::Ahead);
-    window.accept(request(0), hash(0));
+    let _owed = window.accept(request(0), hash(0));
     // Not answered yet: the next one is not due.
     assert_eq!(window.classify(1, &hash(1)), Incoming::Ahead);
-    window.answer(0, message(0));
+    answer(&mut window, 0, message(0));
     assert_eq!(window.classify(1, &hash(1)), Incoming::Fresh);
 }
 
@@ -61,20 +66,20 @@ fn rfc7296_s2_3_a_window_of_one_takes_one_request_at_a_time() {
 fn rfc7296_s2_3_a_wider_window_takes_requests_out_of_order_and_keeps_their_answers() {
     let mut window = Window::new();
     window.open(3);
-    window.accept(request(2), hash(2));
-    window.answer(2, message(2));
+    let _owed = window.accept(request(2), hash(2));
+    answer(&mut window, 2, message(2));
     assert_eq!(window.classify(3, &hash(3)), Incoming::Ahead);
-    window.accept(request(0), hash(0));
-    window.answer(0, message(0));
+    let _owed = window.accept(request(0), hash(0));
+    answer(&mut window, 0, message(0));
     assert_eq!(window.classify(3, &hash(3)), Incoming::Fresh);
-    window.accept(request(1), hash(1));
-    window.answer(1, message(1));
+    let _owed = window.accept(request(1), hash(1));
+    answer(&mut window, 1, message(1));
     for id in 0..3 {
         let octet = u8::try_from(id).unwrap();
         let answer = Incoming::Repeated(Some(message(octet)));
         assert_eq!(window.classify(id, &hash(octet)), answer);
     }
-    window.accept(request(3), hash(3));
+    let _owed = window.accept(request(3), hash(3));
     assert_eq!(window.classify(0, &hash(0)), Incoming::Stale);
 }
 
@@ -123,12 +128,12 @@ fn c12_message_ids_never_wrap() {
     window.ours.next = REKEY_AT;
     assert!(window.wants_rekey() && !window.is_exhausted());
     window.theirs.next = u32::MAX - 1;
-    window.accept(request(u32::MAX - 1), hash(1));
+    let _owed = window.accept(request(u32::MAX - 1), hash(1));
     assert!(window.is_exhausted());
-    window.answer(u32::MAX - 1, message(1));
-    window.accept(request(u32::MAX), hash(2));
+    answer(&mut window, u32::MAX - 1, message(1));
+    let _owed = window.accept(request(u32::MAX), hash(2));
     assert_eq!(window.theirs.next, u32::MAX);
-    window.answer(u32::MAX, message(2));
+    answer(&mut window, u32::MAX, message(2));
     // Nothing begins anew behind the last one.
     for id in [0, 1, REKEY_AT, u32::MAX - 2] {
         assert_eq!(window.classify(id, &hash(3)), Incoming::Stale, "{id}");
@@ -146,8 +151,8 @@ fn c12_a_message_id_is_taken_once() {
         let size = u32::from(size);
         for id in 0..40 {
             assert_eq!(window.classify(id, &hash(7)), Incoming::Fresh, "{id}");
-            window.accept(request(id), hash(7));
-            window.answer(id, message(7));
+            let _owed = window.accept(request(id), hash(7));
+            answer(&mut window, id, message(7));
             for old in 0..=id {
                 let answer = Incoming::Repeated(Some(message(7)));
                 let kept = old + size > id;
@@ -205,9 +210,9 @@ fn answers_are_found_by_their_message_id_and_kept_when_requests_stop() {
     window.open(2);
     assert!(!window.has_answers());
     for id in [0u32, 1] {
-        window.accept(request(id), hash(0));
+        let _owed = window.accept(request(id), hash(0));
         assert!(window.answer_to(id).is_none());
-        window.answer(id, message(u8::try_from(id).unwrap()));
+        answer(&mut window, id, message(u8::try_from(id).unwrap()));
     }
     assert_eq!(window.answer_to(0), Some(&message(0)));
     assert_eq!(window.answer_to(1), Some(&message(1)));
@@ -232,9 +237,18 @@ fn a_message_in_fragments_goes_out_whole_and_in_order() {
 #[test]
 fn l12_a_request_is_owed_an_answer_until_it_gets_one() {
     let mut window = Window::new();
-    assert_eq!(window.owed(), None);
-    window.accept(request(0), hash(0));
-    assert_eq!(window.owed(), Some(request(0)));
-    window.answer(0, message(0));
-    assert_eq!(window.owed(), None);
+    assert_eq!(window.unanswered(), 0);
+    let owed = window.accept(request(0), hash(0));
+    assert_eq!(window.unanswered(), 1);
+    assert_eq!((owed.id(), owed.exchange()), (0, ExchangeType::IKE_AUTH));
+    assert_eq!(owed.path(), request(0).path);
+    // It waits in an empty place only.
+    let mut place = None;
+    owed.wait(&mut place).unwrap();
+    let other = Owed::new(request(1)).wait(&mut place).unwrap_err();
+    assert_eq!((other.id(), window.unanswered()), (1, 1));
+    let owed = place.take().unwrap();
+    assert_eq!(owed.id(), 0);
+    let _settled = window.answer(owed, message(0));
+    assert_eq!(window.unanswered(), 0);
 }
