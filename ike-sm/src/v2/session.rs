@@ -397,11 +397,9 @@ impl Session {
                     _ => self.auth_request(ctx, owed, header, whole.inner),
                 }
             }
-            // RFC 7296 §1.2: "all IKE_AUTH exchanges MUST complete" before others.
+            // RFC 7296 §1: "all IKE_AUTH exchanges MUST complete" before others.
             (_, exchange) => {
-                let settled = self.refuse(ctx, owed, &DropReason::UnexpectedExchange(exchange));
-                self.turn_away(ctx, CloseReason::Refused);
-                settled
+                self.refuse_early(ctx, owed, &DropReason::UnexpectedExchange(exchange))
             }
         }
     }

@@ -143,14 +143,7 @@ impl Session {
             // One request at a time waits.
             Err(Stop::Ask(_)) => refusal(header.exchange_type, &DropReason::TemporaryFailure),
             Err(Stop::Refuse(reason)) => {
-                ctx.note(
-                    Some(self.id),
-                    What::ExchangeEnded {
-                        message_id: header.message_id,
-                        error: true,
-                        reason: "refused",
-                    },
-                );
+                self.note_refused(ctx, header.message_id);
                 refusal(header.exchange_type, &reason)
             }
         };

@@ -480,6 +480,47 @@ fn l12_a_request_that_waits_for_an_answer_that_does_not_come_gets_its_response_i
     }
 }
 
+/// In a window of several requests one waits, and the others do not wait for it.
+#[test]
+fn l12_requests_beside_one_that_waits_get_their_responses() {
+    for answered in [true, false] {
+        let (a, mut b) = configs(|c| c.key_log = true);
+        b.authorize_children = true;
+        b.peers[0].v2.window = 3;
+        let mut pair = Pair::new(a, b);
+        run(&mut pair, None, 1);
+        rekey_child(&mut pair);
+        let waits = pair.flights.remove(0);
+        let insider = Insider::of(&pair);
+        let (header, payloads) = Insider::open(insider.as_ref(), &waits.datagram);
+        pair.deliver(waits);
+        assert_eq!((pair.b.asked.len(), pair.flights.len()), (1, 0));
+        let (exchange, id) = (ExchangeType::CREATE_CHILD_SA, header.message_id);
+        let beside = request(&pair, true, exchange, id + 1, &Inside::These(payloads));
+        let busy = NotifyType::TEMPORARY_FAILURE.0;
+        assert_eq!(notified(&asked(&mut pair, &beside)), Some(busy));
+        let informational = ExchangeType::INFORMATIONAL_V2;
+        let beside = request(&pair, true, informational, id + 2, &nothing());
+        assert_eq!(asked(&mut pair, &beside), Payloads::new());
+        assert_eq!(pair.b.asked.len(), 1);
+        let sent = watch(&mut pair);
+        if answered {
+            let (ticket, question) = pair.b.asked.remove(0);
+            let answer = done(&mut pair, true, question);
+            let outcome = pair.feed(true, Event::Answer(ticket, answer));
+            assert_eq!(outcome, Outcome::Handled);
+        }
+        let before = pair.b.children.len();
+        pair.run_for(secs(12));
+        assert_eq!(before, if answered { 2 } else { 1 });
+        let sent = sent.borrow();
+        let id = id.to_be_bytes();
+        let response = sent.iter().find(|(request, _)| request.ends_with(&id));
+        assert_eq!(response.unwrap().1.1.len(), 1);
+        assert!(pair.b.endpoint.is_consistent());
+    }
+}
+
 /// A request waits for an answer, and its SA is taken over by another member of the cluster whose
 /// message IDs are the same.
 #[test]

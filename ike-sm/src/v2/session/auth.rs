@@ -127,11 +127,7 @@ impl Session {
     ) -> Settled {
         let error = match informational::fatal(inner, ctx) {
             Ok(error) => error,
-            Err(reason) => {
-                let settled = self.refuse(ctx, owed, &reason);
-                self.turn_away(ctx, CloseReason::Refused);
-                return settled;
-            }
+            Err(reason) => return self.refuse_early(ctx, owed, &reason),
         };
         if let Some(error) = error {
             ctx.note(
@@ -149,6 +145,30 @@ impl Session {
             self.turn_away(ctx, CloseReason::RefusedByPeer(error.0));
         }
         settled
+    }
+
+    /// Refuses a request before IKE_AUTH is over, and the peer with it: INVALID_SYNTAX and
+    /// UNSUPPORTED_CRITICAL_PAYLOAD end an IKE SA at both ends then (RFC 7296 §2.21.2).
+    pub(super) fn refuse_early(
+        &mut self,
+        ctx: &mut Context<'_>,
+        owed: Owed,
+        reason: &DropReason,
+    ) -> Settled {
+        self.note_refused(ctx, owed.id());
+        let settled = self.refuse(ctx, owed, reason);
+        self.turn_away(ctx, CloseReason::Refused);
+        settled
+    }
+
+    /// Reports that a request of the peer is refused.
+    pub(in crate::v2) fn note_refused(&self, ctx: &mut Context<'_>, message_id: u32) {
+        let ended = What::ExchangeEnded {
+            message_id,
+            error: true,
+            reason: "refused",
+        };
+        ctx.note(Some(self.id), ended);
     }
 
     pub(super) fn auth_request(
