@@ -170,7 +170,7 @@ fn change(scenario: &Scenario) -> impl Fn(usize, &mut Config) + '_ {
             Kind::Computing => {
                 let group = match scenario.version {
                     IkeVersion::V1 => c.policies[0].group,
-                    IkeVersion::V2 => c.peers[0].v2.proposals[0].groups[0],
+                    _ => c.peers[0].v2.proposals[0].groups[0],
                 };
                 c.offload.groups = vec![group];
                 c.peers[0].children[0].pfs = Pfs::Required(group);

@@ -1,12 +1,15 @@
 //! Key exchanges that the embedder computes, on a thread of its own or not.
 
+use std::net::SocketAddr;
+
 use crypto_suite::GroupId;
 use ike_sm::config::v2::AdditionalKeyExchange;
 use ike_sm::config::{Config, Offload, Pfs};
 use ike_sm::{Answer, CloseReason, Command, DropReason, Event, Outcome, Question};
 
-use crate::common::{Pair, secs};
+use crate::common::{Pair, ip, secs};
 use crate::configs;
+use crate::nat::{PUBLIC, up_with};
 
 /// A pair whose B does not compute its key exchanges itself.
 fn asking(group: GroupId, additional: &[GroupId]) -> Pair {
@@ -407,4 +410,33 @@ fn x9_what_is_more_urgent_does_not_wait_for_a_key_pair() {
     assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
     assert!(!pair.a.endpoint.is_asked(pair.a.asked[0].0));
     assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_a_child_comes_up_where_its_peer_has_gone_meanwhile() {
+    let group = GroupId::Ecp256;
+    let (mut pair, base) = up_with(|config| {
+        config.peers[0].children[0].pfs = Pfs::Required(group);
+        config.offload.groups = vec![group];
+    });
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    assert_eq!(compute(&mut pair), group);
+    pair.run_for(secs(1));
+    assert_eq!(pair.b.asked.len(), 1);
+    // The NAT forgets A, whose next packet of ESP comes from another port.
+    base.set(30_000);
+    let moved = SocketAddr::new(ip(PUBLIC), 34_500);
+    let old = pair.b.active[0];
+    assert_eq!(pair.feed(true, Event::Moved(old, moved)), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 15), [group, group]);
+    let children: Vec<_> = pair
+        .b
+        .children
+        .values()
+        .map(|c| (c.id, c.path.remote))
+        .collect();
+    assert!(children.len() == 1 && children[0].0 != old, "{children:?}");
+    assert_eq!(children[0].1, moved);
+    pair.assert_tunnel();
 }

@@ -419,8 +419,10 @@ fn under(
 ) -> Result<(), DropReason> {
     let up = session.up().ok_or(DropReason::WrongState)?;
     let crypt = session.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
+    // Where the SA runs now: a request that has waited may have come by a path that is gone.
+    let path = session.path;
     work(&Under {
-        frame: *frame,
+        frame: Frame { path, ..*frame },
         keys: &crypt.keys,
         remote_id: &up.remote_id,
         verdict: up.verdict,
