@@ -320,10 +320,11 @@ fn d6_unauthenticated_invalid_spi_removes_nothing() {
                 path = flight.path;
             }
             for message in errors_in_the_clear(&header) {
-                let before = (state(&mut pair, to_b), pair.a.ikes.len());
+                let ikes = |pair: &Pair| (pair.a.ikes.len(), pair.b.ikes.len());
+                let before = (state(&mut pair, to_b), ikes(&pair));
                 let (outcome, _) = inject(&mut pair, to_b, path, &message);
                 assert!(outcome.dropped().is_some(), "{outcome:?}");
-                assert_eq!(before.0, state(&mut pair, to_b));
+                assert_eq!(before, (state(&mut pair, to_b), ikes(&pair)));
             }
         }
     }
@@ -365,28 +366,69 @@ pub(crate) fn notified(answer: &Payloads) -> Option<u16> {
     Some(u16::from_be_bytes([notify.1[2], notify.1[3]]))
 }
 
-/// A8: DELETE and REKEY_SA of odd protocols, of SPIs that are not there, twice (libreswan
+#[test]
+fn a8_a_rekey_of_what_is_not_there_is_told_and_makes_nothing() {
+    let (not_found, syntax) = (NotifyType::CHILD_SA_NOT_FOUND, NotifyType::INVALID_SYNTAX);
+    for (protocol, change, len, error) in [
+        (ProtocolId::ESP, 1, 4, not_found),
+        (ProtocolId::AH, 0, 4, not_found),
+        (ProtocolId::IKE, 0, 4, not_found),
+        (ProtocolId(0), 0, 4, not_found),
+        (ProtocolId(255), 0, 4, not_found),
+        (ProtocolId::ESP, 0, 0, syntax),
+        (ProtocolId::ESP, 0, 8, syntax),
+    ] {
+        let (mut pair, flight) = later_flight(EXCHANGES[0], 0);
+        let message = rebuilt(&pair, &flight, |payloads| {
+            let rekey = NotifyType::REKEY_SA.0.to_be_bytes();
+            let named = |(kind, body): &&mut (PayloadType, Vec<u8>)| {
+                *kind == PayloadType::NOTIFY && body[2..4] == rekey
+            };
+            let (_, body) = payloads.iter_mut().find(named).unwrap();
+            (body[0], body[1]) = (protocol.0, len);
+            body[7] ^= change;
+            body.resize(4 + usize::from(len), 0);
+        });
+        let (path, now) = (arrival(&flight), pair.now);
+        let message = &message[..];
+        let (_, out) = pair.b.feed(Event::Datagram { path, message }, now);
+        let (_, answer) = Insider::open(Insider::of(&pair).as_ref(), &out[0].1);
+        let what = format!("{protocol:?}, {len} octets");
+        assert_eq!(notified(&answer), Some(error.0), "{what}");
+        assert_eq!(answer.len(), 1, "{what}");
+        let over = error == syntax;
+        assert_eq!(pair.b.children.len(), usize::from(!over), "{what}");
+        assert_eq!(pair.b.ikes.is_empty(), over, "{what}");
+    }
+}
+
+/// A8: DELETE of odd protocols, of SPIs that are not there, twice (libreswan
 /// CVE-2023-38710, CVE-2023-38712).
 #[test]
-fn a8_deletes_and_rekeys_of_what_is_not_there_change_nothing() {
+fn a8_deletes_of_what_is_not_there_change_nothing() {
     let mut pair = established(|_| {});
     let spi = pair.a.children.values().next().unwrap().spi_in;
     let mut id = 2;
     let informational = ExchangeType::INFORMATIONAL_V2;
-    for protocol in [0u8, 1, 4, 11, 255] {
+    for protocol in [0u8, 1, 2, 3, 4, 11, 255] {
         for spis in [vec![], vec![spi], vec![spi; 40], vec![spi ^ 1, 0, u32::MAX]] {
-            // The IKE SA itself is ended by a DELETE without SPI.
-            if protocol == 1 && spis.is_empty() {
+            // The IKE SA itself is ended by a DELETE without SPI, and the child by its own.
+            if protocol == 1 && spis.is_empty() || protocol == 3 && spis.contains(&spi) {
                 continue;
             }
             let mut body = vec![protocol, 4];
             body.extend((spis.len() as u16).to_be_bytes());
             spis.iter().for_each(|spi| body.extend(spi.to_be_bytes()));
             let delete = (PayloadType::DELETE, body);
-            let _ = ask(&mut pair, informational, id, &vec![delete.clone(), delete]);
+            let answer = ask(&mut pair, informational, id, &vec![delete.clone(), delete]).unwrap();
             id += 1;
-            if pair.b.ikes.is_empty() {
-                // Invalid syntax under the keys ends the IKE SA (RFC 7296 §2.21.3): begin anew.
+            let syntax = notified(&answer) == Some(NotifyType::INVALID_SYNTAX.0);
+            assert_eq!(syntax, pair.b.ikes.is_empty(), "{protocol}, {spis:x?}");
+            // RFC 7296 §3.11: no protocol but these two has SPIs to delete.
+            let child = matches!(protocol, 2 | 3);
+            assert_eq!(syntax, !child, "{protocol}, {spis:x?}");
+            if syntax {
+                // Under the keys it ends the IKE SA (RFC 7296 §2.21.3), which begins anew here.
                 pair = established(|_| {});
                 id = 2;
                 continue;
