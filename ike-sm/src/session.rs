@@ -231,6 +231,15 @@ impl Session {
         either!(self, s => s.close(ctx, reason, tell));
     }
 
+    /// The SA has come up and may not stand. In IKEv2 its Delete is acknowledged; in IKEv1 the SA is
+    /// kept for a while, to say so again.
+    pub(crate) fn refuse(&mut self, ctx: &mut Context<'_>) {
+        match self {
+            Self::V1(s) => s.refuse(ctx),
+            Self::V2(s) => s.close(ctx, CloseReason::Refused, true),
+        }
+    }
+
     /// Gives up what is under way, so that nothing of it is left behind.
     pub(crate) fn drop_exchanges(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
         either!(self, s => s.drop_exchanges(ctx, reason));

@@ -11,6 +11,7 @@ mod payloads;
 mod phase1;
 mod protect;
 mod quick;
+mod refused;
 mod session;
 pub(crate) mod signature;
 

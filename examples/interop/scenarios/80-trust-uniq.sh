@@ -76,7 +76,7 @@ kept() { # The second one is refused while the first one lives.
   expect 30 "the second device is refused although the first one is dead" second_gets_in
   ping_second b 3
 }
-scenario v2-trust-devices-keep 90 'IKEv2: unique = "keep": the first device is kept while it lives, then the second one gets in' kept
+both trust-devices-keep 90 'unique = "keep": the first device is kept while it lives, then the second one gets in' kept
 
 deleted_after_rekey() { # Nothing of the replaced pair is left; a new tunnel starts at once and loses nothing.
   pair "$1"; topology direct; capture b

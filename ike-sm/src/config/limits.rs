@@ -7,7 +7,8 @@ use core::time::Duration;
 #[non_exhaustive]
 pub struct EndpointLimits {
     /// IKE SAs of authenticated peers. When there are as many, no other begins, and a peer may
-    /// replace its own one at a time.
+    /// replace its own one at a time. No more than these are kept besides for a peer that has missed
+    /// our last word.
     pub ike_sas: usize,
     /// Negotiations that others started and that are not authenticated. When there are as many, one
     /// makes room for the next: the oldest of the /24 (of IPv6, the /56) that has most of them. Those
@@ -35,10 +36,10 @@ pub struct EndpointLimits {
     pub aggressive_per_second_per_prefix: usize,
     /// How long a negotiation that others started may take.
     pub half_open_time: Duration,
-    /// IKE SAs of one peer that others have replaced and that nobody has deleted yet, and Child SA
-    /// pairs of one traffic that wait or are replaced. A peer that wants to replace one more is told
-    /// to wait (TEMPORARY_FAILURE, RFC 7296 §2.25), or, in IKEv1 and with a new IKE SA, the oldest
-    /// goes.
+    /// IKE SAs of one peer that others have replaced and that nobody has deleted yet, those of one
+    /// identity that were refused, and Child SA pairs of one traffic that wait or are replaced. A peer
+    /// that wants to replace one more is told to wait (TEMPORARY_FAILURE, RFC 7296 §2.25), or, in
+    /// IKEv1 and with a new IKE SA, the oldest goes.
     pub replaced_per_peer: usize,
     /// IKE SAs of one identity of one peer, of all its devices together: the oldest makes room for the
     /// next, so that one account does not use up [`ike_sas`](Self::ike_sas).

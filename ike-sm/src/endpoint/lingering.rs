@@ -1,17 +1,18 @@
-//! IKE SAs that are over: replaced and not deleted yet, or kept for their last answers. How many one
-//! peer may leave behind.
+//! IKE SAs that are over: replaced and not deleted yet, refused, or kept for their last answers. How
+//! many one peer may leave behind.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Call;
 use crate::action::CloseReason;
+use crate::config::IkeVersion;
 use crate::context::Effect;
 use crate::id::IkeId;
 use crate::multimap::{Multimap, Owner};
 use crate::standing::{Device, Standing};
 
-/// IKE SAs that have ended and answer what they have answered before, by their peers.
+/// IKE SAs that have ended and say so, or answer what they have answered before, by their peers.
 #[derive(Debug, Default)]
 pub(super) struct Lingering {
     table: BTreeMap<IkeId, Owner>,
@@ -19,13 +20,15 @@ pub(super) struct Lingering {
 }
 
 impl Lingering {
-    /// One more; gives the oldest that is too many.
-    fn insert(&mut self, id: IkeId, owner: Owner, most: usize) -> Option<IkeId> {
+    /// One more; gives the oldest that is too many of its peer, or of all.
+    fn insert(&mut self, id: IkeId, owner: Owner, most: usize, in_all: usize) -> Option<IkeId> {
         self.by_owner.insert(owner.clone(), id);
         self.table.insert(id, owner.clone());
         let mut own = self.by_owner.of(owner);
         let oldest = own.next();
-        oldest.filter(|_| own.count() >= most)
+        let oldest = oldest.filter(|_| own.count() >= most);
+        let first = self.table.keys().next().copied();
+        oldest.or_else(|| first.filter(|_| self.table.len() > in_all))
     }
 
     pub(super) fn remove(&mut self, id: IkeId) {
@@ -42,13 +45,23 @@ impl Lingering {
 }
 
 impl Call<'_> {
+    /// An IKE SA of this peer has come up and may not stand.
+    pub(super) fn refuse(&mut self, ike: IkeId, owner: Owner) {
+        self.with(ike, |session, ctx| session.refuse(ctx));
+        if self.version_of(ike) == Some(IkeVersion::V1) {
+            self.lingers(ike, owner);
+        }
+    }
+
     /// An IKE SA of this peer has ended and lingers. A peer that makes and deletes them without end
     /// does not make us keep them all: answers of the oldest are forgotten.
     pub(super) fn lingers(&mut self, id: IkeId, owner: Owner) {
-        let most = self.endpoint.config.limits.replaced_per_peer.max(1);
-        let oldest = self.endpoint.lingering.insert(id, owner, most);
+        let limits = self.endpoint.config.limits;
+        let (most, in_all) = (limits.replaced_per_peer.max(1), limits.ike_sas.max(1));
+        let oldest = self.endpoint.lingering.insert(id, owner, most, in_all);
         if let Some(oldest) = oldest {
-            let reason = CloseReason::Replaced;
+            // Of those that others have replaced the end was told when it came.
+            let reason = CloseReason::Refused;
             self.context().effect(Effect::Closed(oldest, reason));
         }
     }

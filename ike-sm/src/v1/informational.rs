@@ -40,6 +40,17 @@ enum Order {
     Close,
 }
 
+/// What a message under an SA that is refused comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The peer ends the SA.
+    Close,
+    /// The peer asks whether we are there, and takes the SA for one that stands.
+    Asks,
+    /// Nothing that has a meaning there.
+    Nothing,
+}
+
 /// Takes in a notification or deletion under the SA. `Some` is the answer that was sent.
 pub(crate) fn receive(
     sa: &mut Established,
@@ -47,6 +58,39 @@ pub(crate) fn receive(
     frame: &Frame<'_>,
     message: &Message<'_>,
 ) -> Result<Option<Bytes>, DropReason> {
+    let orders = open(sa, ctx, frame, message)?;
+    let mut answer = None;
+    for order in orders {
+        answer = obey(sa, ctx, frame, order).or(answer);
+    }
+    Ok(answer)
+}
+
+/// What a notification or deletion means under an SA that is refused.
+pub(crate) fn judge(
+    sa: &Established,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    message: &Message<'_>,
+) -> Result<Verdict, DropReason> {
+    let orders = open(sa, ctx, frame, message)?;
+    let any = |is: fn(&Order) -> bool| orders.iter().any(is);
+    Ok(if any(|order| matches!(order, Order::Close)) {
+        Verdict::Close
+    } else if any(|order| matches!(order, Order::Acknowledge(_))) {
+        Verdict::Asks
+    } else {
+        Verdict::Nothing
+    })
+}
+
+/// What an authentic message asks for.
+fn open(
+    sa: &Established,
+    ctx: &mut Context<'_>,
+    frame: &Frame<'_>,
+    message: &Message<'_>,
+) -> Result<Vec<Order>, DropReason> {
     let limits = &ctx.config.wire;
     let id = message.header.message_id;
     let agreed = &sa.agreed;
@@ -78,11 +122,7 @@ pub(crate) fn receive(
             },
         );
     }
-    let mut answer = None;
-    for order in orders {
-        answer = obey(sa, ctx, frame, order).or(answer);
-    }
-    Ok(answer)
+    Ok(orders)
 }
 
 fn read(

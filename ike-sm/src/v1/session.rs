@@ -4,6 +4,7 @@ mod negotiate;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +30,7 @@ use crate::v1::keys::Cookies;
 use crate::v1::negotiation::Negotiation;
 use crate::v1::phase1::Frame;
 use crate::v1::quick::Wanted;
+use crate::v1::refused::{self, Refused};
 
 /// One ISAKMP SA.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct Session {
 enum Stage {
     Phase1(Box<Negotiation>),
     Up(Box<Established>),
+    /// It has come up and may not stand.
+    Refused(Box<Refused>),
     Gone,
 }
 
@@ -131,7 +135,7 @@ impl Session {
 
     /// Whether nothing can come of it any more.
     pub(crate) const fn is_gone(&self) -> bool {
-        matches!(self.stage, Stage::Gone)
+        matches!(self.stage, Stage::Gone | Stage::Refused(_))
     }
 
     /// The field's name of its state.
@@ -139,7 +143,7 @@ impl Session {
         match &self.stage {
             Stage::Phase1(negotiation) => negotiation.state(),
             Stage::Up(_) => IkeState::Complete,
-            Stage::Gone => IkeState::Destroying,
+            Stage::Refused(_) | Stage::Gone => IkeState::Destroying,
         }
     }
 
@@ -160,6 +164,9 @@ impl Session {
         if let Some(up) = self.up() {
             first = earliest(first, up.deadline());
         }
+        if let Stage::Refused(refused) = &self.stage {
+            first = earliest(first, refused.deadline());
+        }
         first
     }
 
@@ -179,7 +186,22 @@ impl Session {
         match &self.stage {
             Stage::Phase1(_) => self.receive_phase1(ctx, path, &message, fingerprint),
             Stage::Up(_) => self.receive_up(ctx, path, &message, fingerprint),
+            Stage::Refused(_) => self.receive_refused(ctx, &message, fingerprint),
             Stage::Gone => Err(DropReason::Stale),
+        }
+    }
+
+    /// A message under an SA that is refused. Our answers go where phase 1 has ended.
+    fn receive_refused(
+        &mut self,
+        ctx: &mut Context<'_>,
+        message: &Message<'_>,
+        fingerprint: Digest,
+    ) -> Result<Outcome, DropReason> {
+        let frame = self.frame(ctx)?;
+        match &mut self.stage {
+            Stage::Refused(refused) => refused.receive(ctx, &frame, message, fingerprint),
+            _ => Err(DropReason::WrongState),
         }
     }
 
@@ -307,6 +329,21 @@ impl Session {
         self.end(ctx, reason);
     }
 
+    /// The SA has come up and may not stand: its peer is told so, now and when it begins something.
+    pub(crate) fn refuse(&mut self, ctx: &mut Context<'_>) {
+        let Ok(frame) = self.frame(ctx) else {
+            return self.end(ctx, CloseReason::Refused);
+        };
+        match mem::replace(&mut self.stage, Stage::Gone) {
+            Stage::Up(up) => {
+                let mut refused = Refused::new(up, ctx.now);
+                refused.tell(ctx, &frame);
+                self.stage = Stage::Refused(Box::new(refused));
+            }
+            other => self.stage = other,
+        }
+    }
+
     /// Gives up what is under way, so that nothing of it is left behind.
     pub(crate) fn drop_exchanges(&mut self, ctx: &mut Context<'_>, reason: CloseReason) {
         let Ok(frame) = self.frame(ctx) else { return };
@@ -347,6 +384,14 @@ impl Session {
                     return self.end(ctx, hint.unwrap_or(CloseReason::Timeout));
                 }
             }
+        }
+        if let Stage::Refused(refused) = &mut self.stage {
+            match refused.due(now) {
+                refused::Due::Nothing => {}
+                refused::Due::Tell => refused.tell(ctx, &frame),
+                refused::Due::End => self.end(ctx, CloseReason::Refused),
+            }
+            return;
         }
         let (id, path) = (self.id, self.path);
         let Some(up) = self.up_mut() else { return };

@@ -20,6 +20,7 @@ mod restarted;
 mod unique;
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use crypto_suite::Secret;
@@ -54,6 +55,14 @@ pub struct Hub {
     flights: Vec<(Duration, usize, Path, Vec<u8>)>,
     /// Ends that hear and say nothing.
     pub dead: Vec<usize>,
+    /// What an end sends at once arrives in the opposite order.
+    pub overtaking: Option<usize>,
+    /// Informational messages to the second device that are lost, by their number.
+    pub lost: Range<usize>,
+    /// Informational messages to the second device.
+    pub informed: usize,
+    /// The last quick mode message that the second device has sent.
+    pub begun: Option<Vec<u8>>,
 }
 
 fn user() -> Identity {
@@ -112,12 +121,29 @@ impl Hub {
             now: secs(1),
             flights: Vec::new(),
             dead: Vec::new(),
+            overtaking: None,
+            lost: 0..0,
+            informed: 0,
+            begun: None,
         }
     }
 
     pub fn feed(&mut self, end: usize, event: Event<'_>) -> Outcome {
-        let (outcome, out) = self.ends[end].feed(event, self.now);
+        let (outcome, mut out) = self.ends[end].feed(event, self.now);
+        if self.overtaking == Some(end) {
+            out.reverse();
+        }
         for (path, datagram) in out {
+            // Of IKEv1: QUICK_MODE is 32, INFORMATIONAL is 5.
+            if end == 2 && datagram[18] == 32 {
+                self.begun = Some(datagram.clone());
+            }
+            if path.remote.ip() == ip(DEVICES[1]) && datagram[18] == 5 {
+                self.informed += 1;
+                if self.lost.contains(&self.informed) {
+                    continue;
+                }
+            }
             let to = self.addresses.iter().position(|a| *a == path.remote.ip());
             let at = self.now + Duration::from_millis(20);
             if let Some(to) = to.filter(|to| !self.dead.contains(to) && !self.dead.contains(&end)) {

@@ -1,10 +1,12 @@
 //! What a new device means to the others with its identity.
 
-use ike_sm::config::Uniqueness;
-use ike_sm::{CloseReason, Command, Outcome};
+use std::time::Duration;
+
+use ike_sm::config::{IkeVersion, Phase1Mode, Uniqueness};
+use ike_sm::{CloseReason, Command, Event, Outcome};
 
 use crate::common::{End, secs};
-use crate::{Hub, VERSIONS, device};
+use crate::{Hub, VERSIONS, device, hub};
 
 #[test]
 fn x3_two_devices_with_one_identity_both_work() {
@@ -183,6 +185,152 @@ fn x3_the_first_is_kept_while_it_lives() {
             assert_eq!((hub.ends[0].ikes.len(), hub.ends[0].children.len()), (1, 1));
         }
     }
+}
+
+/// The hub keeps the first device and refuses the second one. What is started with the second one is
+/// main mode, or aggressive mode.
+fn kept(aggressive: bool) -> Hub {
+    let configs = [hub(IkeVersion::V1, Uniqueness::Keep)]
+        .into_iter()
+        .chain([1, 2].map(|n| device(IkeVersion::V1, n, false)));
+    let mut hub = Hub::new(IkeVersion::V1, Uniqueness::Keep, false);
+    for (n, mut config) in configs.enumerate() {
+        if aggressive {
+            config.peers[0].mode = Phase1Mode::AggressiveExposingPskHash;
+        }
+        hub.ends[n] = End::new(config, 30 + n as u64);
+    }
+    hub.initiate(1);
+    assert!(hub.works(1));
+    hub.informed = 0;
+    hub
+}
+
+fn call_second(hub: &mut Hub, time: Duration) {
+    let (peer, children) = ("peer".into(), Vec::new());
+    let outcome = hub.command(2, Command::Initiate { peer, children });
+    assert_eq!(outcome, Outcome::Handled);
+    hub.run_for(time);
+}
+
+/// SAs that the hub keeps in order to say that they are refused.
+fn refused(hub: &Hub) -> usize {
+    let state = format!("{:?}", hub.ends[0].endpoint.state());
+    state.matches("Refused(Refused {").count()
+}
+
+/// The second device has come up, and has been told that it is refused.
+fn assert_refused(hub: &Hub) {
+    let end = &hub.ends[2];
+    assert!(end.children.is_empty() && end.removed.is_empty());
+    assert!(end.ikes.is_empty(), "the second device holds a dead SA");
+    // It may have called again at once.
+    let told = |(_, reason): &(_, CloseReason)| *reason == CloseReason::DeletedByPeer;
+    assert!(!end.closed.is_empty() && end.closed.iter().all(told));
+    assert!(end.dead.is_empty());
+    assert_eq!(hub.ends[0].endpoint.ike_sas().count(), 1);
+    assert_eq!(hub.ends[0].children.len(), 1);
+}
+
+#[test]
+fn x3_a_delete_that_overtakes_message_6_does_not_leave_a_dead_sa() {
+    let mut hub = kept(false);
+    hub.overtaking = Some(0);
+    call_second(&mut hub, Duration::from_millis(500));
+    assert_refused(&hub);
+    // It does not call any more.
+    hub.dead.push(2);
+    hub.run_with_traffic(&[1], 31);
+    assert_eq!(refused(&hub), 0);
+    assert_eq!(hub.ends[0].endpoint.leftovers(), Vec::<&str>::new());
+}
+
+#[test]
+fn x3_a_quick_mode_of_a_refused_device_is_answered_with_the_delete() {
+    for aggressive in [false, true] {
+        let mut hub = kept(aggressive);
+        // The Delete that goes along with the end of phase 1.
+        hub.lost = 1..2;
+        call_second(&mut hub, Duration::from_millis(500));
+        assert_refused(&hub);
+        hub.dead.push(2);
+        hub.run_with_traffic(&[1], 31);
+        assert_eq!(refused(&hub), 0);
+    }
+}
+
+/// Aggressive mode: the quick mode comes before message 3, and is repeated later.
+#[test]
+fn x3_a_quick_mode_that_overtakes_message_3_is_answered_with_the_delete_later() {
+    let mut hub = kept(true);
+    hub.overtaking = Some(2);
+    hub.lost = 1..3;
+    call_second(&mut hub, secs(6));
+    assert_refused(&hub);
+}
+
+#[test]
+fn x3_a_refused_device_that_begins_nothing_is_told_once_more() {
+    let mut hub = kept(false);
+    let mut config = device(IkeVersion::V1, 2, false);
+    config.peers[0].children.clear();
+    hub.ends[2] = End::new(config, 40);
+    hub.lost = 1..2;
+    call_second(&mut hub, secs(2));
+    assert_refused(&hub);
+    // And when it asks whether we are there.
+    let mut hub = kept(false);
+    let mut config = device(IkeVersion::V1, 2, false);
+    config.peers[0].children.clear();
+    hub.ends[2] = End::new(config, 40);
+    hub.lost = 1..3;
+    call_second(&mut hub, secs(5));
+    assert_eq!(hub.ends[2].ikes.len(), 1, "nothing has told it");
+    hub.run_for(secs(1));
+    assert_refused(&hub);
+}
+
+#[test]
+fn x3_a_refused_sa_says_so_a_bounded_number_of_times_and_ends() {
+    let mut hub = kept(false);
+    hub.lost = 1..1000;
+    call_second(&mut hub, secs(3));
+    assert_eq!((refused(&hub), hub.ends[2].ikes.len()), (1, 1));
+    let told = hub.informed;
+    // Copies of its quick mode without end, sent by anybody.
+    let path = ike_sm::Path {
+        local: "192.0.2.1:500".parse().unwrap(),
+        remote: "198.51.100.2:500".parse().unwrap(),
+        natt: false,
+    };
+    let copy = hub.begun.clone().expect("a quick mode");
+    for _ in 0..100 {
+        let message = &copy;
+        let _ = hub.feed(0, Event::Datagram { path, message });
+    }
+    assert!(hub.informed > told && hub.informed <= 8, "{}", hub.informed);
+    hub.dead.push(2);
+    hub.run_with_traffic(&[1], 26);
+    assert_eq!(refused(&hub), 1);
+    hub.run_with_traffic(&[1], 4);
+    assert_eq!(refused(&hub), 0);
+    assert_eq!(hub.ends[0].endpoint.leftovers(), Vec::<&str>::new());
+}
+
+#[test]
+fn x8_refused_sas_that_are_kept_are_bounded() {
+    let mut hub = kept(false);
+    hub.lost = 1..10_000;
+    for seed in 0..20 {
+        hub.ends[2] = End::new(device(IkeVersion::V1, 2, false), 50 + seed);
+        call_second(&mut hub, Duration::from_millis(500));
+        assert!(refused(&hub) == 8.min(seed as usize + 1));
+        assert!(hub.ends[0].endpoint.is_consistent());
+        assert_eq!(hub.ends[0].endpoint.leftovers(), Vec::<&str>::new());
+    }
+    hub.dead.push(2);
+    hub.run_with_traffic(&[1], 31);
+    assert_eq!(refused(&hub), 0);
 }
 
 /// A device that has lost its state is no other device.

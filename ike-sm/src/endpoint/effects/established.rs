@@ -44,9 +44,7 @@ impl Call<'_> {
             told_spi: None,
         };
         if self.must_yield(ike, &new) {
-            let reason = CloseReason::Refused;
-            self.with(ike, |session, ctx| session.close(ctx, reason, true));
-            return;
+            return self.refuse(ike, (new.peer, Some(new.remote_id)));
         }
         let index = new.peer;
         let name = self.peer_name(index);

@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::standing::Standing;
 
 impl Call<'_> {
-    pub(super) fn version_of(&self, ike: IkeId) -> Option<IkeVersion> {
+    pub(in crate::endpoint) fn version_of(&self, ike: IkeId) -> Option<IkeVersion> {
         self.endpoint.sessions.get(&ike).map(Session::version)
     }
 
