@@ -20,6 +20,7 @@ use super::established::Established;
 use super::explain;
 use super::ike_auth;
 use super::keys::Spis;
+use super::protect::Inner;
 use super::sa_init::{self, Init, Reply};
 use super::window::{Datagrams, Incoming, Overdue, Owed, Request, Settled, Window};
 use crate::action::{CloseReason, Question, QuestionKind};
@@ -358,8 +359,16 @@ impl Session {
         if self.crypt.is_none() {
             return Err(DropReason::NoKeyYet);
         }
-        // A request that overtakes the end of IKE_AUTH is taken in when it comes again.
-        if !matches!(self.stage, Stage::Responder(..) | Stage::Up(_)) {
+        let takes = match &self.stage {
+            Stage::Responder(..) | Stage::Up(_) => true,
+            // Who was turned away is answered as long as its IKE SA is kept.
+            Stage::Gone => self.failed.is_some(),
+            // A request that overtakes the end of IKE_AUTH is taken in when it comes again.
+            Stage::Init(..) | Stage::Agreed(..) | Stage::Accepted(_) | Stage::Initiator(..) => {
+                false
+            }
+        };
+        if !takes {
             return Err(DropReason::UnexpectedExchange(header.exchange_type));
         }
         let Some(whole) = self.open(ctx, &message, fingerprint)? else {
@@ -397,6 +406,11 @@ impl Session {
                     _ => self.auth_request(ctx, owed, header, whole.inner),
                 }
             }
+            // An initiator that refuses us too says so in an exchange of its own (RFC 7296 §2.21.2).
+            (Stage::Gone, ExchangeType::INFORMATIONAL_V2) => {
+                self.respond_with(ctx, owed, &Inner::empty())
+            }
+            (Stage::Gone, _) => self.refuse(ctx, owed, &DropReason::AuthenticationFailed),
             // RFC 7296 §1: "all IKE_AUTH exchanges MUST complete" before others.
             (_, exchange) => {
                 self.refuse_early(ctx, owed, &DropReason::UnexpectedExchange(exchange))

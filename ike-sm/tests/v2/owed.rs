@@ -217,6 +217,15 @@ fn l12_a_request_in_error_before_ike_auth_is_over_is_refused_and_ends_the_attemp
         let response = asked(&mut pair, &message);
         assert_eq!(notified(&response), error.map(|e| e.0), "{exchange}");
         assert_eq!(response.len(), usize::from(error.is_some()));
+        // What the peer says to that is answered too, and leads to nothing.
+        let deadline = pair.b.endpoint.next_deadline().map(|d| d.at);
+        let refuses = notify(NotifyType::AUTHENTICATION_FAILED);
+        let message = request(&pair, true, informational, 2, &refuses);
+        assert_eq!(asked(&mut pair, &message), Payloads::new());
+        let message = request(&pair, true, ExchangeType::IKE_AUTH, 3, &nothing());
+        let failed = NotifyType::AUTHENTICATION_FAILED.0;
+        assert_eq!(notified(&asked(&mut pair, &message)), Some(failed));
+        assert_eq!(pair.b.endpoint.next_deadline().map(|d| d.at), deadline);
         pair.run_for(secs(60));
         assert!(pair.b.ikes.is_empty() && pair.b.children.is_empty());
         assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
@@ -296,6 +305,17 @@ fn watch(pair: &mut Pair) -> Sent {
         true
     });
     sent
+}
+
+/// Each request that is older than a question may be has one response.
+fn all_answered(pair: &Pair, sent: &Sent, what: &str) {
+    let old = pair.now - secs(12);
+    let sent = sent.borrow();
+    let sent: Vec<_> = sent.iter().filter(|(_, (at, _))| *at < old).collect();
+    assert!(!sent.is_empty(), "{what}");
+    for (request, (_, responses)) in sent {
+        assert_eq!(responses.len(), 1, "{what}: {request:02x?}");
+    }
 }
 
 /// What A does once the IKE SA is up.
@@ -468,15 +488,29 @@ fn l12_a_request_that_waits_for_an_answer_that_does_not_come_gets_its_response_i
                 let what = format!("{what}, {answered} of {questions} in {half_open} s");
                 assert!(answered < questions || pair.b.asked.is_empty(), "{what}");
                 assert!(answered == questions || !pair.b.asked.is_empty(), "{what}");
-                let old = pair.now - secs(12);
-                let sent = sent.borrow();
-                let sent: Vec<_> = sent.iter().filter(|(_, (at, _))| *at < old).collect();
-                assert!(!sent.is_empty(), "{what}");
-                for (request, (_, responses)) in sent {
-                    assert_eq!(responses.len(), 1, "{what}: {request:02x?}");
-                }
+                all_answered(&pair, &sent, &what);
             }
         }
+    }
+}
+
+/// X5: a password beyond the count is looked at later, and the request waits for that too.
+#[test]
+fn l12_a_request_whose_password_waits_gets_its_response_in_time() {
+    for (half_open, asks) in [(30, true), (5, false)] {
+        let change = |c: &mut Config| {
+            c.limits.half_open_time = secs(half_open);
+            c.limits.guesses.user_at_source.burst = 1;
+        };
+        let mut pair = eap_with(change, signature(100));
+        crate::auth::run(&mut pair, b"wrong");
+        let sent = watch(&mut pair);
+        run(&mut pair, None, 1);
+        let waits = |line: &String| line.contains("a password of alice waits 8.9 s");
+        assert!(pair.b.log.iter().any(waits));
+        let password = |q: &(_, Question)| matches!(q.1, Question::EapPassword { .. });
+        assert_eq!(pair.b.asked.iter().any(password), asks);
+        all_answered(&pair, &sent, "a password");
     }
 }
 
