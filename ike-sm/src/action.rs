@@ -493,7 +493,9 @@ pub struct OriginalAddresses {
 pub struct ChildLifetime {
     /// Start a rekey after this time.
     pub soft: Option<Duration>,
-    /// End after this time.
+    /// End after this time. Sending ends then ([`ChildUpdate::StopSending`] says so); a data path that
+    /// looks at the clock itself leaves the inbound SA to [`Action::RemoveChild`], which comes within
+    /// seconds, when the peer has heard of the end.
     pub hard: Option<Duration>,
     /// Start a rekey after this volume in either direction, bytes.
     pub soft_bytes: Option<u64>,
@@ -510,6 +512,9 @@ pub enum ChildUpdate {
         /// The pair to stop sending through, which still takes packets in.
         replaces: Option<ChildId>,
     },
+    /// Send packets through it no more: its time is over. It still takes packets in, until the peer
+    /// has heard of the end.
+    StopSending,
     /// The peer's outer address or port, or ours, has changed.
     Path(Path),
     /// The peer has told a shorter lifetime.

@@ -17,7 +17,7 @@ use core::time::Duration;
 use crypto_suite::GroupId;
 
 pub(crate) use life::{
-    NewChild, activate, activate_first, give_way, install, linger, on_deadline, on_traffic,
+    NewChild, activate, activate_first, expire, give_way, install, linger, on_deadline, on_traffic,
     postpone, rekey_failed, remove, retry_soon, shorten, skip,
 };
 use overlap::Areas;
@@ -26,7 +26,7 @@ pub(crate) use spi::{ReservedSpi, draw_spi};
 
 use self::spi::Spis;
 
-use crate::action::{ChildSuite, Mode, OriginalAddresses, Route};
+use crate::action::{ChildSuite, CloseReason, Mode, OriginalAddresses, Route};
 use crate::config::{Identity, Schedule};
 use crate::event::Traffic;
 use crate::id::{ChildId, IkeId};
@@ -79,6 +79,8 @@ pub(crate) struct Child {
     pub(crate) state: ChildState,
     /// The peer has been told of its end; what is on its way from there is still taken in.
     pub(crate) told: bool,
+    /// Its time is over.
+    expired: bool,
     pub(crate) schedule: Schedule,
     pub(crate) started: Duration,
     /// When packets were first let out on it.
@@ -129,7 +131,7 @@ pub(crate) enum ChildState {
     Inbound,
     /// Carries packets both ways.
     Active,
-    /// Takes packets in until it is deleted: another one has its place.
+    /// Takes packets in until it is deleted: another one has its place, or its time is over.
     Retiring,
 }
 
@@ -152,6 +154,14 @@ impl Child {
             protocol: self.suite.protocol(),
             spi_in: self.spi_in,
             spi_out: self.spi_out,
+        }
+    }
+
+    /// Why it is removed when its peer has heard of the end, or should have.
+    pub(crate) const fn end_reason(&self) -> CloseReason {
+        match self.expired {
+            true => CloseReason::Expired,
+            false => CloseReason::Replaced,
         }
     }
 

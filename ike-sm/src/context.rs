@@ -93,6 +93,8 @@ pub(crate) enum Effect {
     RekeyChild(ChildId),
     /// A pair of IPsec SAs ends: tell the peer, then remove it.
     DeleteChild(ChildId, CloseReason),
+    /// The time of a pair of IPsec SAs is over.
+    ExpireChild(ChildId),
     /// A pair of IPsec SAs is gone at the peer already: remove it.
     RemoveChild(ChildId, CloseReason),
     /// The peer no longer answers on this SA.

@@ -179,7 +179,7 @@ pub enum ChildPhase {
     Inbound,
     /// Carries packets both ways.
     Active,
-    /// Takes packets in until it is deleted: another one has its place.
+    /// Takes packets in until it is deleted: another one has its place, or its time is over.
     Retiring,
 }
 

@@ -367,6 +367,14 @@ impl Engine {
             }
             Action::UpdateChild(id, update) => match update {
                 ChildUpdate::Activate { replaces } => self.activate(id, replaces, now),
+                ChildUpdate::StopSending => {
+                    self.settled_instead_of(id, now);
+                    self.settling.retain(|(_, settling, _)| *settling != id);
+                    if let Some(pair) = self.pairs.get_mut(id) {
+                        pair.active = false;
+                    }
+                    self.follow_peer(id);
+                }
                 ChildUpdate::Path(path) => {
                     self.paths.using(&path);
                     if let Some(pair) = self.pairs.get_mut(id) {

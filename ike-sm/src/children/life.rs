@@ -25,6 +25,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
 /// How long after that the end of a pair of IKEv1 reaches the peer.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a pair of IKEv2 whose time is over waits for the answer to its Delete.
+const LINGER_EXPIRED: Duration = Duration::from_secs(5);
 /// How long, at least and at most, a new pair of IKEv2 waits for the peer's first packet while an
 /// older one carries the traffic (RFC 7296 §2.8: "until either it receives one or a timeout has
 /// occurred").
@@ -142,6 +144,7 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         rank: new.rank,
         state: ChildState::Inbound,
         told: false,
+        expired: false,
         schedule: new.schedule,
         started: now,
         activated: None,
@@ -395,6 +398,71 @@ pub(crate) fn linger(ctx: &mut Context<'_>, id: ChildId, answered: bool) {
     ctx.touch(TimerKey::Child(id));
 }
 
+/// The time of a pair is over, and the peer is being told. Nothing goes out on it any more; what the
+/// peer sends before it has heard of the end still comes in, for some seconds at most.
+///
+/// RFC 4301 §4.4.2.1 has the SA end with its hard lifetime, and calls the details of how keys are
+/// refreshed then "a local matter". Each end enforces a time of its own (RFC 7296 §2.8), which the
+/// other does not know: it sends on until it has processed the Delete. Seconds more weaken no key.
+/// What does is volume, and who has used that up gets no such time.
+pub(crate) fn expire(ctx: &mut Context<'_>, id: ChildId, answered: bool) {
+    let wait = if answered { LINGER_EXPIRED } else { LINGER };
+    let until = ctx.now.saturating_add(wait);
+    let Some(child) = ctx.world.children.get_mut(id) else {
+        return;
+    };
+    let sent = child.state == ChildState::Active;
+    let told_before = child.drain_at.filter(|_| child.told);
+    child.state = ChildState::Retiring;
+    (child.told, child.expired) = (true, true);
+    (child.send_at, child.rekey_at, child.idle_at) = (None, None, None);
+    child.expire_at = None;
+    child.drain_at = Some(told_before.map_or(until, |at| at.min(until)));
+    let routes = sent.then(|| core::mem::take(&mut child.routes));
+    ctx.touch(TimerKey::Child(id));
+    let Some(routes) = routes else { return };
+    withdraw(ctx, routes);
+    ctx.actions
+        .push(Action::UpdateChild(id, ChildUpdate::StopSending));
+    let child = ctx.world.children.get(id);
+    let waiting = child.map(|child| waiting_for(ctx, child, CloseReason::Expired));
+    for successor in waiting.unwrap_or_default() {
+        activate(ctx, successor);
+    }
+}
+
+/// New pairs that waited for their peer to show itself and wait no longer when this one carries
+/// nothing any more: RFC 7296 §2.8 says so of the one that replaces what goes.
+fn waiting_for(ctx: &Context<'_>, gone: &Child, reason: CloseReason) -> Vec<ChildId> {
+    let rivals = || {
+        let children = ctx.world.children.of_device(gone.device);
+        children.filter(|c| gone.rivals(c))
+    };
+    let carried = rivals().any(|c| c.state == ChildState::Active);
+    rivals()
+        .filter(|c| c.state == ChildState::Inbound)
+        .filter(|c| match c.names_replaced {
+            true => c.replaces == Some(gone.id) || !carried,
+            false => reason == CloseReason::DeletedByPeer,
+        })
+        .map(|c| c.id)
+        .collect()
+}
+
+/// Withdraws routes that no other child wants.
+fn withdraw(ctx: &mut Context<'_>, routes: Vec<Route>) {
+    for route in routes {
+        let Some(users) = ctx.world.children.routes.get_mut(&route) else {
+            continue;
+        };
+        *users = users.saturating_sub(1);
+        if *users == 0 {
+            ctx.world.children.routes.remove(&route);
+            ctx.actions.push(Action::DelRoute(route));
+        }
+    }
+}
+
 /// Removes a pair at our side. When the peer, or its age, has ended the active one of two, the
 /// retiring one takes over again: the two ends may have judged a collision differently.
 pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
@@ -402,22 +470,7 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         return;
     };
     ctx.touch(TimerKey::Child(id));
-    // A new pair that waited for its peer to show itself waits no longer: RFC 7296 §2.8 says so of
-    // the one that replaces what goes.
-    let rivals = || {
-        let children = ctx.world.children.of_device(child.device);
-        children.filter(|c| child.rivals(c))
-    };
-    let carried = rivals().any(|c| c.state == ChildState::Active);
-    let waiting: Vec<ChildId> = rivals()
-        .filter(|c| c.state == ChildState::Inbound)
-        .filter(|c| match c.names_replaced {
-            true => c.replaces == Some(id) || !carried,
-            false => reason == CloseReason::DeletedByPeer,
-        })
-        .map(|c| c.id)
-        .collect();
-    for successor in waiting {
+    for successor in waiting_for(ctx, &child, reason) {
         activate(ctx, successor);
     }
     let unforeseen = matches!(reason, CloseReason::DeletedByPeer | CloseReason::Timeout);
@@ -448,16 +501,7 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
         reason,
     });
     if child.activated.is_some() {
-        for route in child.routes {
-            let Some(users) = ctx.world.children.routes.get_mut(&route) else {
-                continue;
-            };
-            *users = users.saturating_sub(1);
-            if *users == 0 {
-                ctx.world.children.routes.remove(&route);
-                ctx.actions.push(Action::DelRoute(route));
-            }
-        }
+        withdraw(ctx, child.routes);
     }
 }
 
@@ -588,16 +632,16 @@ pub(crate) fn on_deadline(ctx: &mut Context<'_>, id: ChildId) {
         return;
     };
     let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
-    let effect = if due(child.expire_at) {
+    let effect = if child.told && due(child.drain_at) {
+        // Whatever else is due: its time to wait for the peer is over.
+        child.drain_at = Some(now.saturating_add(REKEY_RETRY));
+        Some(Effect::RemoveChild(id, child.end_reason()))
+    } else if due(child.expire_at) {
         child.expire_at = Some(now.saturating_add(REKEY_RETRY));
-        Some(Effect::DeleteChild(id, CloseReason::Expired))
+        Some(Effect::ExpireChild(id))
     } else if due(child.drain_at) {
         child.drain_at = Some(now.saturating_add(REKEY_RETRY));
-        Some(if child.told {
-            Effect::RemoveChild(id, CloseReason::Replaced)
-        } else {
-            Effect::DeleteChild(id, CloseReason::Replaced)
-        })
+        Some(Effect::DeleteChild(id, CloseReason::Replaced))
     } else if due(child.send_at) {
         child.send_at = None;
         activate(ctx, id);

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use super::Call;
 use crate::action::{Action, ChildUpdate, CloseReason, IpsecProtocol};
-use crate::children::{self, ChildState, DeletedChild, Wanted};
+use crate::children::{self, Child, ChildState, DeletedChild, Wanted};
 use crate::config::IkeVersion;
 use crate::context::{Effect, TimerKey};
 use crate::explain::{Role, What};
@@ -44,6 +44,7 @@ impl Call<'_> {
                 Effect::ChildActive(child) => self.child_active(child),
                 Effect::RekeyChild(child) => self.rekey_child(child),
                 Effect::DeleteChild(child, reason) => self.delete_child(child, reason),
+                Effect::ExpireChild(child) => self.expire_child(child),
                 Effect::RemoveChild(child, reason) => self.remove_child(child, reason),
                 Effect::PeerDead(ike) => self.peer_dead(ike),
                 Effect::Reauthenticate(ike) => self.reauthenticate(ike),
@@ -381,16 +382,13 @@ impl Call<'_> {
             return;
         };
         let told = child.deleted();
-        let by = if self.endpoint.world.standing.contains(child.ike) {
-            Some(child.ike)
-        } else {
-            self.endpoint.world.standing.serving(child.device)
-        };
+        let by = self.speaks_for(child);
         if reason == CloseReason::Replaced && child.told {
             return;
         }
         let lingers = reason == CloseReason::Replaced && child.state == ChildState::Retiring;
-        if let Some(ike) = by {
+        // Its Delete may be under way already.
+        if let Some(ike) = by.filter(|_| !child.told) {
             self.with(ike, |session, ctx| session.tell_deleted(ctx, &told));
             if lingers {
                 let answered = self.version_of(ike) == Some(IkeVersion::V2);
@@ -398,27 +396,60 @@ impl Call<'_> {
             }
         }
         // Nothing that it had replaced takes over again.
-        let children = &self.endpoint.world.children;
-        let rivals = children.rivals_of(id);
         match reason {
             // The traffic itself is not wanted any more: its successor goes too, and all at once.
             CloseReason::Requested | CloseReason::Idle => {
-                for rival in rivals {
+                for rival in self.endpoint.world.children.rivals_of(id) {
                     self.delete_kin(rival, reason);
                 }
             }
-            CloseReason::Expired => {
-                let retiring = |rival: &ChildId| {
-                    let state = children.get(*rival).map(|child| child.state);
-                    state == Some(ChildState::Retiring)
-                };
-                for rival in rivals.into_iter().filter(retiring).collect::<Vec<_>>() {
-                    self.delete_child(rival, CloseReason::Replaced);
-                }
-            }
+            CloseReason::Expired => self.delete_replaced_by(id),
             _ => {}
         }
         self.remove_child(id, reason);
+    }
+
+    /// The IKE SA on which the peer is told of the end of a child.
+    fn speaks_for(&self, child: &Child) -> Option<IkeId> {
+        let standing = &self.endpoint.world.standing;
+        match standing.contains(child.ike) {
+            true => Some(child.ike),
+            false => standing.serving(child.device),
+        }
+    }
+
+    /// Deletes the pairs that this one has replaced.
+    fn delete_replaced_by(&mut self, id: ChildId) {
+        let children = &self.endpoint.world.children;
+        let retiring = |rival: &ChildId| {
+            let state = children.get(*rival).map(|child| child.state);
+            state == Some(ChildState::Retiring)
+        };
+        let rivals = children.rivals_of(id).into_iter();
+        for rival in rivals.filter(retiring).collect::<Vec<_>>() {
+            self.delete_child(rival, CloseReason::Replaced);
+        }
+    }
+
+    /// The time of a pair is over: it sends no more, and goes when the peer has heard of that. With no
+    /// IKE SA left nothing could be heard, and a pair that its peer has not used has nothing on the way.
+    fn expire_child(&mut self, id: ChildId) {
+        let Some(child) = self.endpoint.world.children.get(id) else {
+            return;
+        };
+        let (told, deleted) = (child.told, child.deleted());
+        let by = self.speaks_for(child);
+        let Some(ike) = by.filter(|_| child.state != ChildState::Inbound) else {
+            return self.delete_child(id, CloseReason::Expired);
+        };
+        let loss = self.loss_of(child);
+        if !told {
+            self.delete_replaced_by(id);
+            self.with(ike, |session, ctx| session.tell_deleted(ctx, &deleted));
+        }
+        let answered = self.version_of(ike) == Some(IkeVersion::V2);
+        children::expire(&mut self.context(), id, answered);
+        self.make_up_for(&loss, CloseReason::Expired);
     }
 
     /// Ends a pair together with another one for the same traffic. The peer of one that lingers is

@@ -257,8 +257,9 @@ impl Session {
             Task::Delete(list) => {
                 for deleted in list {
                     let gone = ctx.world.children.by_spi_in(deleted.spi_in);
-                    if let Some(gone) = gone.filter(|c| c.told).map(|c| c.id) {
-                        ctx.effect(Effect::RemoveChild(gone, CloseReason::Replaced));
+                    let gone = gone.filter(|c| c.told).map(|c| (c.id, c.end_reason()));
+                    if let Some((gone, reason)) = gone {
+                        ctx.effect(Effect::RemoveChild(gone, reason));
                     }
                 }
             }

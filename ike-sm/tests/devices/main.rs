@@ -1,5 +1,5 @@
-//! Several devices with one identity, and one device that has lost its state: whose an SA is, what
-//! ends with it, and who is told (both versions of IKE).
+//! Several devices with one identity, one device that has lost its state, and pairs whose time is over:
+//! whose an SA is, what ends with it, and who is told (both versions of IKE).
 #![allow(
     dead_code,
     missing_docs,
@@ -16,6 +16,7 @@
 #[path = "../v1/common.rs"]
 mod common;
 mod deleted;
+mod expired;
 mod restarted;
 mod unique;
 

@@ -123,6 +123,9 @@ impl End {
                     self.active.retain(|c| Some(*c) != replaces && *c != child);
                     self.active.push(child);
                 }
+                Action::UpdateChild(child, ChildUpdate::StopSending) => {
+                    self.active.retain(|c| *c != child);
+                }
                 Action::UpdateChild(child, ChildUpdate::Path(path)) => {
                     self.children.get_mut(&child).unwrap().path = path;
                 }

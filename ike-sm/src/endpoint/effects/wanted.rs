@@ -6,12 +6,21 @@ use crypto_suite::GroupId;
 
 use super::Call;
 use crate::action::{Action, CloseReason};
-use crate::children::{self, ChildState};
+use crate::children::{self, Child, ChildState};
 use crate::context::{Effect, TimerKey};
 use crate::explain::What;
 use crate::id::ChildId;
 use crate::outcome::DropReason;
 use crate::peers::{Again, again};
+
+/// A child that sends no more.
+pub(super) struct Loss {
+    index: usize,
+    config: usize,
+    active: bool,
+    overdue: bool,
+    activated: Duration,
+}
 
 impl Call<'_> {
     fn draw(&mut self) -> u32 {
@@ -146,10 +155,8 @@ impl Call<'_> {
         let Some(child) = self.endpoint.world.children.get(id) else {
             return;
         };
-        let (ike, index, config, spi_in) = (child.ike, child.peer, child.config, child.spi_in);
-        let active = child.state == ChildState::Active;
-        let overdue = child.initiator && child.is_overdue(self.now);
-        let activated = child.activated.unwrap_or(child.started);
+        let (ike, spi_in) = (child.ike, child.spi_in);
+        let loss = self.loss_of(child);
         if child.state == ChildState::Inbound {
             self.with(ike, |session, ctx| session.forget_child(ctx, id));
         }
@@ -163,13 +170,30 @@ impl Call<'_> {
                 reason,
             },
         );
+        self.make_up_for(&loss, cause);
+    }
+
+    /// What is lost with a child when it sends no more.
+    pub(super) fn loss_of(&self, child: &Child) -> Loss {
+        Loss {
+            index: child.peer,
+            config: child.config,
+            active: child.state == ChildState::Active,
+            overdue: child.initiator && child.is_overdue(self.now),
+            activated: child.activated.unwrap_or(child.started),
+        }
+    }
+
+    /// A child sends no more: another one may be wanted instead.
+    pub(super) fn make_up_for(&mut self, loss: &Loss, cause: CloseReason) {
         // What has grown old although its rekey was due, at this end or at the other, was not to
         // end: who has made it makes another one.
         let aged = matches!(cause, CloseReason::Expired | CloseReason::DeletedByPeer);
-        let renewed = aged && overdue && !self.endpoint.shut_down;
-        let kept = self.keeps_up(index) && again(cause) != Again::Never;
-        if active && (kept || renewed) {
-            self.child_lost(index, config, self.now.saturating_sub(activated));
+        let renewed = aged && loss.overdue && !self.endpoint.shut_down;
+        let kept = self.keeps_up(loss.index) && again(cause) != Again::Never;
+        if loss.active && (kept || renewed) {
+            let lasted = self.now.saturating_sub(loss.activated);
+            self.child_lost(loss.index, loss.config, lasted);
         }
     }
 
