@@ -181,13 +181,11 @@ impl KeyExchangeDone {
         }
     }
 
-    /// The shared secret of an initiator; the error, if it belongs to another group or to the other
-    /// half.
-    fn shared(self, group: GroupId) -> Result<Secret, CryptoError> {
-        match self.result? {
-            Computation::Shared(secret) if self.group == group => Ok(secret),
-            _ => Err(CryptoError::KeyInvalid),
-        }
+    /// Whether it is what the computation of an initiator's shared secret has led to, be it that the
+    /// responder's value is invalid.
+    pub(crate) fn is_shared(&self, group: GroupId) -> bool {
+        let shared = matches!(self.result, Ok(Computation::Shared(_)) | Err(_));
+        self.group == group && shared
     }
 
     /// The key pair of an initiator; the error, if it belongs to another group or is none.
@@ -226,11 +224,18 @@ pub(crate) fn shared(
     computed: Computed,
 ) -> Result<Secret, DropReason> {
     let secret = match computed {
-        Some(done) => {
-            let done = done.ok_or(DropReason::TemporaryFailure)?;
-            done.shared(pair.group())
-        }
         None => pair.finish(peer_public),
+        Some(done) => match done.filter(|done| done.group == pair.group()) {
+            Some(KeyExchangeDone {
+                result: Ok(Computation::Shared(secret)),
+                ..
+            }) => Ok(secret),
+            Some(KeyExchangeDone {
+                result: Err(error), ..
+            }) => Err(error),
+            // Refused, or the answer to another question: not the peer's fault.
+            _ => return Err(DropReason::TemporaryFailure),
+        },
     };
     secret.map_err(|_| DropReason::BadKeyExchange)
 }

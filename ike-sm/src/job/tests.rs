@@ -48,8 +48,9 @@ fn x9_the_jobs_of_both_ends_meet() {
         let pair = first.clone().run().drawn(id).unwrap();
         assert_eq!(first.run().drawn(id).unwrap().public(), pair.public());
         let (public, secret) = job(id, pair.public(), 2).run().of(id).unwrap();
-        let agreed = KeyExchangeJob::agree(pair, &public).run();
-        assert_eq!(agreed.shared(id).unwrap(), secret, "{id}");
+        let done = KeyExchangeJob::agree(Arc::clone(&pair), &public).run();
+        let agreed = shared(&*pair, &public, Some(Some(done)));
+        assert_eq!(agreed.unwrap(), secret, "{id}");
     }
 }
 
@@ -57,16 +58,25 @@ fn x9_the_jobs_of_both_ends_meet() {
 fn x9_one_kind_of_result_is_none_of_another() {
     let id = GroupId::X25519;
     let pair = || KeyExchangeJob::pair(draw(id, 1)).run();
-    let shared = || {
-        let pair = pair().drawn(id).unwrap();
-        KeyExchangeJob::agree(pair, &[9; 32]).run()
-    };
+    let agree = |public: &[u8]| KeyExchangeJob::agree(pair().drawn(id).unwrap(), public).run();
+    let agreed = || agree(&[9; 32]);
     let answer = || job(id, &[9; 32], 1).run();
-    assert!(pair().of(id).is_err() && pair().shared(id).is_err());
-    assert!(shared().of(id).is_err() && shared().drawn(id).is_err());
-    assert!(answer().shared(id).is_err() && answer().drawn(id).is_err());
+    assert!(pair().of(id).is_err() && !pair().is_shared(id));
+    assert!(agreed().of(id).is_err() && agreed().drawn(id).is_err());
+    assert!(answer().drawn(id).is_err() && !answer().is_shared(id));
     assert!(pair().drawn(GroupId::Ecp256).is_err());
-    assert!(shared().shared(GroupId::Ecp256).is_err());
+    assert!(agreed().is_shared(id) && !agreed().is_shared(GroupId::Ecp256));
+    // Only an invalid value is the peer's fault.
+    let own = pair().drawn(id).unwrap();
+    let fault = |done| shared(&*own, &[9; 32], Some(done)).err();
+    assert_eq!(fault(Some(agreed())), None);
+    assert_eq!(
+        fault(Some(agree(&[0; 32]))),
+        Some(DropReason::BadKeyExchange)
+    );
+    for other in [None, Some(pair()), Some(answer())] {
+        assert_eq!(fault(other), Some(DropReason::TemporaryFailure));
+    }
 }
 
 #[test]

@@ -152,6 +152,14 @@ impl Quick {
         }
     }
 
+    /// Whether the peer has not answered what we have started.
+    pub(crate) const fn is_unanswered(&self) -> bool {
+        matches!(
+            self,
+            Self::SpiWanted(_) | Self::PairWanted(_) | Self::Sent(_)
+        )
+    }
+
     /// The inbound SPI that our message 1 offered.
     pub(crate) fn offered_spi(&self) -> Option<u32> {
         match self {

@@ -4,13 +4,12 @@
 //! What is to begin stays first among those that wait, and an exchange whose response is here stays among
 //! those under way: whatever depends on them sees them as before.
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use crypto_suite::GroupId;
 
 use super::create_child::IkeTask;
-use super::established::{Established, Want};
+use super::established::{Established, Task, Want};
 use super::payloads::Payloads;
 use super::protect::Inner;
 use super::series::agreement;
@@ -40,17 +39,10 @@ pub(super) struct Computing {
 /// The key pair of the exchange that is to begin next.
 #[derive(Debug, Default)]
 pub(super) struct NextPair {
-    /// Asked for.
-    drawing: Option<(Ticket, Duration)>,
+    /// Asked for, until this time.
+    drawing: Option<(GroupId, Ticket, Duration)>,
     /// There, or refused.
-    drawn: Computed,
-}
-
-impl NextPair {
-    /// The key pair, for the exchange that begins now.
-    pub(super) const fn take(&mut self) -> Computed {
-        self.drawn.take()
-    }
+    drawn: Option<(GroupId, Option<KeyExchangeDone>)>,
 }
 
 impl NextPair {
@@ -68,52 +60,51 @@ impl Established {
 
     /// When the first answer should be there.
     pub(super) fn computing_until(&self) -> Option<Duration> {
-        let drawing = self.next_pair.drawing.map(|(_, until)| until);
+        let drawing = self.next_pair.drawing.map(|(.., until)| until);
         let computing = self.computing.iter().map(|waits| waits.until);
         computing.chain(drawing).min()
     }
 
-    fn computed(&mut self, which: impl Fn(&Computing) -> bool) -> Option<Computing> {
-        let place = self.computing.iter().position(which)?;
-        let waits = self.computing.swap_remove(place);
-        if self.computing.is_empty() {
-            self.computing = Vec::new();
-        }
-        Some(waits)
+    /// Whether the response to this exchange is here, and its shared secret is being computed.
+    pub(super) fn computes(&self, id: u32) -> bool {
+        self.computing.iter().any(|waits| waits.id == id)
+    }
+
+    fn computed(&mut self, ticket: Ticket) -> Option<Computing> {
+        let mut all = self.computing.iter();
+        let place = all.position(|waits| waits.ticket == ticket)?;
+        Some(self.computing.swap_remove(place))
     }
 }
 
 impl Session {
-    /// Whether the next exchange that is to begin waits for its key pair, which is asked for.
-    pub(super) fn waits_for_pair(&mut self, ctx: &mut Context<'_>) -> bool {
-        let Some(up) = self.up() else { return false };
-        let (asked, wants) = (up.next_pair.drawing.is_some(), self.next_group(ctx));
-        let drawn = match (&up.next_pair.drawn, wants) {
-            (Some(Some(done)), Some(id)) => done.group() == id,
-            (Some(None), Some(_)) => true,
-            _ => false,
+    /// The key pair for the exchange that begins next, if the embedder has drawn it; `None` while it is
+    /// asked for.
+    pub(super) fn pair_for_next(&mut self, ctx: &mut Context<'_>) -> Option<Computed> {
+        let Some(id) = self.next_group(ctx) else {
+            return Some(None);
         };
-        let Some(id) = wants.filter(|_| !drawn) else {
-            return false;
-        };
-        // One key pair after the other, also where what is to begin has changed meanwhile.
-        if asked {
-            return true;
+        let next = &mut self.up_mut()?.next_pair;
+        if let Some((_, done)) = next.drawn.take_if(|(drawn, _)| *drawn == id) {
+            return Some(Some(done));
+        }
+        if next.drawing.is_some_and(|(drawing, ..)| drawing == id) {
+            return None;
+        }
+        // What is to begin has changed: another key pair is needed, or none from elsewhere.
+        let before = core::mem::take(next);
+        if let Some((_, ticket, _)) = before.drawing {
+            ctx.world.questions.close(ticket);
         }
         let question = ctx.provider.group(id).and_then(|group| ctx.key_pair(group));
         let Some(question) = question else {
-            return false;
+            return Some(None);
         };
         let place = Place::Exchange(self.window.next_id());
         let ticket = ctx.ask(self.id, place, question);
         let until = ctx.now.saturating_add(ctx.config.limits.question_time);
-        if let Some(up) = self.up_mut() {
-            up.next_pair = NextPair {
-                drawing: Some((ticket, until)),
-                drawn: None,
-            };
-        }
-        true
+        self.up_mut()?.next_pair.drawing = Some((id, ticket, until));
+        None
     }
 
     /// The group of the key pair that the next exchange begins with.
@@ -163,28 +154,28 @@ impl Session {
         answer: Answer,
     ) -> Result<(), DropReason> {
         let up = self.up_mut().ok_or(DropReason::UnknownTicket)?;
-        let draws = up.next_pair.drawing.is_some_and(|(open, _)| open == ticket);
-        if !draws && !up.computing.iter().any(|waits| waits.ticket == ticket) {
+        let drawing = up.next_pair.drawing.filter(|(_, open, _)| *open == ticket);
+        if drawing.is_none() && !up.computing.iter().any(|waits| waits.ticket == ticket) {
             return Err(DropReason::UnknownTicket);
         }
         let Answer::KeyExchange(done) = answer else {
             return Err(DropReason::WrongAnswer);
         };
-        if draws {
-            self.pair_drawn(ctx, done);
+        if let Some((id, ..)) = drawing {
+            self.pair_drawn(ctx, id, done);
             return Ok(());
         }
-        if let Some(waits) = up.computed(|waits| waits.ticket == ticket) {
+        if let Some(waits) = up.computed(ticket) {
             self.up_finish(ctx, waits.id, &waits.inner, Some(done));
         }
         Ok(())
     }
 
-    fn pair_drawn(&mut self, ctx: &mut Context<'_>, done: Option<KeyExchangeDone>) {
+    fn pair_drawn(&mut self, ctx: &mut Context<'_>, id: GroupId, done: Option<KeyExchangeDone>) {
         if let Some(up) = self.up_mut() {
             up.next_pair = NextPair {
                 drawing: None,
-                drawn: Some(done),
+                drawn: Some((id, done)),
             };
         }
         self.pump(ctx);
@@ -193,15 +184,38 @@ impl Session {
     /// Goes on where nobody has answered.
     pub(super) fn not_computed(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now;
+        let due = |(.., until): &mut (GroupId, Ticket, Duration)| *until <= now;
         if let Some(up) = self.up_mut()
-            && let Some((ticket, _)) = up.next_pair.drawing.take_if(|(_, until)| *until <= now)
+            && let Some((id, ticket, _)) = up.next_pair.drawing.take_if(due)
         {
             ctx.world.questions.close(ticket);
-            self.pair_drawn(ctx, None);
+            self.pair_drawn(ctx, id, None);
         }
-        while let Some(up) = self.up_mut()
-            && let Some(waits) = up.computed(|waits| waits.until <= now)
-        {
+        self.go_on_without(ctx, |waits, _| waits.until <= now);
+    }
+
+    /// Finishes our rekeys of the IKE SA, which is about to be over: the peer has what came of them.
+    pub(super) fn finish_rekeys(&mut self, ctx: &mut Context<'_>) {
+        self.go_on_without(ctx, |_, task| task.rekeys_ike());
+    }
+
+    /// Goes on with all that waits: nothing is waited for any more.
+    pub(super) fn wait_no_more(&mut self, ctx: &mut Context<'_>) {
+        self.go_on_without(ctx, |_, _| true);
+    }
+
+    /// Finishes exchanges without the shared secrets that were asked for.
+    fn go_on_without(&mut self, ctx: &mut Context<'_>, which: impl Fn(&Computing, &Task) -> bool) {
+        while let Some(up) = self.up_mut() {
+            let tasks = &up.tasks;
+            let chosen = |waits: &Computing| {
+                let task = tasks.get(&waits.id);
+                task.is_none_or(|task| which(waits, task))
+            };
+            let Some(place) = up.computing.iter().position(chosen) else {
+                return;
+            };
+            let waits = up.computing.swap_remove(place);
             ctx.world.questions.close(waits.ticket);
             self.up_finish(ctx, waits.id, &waits.inner, Some(None));
         }

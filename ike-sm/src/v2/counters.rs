@@ -8,6 +8,7 @@
 //! with a higher message ID, and the peer must not skip sequence numbers twice for that.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -449,7 +450,12 @@ impl Session {
                 *want = task.anew();
             }
         }
-        for (_, task) in core::mem::take(&mut up.tasks).into_iter().rev() {
+        // Nobody doubts those whose response is here.
+        let tasks = core::mem::take(&mut up.tasks);
+        let (over, tasks): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            tasks.into_iter().partition(|(id, _)| up.computes(*id));
+        up.tasks = over;
+        for (_, task) in tasks.into_iter().rev() {
             up.queue.push_front(match task {
                 Task::Child(task) => Want::Child(task.offered.wanted),
                 Task::Ike(_) => Want::RekeyIke(None),

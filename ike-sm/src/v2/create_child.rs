@@ -14,7 +14,7 @@ use isakmp_wire::v2::{KeyExchangeMethod, PayloadType};
 
 pub(super) use child::{ChildTask, finish as finish_child};
 pub(super) use followup::{FollowUp, Followed, finish as finish_follow_up, respond as follow};
-pub(super) use ike::{IkeTask, finish as finish_ike};
+pub(super) use ike::{IkeTask, came_to_nothing as rekey_came_to_nothing, finish as finish_ike};
 
 use super::keys::shortest_nonce;
 use super::payloads::{Payloads, required};

@@ -185,6 +185,15 @@ impl Task {
         }
     }
 
+    /// Whether it is to bring new keys for the IKE SA.
+    pub(super) fn rekeys_ike(&self) -> bool {
+        match self {
+            Self::Ike(_) => true,
+            Self::FollowUp(task) => task.child().is_none(),
+            _ => false,
+        }
+    }
+
     /// The series that it belongs to.
     pub(super) fn follow_up(&self) -> Option<&FollowUp> {
         match self {
@@ -392,6 +401,9 @@ impl Established {
     pub(super) fn forget_room(&mut self) {
         if self.tasks.is_empty() {
             self.tasks = BTreeMap::new();
+        }
+        if self.computing.is_empty() {
+            self.computing = Vec::new();
         }
         if self.queue.is_empty() {
             self.queue = VecDeque::new();

@@ -36,6 +36,8 @@ pub(super) fn respond(
     }
     let deletes_ike = |d: &isakmp_wire::v2::Delete<'_>| d.protocol_id == ProtocolId::IKE;
     if payloads.deletes.iter().any(deletes_ike) {
+        // RFC 7296 §2.8.1: the end that made the redundant SA deletes it, so it has to be here.
+        session.finish_rekeys(ctx);
         // RFC 7296 §2.25.2: the peer's rekey is the one that holds; ours is forgotten.
         if let Some((rival, _)) = session.up_mut().and_then(|up| up.rival.take()) {
             ctx.effect(Effect::Adopt(session.id, rival));

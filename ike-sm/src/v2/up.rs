@@ -233,7 +233,7 @@ impl Session {
         let Ok(frame) = self.frame(ctx) else { return };
         let Some(up) = self.up_mut() else { return };
         let Some(task) = up.tasks.remove(&id) else {
-            return;
+            return self.pump(ctx);
         };
         up.forget_room();
         let limits = ctx.config.wire;
@@ -370,13 +370,21 @@ impl Session {
             if busy && !goes_on {
                 return;
             }
-            if self.waits_for_pair(ctx) {
-                return;
-            }
+            let pair = self.pair_for_next(ctx);
             let Some(up) = self.up_mut() else { return };
-            let (want, pair) = (up.queue.pop_front(), up.next_pair.take());
-            let Some(want) = want else { return };
-            self.start(ctx, want, pair);
+            let next = match pair {
+                Some(_) => Some(0),
+                // What needs no key pair does not wait behind one.
+                None if busy => None,
+                None => up
+                    .queue
+                    .iter()
+                    .position(|want| want.is_informational() && (!up.replaced || stays(want))),
+            };
+            let Some(want) = next.and_then(|next| up.queue.remove(next)) else {
+                return;
+            };
+            self.start(ctx, want, pair.flatten());
         }
     }
 
@@ -408,6 +416,9 @@ impl Session {
             Want::FollowUp(mut task) => match task.request(ctx, pair) {
                 Ok(inner) => Ok((Task::FollowUp(task), inner)),
                 Err(reason) => {
+                    if task.child().is_none() {
+                        create_child::rekey_came_to_nothing(self, ctx, None);
+                    }
                     let task = Task::FollowUp(task);
                     abandon(ctx, frame.index, task, CloseReason::Crypto);
                     Err(reason)
@@ -483,6 +494,7 @@ impl Session {
         }
         ctx.world.standing.set_replaced(self.id, true);
         self.transition(ctx, Input::Delete, IkeState::Up, IkeState::Deleting);
+        self.wait_no_more(ctx);
         self.pump(ctx);
     }
 
@@ -557,9 +569,9 @@ impl Session {
             return false;
         };
         up.live.asking();
-        // An exchange under way is as good a question.
-        let asked = !up.tasks.is_empty() || !up.queue.is_empty();
-        asked || self.want(ctx, Want::Liveness).is_ok()
+        // A request that is out is as good a question.
+        let waits = up.waits(&Want::Liveness);
+        waits || self.window.is_waiting() || self.want(ctx, Want::Liveness).is_ok()
     }
 
     /// The peer knows this SA now: requests that have waited for that go out.
@@ -685,12 +697,14 @@ impl Session {
     }
 
     /// Gives up negotiations of ours that have not begun, for traffic that has a child now.
-    pub(crate) fn yield_to(&mut self, _ctx: &mut Context<'_>, traffic: &TrafficOf) {
+    pub(crate) fn yield_to(&mut self, ctx: &mut Context<'_>, traffic: &TrafficOf) {
         let Some(up) = self.up_mut() else { return };
         up.queue.retain(|want| match want {
             Want::Child(wanted) => wanted.replaces.is_some() || wanted.traffic != *traffic,
             _ => true,
         });
+        // The first may have waited for its key pair, and the others for it.
+        self.pump(ctx);
     }
 
     /// The exchanges that wait, for the SA that takes the place of this one.
@@ -768,6 +782,14 @@ fn abandon(ctx: &mut Context<'_>, index: usize, task: Task, reason: CloseReason)
 }
 
 impl Want {
+    /// Whether it is an INFORMATIONAL exchange under an IKE SA that stays.
+    const fn is_informational(&self) -> bool {
+        !matches!(
+            self,
+            Self::Child(_) | Self::RekeyIke(_) | Self::FollowUp(_) | Self::DeleteIke(_)
+        )
+    }
+
     /// Gives back what it has taken before it came to wait.
     pub(super) fn give_up(self, ctx: &mut Context<'_>, index: usize, reason: CloseReason) {
         match self {

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 
 use crypto_suite::GroupId;
 use ike_sm::config::v2::AdditionalKeyExchange;
-use ike_sm::config::{Config, Offload, Pfs};
-use ike_sm::{Answer, CloseReason, Command, DropReason, Event, Outcome, Question};
+use ike_sm::config::{ChildConfig, Config, Dpd, DpdTimes, Offload, Pfs};
+use ike_sm::{
+    Answer, CloseReason, Command, DropReason, Event, Outcome, Question, Takeover, Traffic,
+};
 
-use crate::common::{Pair, ip, secs};
+use crate::common::{A, Pair, ip, net, secs};
 use crate::configs;
 use crate::nat::{PUBLIC, up_with};
 
@@ -439,4 +441,177 @@ fn x9_a_child_comes_up_where_its_peer_has_gone_meanwhile() {
     assert!(children.len() == 1 && children[0].0 != old, "{children:?}");
     assert_eq!(children[0].1, moved);
     pair.assert_tunnel();
+}
+
+/// A pair whose A asks for what P-256 costs. Beside the first child there are one that needs it and one
+/// that needs Curve25519.
+fn three_children() -> Pair {
+    let (mut a, b) = configs(|config| {
+        let at_a = config.peers[0].local_address == Some(ip(A));
+        for (nets, name, group) in [
+            (["10.3.0.0", "10.4.0.0"], "heavy", GroupId::Ecp256),
+            (["10.5.0.0", "10.6.0.0"], "light", GroupId::X25519),
+        ] {
+            let (here, there) = (nets[usize::from(!at_a)], nets[usize::from(at_a)]);
+            let mut child = ChildConfig::new(name, net(here, 16), net(there, 16));
+            child.pfs = Pfs::Required(group);
+            config.peers[0].children.push(child);
+        }
+    });
+    a.offload = Offload::heavy();
+    Pair::new(a, b)
+}
+
+#[test]
+fn x9_a_key_pair_is_for_the_exchange_that_it_was_drawn_for() {
+    let mut pair = three_children();
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert_eq!((pair.a.active.len(), pair.a.asked.len()), (1, 1));
+    let (ticket, _) = pair.a.asked.remove(0);
+    // B brings the heavy one up itself: A has nothing to begin but the light one.
+    let command = Command::Initiate {
+        peer: "peer".into(),
+        children: vec!["heavy".into()],
+    };
+    assert_eq!(pair.command(true, command), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert!(pair.a.endpoint.is_asked(ticket));
+    assert_eq!(compute(&mut pair), GroupId::Ecp256);
+    pair.run_for(secs(1));
+    let heavy = *pair.a.children.keys().max().unwrap();
+    let _ = pair.feed(false, Event::Traffic(heavy, Traffic::inbound(1)));
+    pair.run_for(secs(3));
+    assert!(!pair.a.endpoint.is_asked(ticket));
+    assert_eq!((pair.a.active.len(), pair.b.active.len()), (3, 3));
+    assert!(pair.a.failed.is_empty() && pair.a.asked.is_empty());
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_what_needs_no_key_pair_does_not_wait_behind_one() {
+    let mut pair = three_children();
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert_eq!(pair.a.asked.len(), 1);
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::DeleteChild(child));
+    pair.run_for(secs(1));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (0, 0));
+}
+
+#[test]
+fn x9_a_dead_peer_is_found_while_a_key_pair_is_waited_for() {
+    let times = DpdTimes {
+        idle: secs(4),
+        retry: secs(1),
+        tries: 3,
+    };
+    let (mut a, b) = configs(|config| {
+        config.peers[0].dpd = Dpd::Periodic(times);
+        config.peers[0].children[0].pfs = Pfs::Required(GroupId::Ecp256);
+    });
+    a.offload = Offload::heavy();
+    let mut pair = Pair::new(a, b);
+    pair.bring_up();
+    pair.fate = Box::new(|_| false);
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    assert_eq!(pair.a.asked.len(), 1);
+    // Before the question ends, which has nothing to do with the peer.
+    pair.run_for(secs(9));
+    assert_eq!(pair.a.dead.len(), 1);
+}
+
+#[test]
+fn x9_the_end_of_an_ike_sa_waits_for_no_secret() {
+    for ike_rekey in [false, true] {
+        let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+        let (child, ike) = (pair.a.active[0], pair.a.ikes[0]);
+        let _ = pair.command(
+            false,
+            match ike_rekey {
+                true => Command::RekeyIke(ike),
+                false => Command::RekeyChild(child),
+            },
+        );
+        let _pair = compute(&mut pair);
+        pair.run_for(secs(1));
+        let (ticket, _) = pair.a.asked.remove(0);
+        let _ = pair.command(false, Command::DeleteIke(ike));
+        pair.run_for(secs(3));
+        assert!(!pair.a.endpoint.is_asked(ticket));
+        for end in [&pair.a, &pair.b] {
+            assert_eq!(end.endpoint.ike_sas().count(), 0, "{ike_rekey}");
+            assert!(end.children.is_empty());
+        }
+        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    }
+}
+
+#[test]
+fn x9_the_peer_deletes_the_old_ike_sa_before_the_new_one_is_computed() {
+    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+    let (old, b_old) = (pair.a.ikes[0], pair.b.ikes[0]);
+    let _ = pair.command(false, Command::RekeyIke(old));
+    let _pair = compute(&mut pair);
+    pair.run_for(secs(1));
+    let (ticket, _) = pair.a.asked.remove(0);
+    let _ = pair.command(true, Command::DeleteIke(b_old));
+    pair.run_for(secs(3));
+    // The tunnel goes on under the new one, at both ends.
+    assert!(!pair.a.endpoint.is_asked(ticket));
+    for (end, gone) in [(&pair.a, old), (&pair.b, b_old)] {
+        let ikes: Vec<_> = end.endpoint.ike_sas().map(|sa| sa.id).collect();
+        assert!(ikes.len() == 1 && ikes[0] != gone, "{ikes:?}");
+        assert_eq!(end.children.len(), 1);
+    }
+    pair.assert_tunnel();
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
+#[test]
+fn x9_counters_are_synchronised_while_a_secret_is_computed() {
+    for ike_rekey in [false, true] {
+        let (mut a, b) = configs(|config| {
+            config.peers[0].v2.proposals[0].groups = vec![GroupId::Ecp256];
+            config.peers[0].v2.proposals.truncate(1);
+            config.peers[0].children[0].pfs = Pfs::Required(GroupId::Ecp256);
+        });
+        a.offload = Offload::heavy();
+        let mut pair = Pair::new(a, b);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+        let (child, ike) = (pair.a.active[0], pair.a.ikes[0]);
+        let _ = pair.command(
+            false,
+            match ike_rekey {
+                true => Command::RekeyIke(ike),
+                false => Command::RekeyChild(child),
+            },
+        );
+        let _pair = compute(&mut pair);
+        pair.run_for(secs(1));
+        let ike = pair.b.ikes[0];
+        let takeover = Takeover {
+            epoch: 1,
+            message_ids: true,
+            skip_outbound: 0,
+            skip_inbound: 0,
+        };
+        let command = Command::SynchronizeIke { ike, takeover };
+        assert_eq!(pair.command(true, command), Outcome::Handled);
+        pair.run_for(secs(1));
+        // The response was here before: what came of it is not asked for again.
+        assert_eq!(run_computing(&mut pair, 15), [GroupId::Ecp256]);
+        for end in [&pair.a, &pair.b] {
+            assert_eq!((end.endpoint.ike_sas().count(), end.children.len()), (1, 1));
+        }
+        pair.assert_tunnel();
+        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    }
 }

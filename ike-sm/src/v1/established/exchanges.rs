@@ -525,9 +525,10 @@ impl Established {
             .any(|q| q.is_for(traffic))
     }
 
-    /// Message ids of our own negotiations for the same traffic that nobody has answered.
+    /// Message ids of our own negotiations for the same traffic that nobody has answered, or that have
+    /// not even begun for the peer.
     pub(crate) fn unanswered_for(&self, traffic: &TrafficOf) -> Vec<u32> {
-        let waits = |q: &Quick| q.offered_spi().is_some() && q.is_for(traffic);
+        let waits = |q: &Quick| q.is_unanswered() && q.is_for(traffic);
         self.exchanges
             .iter()
             .filter(|(_, e)| e.quick.as_ref().is_some_and(waits))

@@ -127,7 +127,10 @@ impl FollowUp {
     ) -> Result<(), DropReason> {
         let computed = match &self.goal {
             Goal::Child(..) => computed,
-            Goal::Ike(..) => ike::or_here(computed),
+            Goal::Ike(..) => match self.series.next() {
+                Some(group) => ike::or_here(computed, group),
+                None => None,
+            },
         };
         if let Some(error) = payloads.error() {
             return Err(DropReason::Notified(error.notify_type.0));

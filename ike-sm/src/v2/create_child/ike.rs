@@ -123,7 +123,9 @@ pub(in crate::v2) fn finish(
         !task.corrected && offered.iter().any(|p| p.groups.contains(group))
     });
     if group.is_some()
-        && let Some(up) = session.up_mut().filter(|up| up.rival.is_none())
+        && let Some(up) = session
+            .up_mut()
+            .filter(|up| up.rival.is_none() && !up.replaced)
     {
         // RFC 7296 §1.3: the same offer with the other group.
         return up.queue.push_front(Want::RekeyIke(group));
@@ -135,8 +137,8 @@ pub(in crate::v2) fn finish(
 
 /// The peer has the new SA by now, with the children under it. So a shared secret that the embedder has
 /// not computed is computed here: this end of the SA must not be missing.
-pub(super) fn or_here(computed: Computed) -> Computed {
-    computed.filter(Option::is_some)
+pub(super) fn or_here(computed: Computed, group: GroupId) -> Computed {
+    computed.filter(|done| done.as_ref().is_some_and(|done| done.is_shared(group)))
 }
 
 /// What the response leads to.
@@ -147,7 +149,7 @@ enum Agreed {
 }
 
 /// No SA comes of our rekey.
-pub(super) fn came_to_nothing(
+pub(in crate::v2) fn came_to_nothing(
     session: &mut Session,
     ctx: &mut Context<'_>,
     error: Option<NotifyType>,
@@ -244,7 +246,7 @@ fn accept(
     let choice = choice.map_err(|_| DropReason::NotOffered)?;
     let suite = choice.ike_suite().ok_or(DropReason::NotOffered)?;
     let peer_spi = <[u8; 8]>::try_from(choice.peer_spi.as_slice());
-    let g_ir = job::shared(&*task.exchange, ke.data, or_here(computed))?;
+    let g_ir = job::shared(&*task.exchange, ke.data, or_here(computed, group))?;
     let spis = Spis {
         initiator: task.spi,
         responder: peer_spi.map_err(|_| DropReason::NotOffered)?,
