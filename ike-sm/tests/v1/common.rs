@@ -141,6 +141,8 @@ impl End {
                 Action::Ask(ticket, question) => self.asked.push((ticket, question)),
                 Action::IkeEstablished { ike, .. } => self.ikes.push(ike),
                 Action::IkeClosed { ike, reason, .. } => {
+                    let mut before = self.closed.iter();
+                    assert!(before.all(|(i, _)| *i != ike), "{ike} closed twice");
                     self.ikes.retain(|i| *i != ike);
                     self.closed.push((ike, reason));
                 }

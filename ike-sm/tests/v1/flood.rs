@@ -250,6 +250,11 @@ fn x7_an_address_that_gets_as_far_as_message_3_holds_its_share_and_evicts_nobody
 
 /// A pair that speaks aggressive mode, and what the first message of the one end is.
 fn aggressive() -> (Pair, crate::common::Flight) {
+    // From anywhere: the address of the honest peer is not configured.
+    aggressive_with(|b| b.peers[0].addresses.clear())
+}
+
+fn aggressive_with(change: impl Fn(&mut Config)) -> (Pair, crate::common::Flight) {
     let name = |n: &str| Identity::Fqdn(n.into());
     let [mut a, mut b] = [config(A, B, b"secret"), open()];
     for (config, ours, theirs) in [(&mut a, "a.lab", "b.lab"), (&mut b, "b.lab", "a.lab")] {
@@ -260,8 +265,7 @@ fn aggressive() -> (Pair, crate::common::Flight) {
         config.limits.aggressive_per_second = 8;
         config.limits.aggressive_per_second_per_prefix = 3;
     }
-    // From anywhere: the address of the honest peer is not configured.
-    b.peers[0].addresses.clear();
+    change(&mut b);
     let mut pair = Pair::new(a, b);
     assert_eq!(pair.initiate(false), Outcome::Handled);
     let first = pair.flights.remove(0);
@@ -292,6 +296,17 @@ fn x7b_false_first_messages_of_aggressive_mode_cost_a_second_and_lock_nobody_out
     // The honest peer repeats its first message.
     pair.deliver(first);
     pair.run_for(secs(20));
+    pair.assert_tunnel();
+}
+
+#[test]
+fn x7b_a_configured_address_has_a_share_of_aggressive_modes_that_strangers_do_not_get() {
+    let (mut pair, first) = aggressive_with(|_| {});
+    let anywhere = |n: u32| Ipv4Addr::from(0x2000_0000 + (n << 8));
+    assert_eq!(answered(&mut pair, &first.datagram, anywhere, 64), 6);
+    pair.deliver(first);
+    assert_eq!(pair.outcomes, [(true, Outcome::Handled)]);
+    pair.run_for(secs(1));
     pair.assert_tunnel();
 }
 

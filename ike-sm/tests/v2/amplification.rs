@@ -7,6 +7,7 @@ use ike_sm::{DropReason, Event, Outcome, Path};
 
 use crate::auth::{eap_with, reply, run, signature, signatures};
 use crate::common::{B, Flight, Pair, ip};
+use crate::configs;
 
 /// Where a datagram of A arrives from at B.
 fn arrival(flight: &Flight) -> Path {
@@ -177,4 +178,42 @@ fn x6_after_authentication_a_copy_is_answered_elsewhere_with_three_octets_for_on
     path.remote.set_ip(ip("203.0.113.77"));
     let (_, out) = feed(&mut pair, path, &request);
     assert_eq!(out, 0);
+}
+
+#[test]
+fn x6_without_mobike_a_copy_is_answered_at_the_address_of_the_peer_only() {
+    let (a, b) = configs(|c| c.peers[0].v2.mobike = false);
+    let mut pair = Pair::new(a, b);
+    let last = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&last);
+    pair.fate = Box::new(move |flight| {
+        if flight.to_b {
+            *seen.borrow_mut() = flight.datagram.clone();
+        }
+        true
+    });
+    pair.bring_up();
+    let request = last.borrow().clone();
+    let home = pair.b.endpoint.ike_sas().next().unwrap().path;
+    let mut other_address = home;
+    other_address.remote.set_ip(ip("203.0.113.77"));
+    let mut other_port = home;
+    other_port.remote.set_port(4500);
+    for (from, to) in [
+        (home, home),
+        (other_address, home),
+        (other_port, other_port),
+    ] {
+        let (now, message) = (pair.now, &request[..]);
+        let (outcome, out) = pair.b.feed(
+            Event::Datagram {
+                path: from,
+                message,
+            },
+            now,
+        );
+        assert_eq!(outcome, Outcome::Repeated);
+        let answered: Vec<Path> = out.iter().map(|(path, _)| *path).collect();
+        assert_eq!(answered, [to]);
+    }
 }

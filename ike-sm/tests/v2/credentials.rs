@@ -1,5 +1,8 @@
 //! Certificates, EAP, post-quantum keys and addresses inside the tunnel, between two endpoints whose
 //! questions are answered.
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crypto_suite::{DEFAULT, EcdsaCurve, EcdsaForm, HashId, Secret, SignatureId, SigningKey};
 use hex_literal::hex;
 use ike_sm::config::v2::{
@@ -568,14 +571,19 @@ fn repeated_requests_during_eap_change_nothing() {
     assert!(world.pair.outcomes.contains(&(true, Outcome::Repeated)));
 }
 
-/// The initiator refuses the responder's AUTH: `lost` of its messages that say so do not arrive.
-fn refused_by_the_initiator(change: impl Fn(&mut Config, bool), lost: usize) -> World {
+/// The initiator refuses the responder's AUTH: `lost` of its messages that say so do not arrive. With
+/// it, how often it was answered in the same exchange.
+fn refused_by_the_initiator(change: impl Fn(&mut Config, bool), lost: usize) -> (World, usize) {
     let mut world = world(change);
     world.certificates[0] = Err("issued by a stranger".into());
     let mut left = lost;
+    let answers = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&answers);
     world.pair.fate = Box::new(move |flight| {
-        let informational = flight.to_b && flight.datagram[18] == 37;
-        if informational && left > 0 {
+        let informational = flight.datagram[18] == 37;
+        if informational && !flight.to_b {
+            seen.set(seen.get() + 1);
+        } else if informational && left > 0 {
             left -= 1;
             return false;
         }
@@ -583,15 +591,16 @@ fn refused_by_the_initiator(change: impl Fn(&mut Config, bool), lost: usize) -> 
     });
     world.run();
     world.pair.run_for(secs(15));
-    world
+    (world, answers.get())
 }
 
 #[test]
 fn rfc7296_s2_21_2_both_ends_know_when_the_initiator_refuses_the_responder() {
     for change in [certificates, eap] {
         for lost in [0, 2] {
-            let world = refused_by_the_initiator(change, lost);
+            let (world, answers) = refused_by_the_initiator(change, lost);
             let pair = &world.pair;
+            assert!(answers > 0, "{lost} lost");
             assert_eq!(pair.a.closed[0].1, CloseReason::AuthenticationFailed);
             assert!(pair.a.children.is_empty() && pair.b.children.is_empty());
             for end in [&pair.a, &pair.b] {

@@ -173,6 +173,30 @@ fn a_lost_answer_and_a_standby_far_behind_are_asked_again_with_higher_message_id
 }
 
 #[test]
+fn rfc6311_s8_1_no_request_is_taken_in_before_the_counters_agree() {
+    // The standby knows all message IDs: A's next request is the one that it expects.
+    let mut pair = up(|_| {});
+    fail_over(&mut pair, 0, standby(true, |_| {}));
+    let mut lost = false;
+    pair.fate = Box::new(move |flight| {
+        let first = !flight.to_b && !lost;
+        lost |= first;
+        !first
+    });
+    assert_eq!(take_over(&mut pair, true), Outcome::Handled);
+    let child = pair.a.active[0];
+    let asked = pair.command(false, Command::RekeyChild(child));
+    assert_eq!(asked, Outcome::Handled);
+    pair.run_for(pair.latency);
+    let early = &pair.outcomes.last().unwrap().1;
+    let outside = matches!(early, Outcome::Dropped(DropReason::OutsideWindow(_)));
+    assert!(outside, "{early:?}");
+    assert_eq!(pair.b.children.len(), 1);
+    pair.run_for(secs(30));
+    goes_on(&mut pair);
+}
+
+#[test]
 fn rfc6311_s5_1_old_synchronisations_move_nothing() {
     let mut pair = up(|_| {});
     let standby = standby(true, |_| {});

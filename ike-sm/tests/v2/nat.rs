@@ -84,6 +84,29 @@ fn d4_the_peer_is_followed_to_a_new_mapping_by_a_new_authentic_message_only() {
 }
 
 #[test]
+fn a_new_mapping_is_followed_on_an_authenticated_esp_packet_but_not_behind_the_nat() {
+    let (mut pair, base) = up_with(|c| c.peers[0].v2.mobike = false);
+    base.set(30_000);
+    let seen = SocketAddr::new(ip(PUBLIC), 34_500);
+    let b = pair.b.active[0];
+    assert_eq!(pair.feed(true, Event::Moved(b, seen)), Outcome::Handled);
+    assert_eq!(pair.b.children[&b].path.remote, seen);
+    let ike = pair.b.endpoint.ike_sas().next().unwrap();
+    assert_eq!(ike.path.remote, seen);
+    let a = pair.a.active[0];
+    let before = pair.a.children[&a].path;
+    let elsewhere = SocketAddr::new(ip("198.51.100.66"), 4500);
+    let refused = pair.feed(false, Event::Moved(a, elsewhere));
+    assert!(refused.dropped().is_some());
+    assert_eq!(pair.a.children[&a].path, before);
+    // B's requests arrive at the new mapping.
+    let _ = pair.command(true, Command::RekeyChild(b));
+    pair.run_for(secs(15));
+    pair.assert_tunnel();
+    assert_ne!(pair.b.active, [b]);
+}
+
+#[test]
 fn a_forced_nat_encapsulates_without_one() {
     let (mut a, b) = configs(|_| {});
     a.peers[0].nat_traversal.force = true;

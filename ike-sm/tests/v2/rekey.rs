@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crypto_suite::GroupId;
 use ike_sm::config::{ChildConfig, Config, Lifetime, Pfs};
-use ike_sm::{ChildId, CloseReason, Command, Outcome};
+use ike_sm::{ChildId, CloseReason, Command, DropReason, Outcome};
 
 use crate::common::{A, Pair, net, secs};
-use crate::{configs, established, settle};
+use crate::{configs, established, pair, settle};
 
 pub fn one_of_each(pair: &Pair) {
     assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
@@ -113,6 +113,24 @@ fn the_ike_sa_is_rekeyed_by_either_end_and_keeps_its_children() {
         settle(&mut pair);
         one_of_each(&pair);
     }
+}
+
+#[test]
+fn only_an_ike_sa_that_is_up_and_not_replaced_is_rekeyed() {
+    let none = Outcome::Dropped(DropReason::NoSuchObject);
+    let mut pair = pair();
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    let ike = pair.a.endpoint.ike_sas().next().unwrap().id;
+    assert_eq!(pair.command(false, Command::RekeyIke(ike)), none);
+    pair.run_for(secs(3));
+    assert_eq!(rekey_ike(&mut pair, true), Outcome::Handled);
+    // B's Delete of the old one is still on its way.
+    while pair.a.ikes.len() < 2 {
+        assert!(pair.step(pair.now + secs(1)));
+    }
+    assert_eq!(pair.command(false, Command::RekeyIke(ike)), none);
+    settle(&mut pair);
+    one_of_each(&pair);
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn l15_a_refused_identity_is_not_taken_for_a_wrong_key() {
     let mut pair = Pair::new(a, b);
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(1));
+    assert_eq!(pair.a.failed, [CloseReason::RefusedByPeer(24)]);
     let log = pair.a.log.concat();
     let doubt = "the peer refuses our proof: the pre-shared keys may differ, or it does not accept our identity";
     assert!(log.contains(doubt), "{log}");
