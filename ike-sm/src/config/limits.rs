@@ -49,7 +49,7 @@ pub struct EndpointLimits {
     /// Exchanges under way in one IKE SA at once.
     pub exchanges_per_ike_sa: usize,
     /// Message ids remembered per IKE SA, of both sides, 4 bytes each. When they are that many, the
-    /// SA is rekeyed.
+    /// SA is rekeyed; until it ends, as many again are remembered.
     pub message_ids_per_ike_sa: usize,
     /// Passwords of EAP that are looked at, over all IKE SAs.
     pub guesses: GuessLimits,

@@ -78,15 +78,15 @@ impl SeenIds {
         self.0.contains(&id)
     }
 
-    /// Remembers an id. True when the memory has just become full: time for new keys, under which
-    /// all ids are fresh.
+    /// Remembers an id. True when there are `most` of them: time for new keys, under which all ids
+    /// are fresh. There is room for as many again, for what comes before the old keys have ended.
     pub(crate) fn insert(&mut self, id: u32, most: usize) -> bool {
-        let was_full = self.0.len() >= most.max(1);
-        if was_full {
+        let most = most.max(1);
+        if self.0.len() >= most.saturating_mul(2) {
             self.0.pop_front();
         }
         self.0.push_back(id);
-        !was_full && self.0.len() >= most.max(1)
+        self.0.len() == most
     }
 }
 

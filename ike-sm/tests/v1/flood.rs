@@ -1,6 +1,8 @@
 //! Floods: everything that a peer can make grow has a bound.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use ike_sm::config::{
@@ -97,7 +99,7 @@ fn one_address_gets_only_its_share_of_half_open_negotiations() {
 }
 
 /// Two ends with this many tunnels between them, and the bounds of the responder's.
-fn many_tunnels(count: u8, limits: impl Fn(&mut EndpointLimits)) -> Pair {
+pub fn many_tunnels(count: u8, limits: impl Fn(&mut EndpointLimits)) -> Pair {
     let [mut a, mut b] = [config(A, B, b"secret"), config(B, A, b"secret")];
     for (config, own, peer) in [(&mut a, 1, 2), (&mut b, 2, 1)] {
         config.peers[0].children = (0..count)
@@ -171,28 +173,61 @@ fn b6_exchanges_and_children_of_one_ike_sa_are_bounded() {
 #[test]
 fn b6_the_memory_of_message_ids_is_bounded_and_forgets_none_under_its_keys() {
     let mut pair = many_tunnels(1, |limits| limits.message_ids_per_ike_sa = 12);
-    pair.bring_up();
-    let first = pair.b.ikes[0];
-    let mut copies = Vec::new();
-    for _ in 0..30 {
-        let child = *pair.a.active.last().unwrap();
-        let _ = pair.command(false, ike_sm::Command::RekeyChild(child));
-        if pair.b.ikes == [first] {
-            copies.push(pair.flights[0].datagram.clone());
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let quick = Rc::clone(&seen);
+    pair.fate = Box::new(move |flight| {
+        if flight.to_b && flight.datagram[18] == 32 {
+            quick.borrow_mut().push(flight.datagram.clone());
         }
+        true
+    });
+    pair.bring_up();
+    pair.fate = Box::new(|_| true);
+    let first = pair.b.ikes[0];
+    // The first message under these keys is the first that would be forgotten.
+    let mut copies = vec![seen.borrow()[0].clone()];
+    for _ in 0..30 {
         // Longer than the answer of an exchange is kept.
         pair.run_for(secs(130));
-        pair.assert_tunnel();
-        for message in &copies {
-            let path = Path::plain((ip(B), 500).into(), (ip(A), 500).into());
-            let now = pair.now;
-            let (outcome, out) = pair.b.feed(Event::Datagram { path, message }, now);
-            assert!(outcome.dropped().is_some() && out.is_empty(), "{outcome:?}");
+        let child = *pair.a.active.last().unwrap();
+        let _ = pair.command(false, ike_sm::Command::RekeyChild(child));
+        let newest = pair.flights[0].datagram.clone();
+        let under_first = pair.b.ikes == [first];
+        pair.run_for(secs(1));
+        for wait in [0, 130] {
+            pair.run_for(secs(wait));
+            pair.assert_tunnel();
+            for message in &copies {
+                let path = Path::plain((ip(B), 500).into(), (ip(A), 500).into());
+                let now = pair.now;
+                let (outcome, out) = pair.b.feed(Event::Datagram { path, message }, now);
+                assert!(outcome.dropped().is_some() && out.is_empty(), "{outcome:?}");
+            }
+        }
+        if under_first {
+            copies.push(newest);
         }
     }
     assert!(pair.b.closed.iter().any(|(ike, _)| *ike == first));
     assert!(copies.len() >= 4, "{}", copies.len());
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+}
+
+#[test]
+fn b6_the_memory_of_message_ids_is_bounded_although_new_keys_do_not_come() {
+    let mut pair = many_tunnels(1, |limits| limits.message_ids_per_ike_sa = 12);
+    pair.bring_up();
+    pair.fate = Box::new(|flight| flight.datagram[18] != 2);
+    for _ in 0..40 {
+        let child = *pair.a.active.last().unwrap();
+        let _ = pair.command(false, ike_sm::Command::RekeyChild(child));
+        pair.run_for(secs(1));
+        pair.assert_tunnel();
+        let state = format!("{:?}", pair.b.endpoint.state());
+        let seen = state.split("SeenIds([").nth(1).unwrap();
+        let remembered = seen.split(']').next().unwrap().split(',').count();
+        assert!(remembered <= 2 * 12, "{remembered}");
+    }
 }
 
 /// Main mode up to message 3, from `from`, with another cookie: of `first` and `third`.

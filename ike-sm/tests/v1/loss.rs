@@ -1,14 +1,17 @@
 //! Lost, repeated and corrupted messages.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ike_sm::{CloseReason, DropReason, Outcome};
+use ike_sm::config::ChildConfig;
+use ike_sm::{CloseReason, Command, DropReason, Event, Outcome, Traffic};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::common::{Pair, secs};
+use crate::common::{A, B, End, Pair, config, net, secs};
+use crate::flood::many_tunnels;
 
 #[test]
 fn any_single_message_may_be_lost() {
@@ -187,4 +190,129 @@ fn c10_our_own_messages_sent_back_to_us_are_recognised() {
         pair.outcomes,
         [(false, Outcome::Dropped(DropReason::Reflected))]
     );
+}
+
+/// Two tunnels, of which B waits for the last message of quick mode.
+fn unconfirmed() -> Pair {
+    let mut pair = many_tunnels(2, |_| {});
+    let mut begun = BTreeSet::new();
+    pair.fate = Box::new(move |flight| {
+        let quick = flight.to_b && flight.datagram[18] == 32;
+        !quick || begun.insert(flight.datagram[20..24].to_vec())
+    });
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert_eq!((pair.a.active.len(), pair.b.children.len()), (2, 2));
+    assert!(pair.b.active.is_empty());
+    pair
+}
+
+#[test]
+fn a_packet_on_one_child_confirms_that_child_and_no_other() {
+    for n in 0..2 {
+        let mut pair = unconfirmed();
+        let shown = *pair.b.children.keys().nth(n).unwrap();
+        let _ = pair.feed(true, Event::Traffic(shown, Traffic::inbound(100)));
+        assert_eq!(pair.b.active, [shown]);
+        // B still waits for the last message of the other one, and asks for no more than that.
+        let asked = Rc::new(RefCell::new(BTreeSet::new()));
+        let seen = Rc::clone(&asked);
+        pair.fate = Box::new(move |flight| {
+            if !flight.to_b {
+                seen.borrow_mut().insert(flight.datagram[20..24].to_vec());
+            }
+            true
+        });
+        pair.run_for(secs(20));
+        assert_eq!(asked.borrow().len(), 1);
+        assert_eq!(pair.b.active.len(), 2);
+    }
+}
+
+#[test]
+fn a_child_that_is_deleted_before_it_is_confirmed_takes_no_other_along() {
+    for n in 0..2 {
+        let mut pair = unconfirmed();
+        let gone = *pair.b.children.keys().nth(n).unwrap();
+        let deleted = pair.command(true, Command::DeleteChild(gone));
+        assert_eq!(deleted, Outcome::Handled);
+        let asked = Rc::new(RefCell::new(BTreeSet::new()));
+        let seen = Rc::clone(&asked);
+        pair.fate = Box::new(move |flight| {
+            if !flight.to_b && flight.datagram[18] == 32 {
+                seen.borrow_mut().insert(flight.datagram[20..24].to_vec());
+            }
+            true
+        });
+        pair.run_for(secs(20));
+        assert_eq!(asked.borrow().len(), 1, "its quick mode is over");
+        assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+        pair.assert_tunnel();
+        assert!(pair.b.failed.is_empty());
+    }
+}
+
+#[test]
+fn a_finished_quick_mode_repeats_its_last_message_beside_another_one() {
+    let mut pair = Pair::established();
+    let second = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&second);
+    pair.fate = Box::new(move |flight| {
+        if !flight.to_b && seen.borrow().is_empty() {
+            *seen.borrow_mut() = flight.datagram.clone();
+        }
+        true
+    });
+    for _ in 0..2 {
+        let child = *pair.a.active.last().unwrap();
+        let rekeyed = pair.command(false, Command::RekeyChild(child));
+        assert_eq!(rekeyed, Outcome::Handled);
+        pair.run_for(secs(1));
+    }
+    let path = pair.a.endpoint.ike_sas().next().unwrap().path;
+    let message = &second.borrow()[..];
+    let (outcome, out) = pair.a.feed(Event::Datagram { path, message }, pair.now);
+    assert_eq!((outcome, out.len()), (Outcome::Repeated, 1));
+}
+
+#[test]
+fn an_old_informational_message_comes_in_once() {
+    let mut pair = many_tunnels(2, |_| {});
+    pair.bring_up();
+    let delete = |pair: &mut Pair| {
+        let child = pair.a.active[0];
+        let _ = pair.command(false, Command::DeleteChild(child));
+        let message = pair.flights.last().unwrap().datagram.clone();
+        pair.run_for(secs(1));
+        message
+    };
+    let old = delete(&mut pair);
+    let newest = delete(&mut pair);
+    assert!(pair.b.children.is_empty());
+    let path = pair.b.endpoint.ike_sas().next().unwrap().path;
+    let mut feed = |message: &[u8]| {
+        let event = Event::Datagram { path, message };
+        pair.b.feed(event, pair.now).0
+    };
+    assert_eq!(feed(&newest), Outcome::Repeated);
+    let id = u32::from_be_bytes(old[20..24].try_into().unwrap());
+    let replayed = DropReason::ReplayedMessageId(id);
+    assert_eq!(feed(&old), Outcome::Dropped(replayed));
+}
+
+#[test]
+fn an_error_ends_the_quick_mode_whose_spi_it_names() {
+    for refused in 0..2 {
+        let mut pair = many_tunnels(2, |_| {});
+        let mut b = config(B, A, b"secret");
+        let side = |side, n| net(&format!("10.{side}.{n}.0"), 24);
+        let left = 1 - refused;
+        b.peers[0].children = vec![ChildConfig::new("net", side(2, left), side(1, left))];
+        pair.b = End::new(b, 2);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(secs(1));
+        assert_eq!(pair.a.failed.len(), 1);
+        assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+        pair.assert_tunnel();
+    }
 }

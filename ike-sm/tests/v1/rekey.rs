@@ -1,6 +1,7 @@
 //! Rekeying both phases under running traffic.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crypto_suite::GroupId;
@@ -222,5 +223,72 @@ fn a_pair_that_the_peer_made_a_moment_ago_is_replaced_later() {
     let replaced = pair.b.active.last();
     assert!(replaced.is_some_and(|new| !made.contains(new)));
     run_with_traffic(&mut pair, secs(100));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+}
+
+#[test]
+fn the_sa_that_was_replaced_serves_again_when_its_successor_is_deleted() {
+    for b in [false, true] {
+        let mut pair = Pair::established();
+        let old = (pair.a.ikes.clone(), pair.b.ikes.clone());
+        let rekeyed = pair.command(false, Command::RekeyIke(old.0[0]));
+        assert_eq!(rekeyed, Outcome::Handled);
+        pair.run_for(secs(1));
+        let new = *pair.end(b).ikes.last().unwrap();
+        assert_eq!(pair.command(b, Command::DeleteIke(new)), Outcome::Handled);
+        pair.run_for(secs(1));
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        // Longer than a replaced one is kept.
+        pair.run_for(secs(20));
+        pair.assert_tunnel();
+        assert_eq!((&pair.a.ikes, &pair.b.ikes), (&old.0, &old.1));
+    }
+}
+
+#[test]
+fn a_child_that_is_being_negotiated_is_not_begun_again() {
+    let mut pair = Pair::default();
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    while pair.a.ikes.is_empty() {
+        assert!(pair.step(pair.now + secs(1)));
+    }
+    let sent = pair.sent;
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(pair.sent, sent);
+    run_quietly(&mut pair);
+    let child = pair.a.active[0];
+    for expected in [1, 0] {
+        let sent = pair.sent;
+        let rekeyed = pair.command(false, Command::RekeyChild(child));
+        assert_eq!(rekeyed, Outcome::Handled);
+        assert_eq!(pair.sent, sent + expected);
+    }
+    run_quietly(&mut pair);
+}
+
+/// Lets what is under way come to its end, which is one tunnel.
+fn run_quietly(pair: &mut Pair) {
+    pair.run_for(secs(20));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    pair.assert_tunnel();
+}
+
+#[test]
+fn a_rekey_that_nobody_answers_gives_way_to_the_one_of_the_peer() {
+    let mut pair = Pair::established();
+    let child = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(child));
+    let lost = pair.flights.remove(0).datagram[20..24].to_vec();
+    let repeated = Rc::new(Cell::new(0));
+    let count = Rc::clone(&repeated);
+    pair.fate = Box::new(move |flight| {
+        let again = flight.datagram[20..24] == lost[..];
+        count.set(count.get() + usize::from(again));
+        !again
+    });
+    let child = pair.b.active[0];
+    let _ = pair.command(true, Command::RekeyChild(child));
+    run_with_traffic(&mut pair, secs(100));
+    assert_eq!(repeated.get(), 0);
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
 }
