@@ -126,6 +126,7 @@ mod tests {
         spis.remove(1000);
         assert!(!spis.is_taken(1000));
         assert_eq!(spis.reserve(255).unwrap_err(), DropReason::WrongAnswer);
+        assert_eq!(spis.reserve(256).unwrap().get(), 256);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ike_sm::config::{ChildConfig, Lifetime, Phase1Policy};
+use ike_sm::config::{ChildConfig, Lifetime, Phase1Policy, ReverseRoute};
 use ike_sm::{CloseReason, Command, DropReason, Event, Outcome, Path};
 
 use crate::common::{A, B, End, Pair, config, ip, net, secs};
@@ -315,4 +315,65 @@ fn a_shorter_lifetime_of_the_responder_is_told_and_kept() {
     let a = pair.a.children.values().next().unwrap();
     assert_eq!(a.lifetime.hard, Some(secs(600)));
     assert_eq!(a.lifetime.hard_bytes, Some(1000 * 1024));
+}
+
+/// Two tunnels to one network of B, from two of A.
+fn two_to_one_network(change: impl Fn(&mut ChildConfig)) -> Pair {
+    let [mut a, mut b] = [config(A, B, b"secret"), config(B, A, b"secret")];
+    let (more, far) = (net("10.5.0.0", 16), net("10.2.0.0", 16));
+    a.peers[0]
+        .children
+        .push(ChildConfig::new("more", more, far));
+    b.peers[0]
+        .children
+        .push(ChildConfig::new("more", far, more));
+    a.peers[0].children.iter_mut().for_each(change);
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert_eq!((pair.a.active.len(), pair.b.active.len()), (2, 2));
+    pair
+}
+
+#[test]
+fn a_route_stands_as_long_as_a_child_wants_it() {
+    let (off, net, host) = (
+        ReverseRoute::Off,
+        ReverseRoute::WithSa,
+        ReverseRoute::WithSaAndPeer,
+    );
+    for (wanted, routes) in [(off, 0), (net, 1), (host, 2)] {
+        let mut pair = two_to_one_network(|child| child.reverse_route = wanted);
+        let count = |pair: &Pair, kind: &str| {
+            let all = pair.a.actions.iter();
+            all.filter(|action| action.starts_with(kind)).count()
+        };
+        let both = |pair: &Pair| (count(pair, "AddRoute"), count(pair, "DelRoute"));
+        assert_eq!(both(&pair), (routes, 0));
+        let _ = pair.command(false, Command::RekeyChild(pair.a.active[0]));
+        pair.run_for(secs(100));
+        assert_eq!((pair.a.children.len(), both(&pair)), (2, (routes, 0)));
+        let _ = pair.command(false, Command::DeleteChild(pair.a.active[0]));
+        pair.run_for(secs(1));
+        assert_eq!((pair.a.children.len(), both(&pair)), (1, (routes, 0)));
+        let _ = pair.command(false, Command::DeleteChild(pair.a.active[0]));
+        pair.run_for(secs(1));
+        assert_eq!((pair.a.children.len(), both(&pair)), (0, (routes, routes)));
+    }
+}
+
+#[test]
+fn a_rekey_replaces_the_child_of_both_its_networks() {
+    for (from_b, n) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+        let mut pair = two_to_one_network(|_| {});
+        pair.run_for(secs(5));
+        let old = pair.end(from_b).active[n];
+        let spi = pair.end(from_b).children[&old].spi_out;
+        let mut there = pair.end(!from_b).children.values();
+        let there = there.find(|c| c.spi_in == spi).unwrap().id;
+        let _ = pair.command(from_b, Command::RekeyChild(old));
+        pair.run_for(secs(1));
+        let newest = pair.end(!from_b).children.values().last().unwrap();
+        assert_eq!(newest.replaces, Some(there), "{from_b}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Main mode and quick mode between two endpoints in virtual time.
-use crate::common::{A, B, Pair, config, secs};
+use crate::common::{A, B, Pair, config, ip, secs};
 use ike_sm::config::IkeVersion;
-use ike_sm::{ChildPhase, DropReason, Mode, Outcome};
+use ike_sm::{ChildPhase, DropReason, KeyLog, Mode, Outcome};
 
 #[test]
 fn main_mode_and_quick_mode_take_nine_messages_and_give_one_pair() {
@@ -65,4 +65,36 @@ fn a_peer_of_the_other_version_gets_no_answer_and_a_reason_of_its_own() {
     let reason = DropReason::PeerVersion(IkeVersion::V2);
     assert_eq!(pair.outcomes, [(true, Outcome::Dropped(reason))]);
     assert_eq!((pair.sent, pair.b.endpoint.ike_sas().count()), (1, 0));
+}
+
+#[test]
+fn keys_of_children_are_logged_only_where_the_configuration_says_so() {
+    for version in [IkeVersion::V1, IkeVersion::V2] {
+        for wanted in [true, false] {
+            let [mut a, mut b] = [config(A, B, b"secret"), config(B, A, b"secret")];
+            a.key_log = wanted;
+            a.peers[0].version = version;
+            b.peers[0].version = version;
+            let mut pair = Pair::new(a, b);
+            pair.bring_up();
+            let sa = pair.a.children.values().next().unwrap();
+            let esp = pair.a.key_log.iter().filter_map(|key| match key {
+                KeyLog::Esp {
+                    source,
+                    destination,
+                    spi,
+                    keys,
+                    ..
+                } => Some((*source, *destination, *spi, keys.clone())),
+                _ => None,
+            });
+            let esp: Vec<_> = esp.collect();
+            let both = [
+                (ip(B), ip(A), sa.spi_in, sa.keys_in.clone()),
+                (ip(A), ip(B), sa.spi_out, sa.keys_out.clone()),
+            ];
+            assert!(esp == both[..if wanted { 2 } else { 0 }], "{version}");
+            assert_eq!(pair.a.key_log.is_empty(), !wanted);
+        }
+    }
 }

@@ -51,6 +51,18 @@ fn peer(version: IkeVersion, address: &str, name: &str, inside: impl Into<Select
     End::new(config, u64::from(name.as_bytes()[0]))
 }
 
+/// A peer that is called by its address and has `inside`.
+fn host(version: IkeVersion, address: &str, inside: impl Into<Selectors>) -> End {
+    let mut config = config(A, B, b"unused");
+    config.psks = Default::default();
+    key(&mut config);
+    let peer = &mut config.peers[0];
+    peer.version = version;
+    peer.local_address = Some(ip(address));
+    peer.children[0].local = inside.into();
+    End::new(config, u64::from(address.as_bytes()[0]))
+}
+
 /// Lets both ends talk until neither has anything to say.
 fn talk(
     gateway: &mut End,
@@ -189,30 +201,31 @@ fn x2_the_configuration_shares_addresses_in_words() {
 
 #[test]
 fn x2_what_the_configuration_nests_may_be_up_together() {
-    let narrow = |peers: &mut Vec<PeerConfig>| {
+    let narrow = |peers: &mut Vec<PeerConfig>, inside: Selector| {
         let mut own = peers[0].clone();
         own.name = "branch".into();
         own.networks.clear();
         own.addresses.push(ip(M));
-        own.children[0].remote = net("10.1.5.0", 24).into();
+        own.children[0].remote = inside.into();
         peers.push(own);
     };
-    for version in BOTH {
-        for (inside, fits) in [(net("10.1.5.0", 24), true), (net("10.1.5.0", 25), false)] {
+    // In the middle of the wide one, at its start, at its end.
+    for place in ["10.1.5.0", "10.0.0.0", "10.255.255.0"] {
+        for (version, (len, fits)) in [(24, true), (25, false)]
+            .into_iter()
+            .flat_map(|case| BOTH.map(|version| (version, case)))
+        {
             for branch_first in [true, false] {
-                let mut gateway = gateway(version, narrow);
+                let mut gateway = gateway(version, |peers| narrow(peers, net(place, 24)));
                 let mut wide = peer(version, A, "alice.lab", net("10.0.0.0", 8));
-                let mut branch = peer(version, M, "branch.lab", inside);
+                let mut branch = peer(version, M, "branch.lab", net(place, len));
                 for turn in [branch_first, !branch_first] {
                     let one = if turn { &mut branch } else { &mut wide };
                     connect(&mut gateway, one, secs(1));
                 }
                 let up = if fits { 2 } else { 1 };
-                assert_eq!(
-                    gateway.children.len(),
-                    up,
-                    "{version} {inside} {branch_first}"
-                );
+                let case = format!("{version} {place}/{len} {branch_first}");
+                assert_eq!(gateway.children.len(), up, "{case}");
             }
         }
     }
@@ -277,6 +290,45 @@ fn x2_packets_that_no_packet_is_both_of_are_no_conflict() {
             (2, 1),
             "{version}"
         );
+    }
+}
+
+#[test]
+fn x2_ranges_side_by_side_in_one_prefix_are_no_conflict() {
+    let range = |first, last| Selector::range(ip(first), ip(last)).unwrap();
+    for version in BOTH {
+        let mut gateway = gateway(version, |_| {});
+        let mut alice = peer(version, A, "alice.lab", range("10.1.0.1", "10.1.0.70"));
+        connect(&mut gateway, &mut alice, secs(1));
+        let mut bob = peer(version, M, "bob.lab", range("10.1.0.71", "10.1.0.90"));
+        connect(&mut gateway, &mut bob, secs(2));
+        let up = (gateway.children.len(), bob.children.len());
+        assert_eq!(up, (2, 1), "{version}");
+    }
+}
+
+#[test]
+fn x2_two_addresses_are_one_peer_only_where_the_configuration_names_both_and_knows_it_by_them() {
+    for version in BOTH {
+        for (by_address, listed) in [(true, true), (true, false), (false, true)] {
+            let mut gateway = gateway(version, |peers| {
+                let peer = &mut peers[0];
+                if listed {
+                    peer.addresses.extend([ip(A), ip(M)]);
+                }
+                if by_address {
+                    peer.remote_id = RemoteIdentity::Address;
+                }
+            });
+            let mut one = host(version, A, net("10.1.0.0", 16));
+            connect(&mut gateway, &mut one, secs(1));
+            assert_eq!(gateway.children.len(), 1);
+            let mut other = host(version, M, net("10.1.0.0", 16));
+            connect(&mut gateway, &mut other, secs(2));
+            let same = by_address && listed;
+            let up = other.children.len();
+            assert_eq!(up, usize::from(same), "{version} {by_address} {listed}");
+        }
     }
 }
 

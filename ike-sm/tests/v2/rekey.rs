@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crypto_suite::GroupId;
-use ike_sm::config::{ChildConfig, Config, Lifetime, Pfs};
+use ike_sm::config::{ChildConfig, Config, Lifetime, Pfs, SelectorMatch};
 use ike_sm::{ChildId, CloseReason, Command, DropReason, Outcome};
+use isakmp_wire::v2::PayloadType;
 
 use crate::common::{A, Pair, net, secs};
+use crate::insider::rebuilt;
 use crate::{configs, established, pair, settle};
 
 pub fn one_of_each(pair: &Pair) {
@@ -24,8 +26,8 @@ pub fn rekey_ike(pair: &mut Pair, b: bool) -> Outcome {
     pair.command(b, Command::RekeyIke(ike))
 }
 
-#[test]
-fn i2_a_second_child_takes_one_exchange() {
+/// Two ends with two children between them.
+fn two_children() -> Pair {
     let second = |c: &mut Config| {
         let nets = ["10.1.0.0", "10.3.0.0"];
         let a = c.peers[0].local_address == Some(crate::common::ip(A));
@@ -41,9 +43,29 @@ fn i2_a_second_child_takes_one_exchange() {
     let mut pair = Pair::new(a, b);
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(3));
+    pair
+}
+
+#[test]
+fn i2_a_second_child_takes_one_exchange() {
+    let pair = two_children();
     assert_eq!(pair.sent, 6);
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (2, 2));
     assert_eq!((pair.a.active.len(), pair.b.active.len()), (2, 2));
+}
+
+#[test]
+fn a_rekey_replaces_no_other_child_than_its_own() {
+    let mut pair = two_children();
+    let old = pair.a.active.clone();
+    for child in &old {
+        let rekeyed = pair.command(false, Command::RekeyChild(*child));
+        assert_eq!(rekeyed, Outcome::Handled);
+    }
+    settle(&mut pair);
+    assert_eq!((pair.a.active.len(), pair.b.active.len()), (2, 2));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (2, 2));
+    assert!(pair.a.active.iter().all(|child| !old.contains(child)));
 }
 
 #[test]
@@ -59,6 +81,45 @@ fn a_child_is_rekeyed_by_either_end_and_no_packet_is_lost() {
         one_of_each(&pair);
         assert!(pair.a.active[0] != old);
         assert!(pair.a.failed.is_empty() && pair.b.failed.is_empty());
+    }
+}
+
+#[test]
+fn a_rekey_replaces_the_pair_that_it_names_although_its_selectors_are_narrower() {
+    for b in [false, true] {
+        let (a, c) = configs(|c| {
+            c.key_log = true;
+            c.peers[0].children[0].selector_match = SelectorMatch::Within;
+        });
+        let mut pair = Pair::new(a, c);
+        pair.bring_up();
+        let old = pair.end(b).active[0];
+        assert_eq!(rekey_child(&mut pair, b), Outcome::Handled);
+        let mut flight = pair.flights.remove(0);
+        flight.datagram = rebuilt(&pair, &flight, |payloads| {
+            for (kind, body) in payloads {
+                if matches!(*kind, PayloadType::TS_INITIATOR | PayloadType::TS_RESPONDER) {
+                    // The last octets of both ends of the range: 10.x.0.0 to 10.x.0.255.
+                    let end = body.len() - 2;
+                    body[end] = 0;
+                }
+            }
+        });
+        pair.flights.push(flight);
+        settle(&mut pair);
+        one_of_each(&pair);
+        assert_ne!(pair.end(b).active, [old]);
+        let sa = pair.end(b).children.values().next().unwrap();
+        assert_eq!(
+            sa.local
+                .iter()
+                .next()
+                .unwrap()
+                .to_string()
+                .split('/')
+                .nth(1),
+            Some("24")
+        );
     }
 }
 

@@ -420,6 +420,23 @@ fn asks_and_never_rekeys(config: &mut Config) {
 }
 
 #[test]
+fn l4_a_rekey_on_command_that_is_refused_is_tried_again_within_half_a_minute() {
+    for version in BOTH {
+        let mut pair = pair(version, |_| {}, asks_and_never_rekeys);
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        run_answering(&mut pair, secs(10), true);
+        assert!(is_up(&mut pair));
+        let old = pair.a.active.clone();
+        let rekeyed = pair.command(false, Command::RekeyChild(old[0]));
+        assert_eq!(rekeyed, Outcome::Handled);
+        run_answering(&mut pair, secs(3), false);
+        assert_eq!((pair.a.failed.len(), &pair.a.active), (1, &old));
+        run_answering(&mut pair, secs(31), true);
+        assert_ne!(pair.a.active, old, "{version:?}");
+    }
+}
+
+#[test]
 fn l4_a_rekey_that_is_refused_is_tried_again_before_the_pair_expires() {
     for version in BOTH {
         let mut pair = pair(version, short_lives, asks_and_never_rekeys);
