@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ike_sm::config::{ChildConfig, Lifetime, Phase1Policy, ReverseRoute};
-use ike_sm::{CloseReason, Command, DropReason, Event, Outcome, Path};
+use ike_sm::{CloseReason, Command, DropReason, Event, IpsecProtocol, Outcome, Path};
 
 use crate::common::{A, B, End, Pair, config, ip, net, secs};
 
@@ -375,5 +375,26 @@ fn a_rekey_replaces_the_child_of_both_its_networks() {
         pair.run_for(secs(1));
         let newest = pair.end(!from_b).children.values().last().unwrap();
         assert_eq!(newest.replaces, Some(there), "{from_b}");
+    }
+}
+
+#[test]
+fn only_an_spi_that_nobody_has_is_told_to_the_peer_as_unknown() {
+    let mut pair = Pair::established();
+    let sa = pair.b.children.values().next().unwrap();
+    let (own, theirs) = (sa.spi_in, sa.spi_out);
+    for (spi, expected) in [
+        (own, Outcome::Dropped(DropReason::WrongState)),
+        (theirs, Outcome::Dropped(DropReason::Reflected)),
+        (own ^ 1, Outcome::Handled),
+    ] {
+        let sent = pair.sent;
+        let event = Event::UnknownSpi {
+            remote: ip(A),
+            protocol: IpsecProtocol::Esp,
+            spi,
+        };
+        assert_eq!(pair.feed(true, event), expected);
+        assert_eq!(pair.sent > sent, expected == Outcome::Handled);
     }
 }

@@ -134,6 +134,27 @@ fn d11_an_idle_child_is_deleted_and_traffic_keeps_it() {
 }
 
 #[test]
+fn a_child_remembers_when_packets_came_and_when_they_went() {
+    for (traffic, expected) in [
+        (Traffic::inbound(1), (true, false)),
+        (Traffic::outbound(1), (false, true)),
+    ] {
+        let mut pair = Pair::default();
+        assert_eq!(pair.initiate(false), Outcome::Handled);
+        pair.run_for(secs(1));
+        let times = |pair: &Pair| {
+            let state = format!("{:?}", pair.a.endpoint.state());
+            let known = |name| !state.contains(&format!("{name}: None"));
+            (known("last_inbound"), known("last_outbound"))
+        };
+        assert_eq!(times(&pair), (false, false));
+        let child = pair.a.active[0];
+        let _ = pair.feed(false, Event::Traffic(child, traffic));
+        assert_eq!(times(&pair), expected);
+    }
+}
+
+#[test]
 fn a_peer_that_never_answers_is_tried_again_with_growing_waits() {
     let mut a = config(A, B, b"secret");
     a.peers[0].keep_up = true;

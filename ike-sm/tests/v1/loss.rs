@@ -10,7 +10,7 @@ use ike_sm::{CloseReason, Command, DropReason, Event, Outcome, Traffic};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::common::{A, B, End, Pair, config, net, secs};
+use crate::common::{A, B, End, Flight, Pair, config, net, secs};
 use crate::flood::many_tunnels;
 
 #[test]
@@ -315,4 +315,67 @@ fn an_error_ends_the_quick_mode_whose_spi_it_names() {
         assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
         pair.assert_tunnel();
     }
+}
+
+/// A rekey of A whose last message is held back, and that message.
+fn held_back() -> (Pair, Flight) {
+    let mut pair = Pair::established();
+    let child = pair.a.active[0];
+    let rekeyed = pair.command(false, Command::RekeyChild(child));
+    assert_eq!(rekeyed, Outcome::Handled);
+    for _ in 0..2 {
+        let flight = pair.flights.remove(0);
+        pair.deliver(flight);
+    }
+    let last = pair.flights.remove(0);
+    assert!(last.to_b && pair.flights.is_empty());
+    (pair, last)
+}
+
+#[test]
+fn the_last_message_of_an_older_quick_mode_takes_nothing_from_a_newer_one() {
+    let (mut pair, last) = held_back();
+    let newer = pair.a.active[0];
+    let _ = pair.command(false, Command::RekeyChild(newer));
+    pair.run_for(secs(1));
+    let active = pair.b.active.clone();
+    let newest = pair.b.children.keys().last().unwrap();
+    assert_eq!(active, [*newest]);
+    pair.deliver(last);
+    assert_eq!(pair.outcomes.last(), Some(&(true, Outcome::Handled)));
+    assert_eq!(pair.b.active, active);
+    pair.run_for(secs(80));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    pair.assert_tunnel();
+}
+
+#[test]
+fn a_child_that_waits_is_used_when_the_peer_deletes_the_one_before_it() {
+    let (mut pair, _lost) = held_back();
+    let old = *pair.a.children.keys().next().unwrap();
+    let _ = pair.command(false, Command::DeleteChild(old));
+    let flight = pair.flights.remove(0);
+    pair.deliver(flight);
+    assert_eq!(pair.b.children.len(), 1);
+    let waited = *pair.b.children.keys().next().unwrap();
+    assert_eq!(pair.b.active, [waited]);
+}
+
+#[test]
+fn the_child_that_was_replaced_is_used_again_when_the_peer_deletes_its_successor() {
+    let (mut pair, last) = held_back();
+    pair.deliver(last);
+    let old = *pair.a.children.keys().next().unwrap();
+    let new = *pair.b.active.last().unwrap();
+    assert_ne!(pair.a.active, [old]);
+    let _ = pair.command(true, Command::DeleteChild(new));
+    // The Delete of the newer one arrives alone.
+    let mut deleted = 0;
+    for flight in std::mem::take(&mut pair.flights) {
+        if !flight.to_b && deleted == 0 {
+            deleted += 1;
+            pair.deliver(flight);
+        }
+    }
+    assert_eq!(pair.a.active, [old], "{:?}", pair.a.removed);
 }

@@ -3,7 +3,7 @@ use crypto_suite::GroupId;
 use ike_sm::config::{Identity, Phase1Policy, PskTable, RemoteIdentity};
 use ike_sm::{Answer, CloseReason, Event, Outcome};
 
-use crate::common::{A, B, Pair, config, secs};
+use crate::common::{A, B, End, Pair, config, net, secs};
 
 fn log(pair: &Pair) -> String {
     pair.a.log.concat()
@@ -63,4 +63,48 @@ fn l15_a_refused_identity_is_not_taken_for_a_wrong_key() {
     // The end that knows says what it is, and nothing of keys.
     let known = pair.b.log.concat();
     assert!(!known.contains("keys may differ"), "{known}");
+}
+
+/// What moved the quick modes of an end, each time with the state that they came from and went to.
+fn quick_modes(end: &End) -> Vec<String> {
+    let log = end.log.concat();
+    let lines: Vec<&str> = log.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[0].contains("Node "));
+    let words = |pair: &[&str]| {
+        let input = pair[0].split("Input = ").nth(1).unwrap();
+        let states = pair[1].split("Old State = ").nth(1).unwrap();
+        format!("{input}: {}", states.replace("  New State =", " to"))
+    };
+    pairs.map(words).collect()
+}
+
+#[test]
+fn both_ends_tell_the_states_of_a_quick_mode() {
+    let pair = Pair::established();
+    assert_eq!(
+        quick_modes(&pair.a),
+        [
+            "IKE_MESG_INTERNAL, IKE_INIT_QM: IKE_QM_READY to IKE_QM_I_QM1",
+            "IKE_MESG_FROM_PEER, IKE_QM_EXCH: IKE_QM_I_QM1 to IKE_QM_PHASE2_COMPLETE",
+        ]
+    );
+    assert_eq!(
+        quick_modes(&pair.b),
+        [
+            "IKE_MESG_FROM_PEER, IKE_QM_EXCH: IKE_QM_READY to IKE_QM_R_QM2",
+            "IKE_MESG_FROM_PEER, IKE_QM_EXCH: IKE_QM_R_QM2 to IKE_QM_PHASE2_COMPLETE",
+        ]
+    );
+}
+
+#[test]
+fn a_refused_quick_mode_is_told_as_an_error() {
+    let [a, mut b] = [config(A, B, b"secret"), config(B, A, b"secret")];
+    b.peers[0].children[0].local = net("10.7.0.0", 16).into();
+    let mut pair = Pair::new(a, b);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    pair.run_for(secs(1));
+    let told = quick_modes(&pair.b);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("IKE_MESG_INTERNAL, IKE_PROCESS_ERROR: IKE_QM_READY to "));
 }

@@ -107,6 +107,20 @@ fn a_new_mapping_is_followed_on_an_authenticated_esp_packet_but_not_behind_the_n
 }
 
 #[test]
+fn a_new_mapping_is_followed_on_a_response_too() {
+    let (mut pair, base) = up_with(|c| c.peers[0].v2.mobike = false);
+    let child = pair.b.active[0];
+    let _ = pair.command(true, Command::RekeyChild(child));
+    // The request is on its way through the old mapping.
+    base.set(30_000);
+    pair.run_for(pair.latency * 2);
+    let seen = SocketAddr::new(ip(PUBLIC), 34_500);
+    let ike = pair.b.endpoint.ike_sas().next().unwrap();
+    assert_eq!(ike.path.remote, seen);
+    assert!(pair.b.children.values().all(|sa| sa.path.remote == seen));
+}
+
+#[test]
 fn a_forced_nat_encapsulates_without_one() {
     let (mut a, b) = configs(|_| {});
     a.peers[0].nat_traversal.force = true;

@@ -137,6 +137,20 @@ fn the_responder_of_a_rekey_sends_on_the_new_pair_only_when_the_initiator_has_it
 }
 
 #[test]
+fn rfc7296_s2_8_the_responder_of_a_rekey_sends_on_the_new_pair_when_the_old_one_is_deleted() {
+    let mut pair = established();
+    let old = pair.b.active[0];
+    assert_eq!(rekey_child(&mut pair, false), Outcome::Handled);
+    pair.run_for(secs(1));
+    assert_eq!(pair.b.active, [old]);
+    // No packet has come in on the new one.
+    settle(&mut pair);
+    one_of_each(&pair);
+    assert_eq!(pair.b.active.len(), 1);
+    assert_ne!(pair.b.active, [old]);
+}
+
+#[test]
 fn rfc7296_s2_8_1_both_rekey_the_same_child_and_the_lowest_nonce_goes() {
     for seed in 0..20 {
         let (a, b) = configs(|_| {});

@@ -5,7 +5,7 @@ use ike_sm::config::{Identity, PskTable, RemoteIdentity};
 use ike_sm::{Answer, CloseReason, Event, Outcome};
 
 use crate::common::{Pair, secs};
-use crate::configs;
+use crate::{configs, established};
 
 #[test]
 fn l15_a_refused_identity_is_not_taken_for_a_wrong_key() {
@@ -49,4 +49,25 @@ fn l15_no_pre_shared_key_is_called_so() {
     assert_eq!(outcome, Outcome::Handled);
     pair.run_for(secs(1));
     assert_eq!(pair.a.closed[0].1, CloseReason::NoPsk);
+}
+
+#[test]
+fn both_ends_tell_the_states_and_the_messages_of_an_ike_sa() {
+    let pair = established();
+    let (waits, up) = ("WAIT_AUTH", "READY");
+    let a = [("IDLE", "I_WAIT_INIT"), ("I_WAIT_INIT", waits), (waits, up)];
+    let b = [("IDLE", waits), (waits, up)];
+    for (end, expected) in [(&pair.a, &a[..]), (&pair.b, &b[..])] {
+        let log = end.log.concat();
+        let told = log
+            .lines()
+            .filter_map(|line| line.split("Old State = ").nth(1));
+        let expected = expected.iter();
+        let expected = expected.map(|(from, to)| format!("{from}  New State = {to}"));
+        assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        // IKE_SA_INIT and IKE_AUTH.
+        for kind in ["sending packet to", "received packet from"] {
+            assert_eq!(log.matches(kind).count(), 2, "{kind}");
+        }
+    }
 }
