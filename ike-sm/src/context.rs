@@ -75,6 +75,8 @@ pub(crate) enum Effect {
     Moved(IkeId),
     /// Phase 1 is done.
     Established(IkeId),
+    /// The peer has shown that it has this SA of ours, whose last message nobody answers.
+    Confirmed(IkeId),
     /// The peer of this SA has lost all older ones (RFC 2407 §4.6.3.3).
     InitialContact(IkeId),
     /// The SA has come to its end.

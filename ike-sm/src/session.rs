@@ -128,6 +128,15 @@ impl Session {
         }
     }
 
+    /// Whether we have started it and the peer has still to show that it has our last message: that of
+    /// aggressive mode, which nobody answers.
+    pub(crate) fn is_unconfirmed(&self) -> bool {
+        match self {
+            Self::V1(s) => s.up().is_some_and(|up| up.unconfirmed.is_some()),
+            Self::V2(_) => false,
+        }
+    }
+
     /// As an IKE SA of IKEv2.
     pub(crate) fn v2_mut(&mut self) -> Option<&mut v2::Session> {
         match self {

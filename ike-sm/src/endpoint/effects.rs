@@ -34,6 +34,7 @@ impl Call<'_> {
                 Effect::AddressProved(ike) => self.address_proved(ike),
                 Effect::Moved(ike) => self.moved(ike),
                 Effect::Established(ike) => self.established(ike),
+                Effect::Confirmed(ike) => self.confirmed(ike),
                 Effect::InitialContact(ike) => self.initial_contact(ike),
                 Effect::Closed(ike, reason) => self.closed(ike, reason),
                 Effect::RekeyIke(ike) => self.rekey_ike(ike),

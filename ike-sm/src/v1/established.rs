@@ -60,7 +60,8 @@ pub(crate) struct Established {
     pub(crate) dpd: Dpd,
     pub(crate) keepalive: Option<nat_t::Keepalive>,
     /// The last message of phase 1, as long as the peer has not shown that it has it: it goes along
-    /// with whatever is repeated under the SA (aggressive mode: nobody answers its last message).
+    /// with whatever is repeated under the SA (aggressive mode: nobody answers its last message), and
+    /// no older SA gives way to this one before.
     pub(crate) unconfirmed: Option<Bytes>,
     /// Another SA has taken over.
     pub(crate) replaced: bool,

@@ -255,7 +255,9 @@ impl Session {
         let outcome = up.receive(ctx, &frame, message, fingerprint)?;
         if outcome == Outcome::Handled {
             up.dpd.heard(ctx.now);
-            up.unconfirmed = None;
+            if up.unconfirmed.take().is_some() {
+                ctx.effect(Effect::Confirmed(frame.ike));
+            }
             self.settle(ctx, frame.path);
         }
         Ok(outcome)
@@ -416,6 +418,10 @@ impl Session {
                         attempt,
                     }),
                 );
+                // It may not have the SA yet that it is asked on.
+                if let Some(last) = up.unconfirmed.as_ref().filter(|_| attempt > 1) {
+                    ctx.send(path, last);
+                }
                 informational::send_dpd(up, ctx, &frame, NotifyType::R_U_THERE, sequence);
             }
             dpd::Due::AskByRekey => ctx.effect(Effect::RekeyIke(id)),

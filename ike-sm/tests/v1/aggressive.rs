@@ -4,7 +4,7 @@ use crypto_suite::{GroupId, Secret};
 use ike_sm::config::{
     Config, Identity, Phase1Mode, Phase1Policy, Prefix, PskOwner, PskTable, RemoteIdentity,
 };
-use ike_sm::{Answer, CloseReason, DropReason, Event, Outcome, Question};
+use ike_sm::{Answer, CloseReason, Command, DropReason, Event, IkeId, Outcome, Question};
 use isakmp_wire::registry::ExchangeType;
 
 use crate::common::{A, B, Pair, config, ip, secs};
@@ -139,6 +139,72 @@ fn a_lost_third_message_comes_again_with_the_quick_mode() {
     assert_eq!(pair.initiate(false), Outcome::Handled);
     pair.run_for(secs(6));
     pair.assert_tunnel();
+}
+
+/// An SA of aggressive mode stands, and `a` makes a new one, whose message 3 is lost so many times.
+fn rekeyed(lost: u32) -> (Pair, IkeId) {
+    let mut pair = Pair::new(
+        aggressive(config(A, B, b"secret")),
+        aggressive(config(B, A, b"secret")),
+    );
+    pair.bring_up();
+    let old = pair.a.ikes[0];
+    let mut third = 0;
+    pair.fate = Box::new(move |flight| {
+        let is = flight.datagram[18] == 4 && flight.datagram[19] & 1 == 1;
+        third += u32::from(is);
+        !is || third > lost
+    });
+    assert_eq!(
+        pair.command(false, Command::RekeyIke(old)),
+        Outcome::Handled
+    );
+    (pair, old)
+}
+
+fn replaced(pair: &Pair, ike: IkeId) -> Option<bool> {
+    let sa = pair.a.endpoint.ike_sas().find(|sa| sa.id == ike)?;
+    Some(sa.established?.replaced)
+}
+
+#[test]
+fn an_older_sa_stays_until_the_responder_has_shown_that_it_has_the_new_one() {
+    let (mut pair, old) = rekeyed(u32::MAX);
+    for _ in 0..25 {
+        pair.run_for(secs(1));
+        assert_eq!(replaced(&pair, old), Some(false), "at {:?}", pair.now);
+        pair.assert_tunnel();
+    }
+    // The new one is dead by now; the old one can still do what it is for.
+    assert_eq!(pair.a.ikes, [old]);
+    let child = pair.a.active[0];
+    assert_eq!(
+        pair.command(false, Command::DeleteChild(child)),
+        Outcome::Handled
+    );
+    pair.run_for(secs(1));
+    assert!(pair.b.children.is_empty());
+}
+
+#[test]
+fn an_older_sa_goes_when_the_responder_has_shown_that_it_has_the_new_one() {
+    for lost in [0, 1, 2] {
+        let (mut pair, old) = rekeyed(lost);
+        pair.run_for(secs(u64::from(lost) * 2 + 1));
+        assert_eq!(replaced(&pair, old), Some(true), "{lost} lost");
+        pair.run_for(secs(15));
+        assert_eq!((pair.a.ikes.len(), pair.b.ikes.len()), (1, 1));
+        assert!(!pair.a.ikes.contains(&old));
+        pair.assert_tunnel();
+        let child = pair.a.active[0];
+        assert_eq!(
+            pair.command(false, Command::RekeyChild(child)),
+            Outcome::Handled
+        );
+        pair.run_for(secs(1));
+        pair.assert_tunnel();
+        assert_ne!(pair.a.active.last(), Some(&child));
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Call<'_> {
         let Some(remote_id) = session.remote_id().cloned() else {
             return;
         };
-        let (path, asked_to_replace, rank) = (head.path, head.replaces, session.rank());
+        let (path, asked_to_replace) = (head.path, head.replaces);
         let mut new = Standing {
             peer: head.peer,
             remote_id,
@@ -67,27 +67,12 @@ impl Call<'_> {
             replaces,
         });
 
-        let mut winner = ike;
-        for (old, standing) in rivals {
-            let crossed = new.crosses(&standing);
-            let old_rank = self.endpoint.sessions.get(&old).map(Session::rank);
-            if crossed && old_rank.is_some_and(|old| old > rank) {
-                // Both ends have started at once: both keep the same SA, and the end that started
-                // the other one deletes it.
-                self.retire_ike(ike, new.initiator);
-                winner = old;
-            } else if crossed {
-                self.retire_ike(old, standing.initiator);
-            } else {
-                self.succeeds(old, &new, asked_to_replace);
-            }
-        }
-        if version == IkeVersion::V1 {
-            self.adopt(new.device, winner);
-        } else if let Some(old) = asked_to_replace.filter(|_| winner == ike) {
-            // Another gateway may have another identity.
-            self.retire_ike(old, true);
-        }
+        // What the peer may never have heard of takes no place.
+        let winner = if !rivals.is_empty() && self.asks_for_confirmation(ike) {
+            ike
+        } else {
+            self.take_over(ike, &new, rivals, asked_to_replace)
+        };
         self.end_others(&new);
         // Who has started an SA of IKEv1 asks for its children at once. Ours would cross them, and
         // nothing says which of two quick modes for the same traffic stands.
@@ -110,6 +95,67 @@ impl Call<'_> {
         if !peer_asks {
             self.start_wanted(index, winner);
         }
+    }
+
+    /// Asks a peer of aggressive mode whether it has the SA that we have started: nobody answers message
+    /// 3 (RFC 2409 §5.4). False where it has, or cannot be asked.
+    fn asks_for_confirmation(&mut self, ike: IkeId) -> bool {
+        let session = self.endpoint.sessions.get(&ike);
+        session.is_some_and(Session::is_unconfirmed)
+            && self.with(ike, |session, ctx| session.ask_for_life(ctx)) == Some(true)
+    }
+
+    /// The peer has shown that it has an SA that we have started: the older ones of the device give way
+    /// to it, unless that has happened already.
+    pub(super) fn confirmed(&mut self, ike: IkeId) {
+        let standing = &self.endpoint.world.standing;
+        let Some(new) = standing.get(ike).filter(|new| !new.replaced).cloned() else {
+            return;
+        };
+        let older = standing.of_device(new.device);
+        let older = older.filter(|(old, other)| *old < ike && !other.replaced);
+        let older: Vec<(IkeId, Standing)> = older.map(|(old, o)| (old, o.clone())).collect();
+        if older.is_empty() {
+            return;
+        }
+        let replaces = self.endpoint.sessions.get(&ike);
+        let replaces = replaces.and_then(|session| session.head().replaces);
+        let winner = self.take_over(ike, &new, older, replaces);
+        self.start_wanted(new.peer, winner);
+    }
+
+    /// An SA takes the place of older ones of its device, or gives way to one that has crossed it. Gives
+    /// the one that stands.
+    fn take_over(
+        &mut self,
+        ike: IkeId,
+        new: &Standing,
+        rivals: Vec<(IkeId, Standing)>,
+        asked_to_replace: Option<IkeId>,
+    ) -> IkeId {
+        let rank = self.endpoint.sessions.get(&ike).map(Session::rank);
+        let mut winner = ike;
+        for (old, standing) in rivals {
+            let crossed = new.crosses(&standing);
+            let old_rank = self.endpoint.sessions.get(&old).map(Session::rank);
+            if crossed && old_rank > rank {
+                // Both ends have started at once: both keep the same SA, and the end that started
+                // the other one deletes it.
+                self.retire_ike(ike, new.initiator);
+                winner = old;
+            } else if crossed {
+                self.retire_ike(old, standing.initiator);
+            } else {
+                self.succeeds(old, new, asked_to_replace);
+            }
+        }
+        if self.version_of(ike) == Some(IkeVersion::V1) {
+            self.adopt(new.device, winner);
+        } else if let Some(old) = asked_to_replace.filter(|_| winner == ike) {
+            // Another gateway may have another identity.
+            self.retire_ike(old, true);
+        }
+        winner
     }
 
     /// The peer has come up with an SA that it has started. One that we had begun and that it has not
