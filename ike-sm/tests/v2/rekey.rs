@@ -168,6 +168,25 @@ fn rfc7296_s2_8_1_both_rekey_the_same_child_and_the_lowest_nonce_goes() {
 }
 
 #[test]
+fn rfc7296_s2_8_1_the_loser_of_a_collision_goes_although_no_packet_comes() {
+    for seed in 0..20 {
+        let (a, b) = configs(|_| {});
+        let mut pair = Pair::new(a, b);
+        pair.a = crate::common::End::new(configs(|_| {}).0, 100 + seed);
+        pair.bring_up();
+        assert_eq!(rekey_child(&mut pair, false), Outcome::Handled);
+        assert_eq!(rekey_child(&mut pair, true), Outcome::Handled);
+        settle(&mut pair);
+        one_of_each(&pair);
+        let (a, b) = (&pair.a.children, &pair.b.children);
+        let spis = |sa: &ike_sm::ChildSa| (sa.spi_in, sa.spi_out);
+        let (a, b) = (a.values().next().map(spis), b.values().next().map(spis));
+        assert_eq!(a, b.map(|(spi_in, spi_out)| (spi_out, spi_in)));
+        assert_eq!((pair.a.active.len(), pair.b.active.len()), (1, 1));
+    }
+}
+
+#[test]
 fn the_ike_sa_is_rekeyed_by_either_end_and_keeps_its_children() {
     for b in [false, true] {
         let mut pair = established();
