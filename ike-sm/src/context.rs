@@ -13,7 +13,7 @@ use rand_core::CryptoRng;
 
 use crate::action::{Action, Actions, CloseReason, Question};
 use crate::children::Children;
-use crate::config::{Config, Identity, PeerConfig};
+use crate::config::{Config, Identity, IkeVersion, PeerConfig};
 use crate::explain::{Record, What};
 use crate::id::{ChildId, Counter, IkeId, Ticket};
 use crate::job::{Draw, KeyExchangeJob};
@@ -28,6 +28,8 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) provider: &'static Provider,
     pub(crate) now: Duration,
+    /// The version of IKE that is spoken, where that is known.
+    pub(crate) version: Option<IkeVersion>,
     pub(crate) rng: &'a mut dyn CryptoRng,
     pub(crate) actions: &'a mut Actions,
     pub(crate) world: &'a mut World,
@@ -205,6 +207,7 @@ impl Context<'_> {
             self.actions.push(Action::Report(Record {
                 at: self.now,
                 ike,
+                version: self.version,
                 what,
             }));
         }

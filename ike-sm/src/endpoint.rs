@@ -22,7 +22,7 @@ use self::lingering::Lingering;
 use self::strangers::Budget;
 use crate::action::Actions;
 use crate::children;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, IkeVersion};
 use crate::context::{Context, TimerKey, World};
 use crate::event::{Answer, Event, Traffic};
 use crate::explain::{Role, What};
@@ -231,9 +231,18 @@ impl Endpoint {
     ) -> Outcome {
         let is_deadline = matches!(event, Event::Deadline);
         let handles = self.world.handles.clone();
-        let path = match &event {
-            Event::Datagram { path, .. } => Some(*path),
-            _ => None,
+        let (path, version) = match &event {
+            Event::Datagram { path, message } => {
+                let header = Header::read(message).ok();
+                let is = |version: &IkeVersion| {
+                    header.is_some_and(|h| h.version.major() == version.major())
+                };
+                (
+                    Some(*path),
+                    [IkeVersion::V1, IkeVersion::V2].into_iter().find(is),
+                )
+            }
+            _ => (None, None),
         };
         let mut call = Call {
             endpoint: self,
@@ -246,7 +255,7 @@ impl Endpoint {
             Err(reason) => {
                 // No handle has left: none is used up.
                 call.endpoint.world.handles = handles;
-                let mut ctx = call.context();
+                let mut ctx = call.context_of(version);
                 ctx.note(
                     None,
                     What::Dropped {
@@ -314,9 +323,18 @@ impl Call<'_> {
             config: &self.endpoint.config,
             provider: self.endpoint.provider,
             now: self.now,
+            version: None,
             rng: self.rng,
             actions: self.actions,
             world: &mut self.endpoint.world,
+        }
+    }
+
+    /// The same for what is about one version of IKE.
+    fn context_of(&mut self, version: Option<IkeVersion>) -> Context<'_> {
+        Context {
+            version,
+            ..self.context()
         }
     }
 
@@ -331,6 +349,7 @@ impl Call<'_> {
             config: &self.endpoint.config,
             provider: self.endpoint.provider,
             now: self.now,
+            version: Some(session.version()),
             rng: self.rng,
             actions: self.actions,
             world: &mut self.endpoint.world,

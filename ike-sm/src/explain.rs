@@ -38,6 +38,8 @@ pub struct Record {
     pub at: Duration,
     /// The IKE SA it belongs to, if there is one.
     pub ike: Option<IkeId>,
+    /// The version of IKE that it is about, where that is known.
+    pub version: Option<IkeVersion>,
     /// What.
     pub what: What,
 }

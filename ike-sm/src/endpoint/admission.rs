@@ -94,7 +94,7 @@ impl Call<'_> {
             return Err(DropReason::Limit("IKE SAs"));
         }
         let id = IkeId(self.endpoint.world.handles.next());
-        let ctx = &mut self.context();
+        let ctx = &mut self.context_of(Some(IkeVersion::V1));
         let session = v1::Session::respond(ctx, id, &candidates, path, header, raw)?;
         let session = Session::V1(Box::new(session));
         self.make_room(address, false);
@@ -132,7 +132,7 @@ impl Call<'_> {
         let wanted = (self.endpoint.half_open).wants_cookie(path.remote.ip(), &limits);
         let proved = self.check_cookie(path, header, raw, wanted)?;
         let id = IkeId(self.endpoint.world.handles.next());
-        let ctx = &mut self.context();
+        let ctx = &mut self.context_of(Some(IkeVersion::V2));
         let session = v2::Session::respond(ctx, id, candidates, path, (header, raw), proved);
         if let Err(DropReason::CookieWanted) = session {
             // RFC 7296 §2.6: whoever gets so long an answer has to show first that it gets any.

@@ -262,13 +262,13 @@ impl Call<'_> {
         let id = IkeId(self.endpoint.world.handles.next());
         let session = match version {
             IkeVersion::V1 => {
-                let ctx = &mut self.context();
+                let ctx = &mut self.context_of(Some(version));
                 let session = v1::Session::initiate(ctx, id, index, path, replaces)?;
                 Session::V1(Box::new(session))
             }
             IkeVersion::V2 => {
                 let first = self.first_wanted(index);
-                let ctx = &mut self.context();
+                let ctx = &mut self.context_of(Some(version));
                 let session = v2::Session::initiate(ctx, id, index, path, (replaces, from), first)?;
                 Session::V2(Box::new(session))
             }

@@ -154,7 +154,8 @@ impl Call<'_> {
             peer: peer.clone(),
             reason,
         };
-        self.context().note(Some(ike), note);
+        let version = Some(session.version());
+        self.context_of(version).note(Some(ike), note);
         if standing.is_some() || head.role == Role::Initiator {
             self.actions.push(Action::IkeClosed { ike, peer, reason });
         }
@@ -319,6 +320,7 @@ impl Call<'_> {
                 config: &self.endpoint.config,
                 provider: self.endpoint.provider,
                 now: self.now,
+                version: Some(session.version()),
                 rng: self.rng,
                 actions: self.actions,
                 world: &mut self.endpoint.world,

@@ -8,6 +8,7 @@ use super::{
     Record, SelectorCheck, TransformCheck, Transition, What, words,
 };
 use crate::action::Mode;
+use crate::config::IkeVersion;
 use crate::policy::Mismatch;
 use crate::selector::{Selector, Selectors};
 
@@ -20,13 +21,13 @@ impl Display for Cisco<'_> {
             What::Repeated { step, attempt } => {
                 writeln!(
                     f,
-                    "{tag} retransmitting phase {} {}...",
+                    "{tag}retransmitting phase {} {}...",
                     phase(step.name()),
                     step
                 )?;
                 writeln!(
                     f,
-                    "{tag} incrementing error counter on sa: retransmit attempt {attempt}"
+                    "{tag}incrementing error counter on sa: retransmit attempt {attempt}"
                 )
             }
             What::Transition(t) => transition(f, &tag, t),
@@ -37,17 +38,17 @@ impl Display for Cisco<'_> {
                 let name = words::payload(*payload);
                 writeln!(
                     f,
-                    "{tag} processing {name} payload. message ID = {}",
+                    "{tag}processing {name} payload. message ID = {}",
                     signed(*message_id)
                 )
             }
             What::PskLookup { peer, found } => psk(f, &tag, *peer, *found),
             What::TransformCheck(c) => transform(f, &tag, c),
             What::ProposalCheck(c) => proposal(f, &tag, c),
-            What::ProposalCompared(r) => super::v2::cisco_proposal(f, self.0.ike, r),
-            What::WouldMatch(w) => super::v2::cisco_would_match(f, self.0.ike, w),
-            What::SelectorsNarrowed(r) => super::v2::cisco_narrowed(f, self.0.ike, r),
-            What::Auth(r) => super::v2::cisco_auth(f, self.0.ike, r),
+            What::ProposalCompared(r) => super::v2::cisco_proposal(f, &tag, r),
+            What::WouldMatch(w) => super::v2::cisco_would_match(f, &tag, w),
+            What::SelectorsNarrowed(r) => super::v2::cisco_narrowed(f, &tag, r),
+            What::Auth(r) => super::v2::cisco_auth(f, &tag, r),
             What::SelectorCheck(c) => selectors(f, &tag, c),
             What::ChildRefused(r) => {
                 writeln!(
@@ -56,12 +57,12 @@ impl Display for Cisco<'_> {
                     r.child, r.why
                 )
             }
-            What::SelectorsTaken(t) => writeln!(f, "{tag} {t}"),
+            What::SelectorsTaken(t) => writeln!(f, "{tag}{t}"),
             What::Phase1Suite(s) => {
                 let p = &s.policy;
                 writeln!(
                     f,
-                    "{tag} {} / {} / {} / {} / {} sec (*{} sec)",
+                    "{tag}{} / {} / {} / {} / {} sec (*{} sec)",
                     words::cipher(p.encryption),
                     words::hash(p.hash),
                     words::authentication(p.authentication),
@@ -70,9 +71,9 @@ impl Display for Cisco<'_> {
                     s.lifetime.time.as_secs(),
                 )
             }
-            What::VendorId { name } => writeln!(f, "{tag} vendor ID is {name}"),
+            What::VendorId { name } => writeln!(f, "{tag}vendor ID is {name}"),
             What::NatDetection(n) => nat(f, &tag, n),
-            What::KeysDerived => writeln!(f, "{tag} SKEYID state generated"),
+            What::KeysDerived => writeln!(f, "{tag}SKEYID state generated"),
             What::Identity(id) => identity(f, &tag, id),
             What::Authenticated { peer, ok } => {
                 let word = if *ok {
@@ -80,12 +81,13 @@ impl Display for Cisco<'_> {
                 } else {
                     "authentication failed"
                 };
-                writeln!(f, "{tag} SA authentication status:\n {word}")?;
+                writeln!(f, "{tag}SA authentication status:\n {word}")?;
                 let not = if *ok { "" } else { "not " };
-                writeln!(f, "{tag} SA has {not}been authenticated with {peer}")
+                writeln!(f, "{tag}SA has {not}been authenticated with {peer}")
             }
             What::ExchangeBegan { message_id } => {
-                writeln!(f, "ISAKMP: set new node {} to QM_IDLE", signed(*message_id))
+                let (who, node) = (Bare(self.0), signed(*message_id));
+                writeln!(f, "{who}: set new node {node} to QM_IDLE")
             }
             What::ExchangeEnded {
                 message_id,
@@ -96,7 +98,7 @@ impl Display for Cisco<'_> {
                 let node = signed(*message_id);
                 writeln!(
                     f,
-                    "{tag} deleting node {node} error {error} reason \"{reason}\""
+                    "{tag}deleting node {node} error {error} reason \"{reason}\""
                 )
             }
             What::Notified {
@@ -112,12 +114,9 @@ impl Display for Cisco<'_> {
                     " (not authenticated)"
                 };
                 let id = signed(*message_id);
-                writeln!(
-                    f,
-                    "{tag} processing NOTIFY {name}{trust}, message ID = {id}"
-                )
+                writeln!(f, "{tag}processing NOTIFY {name}{trust}, message ID = {id}")
             }
-            What::SpiWanted { count } => writeln!(f, "{tag} asking for {count} spis from ipsec"),
+            What::SpiWanted { count } => writeln!(f, "{tag}asking for {count} spis from ipsec"),
             What::ChildCreated(c) => created(f, &tag, c),
             What::ChildClosed { spi_in, reason, .. } => {
                 let reason = words::close(*reason);
@@ -133,19 +132,19 @@ impl Display for Cisco<'_> {
                 reason,
             } => {
                 let reason = words::Closed(*reason, *version);
-                writeln!(f, "{tag} deleting SA reason \"{reason}\" (peer {peer})")
+                writeln!(f, "{tag}deleting SA reason \"{reason}\" (peer {peer})")
             }
             What::Dpd(step) => dpd(f, &tag, *step),
             What::Deadline { due, why } => {
                 writeln!(
                     f,
-                    "{tag} timer set for {}.{:03} s: {why}",
+                    "{tag}timer set for {}.{:03} s: {why}",
                     due.as_secs(),
                     due.subsec_millis()
                 )
             }
             What::Dropped { path, reason } => {
-                f.write_str("ISAKMP: dropped")?;
+                write!(f, "{}: dropped", Bare(self.0))?;
                 if let Some(path) = path {
                     write!(f, " packet from {}", path.remote.ip())?;
                 }
@@ -156,12 +155,29 @@ impl Display for Cisco<'_> {
     }
 }
 
-/// `ISAKMP (0:709):`, with the number of the SA, 0 when there is none.
-struct Tag<'a>(&'a Record);
+/// `ISAKMP (0:709): `, with the number of the SA, 0 when there is none; in IKEv2
+/// `IKEv2:(SESSION ID = 709,SA ID = 709):`. A session is an SA here.
+pub(super) struct Tag<'a>(pub(super) &'a Record);
 
 impl Display for Tag<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "ISAKMP (0:{}):", self.0.ike.map_or(0, |id| id.number()))
+        let n = self.0.ike.map_or(0, |id| id.number());
+        match self.0.version {
+            Some(IkeVersion::V2) => write!(f, "IKEv2:(SESSION ID = {n},SA ID = {n}):"),
+            _ => write!(f, "ISAKMP (0:{n}): "),
+        }
+    }
+}
+
+/// Who says what belongs to no SA.
+struct Bare<'a>(&'a Record);
+
+impl Display for Bare<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0.version {
+            Some(IkeVersion::V2) => "IKEv2",
+            _ => "ISAKMP",
+        })
     }
 }
 
@@ -189,7 +205,7 @@ fn phase(step: &str) -> u8 {
 
 fn received(f: &mut Formatter<'_>, tag: &Tag<'_>, p: &Packet) -> fmt::Result {
     let (local, remote) = (p.path.local, p.path.remote);
-    write!(f, "{tag} received packet from {} ", remote.ip())?;
+    write!(f, "{tag}received packet from {} ", remote.ip())?;
     write!(f, "dport {} sport {} Global ", local.port(), remote.port())?;
     match p.role {
         None => writeln!(f, "(N) NEW SA"),
@@ -202,7 +218,7 @@ fn sent(f: &mut Formatter<'_>, tag: &Tag<'_>, p: &Packet) -> fmt::Result {
     let role = p.role.map_or('I', super::Role::letter);
     writeln!(
         f,
-        "{tag} sending packet to {} my_port {} peer_port {} ({role}) {}",
+        "{tag}sending packet to {} my_port {} peer_port {} ({role}) {}",
         remote.ip(),
         local.port(),
         remote.port(),
@@ -212,10 +228,10 @@ fn sent(f: &mut Formatter<'_>, tag: &Tag<'_>, p: &Packet) -> fmt::Result {
 
 fn transition(f: &mut Formatter<'_>, tag: &Tag<'_>, t: &Transition) -> fmt::Result {
     match t.message_id {
-        Some(id) => writeln!(f, "{tag} Node {}, Input = {}", signed(id), t.input)?,
-        None => writeln!(f, "{tag} Input = {}", t.input)?,
+        Some(id) => writeln!(f, "{tag}Node {}, Input = {}", signed(id), t.input)?,
+        None => writeln!(f, "{tag}Input = {}", t.input)?,
     }
-    writeln!(f, "{tag} Old State = {}  New State = {}", t.from, t.to)
+    writeln!(f, "{tag}Old State = {}  New State = {}", t.from, t.to)
 }
 
 fn psk(f: &mut Formatter<'_>, tag: &Tag<'_>, peer: IpAddr, found: PskFound) -> fmt::Result {
@@ -226,17 +242,18 @@ fn psk(f: &mut Formatter<'_>, tag: &Tag<'_>, peer: IpAddr, found: PskFound) -> f
     };
     writeln!(
         f,
-        "ISAKMP: Looking for a matching key for {peer} in default : {word}"
+        "{}: Looking for a matching key for {peer} in default : {word}",
+        Bare(tag.0)
     )?;
     match found {
-        PskFound::Yes => writeln!(f, "{tag} found peer pre-shared key matching {peer}"),
+        PskFound::Yes => writeln!(f, "{tag}found peer pre-shared key matching {peer}"),
         PskFound::Wildcard => {
             writeln!(
                 f,
-                "{tag} found peer pre-shared key matching {peer} by wildcard"
+                "{tag}found peer pre-shared key matching {peer} by wildcard"
             )
         }
-        PskFound::No => writeln!(f, "{tag} No pre-shared key with {peer}!"),
+        PskFound::No => writeln!(f, "{tag}No pre-shared key with {peer}!"),
         PskFound::Asked => Ok(()),
     }
 }
@@ -244,7 +261,7 @@ fn psk(f: &mut Formatter<'_>, tag: &Tag<'_>, peer: IpAddr, found: PskFound) -> f
 fn transform(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &TransformCheck) -> fmt::Result {
     writeln!(
         f,
-        "{tag} Checking ISAKMP transform {} against priority {} policy",
+        "{tag}Checking ISAKMP transform {} against priority {} policy",
         c.transform, c.policy,
     )?;
     for attribute in &c.attributes {
@@ -253,16 +270,16 @@ fn transform(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &TransformCheck) -> fmt::R
         f.write_char('\n')?;
     }
     if let Some(verdict) = c.verdict {
-        writeln!(f, "{tag} {}", Refused(verdict))?;
+        writeln!(f, "{tag}{}", Refused(verdict))?;
         writeln!(
             f,
-            "{tag} atts are not acceptable. Next payload is {}",
+            "{tag}atts are not acceptable. Next payload is {}",
             c.next_payload
         )
     } else {
         writeln!(
             f,
-            "{tag} atts are acceptable. Next payload is {}",
+            "{tag}atts are acceptable. Next payload is {}",
             c.next_payload
         )
     }
@@ -289,7 +306,7 @@ impl Display for Refused {
 }
 
 fn proposal(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &ProposalCheck) -> fmt::Result {
-    writeln!(f, "{tag} Checking IPSec proposal {}", c.proposal)?;
+    writeln!(f, "{tag}Checking IPSec proposal {}", c.proposal)?;
     let name = words::transform(c.protocol, c.transform_id);
     writeln!(f, "ISAKMP: transform {}, {name}", c.transform)?;
     writeln!(f, "ISAKMP:   attributes in transform:")?;
@@ -299,9 +316,9 @@ fn proposal(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &ProposalCheck) -> fmt::Res
         f.write_char('\n')?;
     }
     match c.verdict {
-        None => writeln!(f, "{tag} atts are acceptable."),
+        None => writeln!(f, "{tag}atts are acceptable."),
         Some(verdict) => {
-            writeln!(f, "{tag} atts are not acceptable: {verdict}")
+            writeln!(f, "{tag}atts are not acceptable: {verdict}")
         }
     }
 }
@@ -312,7 +329,7 @@ fn selectors(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &SelectorCheck) -> fmt::Re
         writeln!(f, "IPSEC(validate_transform_proposal): child {}", c.child)?;
         writeln!(f, "    local_proxy= {local},\n    remote_proxy= {remote}")
     } else {
-        writeln!(f, "{tag} proxy identities not supported by {}", c.child)?;
+        writeln!(f, "{tag}proxy identities not supported by {}", c.child)?;
         writeln!(f, "    local_proxy= {local},\n    remote_proxy= {remote}")
     }
 }
@@ -352,11 +369,12 @@ impl Display for Proxy<'_> {
 }
 
 fn nat(f: &mut Formatter<'_>, tag: &Tag<'_>, n: &NatCheck) -> fmt::Result {
-    writeln!(f, "ISAKMP:received payload type {}", n.payload.number())?;
-    writeln!(f, "{tag} Detected NAT-D payload")?;
+    let payload = n.payload.number();
+    writeln!(f, "{}:received payload type {payload}", Bare(tag.0))?;
+    writeln!(f, "{tag}Detected NAT-D payload")?;
     let whose = if n.ours { "MINE" } else { "HIS" };
     let word = if n.matches { "match" } else { "does not match" };
-    writeln!(f, "{tag} NAT {word} {whose} hash")
+    writeln!(f, "{tag}NAT {word} {whose} hash")
 }
 
 fn identity(f: &mut Formatter<'_>, tag: &Tag<'_>, id: &IdentityShown) -> fmt::Result {
@@ -364,10 +382,10 @@ fn identity(f: &mut Formatter<'_>, tag: &Tag<'_>, id: &IdentityShown) -> fmt::Re
         let name = id.identity.type_name();
         writeln!(
             f,
-            "{tag} SA is doing pre-shared key authentication using id type {name}"
+            "{tag}SA is doing pre-shared key authentication using id type {name}"
         )?;
     }
-    writeln!(f, "{tag} ID payload")?;
+    writeln!(f, "{tag}ID payload")?;
     writeln!(f, "next-payload : {}", id.next_payload)?;
     writeln!(f, "type         : {}", id.identity.id_type())?;
     writeln!(f, "address      : {}", id.identity)?;
@@ -380,7 +398,7 @@ fn created(f: &mut Formatter<'_>, tag: &Tag<'_>, c: &ChildSummary) -> fmt::Resul
     let (us, them) = (c.path.local.ip(), c.path.remote.ip());
     let (local, remote) = (c.local.first().start(), c.remote.first().start());
     let seconds = c.lifetime.time.as_secs();
-    writeln!(f, "{tag} Creating IPSec SAs")?;
+    writeln!(f, "{tag}Creating IPSec SAs")?;
     for (way, from, to, first, second, spi) in [
         ("inbound", them, us, remote, local, c.spi_in),
         ("outbound", us, them, local, remote, c.spi_out),
@@ -427,29 +445,29 @@ fn dpd(f: &mut Formatter<'_>, tag: &Tag<'_>, step: DpdStep) -> fmt::Result {
                 let seconds = silent.as_secs();
                 writeln!(
                     f,
-                    "{tag} more than {seconds} seconds since last inbound data. Sending DPD."
+                    "{tag}more than {seconds} seconds since last inbound data. Sending DPD."
                 )?;
             }
-            writeln!(f, "{tag} DPD Sequence number 0x{sequence:X}")
+            writeln!(f, "{tag}DPD Sequence number 0x{sequence:X}")
         }
         DpdStep::Answered { sequence } => {
             writeln!(
                 f,
-                "{tag} DPD/R_U_THERE_ACK received from peer, sequence 0x{sequence:X}"
+                "{tag}DPD/R_U_THERE_ACK received from peer, sequence 0x{sequence:X}"
             )
         }
         DpdStep::AnsweredPeer { sequence } => {
             writeln!(
                 f,
-                "{tag} DPD/R_U_THERE received from peer, sequence 0x{sequence:X}"
+                "{tag}DPD/R_U_THERE received from peer, sequence 0x{sequence:X}"
             )
         }
-        DpdStep::Dead => writeln!(f, "{tag} peer does not answer DPD, it is dead"),
+        DpdStep::Dead => writeln!(f, "{tag}peer does not answer DPD, it is dead"),
     }
 }
 
 fn notice(f: &mut Formatter<'_>, tag: &Tag<'_>, n: &Notice) -> fmt::Result {
-    write!(f, "{tag} note: ")?;
+    write!(f, "{tag}note: ")?;
     words::notice(f, n)?;
     f.write_char('\n')
 }

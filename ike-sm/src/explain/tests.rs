@@ -16,6 +16,7 @@ fn record(what: What) -> Record {
     Record {
         at: Duration::from_millis(1_500),
         ike: Some(IkeId(709)),
+        version: Some(IkeVersion::V1),
         what,
     }
 }
@@ -79,6 +80,57 @@ fn block(t: &OfferedTransform, policy: u16, verdict: &str, next: u8) -> String {
         names(2),
         names(4),
     )
+}
+
+/// The debug output of IKEv2 names a session and an SA, whatever is said.
+#[test]
+fn general_records_of_ikev2_read_as_those_of_ikev2() {
+    let ikev2 = |what| {
+        let version = Some(IkeVersion::V2);
+        let all = Record {
+            version,
+            ..record(what)
+        }
+        .cisco()
+        .to_string();
+        all.lines().map(String::from).collect::<Vec<_>>()
+    };
+    let ok = What::Authenticated {
+        peer: path().remote.ip(),
+        ok: true,
+    };
+    assert_eq!(
+        ikev2(ok)[2],
+        "IKEv2:(SESSION ID = 709,SA ID = 709):SA has been authenticated with 200.100.1.1"
+    );
+    let sequence = 7;
+    for what in [
+        What::Dpd(DpdStep::Answered { sequence }),
+        What::Notice(Notice::IdentityInUse),
+        What::IkeClosed {
+            version: IkeVersion::V2,
+            peer: "peer".into(),
+            reason: CloseReason::Requested,
+        },
+        What::PskLookup {
+            peer: path().remote.ip(),
+            found: PskFound::Yes,
+        },
+        What::Sent(packet(
+            Some(Role::Initiator),
+            IkeState::Up,
+            Step::AuthI,
+            &[],
+        )),
+        What::Dropped {
+            path: Some(path()),
+            reason: DropReason::UnknownCookies,
+        },
+    ] {
+        for line in ikev2(what) {
+            assert!(line.starts_with("IKEv2:"), "{line}");
+        }
+    }
 }
 
 #[test]

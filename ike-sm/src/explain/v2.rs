@@ -3,24 +3,11 @@
 use alloc::string::{String, ToString};
 use core::fmt::{self, Formatter};
 
+use super::cisco::Tag;
 use super::json::Object;
-use crate::id::IkeId;
 use crate::policy::v2::{ProposalRecord, Transform, TypeRecord, WhatWouldMatch};
 use crate::v2::auth::AuthRecord;
 use crate::v2::narrow::{NarrowRecord, SelectorRecord};
-
-/// `IKEv2-PROTO-4: (7):`, the number of the SA, 0 when there is none.
-struct Tag(Option<IkeId>);
-
-impl fmt::Display for Tag {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "IKEv2-PROTO-4: ({}):",
-            self.0.map_or(0, |id| id.number())
-        )
-    }
-}
 
 /// `ENCR_AES_CBC-256 ENCR_3DES`.
 struct Values<'a>(&'a [Transform]);
@@ -39,43 +26,38 @@ impl fmt::Display for Values<'_> {
 
 pub(super) fn cisco_proposal(
     f: &mut Formatter<'_>,
-    ike: Option<IkeId>,
+    tag: &Tag<'_>,
     r: &ProposalRecord,
 ) -> fmt::Result {
-    let tag = Tag(ike);
     writeln!(
         f,
-        "{tag} {}: checking received proposal {} ({}) against proposal {}",
+        "{tag}{}: checking received proposal {} ({}) against proposal {}",
         r.subject, r.theirs, r.protocol, r.ours
     )?;
     for t in &r.types {
-        writeln!(f, "{tag}   {}: received {}", t.kind, Values(&t.theirs))?;
-        writeln!(f, "{tag}   {}: expected {}", t.kind, Values(&t.ours))?;
+        writeln!(f, "{tag}  {}: received {}", t.kind, Values(&t.theirs))?;
+        writeln!(f, "{tag}  {}: expected {}", t.kind, Values(&t.ours))?;
         match &t.chosen {
-            Some(chosen) => writeln!(f, "{tag}   {}: {chosen}", t.kind)?,
-            None => writeln!(f, "{tag}   {}: no match", t.kind)?,
+            Some(chosen) => writeln!(f, "{tag}  {}: {chosen}", t.kind)?,
+            None => writeln!(f, "{tag}  {}: no match", t.kind)?,
         }
     }
     match r.fault {
-        None => writeln!(f, "{tag} proposal is acceptable"),
-        Some(fault) => writeln!(f, "{tag} proposal is not acceptable: {fault}"),
+        None => writeln!(f, "{tag}proposal is acceptable"),
+        Some(fault) => writeln!(f, "{tag}proposal is not acceptable: {fault}"),
     }
 }
 
 pub(super) fn cisco_would_match(
     f: &mut Formatter<'_>,
-    ike: Option<IkeId>,
+    tag: &Tag<'_>,
     w: &WhatWouldMatch,
 ) -> fmt::Result {
-    writeln!(f, "{} {w}", Tag(ike))
+    writeln!(f, "{tag}{w}")
 }
 
-pub(super) fn cisco_auth(
-    f: &mut Formatter<'_>,
-    ike: Option<IkeId>,
-    record: &AuthRecord,
-) -> fmt::Result {
-    writeln!(f, "{} {record}", Tag(ike))
+pub(super) fn cisco_auth(f: &mut Formatter<'_>, tag: &Tag<'_>, record: &AuthRecord) -> fmt::Result {
+    writeln!(f, "{tag}{record}")
 }
 
 pub(super) fn json_auth(o: &mut Object<'_, '_>, record: &AuthRecord) -> fmt::Result {
@@ -138,13 +120,12 @@ pub(super) fn json_would_match(o: &mut Object<'_, '_>, w: &WhatWouldMatch) -> fm
 
 pub(super) fn cisco_narrowed(
     f: &mut Formatter<'_>,
-    ike: Option<IkeId>,
+    tag: &Tag<'_>,
     r: &NarrowRecord,
 ) -> fmt::Result {
-    let tag = Tag(ike);
     for (side, records) in [("local", &r.local), ("remote", &r.remote)] {
         for record in records {
-            write!(f, "{tag} {}: {side} asked {}:", r.child, record.asked)?;
+            write!(f, "{tag}{}: {side} asked {}:", r.child, record.asked)?;
             if record.common.is_empty() {
                 f.write_str(" nothing")?;
             }
@@ -153,8 +134,8 @@ pub(super) fn cisco_narrowed(
         }
     }
     match &r.granted {
-        Some((local, remote)) => writeln!(f, "{tag} {}: granted {local} === {remote}", r.child),
-        None => writeln!(f, "{tag} {}: traffic selectors not acceptable", r.child),
+        Some((local, remote)) => writeln!(f, "{tag}{}: granted {local} === {remote}", r.child),
+        None => writeln!(f, "{tag}{}: traffic selectors not acceptable", r.child),
     }
 }
 

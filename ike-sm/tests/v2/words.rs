@@ -2,10 +2,10 @@
 use crypto_suite::GroupId;
 use ike_sm::config::v2::IkeProposal;
 use ike_sm::config::{Identity, PskTable, RemoteIdentity};
-use ike_sm::{Answer, CloseReason, Event, Outcome};
+use ike_sm::{Answer, CloseReason, Command, Event, Outcome};
 
 use crate::common::{Pair, secs};
-use crate::{configs, established};
+use crate::{configs, established, settle};
 
 #[test]
 fn l15_a_refused_identity_is_not_taken_for_a_wrong_key() {
@@ -35,6 +35,41 @@ fn l15_an_error_in_the_clear_is_named_when_nothing_else_comes() {
     assert_eq!(pair.a.closed[0].1, CloseReason::RefusedUnproven(14));
     let log = pair.a.log.concat();
     assert!(log.contains("an error that nothing authenticates: NO_PROPOSAL_CHOSEN"));
+}
+
+#[test]
+fn l15_nothing_that_ikev2_does_is_put_down_to_isakmp() {
+    let mut pair = established();
+    pair.b.log.clear();
+    for command in [
+        Command::RekeyChild(pair.a.active[0]),
+        Command::RekeyIke(pair.a.ikes[0]),
+    ] {
+        assert_eq!(pair.command(false, command), Outcome::Handled);
+        settle(&mut pair);
+    }
+    let ike = pair.a.ikes[0];
+    assert_eq!(
+        pair.command(false, Command::DeleteIke(ike)),
+        Outcome::Handled
+    );
+    settle(&mut pair);
+    // Of nobody's SA.
+    let path = ike_sm::Path::plain(
+        "192.0.2.2:500".parse().unwrap(),
+        "192.0.2.1:500".parse().unwrap(),
+    );
+    let mut stray = [7; 28];
+    stray[16..].copy_from_slice(&[46, 0x20, 37, 8, 0, 0, 0, 1, 0, 0, 0, 28]);
+    let message = &stray;
+    let _ = pair.feed(true, Event::Datagram { path, message });
+    for log in [&pair.a.log, &pair.b.log] {
+        let log = log.concat();
+        assert!(log.contains("IKEv2:(SESSION ID = "), "{log}");
+        for line in log.lines() {
+            assert!(!line.starts_with("ISAKMP"), "{line}");
+        }
+    }
 }
 
 #[test]

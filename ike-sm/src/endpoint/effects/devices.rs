@@ -61,7 +61,8 @@ impl Call<'_> {
             }
         }
         if lives {
-            self.context()
+            let version = self.version_of(ike);
+            self.context_of(version)
                 .note(Some(ike), What::Notice(Notice::IdentityInUse));
         }
         lives

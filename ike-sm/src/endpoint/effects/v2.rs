@@ -27,7 +27,9 @@ impl Call<'_> {
             to,
             message_id: None,
         };
-        self.context().note(Some(ike), What::Transition(step));
+        let version = self.version_of(ike);
+        self.context_of(version)
+            .note(Some(ike), What::Transition(step));
     }
 
     /// Takes in IKE SAs that rekeys have brought forth.

@@ -160,7 +160,8 @@ impl Call<'_> {
         if child.state == ChildState::Inbound {
             self.with(ike, |session, ctx| session.forget_child(ctx, id));
         }
-        let mut ctx = self.context();
+        let version = self.version_of(ike);
+        let mut ctx = self.context_of(version);
         children::remove(&mut ctx, id, reason);
         ctx.note(
             Some(ike),

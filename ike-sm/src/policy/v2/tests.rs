@@ -606,6 +606,7 @@ fn records_render_in_all_three_ways() {
         let record = Record {
             at: Duration::from_secs(1),
             ike: None,
+            version: Some(crate::config::IkeVersion::V2),
             what: what.clone(),
         };
         let all: [String; 3] = [

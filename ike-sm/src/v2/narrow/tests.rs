@@ -182,6 +182,7 @@ fn records_say_which_selector_found_what() {
     let record = |n: usize| Record {
         at: Duration::ZERO,
         ike: None,
+        version: Some(crate::config::IkeVersion::V2),
         what: seen[n].clone(),
     };
     assert_eq!(
