@@ -15,8 +15,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::Endpoint;
-use crate::action::{Action, Actions, KeyLog};
-use crate::config::{ChildConfig, Config, PeerConfig, Phase1Mode, Prefix, PskOwner};
+use crate::action::{Action, Actions, ChildUpdate, KeyLog};
+use crate::children;
+use crate::config::{ChildConfig, Config, PeerConfig, Phase1Mode, Prefix, PskOwner, Schedule};
+use crate::context::{Context, TimerKey};
 use crate::event::{Command, Event};
 use crate::outcome::Outcome;
 use crate::path::Path;
@@ -494,4 +496,57 @@ fn l13_a_quick_mode_that_the_peer_answers_otherwise_ends_with_a_delete() {
     };
     assert_eq!(bench.feed(1, event).0, Outcome::Handled);
     assert_eq!(bench.ends[1].world.children.iter().count(), 0);
+}
+
+/// RFC 2407 §4.6.3.1: the responder tells a lifetime that is shorter than what was agreed on.
+#[test]
+fn a_shorter_lifetime_that_the_peer_tells_holds_at_once() {
+    let mut bench = Bench::new(Phase1Mode::Main);
+    let command = Command::Initiate {
+        peer: "peer".into(),
+        children: Vec::new(),
+    };
+    let (_, out) = bench.feed(0, Event::Command(command));
+    let mut flights: VecDeque<_> = out.into_iter().map(|sent| (1, sent)).collect();
+    while let Some((to, (sent, raw))) = flights.pop_front() {
+        let path = Path {
+            local: sent.remote,
+            remote: sent.local,
+            natt: sent.natt,
+        };
+        let message = &raw[..];
+        let (_, out) = bench.feed(to, Event::Datagram { path, message });
+        flights.extend(out.into_iter().map(|sent| (1 - to, sent)));
+    }
+    let end = &mut bench.ends[0];
+    let child = end.world.children.iter().next().unwrap();
+    let (id, started) = (child.id, child.started);
+    let (soft, hard) = (Duration::from_secs(20), Duration::from_secs(30));
+    let schedule = Schedule {
+        soft,
+        hard,
+        ..child.schedule
+    };
+    let mut actions = Actions::new();
+    let mut ctx = Context {
+        config: &end.config,
+        provider: end.provider,
+        now: Duration::from_secs(5),
+        version: None,
+        rng: &mut bench.rng,
+        actions: &mut actions,
+        world: &mut end.world,
+    };
+    children::shorten(&mut ctx, id, schedule);
+    let child = end.world.children.get(id).unwrap();
+    assert_eq!(child.deadline().map(|due| due.at), Some(started + soft));
+    assert!(end.world.touched.contains(&TimerKey::Child(id)));
+    // The data path is told.
+    let Some(Action::UpdateChild(told, ChildUpdate::Lifetime(lifetime))) = actions.pop() else {
+        panic!("no update");
+    };
+    assert_eq!(
+        (told, lifetime.soft, lifetime.hard),
+        (id, Some(soft), Some(hard))
+    );
 }
