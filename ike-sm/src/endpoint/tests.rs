@@ -15,7 +15,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::Endpoint;
-use crate::action::{Action, Actions, ChildUpdate, KeyLog};
+use crate::action::{Action, Actions, ChildUpdate, CloseReason, KeyLog};
 use crate::children;
 use crate::config::{ChildConfig, Config, PeerConfig, Phase1Mode, Prefix, PskOwner, Schedule};
 use crate::context::{Context, TimerKey};
@@ -102,6 +102,8 @@ struct Bench {
     /// Public values of messages 3 and 4.
     public: Vec<Vec<u8>>,
     refused: usize,
+    /// Why a child has failed.
+    failed: Option<CloseReason>,
 }
 
 type Payloads = Vec<(PayloadType, Vec<u8>)>;
@@ -117,6 +119,7 @@ impl Bench {
             key: None,
             public: Vec::new(),
             refused: 0,
+            failed: None,
         }
     }
 
@@ -131,6 +134,7 @@ impl Bench {
                 Action::KeyLog(KeyLog::Ikev1 { encryption_key, .. }) => {
                     self.key = Some(encryption_key);
                 }
+                Action::ChildFailed { reason, .. } => self.failed = Some(reason),
                 _ => {}
             }
         }
@@ -442,9 +446,8 @@ impl Bench {
 }
 
 /// An answer in quick mode that is authentic and not what was offered: nothing better will come. The
-/// peer, which has set up its half, is told.
-#[test]
-fn l13_a_quick_mode_that_the_peer_answers_otherwise_ends_with_a_delete() {
+/// peer, which has set up its half, is told. Gives the reason.
+fn answered_otherwise(change: impl Fn(&mut Payloads)) -> Option<CloseReason> {
     let mut bench = Bench::new(Phase1Mode::Main);
     let command = Command::Initiate {
         peer: "peer".into(),
@@ -456,11 +459,7 @@ fn l13_a_quick_mode_that_the_peer_answers_otherwise_ends_with_a_delete() {
         let (to, (sent, mut raw)) = flights.pop_front().unwrap();
         if *number == 7 {
             let (mut payloads, iv) = bench.payloads(1 - to, *number, &raw);
-            let sa = payloads.iter_mut().find(|(k, _)| *k == PayloadType::SA);
-            let sa = &mut sa.unwrap().1;
-            // Encapsulation mode (4): tunnel (1) becomes transport (2).
-            let mode = sa.windows(4).position(|a| a == [0x80, 4, 0, 1]).unwrap();
-            sa[mode + 3] = 2;
+            change(&mut payloads);
             raw = bench.build(1 - to, *number, &raw, &payloads, iv);
         } else {
             bench.note(1 - to, *number, &raw);
@@ -496,6 +495,33 @@ fn l13_a_quick_mode_that_the_peer_answers_otherwise_ends_with_a_delete() {
     };
     assert_eq!(bench.feed(1, event).0, Outcome::Handled);
     assert_eq!(bench.ends[1].world.children.iter().count(), 0);
+    bench.failed
+}
+
+#[test]
+fn l13_a_quick_mode_that_the_peer_answers_otherwise_ends_with_a_delete() {
+    let transport = |payloads: &mut Payloads| {
+        let sa = payloads.iter_mut().find(|(k, _)| *k == PayloadType::SA);
+        let sa = &mut sa.unwrap().1;
+        // Encapsulation mode (4): tunnel (1) becomes transport (2).
+        let mode = sa.windows(4).position(|a| a == [0x80, 4, 0, 1]).unwrap();
+        sa[mode + 3] = 2;
+    };
+    assert_eq!(answered_otherwise(transport), Some(CloseReason::Refused));
+}
+
+/// IKEv1 cannot narrow (RFC 2409 §5.5): a peer that tries is named for that.
+#[test]
+fn l15_a_peer_that_narrows_in_ikev1_is_said_to_do_so() {
+    let half = |payloads: &mut Payloads| {
+        let ids = payloads.iter_mut();
+        let ids = ids.filter(|(k, _)| *k == PayloadType::IDENTIFICATION);
+        let (_, idcr) = ids.last().unwrap();
+        // 255.255.255.0 becomes 255.255.255.128.
+        *idcr.last_mut().unwrap() = 128;
+    };
+    let reason = answered_otherwise(half);
+    assert_eq!(reason, Some(CloseReason::SelectorsChanged));
 }
 
 /// RFC 2407 §4.6.3.1: the responder tells a lifetime that is shorter than what was agreed on.

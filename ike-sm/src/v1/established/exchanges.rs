@@ -437,7 +437,10 @@ impl Established {
         if let Some((protocol, spi)) = offered
             && matches!(
                 reason,
-                CloseReason::Replaced | CloseReason::Timeout | CloseReason::Refused
+                CloseReason::Replaced
+                    | CloseReason::Timeout
+                    | CloseReason::Refused
+                    | CloseReason::SelectorsChanged
             )
         {
             // The peer may have answered, and hold its half: it need not wait for us.
