@@ -13,7 +13,7 @@ use core::net::IpAddr;
 
 use super::{Child, Children};
 use crate::config::{ChildConfig, Config, Identity, RemoteIdentity};
-use crate::context::Context;
+use crate::context::{Context, Effect};
 use crate::explain::{SelectorsTaken, What};
 use crate::id::{ChildId, IkeId};
 use crate::multimap::Bounded;
@@ -34,7 +34,8 @@ pub(crate) struct Claim<'a> {
     pub(crate) remote: &'a Selectors,
 }
 
-/// Refuses a claim to packets that the child of another peer carries, and says whose they are.
+/// Refuses a claim to packets that the child of another peer carries, says whose they are, and asks that
+/// one whether it is still there.
 pub(crate) fn refuse_overlap(ctx: &mut Context<'_>, claim: &Claim<'_>) -> Result<(), DropReason> {
     let config = ctx.config;
     let Some(holder) = ctx.world.children.in_the_way(config, claim) else {
@@ -55,7 +56,14 @@ pub(crate) fn refuse_overlap(ctx: &mut Context<'_>, claim: &Claim<'_>) -> Result
         holder_child,
         holder_remote: holder.remote.clone(),
     };
+    let (ike, device) = (holder.ike, holder.device);
     ctx.note(Some(claim.ike), What::SelectorsTaken(Box::new(record)));
+    // Who holds them may have gone without a word: the next claim finds them free then.
+    let standing = &ctx.world.standing;
+    let serves = Some(ike).filter(|ike| standing.contains(*ike));
+    if let Some(ike) = serves.or_else(|| standing.serving(device)) {
+        ctx.effect(Effect::AskForLife(ike));
+    }
     Err(DropReason::SelectorsTaken)
 }
 

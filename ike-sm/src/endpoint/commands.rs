@@ -291,7 +291,7 @@ impl Call<'_> {
             return;
         };
         if state.due(now) {
-            let _started = self.bring_up(index);
+            self.begin(index);
         }
     }
 

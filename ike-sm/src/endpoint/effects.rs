@@ -262,7 +262,7 @@ impl Call<'_> {
         // A peer that does not answer a rekey either is dead, whatever still stands.
         self.bury_silent(index, session);
         if next.is_some() && wanted {
-            let _started = self.bring_up(index);
+            self.begin(index);
         }
     }
 

@@ -153,6 +153,30 @@ fn x2_a_peer_gets_no_child_for_packets_of_another() {
 }
 
 #[test]
+fn x2_who_holds_the_addresses_is_asked_whether_it_is_there() {
+    for version in BOTH {
+        let mut gateway = gateway(version, |_| {});
+        let mut alice = peer(version, A, "alice.lab", net("10.1.0.0", 16));
+        connect(&mut gateway, &mut alice, secs(1));
+        // She goes without a word, and nobody sends her anything.
+        let mut quiet = |gateway: &mut End, from: u64| {
+            for second in from..from + 200 {
+                let _ = gateway.feed(Event::Deadline, secs(second));
+            }
+        };
+        quiet(&mut gateway, 2);
+        assert_eq!(gateway.children.len(), 1, "{version}");
+        let mut bob = peer(version, M, "bob.lab", net("10.1.0.0", 16));
+        connect(&mut gateway, &mut bob, secs(300));
+        assert_eq!(bob.failed, [refusal(version)]);
+        quiet(&mut gateway, 301);
+        assert!(gateway.children.is_empty(), "{version}");
+        connect(&mut gateway, &mut bob, secs(600));
+        assert_eq!((gateway.children.len(), bob.children.len()), (1, 1));
+    }
+}
+
+#[test]
 fn x2_a_peer_may_have_again_what_is_its_own() {
     for version in BOTH {
         let mut gateway = gateway(version, |_| {});

@@ -214,7 +214,7 @@ impl Call<'_> {
         self.actions.push(Action::PeerDead { peer: name, next });
         self.settle();
         if again {
-            let _started = self.bring_up(index);
+            self.begin(index);
         }
     }
 }

@@ -43,6 +43,11 @@ impl Call<'_> {
         if idle || waits {
             return;
         }
+        self.begin(index);
+    }
+
+    /// Brings up what is wanted of a peer now, or later where an attempt cannot even begin.
+    pub(in crate::endpoint) fn begin(&mut self, index: usize) {
         match self.bring_up(index) {
             // Peers without an address come to us.
             Ok(()) | Err(DropReason::AlreadyUnderWay | DropReason::UnknownPeer) => {}
