@@ -27,7 +27,7 @@ pub(crate) use spi::{ReservedSpi, draw_spi};
 use self::spi::Spis;
 
 use crate::action::{ChildSuite, CloseReason, Mode, OriginalAddresses, Route};
-use crate::config::{Identity, Schedule};
+use crate::config::{Config, Identity, Schedule};
 use crate::event::Traffic;
 use crate::id::{ChildId, IkeId};
 use crate::multimap::{Multimap, Owner};
@@ -346,6 +346,24 @@ impl Children {
     /// How many children an IKE SA looks after.
     pub(crate) fn count(&self, ike: IkeId) -> usize {
         self.by_ike.of(ike).count()
+    }
+
+    /// Refuses another child of an IKE SA that has many, `coming` ones included. One that replaces
+    /// another stands beside it for a while: there may be twice as many of both together, so that a peer
+    /// that has as many as it may does not lose them to their rekeys.
+    pub(crate) fn room_for(
+        &self,
+        config: &Config,
+        ike: IkeId,
+        coming: usize,
+        replaces: bool,
+    ) -> Result<(), DropReason> {
+        let most = config.limits.children_per_ike_sa;
+        let most = most.saturating_mul(if replaces { 2 } else { 1 });
+        if self.count(ike).saturating_add(coming) >= most {
+            return Err(DropReason::Limit("children of one IKE SA"));
+        }
+        Ok(())
     }
 
     /// The child of a device that carries this traffic now.

@@ -44,7 +44,8 @@ pub struct EndpointLimits {
     /// IKE SAs of one identity of one peer, of all its devices together: the oldest makes room for the
     /// next, so that one account does not use up [`ike_sas`](Self::ike_sas).
     pub ike_sas_per_identity: usize,
-    /// Child SA pairs of one IKE SA.
+    /// Child SA pairs of one IKE SA. While such that replace others stand beside them, twice as many of
+    /// all together.
     pub children_per_ike_sa: usize,
     /// Exchanges under way in one IKE SA at once.
     pub exchanges_per_ike_sa: usize,

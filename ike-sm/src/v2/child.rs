@@ -340,9 +340,9 @@ pub(crate) fn grant(
     let sa = required(payloads.sa, PayloadType::SA)?;
     let tsi = required(payloads.ts_initiator, PayloadType::TS_INITIATOR)?;
     let tsr = required(payloads.ts_responder, PayloadType::TS_RESPONDER)?;
-    if ctx.world.children.count(frame.ike) >= ctx.config.limits.children_per_ike_sa {
-        return Err(DropReason::Limit("children of one IKE SA"));
-    }
+    let replaces = bounds.only.is_some();
+    let children = &ctx.world.children;
+    children.room_for(ctx.config, frame.ike, 0, replaces)?;
     let asked = AskedFor {
         local: narrow::asked(&tsr).ok_or(DropReason::TsUnacceptable)?,
         remote: narrow::asked(&tsi).ok_or(DropReason::TsUnacceptable)?,

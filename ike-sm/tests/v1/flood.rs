@@ -149,6 +149,15 @@ fn b6_exchanges_and_children_of_one_ike_sa_are_bounded() {
     assert_eq!(refused, 6, "{:?}", pair.outcomes);
     assert_eq!(pair.b.children.len(), 4);
     pair.assert_tunnel();
+    // None of those is lost to its rekey.
+    let before = pair.a.active.clone();
+    for child in &before {
+        let _ = pair.command(false, ike_sm::Command::RekeyChild(*child));
+    }
+    pair.run_for(secs(30));
+    assert_eq!((pair.a.children.len(), pair.b.children.len()), (4, 4));
+    assert!(!pair.a.active.iter().any(|child| before.contains(child)));
+    pair.assert_tunnel();
 
     // One after another under one SA: neither the children nor the exchanges that have ended pile up.
     let mut pair = many_tunnels(1, |limits| limits.message_ids_per_ike_sa = 100_000);

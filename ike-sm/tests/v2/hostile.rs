@@ -478,6 +478,20 @@ fn b6_child_sas_of_one_ike_sa_are_bounded() {
     assert!(pair.b.children.len() <= 5, "{}", pair.b.children.len());
 }
 
+/// L4: a peer that has as many Child SAs as it may does not lose them to their rekeys.
+#[test]
+fn l4_a_rekey_needs_no_room_for_another_child() {
+    let mut pair = established(|c| c.limits.children_per_ike_sa = 1);
+    for at_b in [false, true] {
+        let old = pair.end(at_b).active[0];
+        let _ = pair.command(at_b, Command::RekeyChild(old));
+        pair.run_for(secs(15));
+        assert!(pair.end(at_b).active[0] != old);
+        pair.assert_tunnel();
+        assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
+    }
+}
+
 /// X8: a peer that IKE_AUTH has sent to another gateway (RFC 5685 §6) and that stays gets no SA here,
 /// and counts as half-open until it goes.
 #[test]

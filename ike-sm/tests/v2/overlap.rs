@@ -159,7 +159,7 @@ fn x2_who_holds_the_addresses_is_asked_whether_it_is_there() {
         let mut alice = peer(version, A, "alice.lab", net("10.1.0.0", 16));
         connect(&mut gateway, &mut alice, secs(1));
         // She goes without a word, and nobody sends her anything.
-        let mut quiet = |gateway: &mut End, from: u64| {
+        let quiet = |gateway: &mut End, from: u64| {
             for second in from..from + 200 {
                 let _ = gateway.feed(Event::Deadline, secs(second));
             }

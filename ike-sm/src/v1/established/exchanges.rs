@@ -167,9 +167,6 @@ impl Established {
         if running >= ctx.config.limits.exchanges_per_ike_sa {
             return Err(DropReason::Limit("exchanges of one IKE SA"));
         }
-        if ctx.world.children.count(frame.ike) >= ctx.config.limits.children_per_ike_sa {
-            return Err(DropReason::Limit("children of one IKE SA"));
-        }
         let progress = quick::receive_first(ctx, frame, &self.agreed, message)?;
         self.make_room(ctx);
         let exchange = Exchange::new(ctx.now, Answered::new(fingerprint, None), false);

@@ -145,6 +145,9 @@ pub(crate) fn receive_first(
         world.children.active_for(device, &local, &remote)
     };
     let replaces = device.and_then(active);
+    world
+        .children
+        .room_for(ctx.config, frame.ike, 0, replaces.is_some())?;
     let granted = Box::new(Granted {
         child: ChildId(ctx.world.handles.next()),
         config,

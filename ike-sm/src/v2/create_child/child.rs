@@ -465,7 +465,7 @@ pub(super) fn respond(
     let series = Series::new(&granted.transforms.additional);
     if !series.is_over() {
         let up = session.up().ok_or(DropReason::WrongState)?;
-        up.may_follow(ctx, frame.ike)?;
+        up.may_follow(ctx, frame.ike, rekeyed.is_some())?;
     }
     let group = granted.transforms.group;
     let exchange = answer_exchange(session, ctx, payloads, group, known)?;

@@ -317,16 +317,18 @@ impl Followed {
 
 impl Established {
     /// Whether another child of the peer's may come up by a series under this IKE SA.
-    pub(super) fn may_follow(&self, ctx: &Context<'_>, ike: IkeId) -> Result<(), DropReason> {
+    pub(super) fn may_follow(
+        &self,
+        ctx: &Context<'_>,
+        ike: IkeId,
+        replaces: bool,
+    ) -> Result<(), DropReason> {
         let coming = self.followed.len();
         if coming >= MAX_FOLLOWED {
             return Err(DropReason::TemporaryFailure);
         }
-        let children = ctx.world.children.count(ike).saturating_add(coming);
-        if children >= ctx.config.limits.children_per_ike_sa {
-            return Err(DropReason::Limit("children of one IKE SA"));
-        }
-        Ok(())
+        let children = &ctx.world.children;
+        children.room_for(ctx.config, ike, coming, replaces)
     }
 
     /// A series of the peer begins. One of its own for the same SA has come to nothing there.
