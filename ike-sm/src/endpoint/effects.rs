@@ -389,6 +389,7 @@ impl Call<'_> {
         if reason == CloseReason::Replaced && child.told {
             return;
         }
+        let active = child.state == ChildState::Active;
         let lingers = reason == CloseReason::Replaced && child.state == ChildState::Retiring;
         // Its Delete may be under way already.
         if let Some(ike) = by.filter(|_| !child.told) {
@@ -406,7 +407,7 @@ impl Call<'_> {
                     self.delete_kin(rival, reason);
                 }
             }
-            CloseReason::Expired => self.delete_replaced_by(id),
+            CloseReason::Expired if active => self.delete_replaced_by(id),
             _ => {}
         }
         self.remove_child(id, reason);
@@ -441,13 +442,17 @@ impl Call<'_> {
             return;
         };
         let (told, deleted) = (child.told, child.deleted());
+        let active = child.state == ChildState::Active;
         let by = self.speaks_for(child);
         let Some(ike) = by.filter(|_| child.state != ChildState::Inbound) else {
             return self.delete_child(id, CloseReason::Expired);
         };
         let loss = self.loss_of(child);
         if !told {
-            self.delete_replaced_by(id);
+            // Where another one carries the traffic, its end decides.
+            if active {
+                self.delete_replaced_by(id);
+            }
             self.with(ike, |session, ctx| session.tell_deleted(ctx, &deleted));
         }
         let answered = self.version_of(ike) == Some(IkeVersion::V2);

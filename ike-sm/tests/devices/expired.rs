@@ -1,10 +1,12 @@
 //! A pair whose time is over sends no more, and takes in what the peer sends before it has heard of
 //! that.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ike_sm::config::{Config, IkeVersion, Lifetime, RekeyMargin};
-use ike_sm::{ChildId, ChildStatus, CloseReason, Event, Outcome, Traffic};
+use ike_sm::{ChildId, ChildStatus, CloseReason, Command, Event, Outcome, Traffic};
 
 use crate::VERSIONS;
 use crate::common::{A, B, Pair, config, secs};
@@ -172,4 +174,37 @@ fn a_pair_that_uses_up_its_volume_after_its_time_goes_at_once() {
         pair.run_for(secs(3));
         pair.assert_tunnel();
     }
+}
+
+/// A peer may keep the state of a few exchanges only (strongSwan: of three), and forgets its quick mode
+/// over a handful of Deletes.
+#[test]
+fn the_end_of_one_replaced_pair_ends_no_other() {
+    let mut pair = ends(IkeVersion::V1, Lifetime::seconds(9), none());
+    // Their lifetimes end one after the other.
+    let mut ages = Vec::new();
+    for _ in 0..3 {
+        pair.run_for(secs(2));
+        let newest = *pair.b.active.last().unwrap();
+        ages.push(*pair.a.active.last().unwrap());
+        let _ = pair.command(true, Command::RekeyChild(newest));
+    }
+    let deletes = Rc::new(Cell::new(0));
+    let count = Rc::clone(&deletes);
+    // INFORMATIONAL
+    pair.fate = Box::new(move |flight| {
+        count.set(count.get() + usize::from(flight.to_b && flight.datagram[18] == 5));
+        true
+    });
+    while pair.a.removed.is_empty() {
+        assert_eq!(deletes.replace(0), 0);
+        pair.run_for(Duration::from_millis(100));
+        if deletes.get() > 0 {
+            break;
+        }
+    }
+    assert_eq!(deletes.get(), 1);
+    let there = |child: &ChildId| pair.a.children.contains_key(child);
+    assert!(ages[1..].iter().all(there));
+    pair.assert_tunnel();
 }
