@@ -141,6 +141,9 @@ impl Session {
 
     fn secret_of(&self, ctx: &Context<'_>, id: u32, inner: &Inner) -> Option<Question> {
         let pair = self.up()?.tasks.get(&id)?.pair()?;
+        if !ctx.config.offload.asks_for(pair.group()) {
+            return None;
+        }
         let limits = ctx.config.wire;
         let payloads = Payloads::read(&inner.payloads(&limits).ok()?, &limits).ok()?;
         agreement(ctx, pair, &payloads.key_exchange?)

@@ -22,7 +22,10 @@ pub(crate) fn agreement(
     pair: &Arc<dyn ActiveKeyExchange>,
     ke: &KeyExchange<'_>,
 ) -> Option<Question> {
-    let id = alg::group_from_wire(ke.method).filter(|id| *id == pair.group())?;
+    let id = pair.group();
+    if !ctx.config.offload.asks_for(id) || alg::group_from_wire(ke.method) != Some(id) {
+        return None;
+    }
     method(ctx, id).ok()?.check_responder(ke.data).ok()?;
     ctx.agreement(pair, ke.data)
 }
@@ -147,7 +150,7 @@ impl Series {
 
     /// RFC 9370 §2.2.2, §2.2.4: the method field matches the n-th that was negotiated.
     fn expected(&self, ke: &KeyExchange<'_>) -> Result<GroupId, DropReason> {
-        let next = *self.left.front().ok_or(DropReason::WrongState)?;
+        let next = self.next().ok_or(DropReason::WrongState)?;
         if alg::group_to_wire(next) != Some(ke.method) {
             return Err(DropReason::WrongGroup(next));
         }
