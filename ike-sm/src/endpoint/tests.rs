@@ -108,6 +108,15 @@ struct Bench {
 
 type Payloads = Vec<(PayloadType, Vec<u8>)>;
 
+/// The path of a message where it arrives.
+const fn arrival(sent: &Path) -> Path {
+    Path {
+        local: sent.remote,
+        remote: sent.local,
+        natt: sent.natt,
+    }
+}
+
 impl Bench {
     fn new(mode: Phase1Mode) -> Self {
         let mut a = config("192.0.2.1", "192.0.2.2", ["10.1.0.0", "10.2.0.0"]);
@@ -121,6 +130,16 @@ impl Bench {
             refused: 0,
             failed: None,
         }
+    }
+
+    /// The first end starts; what is on its way, and to whom.
+    fn start(&mut self) -> VecDeque<(usize, (Path, Vec<u8>))> {
+        let command = Command::Initiate {
+            peer: "peer".into(),
+            children: Vec::new(),
+        };
+        let (_, out) = self.feed(0, Event::Command(command));
+        out.into_iter().map(|sent| (1, sent)).collect()
     }
 
     fn feed(&mut self, end: usize, event: Event<'_>) -> (Outcome, Vec<(Path, Vec<u8>)>) {
@@ -385,19 +404,10 @@ fn d1_every_state_of_aggressive_mode_refuses_every_wrong_message_and_goes_on() {
 
 fn every_state(mode: Phase1Mode, messages: &[usize], refusals: usize) {
     let mut bench = Bench::new(mode);
-    let command = Command::Initiate {
-        peer: "peer".into(),
-        children: Vec::new(),
-    };
-    let (_, out) = bench.feed(0, Event::Command(command));
-    let mut flights: VecDeque<_> = out.into_iter().map(|sent| (1, sent)).collect();
+    let mut flights = bench.start();
     for number in messages {
         let (to, (sent, raw)) = flights.pop_front().unwrap();
-        let path = Path {
-            local: sent.remote,
-            remote: sent.local,
-            natt: sent.natt,
-        };
+        let path = arrival(&sent);
         bench.broken_bytes(to, path, &raw);
         bench.other_kinds(to, *number, path, &raw);
         bench.wrong_payloads(to, *number, path, &raw);
@@ -449,12 +459,7 @@ impl Bench {
 /// peer, which has set up its half, is told. Gives the reason.
 fn answered_otherwise(change: impl Fn(&mut Payloads)) -> Option<CloseReason> {
     let mut bench = Bench::new(Phase1Mode::Main);
-    let command = Command::Initiate {
-        peer: "peer".into(),
-        children: Vec::new(),
-    };
-    let (_, out) = bench.feed(0, Event::Command(command));
-    let mut flights: VecDeque<_> = out.into_iter().map(|sent| (1, sent)).collect();
+    let mut flights = bench.start();
     for number in MAIN {
         let (to, (sent, mut raw)) = flights.pop_front().unwrap();
         if *number == 7 {
@@ -464,11 +469,7 @@ fn answered_otherwise(change: impl Fn(&mut Payloads)) -> Option<CloseReason> {
         } else {
             bench.note(1 - to, *number, &raw);
         }
-        let path = Path {
-            local: sent.remote,
-            remote: sent.local,
-            natt: sent.natt,
-        };
+        let path = arrival(&sent);
         let event = Event::Datagram {
             path,
             message: &raw,
@@ -484,11 +485,7 @@ fn answered_otherwise(change: impl Fn(&mut Payloads)) -> Option<CloseReason> {
     assert!(bench.ends[0].leftovers().is_empty());
     assert_eq!(bench.ends[1].world.children.iter().count(), 1);
     let (_, (sent, raw)) = flights.pop_front().unwrap();
-    let path = Path {
-        local: sent.remote,
-        remote: sent.local,
-        natt: sent.natt,
-    };
+    let path = arrival(&sent);
     let event = Event::Datagram {
         path,
         message: &raw,
@@ -528,18 +525,9 @@ fn l15_a_peer_that_narrows_in_ikev1_is_said_to_do_so() {
 #[test]
 fn a_shorter_lifetime_that_the_peer_tells_holds_at_once() {
     let mut bench = Bench::new(Phase1Mode::Main);
-    let command = Command::Initiate {
-        peer: "peer".into(),
-        children: Vec::new(),
-    };
-    let (_, out) = bench.feed(0, Event::Command(command));
-    let mut flights: VecDeque<_> = out.into_iter().map(|sent| (1, sent)).collect();
+    let mut flights = bench.start();
     while let Some((to, (sent, raw))) = flights.pop_front() {
-        let path = Path {
-            local: sent.remote,
-            remote: sent.local,
-            natt: sent.natt,
-        };
+        let path = arrival(&sent);
         let message = &raw[..];
         let (_, out) = bench.feed(to, Event::Datagram { path, message });
         flights.extend(out.into_iter().map(|sent| (1 - to, sent)));

@@ -185,6 +185,19 @@ fn x9_an_invalid_public_value_is_refused_before_anything_is_asked() {
     assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
 }
 
+/// A tunnel whose A asks for its halves of P-256, which children take too.
+fn up_asking() -> Pair {
+    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
+    assert_eq!(pair.initiate(false), Outcome::Handled);
+    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+    pair
+}
+
+/// A holds nothing but its SAs.
+fn nothing_is_left(pair: &Pair) {
+    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+}
+
 #[test]
 fn x9_the_initiator_asks_for_its_shared_secret_and_sends_nothing_meanwhile() {
     let mut pair = one_asks(false, GroupId::Modp2048, &[]);
@@ -209,7 +222,7 @@ fn x9_the_initiator_asks_for_its_shared_secret_and_sends_nothing_meanwhile() {
     pair.run_for(secs(3));
     pair.assert_tunnel();
     assert!(pair.a.asked.is_empty() && pair.b.asked.is_empty());
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    nothing_is_left(&pair);
 }
 
 #[test]
@@ -236,7 +249,7 @@ fn x9_a_half_of_the_initiator_that_nobody_computes_ends_the_attempt_in_time() {
         assert_eq!(pair.a.endpoint.ike_sas().count(), 0, "{case}");
         let late = Event::Answer(ticket, Answer::KeyExchange(Some(job.run())));
         assert!(pair.feed(false, late).dropped().is_some());
-        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+        nothing_is_left(&pair);
     }
 }
 
@@ -269,7 +282,7 @@ fn x9_another_group_is_asked_for_while_the_first_request_stands() {
         let groups = run_computing(&mut pair, 4);
         assert_eq!(groups, [other, other]);
         pair.assert_tunnel();
-        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+        nothing_is_left(&pair);
     }
 }
 
@@ -293,14 +306,12 @@ fn x9_the_initiator_of_rekeys_and_additional_exchanges_asks_too() {
     pair.assert_tunnel();
     assert!(pair.a.endpoint.ike_sas().all(|sa| sa.id != ike));
     assert_eq!((pair.a.children.len(), pair.b.children.len()), (1, 1));
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    nothing_is_left(&pair);
 }
 
 #[test]
 fn x9_a_childs_secret_that_nobody_computes_leaves_neither_half() {
-    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
-    assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+    let mut pair = up_asking();
     let child = pair.a.active[0];
     let _ = pair.command(false, Command::RekeyChild(child));
     let _pair = compute(&mut pair);
@@ -315,14 +326,12 @@ fn x9_a_childs_secret_that_nobody_computes_leaves_neither_half() {
     assert!(!run_computing(&mut pair, 60).is_empty());
     pair.assert_tunnel();
     assert!(pair.a.active != [child]);
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    nothing_is_left(&pair);
 }
 
 #[test]
 fn x9_an_ike_rekey_that_nobody_computes_is_computed_here() {
-    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
-    assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+    let mut pair = up_asking();
     let ike = pair.a.endpoint.ike_sas().next().unwrap().id;
     let _ = pair.command(false, Command::RekeyIke(ike));
     let _pair = compute(&mut pair);
@@ -331,14 +340,12 @@ fn x9_an_ike_rekey_that_nobody_computes_is_computed_here() {
     pair.a.asked.clear();
     pair.assert_tunnel();
     assert!(pair.a.endpoint.ike_sas().all(|sa| sa.id != ike));
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    nothing_is_left(&pair);
 }
 
 #[test]
 fn x9_the_peer_deletes_what_is_still_being_computed() {
-    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
-    assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+    let mut pair = up_asking();
     let child = pair.a.active[0];
     let _ = pair.command(false, Command::RekeyChild(child));
     let _pair = compute(&mut pair);
@@ -363,15 +370,13 @@ fn x9_the_peer_deletes_what_is_still_being_computed() {
     pair.run_for(secs(2));
     assert!(!pair.a.endpoint.is_asked(ticket));
     assert_eq!(pair.a.endpoint.ike_sas().count(), 0);
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    nothing_is_left(&pair);
 }
 
 #[test]
 fn x9_a_key_pair_that_nobody_draws_puts_a_rekey_off() {
     for (ike, answered) in [(true, true), (true, false), (false, true), (false, false)] {
-        let mut pair = one_asks(false, GroupId::Ecp256, &[]);
-        assert_eq!(pair.initiate(false), Outcome::Handled);
-        assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+        let mut pair = up_asking();
         let (child, old) = (pair.a.active[0], pair.a.ikes[0]);
         let command = if ike {
             Command::RekeyIke(old)
@@ -394,15 +399,13 @@ fn x9_a_key_pair_that_nobody_draws_puts_a_rekey_off() {
         pair.assert_tunnel();
         assert_eq!(pair.a.active == [child], ike);
         assert_eq!(pair.a.endpoint.ike_sas().any(|sa| sa.id == old), !ike);
-        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+        nothing_is_left(&pair);
     }
 }
 
 #[test]
 fn x9_what_is_more_urgent_does_not_wait_for_a_key_pair() {
-    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
-    assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+    let mut pair = up_asking();
     let (child, ike) = (pair.a.active[0], pair.a.ikes[0]);
     let _ = pair.command(false, Command::RekeyChild(child));
     assert_eq!(pair.a.asked.len(), 1);
@@ -411,7 +414,7 @@ fn x9_what_is_more_urgent_does_not_wait_for_a_key_pair() {
     assert_eq!(pair.a.endpoint.ike_sas().count(), 0);
     assert_eq!(pair.b.endpoint.ike_sas().count(), 0);
     assert!(!pair.a.endpoint.is_asked(pair.a.asked[0].0));
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    nothing_is_left(&pair);
 }
 
 #[test]
@@ -485,7 +488,7 @@ fn x9_a_key_pair_is_for_the_exchange_that_it_was_drawn_for() {
     assert!(!pair.a.endpoint.is_asked(ticket));
     assert_eq!((pair.a.active.len(), pair.b.active.len()), (3, 3));
     assert!(pair.a.failed.is_empty() && pair.a.asked.is_empty());
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    nothing_is_left(&pair);
 }
 
 #[test]
@@ -526,9 +529,7 @@ fn x9_a_dead_peer_is_found_while_a_key_pair_is_waited_for() {
 #[test]
 fn x9_the_end_of_an_ike_sa_waits_for_no_secret() {
     for ike_rekey in [false, true] {
-        let mut pair = one_asks(false, GroupId::Ecp256, &[]);
-        assert_eq!(pair.initiate(false), Outcome::Handled);
-        assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+        let mut pair = up_asking();
         let (child, ike) = (pair.a.active[0], pair.a.ikes[0]);
         let _ = pair.command(
             false,
@@ -547,15 +548,13 @@ fn x9_the_end_of_an_ike_sa_waits_for_no_secret() {
             assert_eq!(end.endpoint.ike_sas().count(), 0, "{ike_rekey}");
             assert!(end.children.is_empty());
         }
-        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+        nothing_is_left(&pair);
     }
 }
 
 #[test]
 fn x9_the_peer_deletes_the_old_ike_sa_before_the_new_one_is_computed() {
-    let mut pair = one_asks(false, GroupId::Ecp256, &[]);
-    assert_eq!(pair.initiate(false), Outcome::Handled);
-    assert_eq!(run_computing(&mut pair, 4), [GroupId::Ecp256; 2]);
+    let mut pair = up_asking();
     let (old, b_old) = (pair.a.ikes[0], pair.b.ikes[0]);
     let _ = pair.command(false, Command::RekeyIke(old));
     let _pair = compute(&mut pair);
@@ -571,7 +570,7 @@ fn x9_the_peer_deletes_the_old_ike_sa_before_the_new_one_is_computed() {
         assert_eq!(end.children.len(), 1);
     }
     pair.assert_tunnel();
-    assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+    nothing_is_left(&pair);
 }
 
 #[test]
@@ -612,6 +611,6 @@ fn x9_counters_are_synchronised_while_a_secret_is_computed() {
             assert_eq!((end.endpoint.ike_sas().count(), end.children.len()), (1, 1));
         }
         pair.assert_tunnel();
-        assert!(pair.a.endpoint.leftovers().is_empty() && pair.a.endpoint.is_consistent());
+        nothing_is_left(&pair);
     }
 }
