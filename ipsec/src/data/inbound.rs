@@ -1,0 +1,105 @@
+//! The way in: a packet of ESP becomes the inner packet, in place.
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use esp::{Content, Outer, PacketBuf};
+use ike_sm::{ChildId, IpsecProtocol};
+
+use super::{Arrival, DataAction, DataPlane, Dropped, Ingress, transport};
+use crate::actions::Actions;
+use crate::message::Notice;
+
+impl DataPlane {
+    /// Opens the packet of ESP in `packet`, which begins with its SPI, in place. Integrity, replay
+    /// window and selectors are checked in this order.
+    ///
+    /// # Errors
+    /// [`Dropped`]; nothing has changed but counters.
+    pub fn open(
+        &mut self,
+        arrival: &Arrival,
+        packet: &mut PacketBuf<'_>,
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) -> Result<Ingress, Dropped> {
+        let spi = nat_t::esp_spi(packet.as_slice()).ok_or(Dropped::NoEspHeader)?;
+        let Some(pair) = self.by_spi.get(&spi).and_then(|id| self.pairs.get_mut(id)) else {
+            self.unknown_spi(arrival, spi, now, actions);
+            return Err(Dropped::UnknownSpi(spi));
+        };
+        if arrival.udp != pair.sa.udp {
+            return Err(Dropped::Encapsulation);
+        }
+        let outer = Outer {
+            addresses: Some((arrival.remote.ip(), arrival.local)),
+            ecn: arrival.ecn,
+        };
+        let opened = pair.inbound.open(packet, &outer, now);
+        let opened = opened.map_err(Dropped::Open)?;
+        let newest = opened.sequence == pair.inbound.window().top();
+        let first = pair.unreported == ike_sm::Traffic::default();
+        let moved = pair.received(packet.len(), arrival.remote, newest);
+        let id = pair.sa.id;
+        // RFC 7296 §2.8: the first packet shows that the peer has its half. Control hears of it before
+        // the answer to the packet leaves, which goes through the same pair.
+        let proved = core::mem::replace(&mut pair.unproved, false);
+        self.passes(id, first, now);
+        if proved {
+            self.report(actions);
+        }
+        if let Some(to) = moved {
+            actions.push(DataAction::Notice(Notice::Moved(id, to)));
+        }
+        match opened.content {
+            Content::Ip(_) => {
+                self.clamp(id, packet);
+                Ok(Ingress::Deliver(id))
+            }
+            Content::Upper(protocol) => self.rebuild(id, arrival, protocol, packet, actions),
+            Content::Dummy => Ok(Ingress::Done),
+        }
+    }
+
+    /// Transport mode: the upper layer gets an IP header again.
+    fn rebuild(
+        &self,
+        id: ChildId,
+        arrival: &Arrival,
+        protocol: u8,
+        packet: &mut PacketBuf<'_>,
+        actions: &mut Actions<DataAction>,
+    ) -> Result<Ingress, Dropped> {
+        let pair = self.pairs.get(&id).ok_or(Dropped::Gone)?;
+        let ends = (arrival.remote.ip(), arrival.local);
+        transport::mend(pair, ends, protocol, packet.as_mut_slice()).map_err(Dropped::Segment)?;
+        let header = transport::Header::new(ends, protocol, packet.len());
+        if let Ok(room) = packet.prepend(header.as_slice().len()) {
+            room.copy_from_slice(header.as_slice());
+            return Ok(Ingress::Deliver(id));
+        }
+        let whole = [header.as_slice(), packet.as_slice()].concat();
+        actions.push(DataAction::Deliver(Bytes::from(whole)));
+        Ok(Ingress::Done)
+    }
+
+    /// The peer sends through an SA that is gone here: it may have missed a Delete, which IKEv1 does
+    /// not acknowledge. Control may tell it again.
+    fn unknown_spi(
+        &mut self,
+        arrival: &Arrival,
+        spi: u32,
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) {
+        if self.unknown_spi.allow(now) {
+            let remote = arrival.remote.ip();
+            let protocol = IpsecProtocol::Esp;
+            actions.push(DataAction::Notice(Notice::UnknownSpi {
+                remote,
+                protocol,
+                spi,
+            }));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The way out: an inner packet finds its policy and its pair, and is protected in place.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use esp::ip::IpHeader;
+use esp::{DontFragment, Fit, Flow, Fragments, Limit, PacketBuf};
+use ike_sm::{ChildId, Mode, PacketEnd, Traffic};
+
+use super::{
+    DataAction, DataPlane, Dropped, Egress, Fragmentation, HEADROOM, TAILROOM, pair::Pair,
+};
+use crate::actions::{Actions, Transmit};
+use crate::config::PolicyAction;
+use crate::message::Notice;
+
+/// Longest message that tells a source what fits, octets.
+const ANSWER: usize = 1280;
+
+impl Fragmentation {
+    /// Octets of the second buffer that [`DataPlane::fragments`] needs.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        HEADROOM.saturating_add(self.mtu).saturating_add(TAILROOM)
+    }
+}
+
+impl DataPlane {
+    /// Takes an inner IP packet that wants out and protects it in place. `packet` has [`HEADROOM`]
+    /// octets free before it and [`TAILROOM`] behind it.
+    ///
+    /// # Errors
+    /// [`Dropped`]; the packet goes nowhere.
+    pub fn seal(
+        &mut self,
+        packet: &mut PacketBuf<'_>,
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) -> Result<Egress, Dropped> {
+        let flow = Flow::of(packet.as_slice()).map_err(Dropped::Inner)?;
+        let policies = self.policies.iter_mut().enumerate();
+        let policy = policies
+            .filter(|(_, entry)| entry.selectors.matches_outbound(&flow))
+            .map(|(index, entry)| {
+                entry.hits = entry.hits.saturating_add(1);
+                index
+            })
+            .next();
+        match policy.and_then(|n| self.policies.get(n)).map(|e| &e.action) {
+            Some(PolicyAction::Bypass) => return Ok(Egress::Bypass),
+            Some(PolicyAction::Discard) => return Err(Dropped::Discarded),
+            // A pair may be for packets that no policy names: those of an assigned address.
+            Some(PolicyAction::Protect { .. }) | None => {}
+        }
+        if let Some(id) = self.pair_for(&flow) {
+            return self.protect(id, packet, now, actions);
+        }
+        self.hold_packet(policy.ok_or(Dropped::NoPolicy)?, flow, packet, now, actions)
+    }
+
+    /// The pair through which `flow` leaves: of the active ones whose selectors cover it the one with
+    /// the narrowest selector that holds its destination, of several alike the newest. Without that, a
+    /// rekey of a wide child would take the packets of a narrow one within it.
+    fn pair_for(&self, flow: &Flow) -> Option<ChildId> {
+        let fits = |id: &ChildId| {
+            let pair = self.pairs.get(id);
+            pair.is_some_and(|p| p.active && p.selectors.matches_outbound(flow))
+        };
+        let places = self.narrowest.iter();
+        let holding = places.filter(|place| place.holds(flow.destination));
+        holding.map(|place| place.pair()).find(fits)
+    }
+
+    fn protect(
+        &mut self,
+        id: ChildId,
+        packet: &mut PacketBuf<'_>,
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) -> Result<Egress, Dropped> {
+        let header = IpHeader::parse(packet.as_slice()).map_err(Dropped::Inner)?;
+        self.clamp(id, packet);
+        let policy = self.config.dont_fragment;
+        let pair = self.pairs.get_mut(&id).ok_or(Dropped::Gone)?;
+        let (path_mtu, _) = self.paths.mtu(&pair.path);
+        let overhead = pair.overhead();
+        let tunnel = pair.sa.mode == Mode::Tunnel;
+        let first = pair.unreported == Traffic::default();
+        pair.sends(packet.len());
+        let fit = esp::look_ahead(&header, &overhead, path_mtu.into(), tunnel, policy);
+        let egress = match fit {
+            Fit::Fits => {
+                let dont_fragment = match policy {
+                    DontFragment::Copy => header.dont_fragment,
+                    DontFragment::Set => true,
+                    DontFragment::Clear => false,
+                };
+                seal(pair, packet, &header, dont_fragment, now, actions).map(Egress::Send)
+            }
+            Fit::FragmentAfter => {
+                seal(pair, packet, &header, false, now, actions).map(Egress::Send)
+            }
+            Fit::FragmentFirst { mtu } => Ok(Egress::Fragment(Fragmentation {
+                child: id,
+                mtu,
+                dont_fragment: policy == DontFragment::Set,
+            })),
+            Fit::TooBig { mtu } => {
+                let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+                if self.too_big.allow(now) {
+                    answer(packet.as_slice(), &header, mtu, actions);
+                }
+                Ok(Egress::TooBig { mtu })
+            }
+        };
+        self.passes(id, first, now);
+        egress
+    }
+
+    /// Cuts an inner packet, which `seal` has left as it was, and gives each protected piece to
+    /// `each`. The pieces are made in `room`, one after the other: [`Fragmentation::room`] octets.
+    ///
+    /// # Errors
+    /// [`Dropped`]; pieces before the one that failed are given out.
+    pub fn fragments(
+        &mut self,
+        packet: &[u8],
+        how: Fragmentation,
+        room: &mut [u8],
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+        mut each: impl FnMut(Transmit, &[u8]),
+    ) -> Result<(), Dropped> {
+        let mut pieces = Fragments::new(packet, how.mtu).map_err(Dropped::Fragment)?;
+        let pair = self.pairs.get_mut(&how.child).ok_or(Dropped::Gone)?;
+        loop {
+            let space = room.get_mut(HEADROOM..).unwrap_or_default();
+            let length = match pieces.next_into(space) {
+                None => return Ok(()),
+                Some(length) => length.map_err(Dropped::Fragment)?,
+            };
+            let range = HEADROOM..HEADROOM.saturating_add(length);
+            let mut piece = PacketBuf::new(room, range).ok_or(Dropped::Gone)?;
+            let header = IpHeader::parse(piece.as_slice()).map_err(Dropped::Inner)?;
+            let sealed = seal(pair, &mut piece, &header, how.dont_fragment, now, actions);
+            each(sealed?, piece.as_slice());
+        }
+    }
+
+    /// The protected pieces of a packet, each in memory of its own; those before one that failed.
+    pub(crate) fn pieces(
+        &mut self,
+        packet: &[u8],
+        how: Fragmentation,
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) -> Vec<(Transmit, Bytes)> {
+        let (mut room, mut pieces) = (alloc::vec![0; how.room()], Vec::new());
+        let each = |to, piece: &[u8]| pieces.push((to, Bytes::copy_from_slice(piece)));
+        // What stands in the way of one piece stands in the way of the rest: the packet is lost.
+        let _lost = self.fragments(packet, how, &mut room, now, actions, each);
+        pieces
+    }
+
+    fn hold_packet(
+        &mut self,
+        policy: usize,
+        flow: Flow,
+        packet: &PacketBuf<'_>,
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) -> Result<Egress, Dropped> {
+        let interval = self.config.acquire_interval;
+        let entry = self.policies.get_mut(policy).ok_or(Dropped::NoPolicy)?;
+        let PolicyAction::Protect { on_demand, .. } = entry.action else {
+            return Err(Dropped::NoPolicy);
+        };
+        if !on_demand {
+            return Err(Dropped::Down);
+        }
+        let asks = entry
+            .asked
+            .is_none_or(|at| now.saturating_sub(at) >= interval);
+        if asks {
+            entry.asked = Some(now);
+        }
+        self.hold.push(flow, packet.as_slice(), now);
+        if asks {
+            // ICMP type and code are no ports.
+            let icmp = matches!(flow.protocol, 1 | 58);
+            let end = |address, port: Option<u16>| PacketEnd {
+                address,
+                port: port.filter(|_| !icmp).unwrap_or(0),
+            };
+            actions.push(DataAction::Notice(Notice::Acquire {
+                source: end(flow.source, flow.source_port),
+                destination: end(flow.destination, flow.destination_port),
+                protocol: flow.protocol,
+            }));
+        }
+        Ok(Egress::Held)
+    }
+
+    /// TCP connections through a pair use segments that fit it.
+    pub(super) fn clamp(&self, id: ChildId, packet: &mut PacketBuf<'_>) {
+        let Some(pair) = self.pairs.get(&id).filter(|_| self.config.clamp_mss) else {
+            return;
+        };
+        let (path_mtu, _) = self.paths.mtu(&pair.path);
+        let fitting = pair.overhead().max_inner(path_mtu.into());
+        let most = self.config.inner_mtu.map_or(usize::MAX, usize::from);
+        let v6 = packet.as_slice().first().is_some_and(|b| b >> 4 == 6);
+        let mss = esp::mss_for(fitting.min(most), v6);
+        // What is not sound IP has no MSS.
+        let _clamped = esp::clamp_mss(packet.as_mut_slice(), mss);
+    }
+}
+
+/// Protects the packet in place.
+fn seal(
+    pair: &mut Pair,
+    packet: &mut PacketBuf<'_>,
+    header: &IpHeader,
+    dont_fragment: bool,
+    now: Duration,
+    actions: &mut Actions<DataAction>,
+) -> Result<Transmit, Dropped> {
+    let sealed = pair.outbound.seal(packet, now).map_err(Dropped::Seal)?;
+    if sealed.soft == Some(Limit::Sequence) {
+        actions.push(DataAction::Notice(Notice::SequenceLow(pair.sa.id)));
+    }
+    Ok(pair.transmit(dont_fragment, header.traffic_class))
+}
+
+/// Tells the source of `packet` what fits. The message goes to the inside, whose stack believes no
+/// packet that claims to come from an address of its own: it comes in the name of the far end, as
+/// from any router on the way.
+fn answer(packet: &[u8], header: &IpHeader, mtu: u16, actions: &mut Actions<DataAction>) {
+    let mut room = [0; ANSWER];
+    let length = esp::write_too_big(packet, mtu, header.destination, &mut room);
+    // To some packets no answer is due (RFC 1122 §3.2.2).
+    if let Some(message) = length.ok().and_then(|length| room.get(..length)) {
+        actions.push(DataAction::Deliver(Bytes::copy_from_slice(message)));
+    }
+}

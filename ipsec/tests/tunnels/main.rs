@@ -1,0 +1,14 @@
+//! Two `Tunnels` on a link in virtual time: IKE and ESP together, with loss, restarts, routers and
+//! attackers.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic
+)]
+
+mod fitting;
+mod hostile;
+mod kit;
+mod life;
+mod policy;
