@@ -182,7 +182,7 @@ pub enum Dropped {
 /// The SAs, the policies, the path MTUs and the waiting packets of one core. One owner, no lock; what
 /// passes through allocates nothing.
 ///
-/// It learns from [`Control`](crate::Control) by [`Update`]s and tells it by [`Notice`]s. A program
+/// It learns from [`Control`](crate::Control) by [`Update`](crate::Update)s and tells it by [`Notice`]s. A program
 /// with one thread takes [`Tunnels`](crate::Tunnels) instead.
 pub struct DataPlane {
     provider: &'static Provider,

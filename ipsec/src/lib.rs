@@ -1,5 +1,129 @@
 //! IPsec for programs: IKE and ESP joined. No socket, no clock, no thread, no randomness of its own;
 //! `no_std` with `alloc`.
+//!
+//! [`Tunnels`] takes datagrams, inner packets, deadlines and commands, and gives datagrams, inner
+//! packets and events. This is the whole loop, with two UDP sockets and a TUN device:
+//!
+//! ```no_run
+//! use std::io::{Read, Write};
+//! use std::net::{IpAddr, UdpSocket};
+//! use std::time::{Duration, Instant};
+//!
+//! use ipsec::ike_sm::config::{ChildConfig, Config, PeerConfig, Prefix, PskOwner};
+//! use ipsec::{Action, Actions, Command, CryptoRng, PacketBuf, Path, Received, Secret, Selector};
+//! use ipsec::{HEADROOM, INBOUND_HEADROOM, Sent, TAILROOM, Tunnels, crypto_suite};
+//!
+//! /// One peer, one pair of networks, one key.
+//! fn tunnels(own: IpAddr, other: IpAddr) -> Result<Tunnels, Box<dyn std::error::Error>> {
+//!     let mut peer = PeerConfig::new("hub");
+//!     peer.addresses.push(other);
+//!     peer.local_address = Some(own);
+//!     peer.nat_traversal.force = true; // ESP in UDP: no raw socket is needed
+//!     let ours = Selector::subnet("10.1.0.0".parse()?, 16).ok_or("prefix")?;
+//!     let theirs = Selector::subnet("10.2.0.0".parse()?, 16).ok_or("prefix")?;
+//!     peer.children.push(ChildConfig::new("lan", ours, theirs));
+//!     let mut config = Config::default();
+//!     config.peers.push(peer);
+//!     let secret = Secret::from(&b"a long random string"[..]);
+//!     config.psks.insert(PskOwner::Prefix(Prefix::host(other)), secret);
+//!     Ok(Tunnels::new(config, &crypto_suite::DEFAULT)?)
+//! }
+//!
+//! /// `sockets` are those of UDP 500 and 4500, `tun` is a TUN device; none of them blocks.
+//! fn run(
+//!     mut tunnels: Tunnels,
+//!     sockets: [UdpSocket; 2],
+//!     mut tun: impl Read + Write,
+//!     rng: &mut dyn CryptoRng,
+//! ) -> std::io::Result<()> {
+//!     let clock = Instant::now();
+//!     let mut actions = Actions::new();
+//!     let mut buffer = [0; HEADROOM + 1500 + TAILROOM];
+//!
+//!     // A command. Without one, the first packet for the far network brings the tunnel up.
+//!     let command = Command::Initiate { peer: "hub".into(), children: vec![] };
+//!     let _outcome = tunnels.command(command, clock.elapsed(), rng, &mut actions);
+//!     loop {
+//!         // What follows from the last input: datagrams, inner packets, events, questions.
+//!         while let Some(action) = actions.pop() {
+//!             match action {
+//!                 Action::Send(to, datagram) => {
+//!                     let socket = &sockets[usize::from(to.path.natt)];
+//!                     socket.send_to(&datagram, to.path.remote)?;
+//!                 }
+//!                 Action::Deliver(packet) => tun.write_all(&packet)?,
+//!                 Action::Event(event) => println!("{event}"),
+//!                 Action::Ask(..) => {} // certificates, addresses, keys: see `Question`
+//!                 _ => {}
+//!             }
+//!         }
+//!         let now = clock.elapsed();
+//!         // A datagram.
+//!         for (socket, natt) in sockets.iter().zip([false, true]) {
+//!             if let Ok((len, remote)) = socket.recv_from(&mut buffer[INBOUND_HEADROOM..]) {
+//!                 let path = Path { local: socket.local_addr()?, remote, natt };
+//!                 let range = INBOUND_HEADROOM..INBOUND_HEADROOM + len;
+//!                 let mut packet = PacketBuf::new(&mut buffer, range).expect("a range inside");
+//!                 match tunnels.datagram(path, &mut packet, now, rng, &mut actions) {
+//!                     Received::Deliver => tun.write_all(packet.as_slice())?,
+//!                     Received::Dropped(why) => println!("from {remote}: {why}"),
+//!                     _ => {}
+//!                 }
+//!             }
+//!         }
+//!         // An inner packet.
+//!         if let Ok(len) = tun.read(&mut buffer[HEADROOM..HEADROOM + 1500]) {
+//!             let range = HEADROOM..HEADROOM + len;
+//!             let mut packet = PacketBuf::new(&mut buffer, range).expect("a range inside");
+//!             match tunnels.inner(&mut packet, now, rng, &mut actions) {
+//!                 Sent::Send(to) => {
+//!                     sockets[1].send_to(packet.as_slice(), to.path.remote)?;
+//!                 }
+//!                 Sent::Dropped(why) => println!("to the far side: {why}"),
+//!                 _ => {}
+//!             }
+//!         }
+//!         // A deadline.
+//!         tunnels.deadline(now, rng, &mut actions);
+//!         let next = tunnels.next_deadline().map(|deadline| deadline.at.saturating_sub(now));
+//!         // A real program waits here for its sockets, its device or that time: see the programs.
+//!         std::thread::sleep(next.unwrap_or(Duration::MAX).min(Duration::from_millis(1)));
+//!     }
+//! }
+//! ```
+//!
+//! Complete programs are `embed_std`, `embed_mio` and `embed_tokio` among the examples of the suite.
+//!
+//! # What holds for every call
+//! - *Output leaves with its call*: when a call returns, all that follows from it is in its result,
+//!   in the buffer, or in the caller's [`Actions`]. Nothing waits inside for another call.
+//! - *Progress*: after a deadline at `now`, the next deadline is later than `now`.
+//! - *Determinism*: the same inputs, times and random octets give the same output.
+//! - *Selectors are checked*: what comes out of a pair of IPsec SAs is what the pair was negotiated
+//!   for (RFC 4301 §5.2). There is no way to leave that out.
+//! - Time is a [`Duration`](core::time::Duration) since an epoch of the caller's choosing that never
+//!   goes back, such as `start.elapsed()`.
+//!
+//! # Buffers
+//! A packet is worked on where it lies: a [`PacketBuf`] is a range of a buffer of yours. A packet from
+//! the inside has [`HEADROOM`] octets free before it and [`TAILROOM`] behind it; what arrives from the
+//! outside needs none, but transport mode is served in place with [`INBOUND_HEADROOM`]. Nothing is
+//! copied and nothing is allocated on the way of a packet that finds its pair and fits its path.
+//!
+//! # Several cores
+//! [`Tunnels`] is a [`Control`] and a [`DataPlane`] in one object. A gateway with several cores has one
+//! control and a data plane per core, carries [`Update`]s and [`Notice`]s between them over channels of
+//! its own, and steers each packet to the data plane that holds its pair: an update names its pair
+//! ([`Update::child`]), and [`ike_sm::ChildSa::spi_in`] is what datagrams of it begin with. Batches go
+//! through [`DataPlane::seal_batch`] and [`DataPlane::open_batch`].
+//!
+//! # What it does not do
+//! AH is negotiated by `ike-sm` and refused here. An embedder that wants its keys in a kernel or in
+//! hardware takes `ike-sm` alone.
+//!
+//! # RFCs
+//! 4301 (architecture), 4303 (ESP), 3948 (ESP in UDP), 6040 and 2983 (ECN and DSCP of the outer
+//! header), 1191 and 8201 (path MTU); those of IKE are listed in [`ike_sm`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -15,6 +139,11 @@ mod data;
 mod event;
 mod message;
 mod tunnels;
+
+/// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use actions::{Actions, Carrier, Transmit};
 pub use config::{Config, DataConfig, Exception, HoldLimits, Policy, PolicyAction};

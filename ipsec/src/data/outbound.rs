@@ -5,12 +5,10 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use esp::ip::IpHeader;
-use esp::{DontFragment, Fit, Flow, Fragments, Limit, PacketBuf};
+use esp::{BATCH, DontFragment, Fit, Flow, Fragments, Limit, PacketBuf, SealError, Sealed};
 use ike_sm::{ChildId, Mode, PacketEnd, Traffic};
 
-use super::{
-    DataAction, DataPlane, Dropped, Egress, Fragmentation, HEADROOM, TAILROOM, pair::Pair,
-};
+use super::{DataAction, DataPlane, Dropped, Egress, Fragmentation, HEADROOM, TAILROOM};
 use crate::actions::{Actions, Transmit};
 use crate::config::PolicyAction;
 use crate::message::Notice;
@@ -26,6 +24,14 @@ impl Fragmentation {
     }
 }
 
+/// What is decided of a packet before anything is encrypted.
+enum Prepared {
+    /// It goes through this pair, in one piece.
+    Ready(ChildId, Transmit),
+    /// Something else becomes of it.
+    Other(Egress),
+}
+
 impl DataPlane {
     /// Takes an inner IP packet that wants out and protects it in place. `packet` has [`HEADROOM`]
     /// octets free before it and [`TAILROOM`] behind it.
@@ -38,25 +44,100 @@ impl DataPlane {
         now: Duration,
         actions: &mut Actions<DataAction>,
     ) -> Result<Egress, Dropped> {
+        let (id, transmit) = match self.prepare(packet, now, actions)? {
+            Prepared::Ready(id, transmit) => (id, transmit),
+            Prepared::Other(egress) => return Ok(egress),
+        };
+        let pair = self.pairs.get_mut(&id).ok_or(Dropped::Gone)?;
+        let sealed = pair.outbound.seal(packet, now).map_err(Dropped::Seal)?;
+        notice_sequence(id, &sealed, actions);
+        Ok(Egress::Send(transmit))
+    }
+
+    /// Does to each of `packets` what [`seal`](Self::seal) does to one; `results` gets one entry each.
+    /// Packets that follow each other through one pair are handed to its key together. Packets beyond
+    /// the shorter of the two slices are left alone.
+    pub fn seal_batch(
+        &mut self,
+        packets: &mut [PacketBuf<'_>],
+        results: &mut [Result<Egress, Dropped>],
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) {
+        let chunks = packets.chunks_mut(BATCH).zip(results.chunks_mut(BATCH));
+        for (packets, results) in chunks {
+            let mut pairs = [None; BATCH];
+            for ((packet, result), pair) in packets.iter_mut().zip(&mut *results).zip(&mut pairs) {
+                *result = match self.prepare(packet, now, actions) {
+                    Ok(Prepared::Ready(id, transmit)) => {
+                        *pair = Some(id);
+                        Ok(Egress::Send(transmit))
+                    }
+                    Ok(Prepared::Other(egress)) => Ok(egress),
+                    Err(why) => Err(why),
+                };
+            }
+            let (mut packets, mut results) = (packets, results);
+            for run in pairs.chunk_by(|a, b| a == b) {
+                let len = run.len().min(packets.len()).min(results.len());
+                let (these, rest) = packets.split_at_mut(len);
+                let (of_these, of_rest) = results.split_at_mut(len);
+                if let Some(id) = run.first().copied().flatten() {
+                    self.seal_run(id, these, of_these, now, actions);
+                }
+                (packets, results) = (rest, of_rest);
+            }
+        }
+    }
+
+    /// Protects packets that all go through one pair.
+    fn seal_run(
+        &mut self,
+        id: ChildId,
+        packets: &mut [PacketBuf<'_>],
+        results: &mut [Result<Egress, Dropped>],
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) {
+        let Some(pair) = self.pairs.get_mut(&id) else {
+            return;
+        };
+        let mut sealed = [Err(SealError::SequenceExhausted); BATCH];
+        pair.outbound.seal_batch(packets, &mut sealed, now);
+        for (result, sealed) in results.iter_mut().zip(sealed) {
+            match sealed {
+                Ok(sealed) => notice_sequence(id, &sealed, actions),
+                Err(why) => *result = Err(Dropped::Seal(why)),
+            }
+        }
+    }
+
+    /// Finds policy and pair of a packet, and whether it fits; counts it.
+    fn prepare(
+        &mut self,
+        packet: &mut PacketBuf<'_>,
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) -> Result<Prepared, Dropped> {
         let flow = Flow::of(packet.as_slice()).map_err(Dropped::Inner)?;
         let policies = self.policies.iter_mut().enumerate();
-        let policy = policies
-            .filter(|(_, entry)| entry.selectors.matches_outbound(&flow))
-            .map(|(index, entry)| {
-                entry.hits = entry.hits.saturating_add(1);
-                index
-            })
-            .next();
-        match policy.and_then(|n| self.policies.get(n)).map(|e| &e.action) {
-            Some(PolicyAction::Bypass) => return Ok(Egress::Bypass),
-            Some(PolicyAction::Discard) => return Err(Dropped::Discarded),
+        let mut matching = policies.filter(|(_, entry)| entry.selectors.matches_outbound(&flow));
+        let policy = matching.next().map(|(index, entry)| {
+            entry.hits = entry.hits.saturating_add(1);
+            (index, &entry.action)
+        });
+        let index = match policy {
+            Some((_, PolicyAction::Bypass)) => return Ok(Prepared::Other(Egress::Bypass)),
+            Some((_, PolicyAction::Discard)) => return Err(Dropped::Discarded),
+            Some((index, PolicyAction::Protect { .. })) => Some(index),
             // A pair may be for packets that no policy names: those of an assigned address.
-            Some(PolicyAction::Protect { .. }) | None => {}
-        }
+            None => None,
+        };
         if let Some(id) = self.pair_for(&flow) {
-            return self.protect(id, packet, now, actions);
+            return self.fit(id, packet, now, actions);
         }
-        self.hold_packet(policy.ok_or(Dropped::NoPolicy)?, flow, packet, now, actions)
+        self.hold_packet(index.ok_or(Dropped::NoPolicy)?, flow, packet, now, actions)
+            .map(Prepared::Other)
     }
 
     /// The pair through which `flow` leaves: of the active ones whose selectors cover it the one with
@@ -72,13 +153,14 @@ impl DataPlane {
         holding.map(|place| place.pair()).find(fits)
     }
 
-    fn protect(
+    /// Whether a packet fits its pair's path in one piece, and what becomes of it otherwise.
+    fn fit(
         &mut self,
         id: ChildId,
         packet: &mut PacketBuf<'_>,
         now: Duration,
         actions: &mut Actions<DataAction>,
-    ) -> Result<Egress, Dropped> {
+    ) -> Result<Prepared, Dropped> {
         let header = IpHeader::parse(packet.as_slice()).map_err(Dropped::Inner)?;
         self.clamp(id, packet);
         let policy = self.config.dont_fragment;
@@ -88,20 +170,18 @@ impl DataPlane {
         let tunnel = pair.sa.mode == Mode::Tunnel;
         let first = pair.unreported == Traffic::default();
         pair.sends(packet.len());
-        let fit = esp::look_ahead(&header, &overhead, path_mtu.into(), tunnel, policy);
-        let egress = match fit {
-            Fit::Fits => {
-                let dont_fragment = match policy {
-                    DontFragment::Copy => header.dont_fragment,
-                    DontFragment::Set => true,
-                    DontFragment::Clear => false,
-                };
-                seal(pair, packet, &header, dont_fragment, now, actions).map(Egress::Send)
-            }
-            Fit::FragmentAfter => {
-                seal(pair, packet, &header, false, now, actions).map(Egress::Send)
-            }
-            Fit::FragmentFirst { mtu } => Ok(Egress::Fragment(Fragmentation {
+        let whole = |dont_fragment| {
+            let transmit = pair.transmit(dont_fragment, header.traffic_class);
+            Prepared::Ready(id, transmit)
+        };
+        let prepared = match esp::look_ahead(&header, &overhead, path_mtu.into(), tunnel, policy) {
+            Fit::Fits => whole(match policy {
+                DontFragment::Copy => header.dont_fragment,
+                DontFragment::Set => true,
+                DontFragment::Clear => false,
+            }),
+            Fit::FragmentAfter => whole(false),
+            Fit::FragmentFirst { mtu } => Prepared::Other(Egress::Fragment(Fragmentation {
                 child: id,
                 mtu,
                 dont_fragment: policy == DontFragment::Set,
@@ -111,15 +191,16 @@ impl DataPlane {
                 if self.too_big.allow(now) {
                     answer(packet.as_slice(), &header, mtu, actions);
                 }
-                Ok(Egress::TooBig { mtu })
+                Prepared::Other(Egress::TooBig { mtu })
             }
         };
         self.passes(id, first, now);
-        egress
+        Ok(prepared)
     }
 
-    /// Cuts an inner packet, which `seal` has left as it was, and gives each protected piece to
-    /// `each`. The pieces are made in `room`, one after the other: [`Fragmentation::room`] octets.
+    /// Cuts an inner packet, which [`seal`](Self::seal) has left as it was, and gives each protected
+    /// piece to `each`. The pieces are made in `room`, one after the other: [`Fragmentation::room`]
+    /// octets.
     ///
     /// # Errors
     /// [`Dropped`]; pieces before the one that failed are given out.
@@ -132,8 +213,10 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
         mut each: impl FnMut(Transmit, &[u8]),
     ) -> Result<(), Dropped> {
+        let header = IpHeader::parse(packet).map_err(Dropped::Inner)?;
         let mut pieces = Fragments::new(packet, how.mtu).map_err(Dropped::Fragment)?;
         let pair = self.pairs.get_mut(&how.child).ok_or(Dropped::Gone)?;
+        let transmit = pair.transmit(how.dont_fragment, header.traffic_class);
         loop {
             let space = room.get_mut(HEADROOM..).unwrap_or_default();
             let length = match pieces.next_into(space) {
@@ -142,9 +225,9 @@ impl DataPlane {
             };
             let range = HEADROOM..HEADROOM.saturating_add(length);
             let mut piece = PacketBuf::new(room, range).ok_or(Dropped::Gone)?;
-            let header = IpHeader::parse(piece.as_slice()).map_err(Dropped::Inner)?;
-            let sealed = seal(pair, &mut piece, &header, how.dont_fragment, now, actions);
-            each(sealed?, piece.as_slice());
+            let sealed = pair.outbound.seal(&mut piece, now);
+            notice_sequence(how.child, &sealed.map_err(Dropped::Seal)?, actions);
+            each(transmit, piece.as_slice());
         }
     }
 
@@ -217,20 +300,11 @@ impl DataPlane {
     }
 }
 
-/// Protects the packet in place.
-fn seal(
-    pair: &mut Pair,
-    packet: &mut PacketBuf<'_>,
-    header: &IpHeader,
-    dont_fragment: bool,
-    now: Duration,
-    actions: &mut Actions<DataAction>,
-) -> Result<Transmit, Dropped> {
-    let sealed = pair.outbound.seal(packet, now).map_err(Dropped::Seal)?;
+/// Tells control once that a pair runs out of sequence numbers.
+fn notice_sequence(id: ChildId, sealed: &Sealed, actions: &mut Actions<DataAction>) {
     if sealed.soft == Some(Limit::Sequence) {
-        actions.push(DataAction::Notice(Notice::SequenceLow(pair.sa.id)));
+        actions.push(DataAction::Notice(Notice::SequenceLow(id)));
     }
-    Ok(pair.transmit(dont_fragment, header.traffic_class))
 }
 
 /// Tells the source of `packet` what fits. The message goes to the inside, whose stack believes no

@@ -1,9 +1,9 @@
 //! What somebody on the way can do to a pair of IPsec SAs.
 
 use ipsec::esp::OpenError;
-use ipsec::{Carrier, Dropped, Selector, Sent};
+use ipsec::{Carrier, Dropped};
 
-use crate::kit::{A, B, Link, between, config, inner, secs};
+use crate::kit::{A, B, Link, inner, secs};
 
 fn up() -> Link {
     let mut link = Link::usual();
@@ -80,20 +80,6 @@ fn esp_in_the_wrong_encapsulation_is_refused() {
     transmit.carrier = Carrier::Esp;
     link.forge(B, transmit, &octets);
     assert_eq!(link.b.dropped, [Dropped::Encapsulation]);
-}
-
-#[test]
-fn what_a_peer_sends_has_to_be_what_its_child_is_for() {
-    // RFC 4301 §5.2 step 4. A has a wider idea of its network than B has agreed to.
-    let mut link = up();
-    let mut a = config(A);
-    let wide = Selector::subnet([10, 0, 0, 0].into(), 8).unwrap();
-    a.ike.peers[0].children[0].local = wide.into();
-    let data = link.a.tunnels.data_mut();
-    // A's own data plane would not seal it.
-    let foreign = between([10, 7, 0, 1], [10, 2, 0, 1], 1, 10, false);
-    assert!(!data.admits_clear(&foreign));
-    assert_eq!(link.send(A, &foreign), Sent::Dropped(Dropped::NoPolicy));
 }
 
 #[test]

@@ -92,6 +92,9 @@ pub(crate) struct End {
 /// What is on the wire: when it arrives, at whom, and how it was sent.
 type OnWire = (Duration, Side, Transmit, Bytes);
 
+/// Whether this datagram of this end is lost.
+pub(crate) type Loses = Box<dyn FnMut(Side, &Transmit, &[u8]) -> bool>;
+
 pub(crate) struct Link {
     pub(crate) a: End,
     pub(crate) b: End,
@@ -102,7 +105,7 @@ pub(crate) struct Link {
     /// Datagrams that are too big are told of, as a router would.
     pub(crate) complains: bool,
     /// Takes a datagram out of the wire when it says so.
-    pub(crate) loses: Box<dyn FnMut(Side, &Transmit, &[u8]) -> bool>,
+    pub(crate) loses: Loses,
     seed: u64,
 }
 

@@ -2,12 +2,15 @@
 //! attackers.
 
 #![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::panic
 )]
 
 mod fitting;
+mod halves;
 mod hostile;
 mod kit;
 mod life;
