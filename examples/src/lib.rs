@@ -6,5 +6,6 @@ pub mod dissect;
 pub mod gateway;
 pub mod gre;
 pub mod net;
+pub mod ping;
 pub mod process;
 pub mod vrrp;

@@ -2,10 +2,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
+use crypto_suite::Secret;
 use esp::DontFragment;
-use ike_sm::Selectors;
+use ike_sm::config::{ChildConfig, IkeVersion, PeerConfig, Ports, Prefix, PskOwner};
+use ike_sm::{Selector, Selectors};
 
 /// The configuration of [`Tunnels`](crate::Tunnels).
 #[derive(Debug, Default)]
@@ -25,6 +28,53 @@ impl From<ike_sm::config::Config> for Config {
             ike,
             ..Self::default()
         }
+    }
+}
+
+/// One end of a tunnel between two sites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    /// Its outer address.
+    pub address: IpAddr,
+    /// Its UDP ports.
+    pub ports: Ports,
+    /// What it protects.
+    pub network: Selector,
+}
+
+impl Site {
+    /// A site at UDP 500 and 4500 of `address`.
+    #[must_use]
+    pub fn new(address: impl Into<IpAddr>, network: Selector) -> Self {
+        Self {
+            address: address.into(),
+            ports: Ports::default(),
+            network,
+        }
+    }
+}
+
+impl Config {
+    /// IKEv2 and a pre-shared key between two sites: a peer with a child, both of this name. ESP goes
+    /// in UDP, so that no raw socket is needed, and IKE begins on the same port: one UDP socket
+    /// suffices where the other site does not begin on port 500. All fields can be changed afterwards.
+    #[must_use]
+    pub fn site_to_site(name: &str, own: Site, other: Site, secret: impl Into<Secret>) -> Self {
+        let mut peer = PeerConfig::new(name);
+        peer.version = IkeVersion::V2;
+        peer.addresses.push(other.address);
+        peer.ports = other.ports;
+        peer.local_address = Some(own.address);
+        peer.nat_traversal.force = true;
+        peer.nat_traversal.from_start = true;
+        let child = ChildConfig::new(name, own.network, other.network);
+        peer.children.push(child);
+        let mut config = Self::default();
+        config.ike.ports = own.ports;
+        config.ike.peers.push(peer);
+        let owner = PskOwner::Prefix(Prefix::host(other.address));
+        config.ike.psks.insert(owner, secret.into());
+        config
     }
 }
 

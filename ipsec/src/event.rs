@@ -131,8 +131,34 @@ pub enum Event {
 }
 
 impl fmt::Display for Event {
-    /// One line for a log; nothing for a report that has none in the compact style.
+    /// A line for a log, ended by a line feed; nothing for a report that the compact style does not
+    /// show.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = Line { f, begun: false };
+        self.write(&mut line)?;
+        if line.begun {
+            f.write_str("\n")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A line, and whether anything stands on it.
+struct Line<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    begun: bool,
+}
+
+impl fmt::Write for Line<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.begun |= !text.is_empty();
+        self.f.write_str(text)
+    }
+}
+
+impl Event {
+    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Self::IkeUp {
                 ike,

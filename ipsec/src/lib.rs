@@ -6,39 +6,28 @@
 //!
 //! ```no_run
 //! use std::io::{Read, Write};
-//! use std::net::{IpAddr, UdpSocket};
+//! use std::net::UdpSocket;
 //! use std::time::{Duration, Instant};
 //!
-//! use ipsec::ike_sm::config::{ChildConfig, Config, PeerConfig, Prefix, PskOwner};
-//! use ipsec::{Action, Actions, Command, CryptoRng, PacketBuf, Path, Received, Secret, Selector};
-//! use ipsec::{HEADROOM, INBOUND_HEADROOM, Sent, TAILROOM, Tunnels, crypto_suite};
-//!
-//! /// One peer, one pair of networks, one key.
-//! fn tunnels(own: IpAddr, other: IpAddr) -> Result<Tunnels, Box<dyn std::error::Error>> {
-//!     let mut peer = PeerConfig::new("hub");
-//!     peer.addresses.push(other);
-//!     peer.local_address = Some(own);
-//!     peer.nat_traversal.force = true; // ESP in UDP: no raw socket is needed
-//!     let ours = Selector::subnet("10.1.0.0".parse()?, 16).ok_or("prefix")?;
-//!     let theirs = Selector::subnet("10.2.0.0".parse()?, 16).ok_or("prefix")?;
-//!     peer.children.push(ChildConfig::new("lan", ours, theirs));
-//!     let mut config = Config::default();
-//!     config.peers.push(peer);
-//!     let secret = Secret::from(&b"a long random string"[..]);
-//!     config.psks.insert(PskOwner::Prefix(Prefix::host(other)), secret);
-//!     Ok(Tunnels::new(config, &crypto_suite::DEFAULT)?)
-//! }
+//! use ipsec::{Action, Actions, Buffer, Command, Config, CryptoRng, Path, Received, Selector};
+//! use ipsec::{Sent, Site, Tunnels, crypto_suite};
 //!
 //! /// `sockets` are those of UDP 500 and 4500, `tun` is a TUN device; none of them blocks.
 //! fn run(
-//!     mut tunnels: Tunnels,
 //!     sockets: [UdpSocket; 2],
 //!     mut tun: impl Read + Write,
 //!     rng: &mut dyn CryptoRng,
-//! ) -> std::io::Result<()> {
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     // One peer, one pair of networks, one key.
+//!     let ours = Selector::subnet("10.1.0.0".parse()?, 16).ok_or("prefix")?;
+//!     let theirs = Selector::subnet("10.2.0.0".parse()?, 16).ok_or("prefix")?;
+//!     let (own, other) = (Site::new([192, 0, 2, 1], ours), Site::new([192, 0, 2, 2], theirs));
+//!     let config = Config::site_to_site("hub", own, other, &b"a long random string"[..]);
+//!     let mut tunnels = Tunnels::new(config, &crypto_suite::DEFAULT)?;
+//!
 //!     let clock = Instant::now();
 //!     let mut actions = Actions::new();
-//!     let mut buffer = [0; HEADROOM + 1500 + TAILROOM];
+//!     let mut buffer = Buffer::new(4096);
 //!
 //!     // A command. Without one, the first packet for the far network brings the tunnel up.
 //!     let command = Command::Initiate { peer: "hub".into(), children: vec![] };
@@ -52,7 +41,7 @@
 //!                     socket.send_to(&datagram, to.path.remote)?;
 //!                 }
 //!                 Action::Deliver(packet) => tun.write_all(&packet)?,
-//!                 Action::Event(event) => println!("{event}"),
+//!                 Action::Event(event) => print!("{event}"),
 //!                 Action::Ask(..) => {} // certificates, addresses, keys: see `Question`
 //!                 _ => {}
 //!             }
@@ -60,10 +49,9 @@
 //!         let now = clock.elapsed();
 //!         // A datagram.
 //!         for (socket, natt) in sockets.iter().zip([false, true]) {
-//!             if let Ok((len, remote)) = socket.recv_from(&mut buffer[INBOUND_HEADROOM..]) {
+//!             if let Ok((len, remote)) = socket.recv_from(buffer.space()) {
 //!                 let path = Path { local: socket.local_addr()?, remote, natt };
-//!                 let range = INBOUND_HEADROOM..INBOUND_HEADROOM + len;
-//!                 let mut packet = PacketBuf::new(&mut buffer, range).expect("a range inside");
+//!                 let mut packet = buffer.packet(len);
 //!                 match tunnels.datagram(path, &mut packet, now, rng, &mut actions) {
 //!                     Received::Deliver => tun.write_all(packet.as_slice())?,
 //!                     Received::Dropped(why) => println!("from {remote}: {why}"),
@@ -72,14 +60,13 @@
 //!             }
 //!         }
 //!         // An inner packet.
-//!         if let Ok(len) = tun.read(&mut buffer[HEADROOM..HEADROOM + 1500]) {
-//!             let range = HEADROOM..HEADROOM + len;
-//!             let mut packet = PacketBuf::new(&mut buffer, range).expect("a range inside");
+//!         if let Ok(len) = tun.read(buffer.space()) {
+//!             let mut packet = buffer.packet(len);
 //!             match tunnels.inner(&mut packet, now, rng, &mut actions) {
 //!                 Sent::Send(to) => {
 //!                     sockets[1].send_to(packet.as_slice(), to.path.remote)?;
 //!                 }
-//!                 Sent::Dropped(why) => println!("to the far side: {why}"),
+//!                 Sent::Dropped(why) => println!("from the inside: {why}"),
 //!                 _ => {}
 //!             }
 //!         }
@@ -105,8 +92,8 @@
 //!   goes back, such as `start.elapsed()`.
 //!
 //! # Buffers
-//! A packet is worked on where it lies: a [`PacketBuf`] is a range of a buffer of yours. A packet from
-//! the inside has [`HEADROOM`] octets free before it and [`TAILROOM`] behind it; what arrives from the
+//! A packet is worked on where it lies: a [`PacketBuf`] is a range of a buffer of yours, and a [`Buffer`]
+//! is one with the room that both directions need. A packet from the inside has [`HEADROOM`] octets free before it and [`TAILROOM`] behind it; what arrives from the
 //! outside needs none, but transport mode is served in place with [`INBOUND_HEADROOM`]. Nothing is
 //! copied and nothing is allocated on the way of a packet that finds its pair and fits its path.
 //!
@@ -133,6 +120,7 @@ extern crate alloc;
 extern crate std;
 
 mod actions;
+mod buffer;
 mod config;
 mod control;
 mod data;
@@ -146,7 +134,8 @@ mod tunnels;
 struct Readme;
 
 pub use actions::{Actions, Carrier, Transmit};
-pub use config::{Config, DataConfig, Exception, HoldLimits, Policy, PolicyAction};
+pub use buffer::Buffer;
+pub use config::{Config, DataConfig, Exception, HoldLimits, Policy, PolicyAction, Site};
 pub use control::{Control, ControlAction};
 pub use data::{
     Arrival, DataAction, DataPlane, Dropped, Egress, Fragmentation, HEADROOM, INBOUND_HEADROOM,

@@ -237,6 +237,11 @@ pub struct NatTraversal {
     pub drafts: bool,
     /// Interval of keepalives when we are the one behind the NAT (RFC 3948 §4); `None` sends none.
     pub keepalive: Option<Duration>,
+    /// IKEv2: begin on the port of NAT traversal. RFC 7296 §2.23 lets an initiator "use port 4500 for
+    /// both IKE and ESP, regardless of whether or not there is a NAT, even at the beginning of IKE":
+    /// for networks that let no port 500 through, and for programs with one socket. A responder of
+    /// IKEv2 listens there anyway.
+    pub from_start: bool,
 }
 
 impl Default for NatTraversal {
@@ -247,6 +252,7 @@ impl Default for NatTraversal {
             force: false,
             drafts: true,
             keepalive: Some(Duration::from_secs(20)),
+            from_start: false,
         }
     }
 }

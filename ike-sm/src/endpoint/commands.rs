@@ -253,10 +253,17 @@ impl Call<'_> {
                 };
                 let moved = state.local.filter(|ip| ip.is_ipv4() == address.is_ipv4());
                 let local = moved.or(peer.local_address).unwrap_or(any);
-                Path::plain(
-                    SocketAddr::new(local, endpoint.config.ports.ike),
-                    SocketAddr::new(address, peer.ports.ike),
-                )
+                let (ours, theirs) = (endpoint.config.ports, peer.ports);
+                let path = |ours, theirs| {
+                    (SocketAddr::new(local, ours), SocketAddr::new(address, theirs))
+                };
+                if peer.nat_traversal.from_start && version == IkeVersion::V2 {
+                    let (local, remote) = path(ours.nat_t, theirs.nat_t);
+                    Path::nat_traversal(local, remote)
+                } else {
+                    let (local, remote) = path(ours.ike, theirs.ike);
+                    Path::plain(local, remote)
+                }
             }
         };
         let id = IkeId(self.endpoint.world.handles.next());

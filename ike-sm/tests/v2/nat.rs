@@ -55,6 +55,31 @@ fn the_initiator_floats_to_4500_with_ike_auth_and_esp_goes_in_udp() {
 }
 
 #[test]
+fn rfc7296_s2_23_an_initiator_may_begin_on_4500() {
+    for nat in [false, true] {
+        let begins_there = |c: &mut Config| {
+            c.peers[0].nat_traversal.from_start = true;
+            c.peers[0].nat_traversal.force = true;
+        };
+        let pair = if nat {
+            up_with(begins_there).0
+        } else {
+            let (a, b) = configs(begins_there);
+            let mut pair = Pair::new(a, b);
+            pair.fate = Box::new(|flight| {
+                assert!(flight.path.natt, "{:?}", flight.path);
+                true
+            });
+            pair.bring_up();
+            pair
+        };
+        let a = pair.a.children.values().next().unwrap();
+        assert!(a.udp_encapsulation && a.path.natt);
+        assert_eq!(pair.sent, 4);
+    }
+}
+
+#[test]
 fn only_the_end_behind_the_nat_sends_keepalives() {
     let (mut pair, _) = up();
     pair.run_for(secs(100));
