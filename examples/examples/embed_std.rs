@@ -5,7 +5,7 @@
 
 use examples::ping::Host;
 use ipsec::{Action, Actions, Buffer, Command, Config, Event, Path, Received, Sent, Tunnels};
-use ipsec::{Selector, Site, crypto_suite::DEFAULT, ike_sm::config::Ports, rand_core::UnwrapErr};
+use ipsec::{Selector, Site, crypto_suite::DEFAULT, rand_core::UnwrapErr};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 use std::{error::Error, thread};
@@ -70,12 +70,7 @@ fn run(socket: &UdpSocket, own: Site, other: Site, mut host: Host) -> Res<u16> {
 fn site(address: [u8; 4], network: [u8; 4]) -> Res<(UdpSocket, Site)> {
     let socket = UdpSocket::bind((std::net::IpAddr::from(address), 0))?;
     let network = Selector::subnet(network.into(), 24).ok_or("network")?;
-    let mut site = Site::new(address, network);
-    let port = socket.local_addr()?.port();
-    site.ports = Ports {
-        ike: 500,
-        nat_t: port,
-    };
+    let site = Site::at(socket.local_addr()?, network);
     Ok((socket, site))
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crypto_suite::Secret;
@@ -51,6 +51,14 @@ impl Site {
             ports: Ports::default(),
             network,
         }
+    }
+
+    /// A site whose socket for NAT traversal is at another port than 4500.
+    #[must_use]
+    pub fn at(nat_t: SocketAddr, network: Selector) -> Self {
+        let mut site = Self::new(nat_t.ip(), network);
+        site.ports.nat_t = nat_t.port();
+        site
     }
 }
 
