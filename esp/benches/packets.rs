@@ -10,7 +10,8 @@ use std::time::Duration;
 use crypto_suite::{AeadId, CipherId, DEFAULT, IntegrityId, Layout, PacketKey, ProtectionId};
 use divan::counter::{BytesCount, ItemsCount};
 use esp::{
-    Inbound, InboundConfig, Mode, Outbound, OutboundConfig, Outer, PacketBuf, ReplayWindow, Spi,
+    Inbound, InboundConfig, Mode, Outbound, OutboundConfig, Outer, PacketBuf, ReplayWindow,
+    SelectorCheck, Spi,
 };
 
 fn main() {
@@ -53,7 +54,7 @@ fn outbound(id: ProtectionId) -> Outbound {
 fn inbound(id: ProtectionId) -> Inbound {
     let config = InboundConfig {
         esn: true,
-        ..InboundConfig::new(spi(), true)
+        ..InboundConfig::new(spi(), true, SelectorCheck::ByCaller)
     };
     Inbound::new(key(id), config, NOW).unwrap()
 }

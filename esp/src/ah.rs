@@ -24,7 +24,7 @@ use crate::lifetime::{Lifetime, Limit, Meter, Usage};
 use crate::outbound::{SealError, Sealed};
 use crate::outer::{TunnelHeader, decapsulate_ecn};
 use crate::sa::{Spi, last_sequence};
-use crate::selector::{Flow, SelectorSet};
+use crate::selector::{Flow, SelectorCheck};
 use crate::window::{Check, DEFAULT_WINDOW, ReplayWindow};
 
 mod mask;
@@ -103,21 +103,22 @@ pub struct AhConfig {
     pub lifetime: Lifetime,
     /// Anti-replay window of the receiver, in packets.
     pub window: u32,
-    /// What the receiver checks packets against.
-    pub selectors: Option<SelectorSet>,
+    /// What the receiver matches packets against; the sender does not look at it.
+    pub selectors: SelectorCheck,
 }
 
 impl AhConfig {
-    /// Transport mode, 32-bit sequence numbers, the default window, no limits, no selectors.
+    /// An SA in transport mode with 32-bit sequence numbers, the default window and no lifetime
+    /// limits. The selectors have no default, see [`SelectorCheck`].
     #[must_use]
-    pub const fn new(spi: Spi) -> Self {
+    pub const fn new(spi: Spi, selectors: SelectorCheck) -> Self {
         Self {
             spi,
             tunnel: None,
             esn: false,
             lifetime: Lifetime::UNLIMITED,
             window: DEFAULT_WINDOW,
-            selectors: None,
+            selectors,
         }
     }
 }
@@ -487,7 +488,7 @@ impl AhInbound {
     }
 
     fn check_selectors(&self, packet: &PacketBuf<'_>) -> Result<(), OpenError> {
-        let Some(selectors) = &self.config.selectors else {
+        let SelectorCheck::Match(selectors) = &self.config.selectors else {
             return Ok(());
         };
         let flow = Flow::of(packet.as_slice()).map_err(OpenError::Inner)?;

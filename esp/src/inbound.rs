@@ -11,7 +11,7 @@ use crate::ip::{IpHeader, protocol};
 use crate::lifetime::{Lifetime, Limit, Meter, Usage};
 use crate::outer::decapsulate_ecn;
 use crate::sa::{BuildError, ESP_HEADER_LEN, Shape, Spi, TRAILER_LEN};
-use crate::selector::{Flow, SelectorSet};
+use crate::selector::{Flow, SelectorCheck};
 use crate::window::{Check, ReplayWindow};
 
 mod batch;
@@ -35,21 +35,22 @@ pub struct InboundConfig {
     pub window: u32,
     /// Lifetimes.
     pub lifetime: Lifetime,
-    /// What the inner packet must match (RFC 4301 §5.2 step 4); `None` checks nothing.
-    pub selectors: Option<SelectorSet>,
+    /// What a decrypted packet is matched against.
+    pub selectors: SelectorCheck,
 }
 
 impl InboundConfig {
-    /// 32-bit sequence numbers, the default window, no limits, no selectors.
+    /// An SA with 32-bit sequence numbers, the default window and no lifetime limits. The
+    /// selectors have no default: without them the peer may send packets from any address.
     #[must_use]
-    pub const fn new(spi: Spi, tunnel: bool) -> Self {
+    pub const fn new(spi: Spi, tunnel: bool, selectors: SelectorCheck) -> Self {
         Self {
             spi,
             tunnel,
             esn: false,
             window: crate::window::DEFAULT_WINDOW,
             lifetime: Lifetime::UNLIMITED,
-            selectors: None,
+            selectors,
         }
     }
 }
@@ -370,7 +371,7 @@ impl Inbound {
         content: Content,
         outer: &Outer,
     ) -> Result<(), OpenError> {
-        let Some(selectors) = &self.config.selectors else {
+        let SelectorCheck::Match(selectors) = &self.config.selectors else {
             return Ok(());
         };
         let flow = match content {

@@ -7,7 +7,10 @@
 //! ```
 //! use core::time::Duration;
 //! use crypto_suite::{CipherId, DEFAULT, IntegrityId, ProtectionId};
-//! use esp::{Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, Spi, TunnelHeader};
+//! use esp::{
+//!     AddressRange, Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, SelectorCheck,
+//!     SelectorSet, Spi, TrafficSelector, TunnelHeader,
+//! };
 //!
 //! let suite = ProtectionId::CbcHmac(CipherId::Aes128Cbc, IntegrityId::HmacSha256_128);
 //! let protection = DEFAULT.protection(suite).unwrap();
@@ -19,8 +22,12 @@
 //! let header = TunnelHeader::new([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
 //! let config = OutboundConfig::new(spi, Mode::Tunnel { header });
 //! let mut outbound = Outbound::new(protection.new_key(&keymat)?, config, now)?;
-//! // … the other opens.
-//! let config = InboundConfig::new(spi, true);
+//! // … the other opens, and lets in what was negotiated: 10.1.0.0/16 behind the peer.
+//! let network = |address: [u8; 4]| {
+//!     TrafficSelector::all(AddressRange::network(address.into(), 16).unwrap())
+//! };
+//! let selectors = SelectorSet::new([network([10, 2, 0, 0])], [network([10, 1, 0, 0])]);
+//! let config = InboundConfig::new(spi, true, SelectorCheck::Match(selectors));
 //! let mut inbound = Inbound::new(protection.new_key(&keymat)?, config, now)?;
 //!
 //! // An IP packet of 28 octets, with room around it.
@@ -108,7 +115,9 @@ pub use pmtu::{
     write_too_big,
 };
 pub use sa::{BuildError, ESP_HEADER_LEN, Mode, Spi, TRAILER_LEN};
-pub use selector::{AddressRange, Flow, MAX_SELECTORS, Ports, SelectorSet, TrafficSelector};
+pub use selector::{
+    AddressRange, Flow, MAX_SELECTORS, Ports, SelectorCheck, SelectorSet, TrafficSelector,
+};
 pub use spd::{Policy, PolicyAction, PolicyId, Sad, Spd, TableError};
 pub use state::RestoreError;
 pub use window::{Bitmap, Check, DEFAULT_WINDOW, MAX_WINDOW, MIN_WINDOW, ReplayWindow};

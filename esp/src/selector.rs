@@ -202,6 +202,18 @@ impl Flow {
     }
 }
 
+/// What the receiver of an SA does with the inbound selectors of its SAD entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SelectorCheck {
+    /// A decrypted packet that does not match these selectors is refused.
+    Match(SelectorSet),
+    /// Every packet that the peer has authenticated is let through, whatever addresses it shows.
+    /// RFC 4301 §5.2 step 4 is then the caller's duty: to "match the packet against the inbound
+    /// selectors identified by the SAD entry", and by step 5 to discard it where it does not. A
+    /// caller that does neither lets the peer send packets in the name of any host.
+    ByCaller,
+}
+
 /// The selectors of an SA or a policy: a packet matches if its local end matches one of the local
 /// selectors and its remote end one of the remote ones.
 #[derive(Clone, Debug, PartialEq, Eq)]

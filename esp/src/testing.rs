@@ -104,7 +104,7 @@ pub(crate) fn opened(inbound: &mut Inbound, packet: &[u8]) -> Result<(Opened, Ve
 /// A tunnel-mode pair without outer headers.
 pub(crate) fn tunnel(id: ProtectionId) -> (Outbound, Inbound) {
     let outbound = OutboundConfig::new(spi(), Mode::TUNNEL);
-    let inbound = InboundConfig::new(spi(), true);
+    let inbound = InboundConfig::new(spi(), true, SelectorCheck::ByCaller);
     pair(id, outbound, inbound)
 }
 

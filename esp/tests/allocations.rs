@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crypto_suite::DEFAULT;
 use esp::{
-    Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, Spi, TunnelHeader, UdpPorts,
+    Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, SelectorCheck, Spi,
+    TunnelHeader, UdpPorts,
 };
 
 struct Counting;
@@ -72,7 +73,12 @@ fn sealing_and_opening_allocate_nothing() {
         };
         let key = || protection.new_key(&keymat).unwrap();
         let mut outbound = Outbound::new(key(), config, now).unwrap();
-        let mut inbound = Inbound::new(key(), InboundConfig::new(spi, true), now).unwrap();
+        let mut inbound = Inbound::new(
+            key(),
+            InboundConfig::new(spi, true, SelectorCheck::ByCaller),
+            now,
+        )
+        .unwrap();
         let mut bytes = [0u8; 512];
         let id = protection.id();
         for _ in 0..3 {

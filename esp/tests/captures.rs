@@ -16,18 +16,15 @@ use common::{data, esp_sa, ip_packets};
 use crypto_suite::{CipherId, CipherKey, CryptoError, DEFAULT, Layout, PacketKey};
 use esp::{
     AddressRange, Carrier, Content, Inbound, InboundConfig, OpenError, Opened, PacketBuf,
-    SelectorSet, Spi, TrafficSelector,
+    SelectorCheck, SelectorSet, Spi, TrafficSelector,
 };
 use etherparse::{SlicedPacket, TransportSlice};
 
 const NOW: Duration = Duration::ZERO;
 
-fn inbound(key: Box<dyn PacketKey>, spi: u32, selectors: Option<SelectorSet>) -> Inbound {
+fn inbound(key: Box<dyn PacketKey>, spi: u32, selectors: SelectorCheck) -> Inbound {
     let spi = Spi::from_peer(spi).unwrap();
-    let config = InboundConfig {
-        selectors,
-        ..InboundConfig::new(spi, true)
-    };
+    let config = InboundConfig::new(spi, true, selectors);
     Inbound::new(key, config, NOW).unwrap()
 }
 
@@ -60,7 +57,7 @@ struct Replay {
 }
 
 /// Opens every ESP packet of a capture with the SAs of its key table.
-fn replay(name: &str, selectors: Option<SelectorSet>) -> Replay {
+fn replay(name: &str, selectors: SelectorCheck) -> Replay {
     let mut inbounds = BTreeMap::new();
     for sa in esp_sa(&format!("captures/{name}.esp_sa")) {
         let key = DEFAULT
@@ -106,7 +103,7 @@ fn strongswan_tunnels_of_every_suite_open() {
         ("v2-aes256-sha384-modp3072", 6),
         ("v2-aes256-sha512-modp4096", 6),
     ] {
-        let replay = replay(name, None);
+        let replay = replay(name, SelectorCheck::ByCaller);
         assert_eq!(
             (replay.opened.len(), replay.udp),
             (packets, packets),
@@ -125,15 +122,15 @@ fn strongswan_tunnels_of_every_suite_open() {
 
 #[test]
 fn raw_esp_and_outer_ipv6_open() {
-    let raw = replay("v1-6-rawesp", None);
+    let raw = replay("v1-6-rawesp", SelectorCheck::ByCaller);
     assert_eq!((raw.opened.len(), raw.udp, raw.refused.len()), (6, 0, 0));
-    let outer = replay("v2-outer-v6", None);
+    let outer = replay("v2-outer-v6", SelectorCheck::ByCaller);
     assert_eq!((outer.opened.len(), outer.refused.len()), (6, 0));
 }
 
 #[test]
 fn inner_ipv6_opens_beside_inner_ipv4() {
-    let replay = replay("v2-inner-v6", None);
+    let replay = replay("v2-inner-v6", SelectorCheck::ByCaller);
     assert_eq!((replay.opened.len(), replay.refused.len()), (12, 0));
     let v6 = |packet: &[u8]| packet[0] >> 4 == 6;
     assert_eq!(
@@ -149,14 +146,14 @@ fn inner_ipv6_opens_beside_inner_ipv4() {
 #[test]
 fn encapsulation_through_a_nat_opens() {
     // Both sides of the NAT were not recorded: three pings, then three through a new mapping.
-    let replay = replay("v1-nat", None);
+    let replay = replay("v1-nat", SelectorCheck::ByCaller);
     assert_eq!((replay.opened.len(), replay.refused.len()), (12, 0));
     assert_eq!(replay.udp, 12);
 }
 
 #[test]
 fn duplicates_on_the_wire_are_refused_as_replays() {
-    let replay = replay("v2-wire-dup", None);
+    let replay = replay("v2-wire-dup", SelectorCheck::ByCaller);
     assert_eq!(replay.opened.len(), 6);
     assert_eq!(replay.refused.len(), 3);
     assert!(
@@ -169,7 +166,7 @@ fn duplicates_on_the_wire_are_refused_as_replays() {
 
 #[test]
 fn reordered_packets_open() {
-    let replay = replay("v2-wire-reorder", None);
+    let replay = replay("v2-wire-reorder", SelectorCheck::ByCaller);
     assert_eq!((replay.opened.len(), replay.refused.len()), (6, 0));
 }
 
@@ -179,10 +176,13 @@ fn negotiated_selectors_hold_for_recorded_traffic() {
         TrafficSelector::all(AddressRange::network(text.parse().unwrap(), 24).unwrap())
     };
     let both = [network("10.10.1.0"), network("10.10.2.0")];
-    let fine = replay("v1-6-rawesp", Some(SelectorSet::new(both, both)));
+    let fine = replay(
+        "v1-6-rawesp",
+        SelectorCheck::Match(SelectorSet::new(both, both)),
+    );
     assert_eq!((fine.opened.len(), fine.refused.len()), (6, 0));
     let one = SelectorSet::new([network("10.10.1.0")], [network("10.10.2.0")]);
-    let half = replay("v1-6-rawesp", Some(one));
+    let half = replay("v1-6-rawesp", SelectorCheck::Match(one));
     assert_eq!((half.opened.len(), half.refused.len()), (3, 3));
     assert!(
         half.refused
@@ -201,7 +201,7 @@ fn a_wrong_key_opens_nothing() {
         .unwrap()
         .new_key(&keymat)
         .unwrap();
-    let mut inbound = inbound(key, sa.spi, None);
+    let mut inbound = inbound(key, sa.spi, SelectorCheck::ByCaller);
     let mut tried = 0;
     for mut bytes in ip_packets("captures/v1-6-rawesp.pcap") {
         if Carrier::find(&bytes).is_ok_and(|carrier| carrier.spi == sa.spi) {
@@ -253,7 +253,7 @@ const NESTED: &str = "434545464649494a4a4c4c4f4f5151525254545757584043";
 #[test]
 fn tcpdump_sunrise_sunset_raw_and_in_udp() {
     for name in ["tcpdump/02-sunrise-sunset-esp.pcap", "tcpdump/espudp1.pcap"] {
-        let mut inbound = inbound(unverified(SUNRISE), 0x1234_5678, None);
+        let mut inbound = inbound(unverified(SUNRISE), 0x1234_5678, SelectorCheck::ByCaller);
         for (index, mut bytes) in ip_packets(name).into_iter().enumerate() {
             let mut packet = PacketBuf::full(&mut bytes);
             let opened = inbound.open_ip(&mut packet, NOW).unwrap();
@@ -272,8 +272,8 @@ fn tcpdump_sunrise_sunset_raw_and_in_udp() {
 
 #[test]
 fn tcpdump_nested_esp_in_esp() {
-    let mut outer = inbound(unverified(OUTER), 0x1234_5678, None);
-    let mut nested = inbound(unverified(NESTED), 0xabcd_abcd, None);
+    let mut outer = inbound(unverified(OUTER), 0x1234_5678, SelectorCheck::ByCaller);
+    let mut nested = inbound(unverified(NESTED), 0xabcd_abcd, SelectorCheck::ByCaller);
     for mut bytes in ip_packets("tcpdump/08-sunrise-sunset-esp2.pcap") {
         let mut packet = PacketBuf::full(&mut bytes);
         let first = outer.open_ip(&mut packet, NOW).unwrap();
@@ -291,7 +291,7 @@ fn tcpdump_nested_esp_in_esp() {
 fn tcpdump_truncated_esp_is_refused() {
     for mut bytes in ip_packets("tcpdump/esp_truncated.pcap") {
         let before = bytes.clone();
-        let mut inbound = inbound(unverified(SUNRISE), 0xc0f7_d4c3, None);
+        let mut inbound = inbound(unverified(SUNRISE), 0xc0f7_d4c3, SelectorCheck::ByCaller);
         assert!(
             inbound
                 .open_ip(&mut PacketBuf::full(&mut bytes), NOW)

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crypto_suite::{AeadId, CipherId, DEFAULT, IntegrityId, ProtectionId};
 use esp::{
-    Inbound, InboundConfig, Mode, OpenError, Outbound, OutboundConfig, Overhead, PacketBuf, Spi,
-    TunnelHeader, ip::IpHeader,
+    Inbound, InboundConfig, Mode, OpenError, Outbound, OutboundConfig, Overhead, PacketBuf,
+    SelectorCheck, Spi, TunnelHeader, ip::IpHeader,
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -88,7 +88,12 @@ fn dpdk_packets_open_to_their_inner_packets() {
     for vector in vectors {
         let protection = DEFAULT.protection(vector.suite).unwrap();
         let key = protection.new_key(&vector.keymat).unwrap();
-        let mut inbound = Inbound::new(key, InboundConfig::new(vector.spi, true), NOW).unwrap();
+        let mut inbound = Inbound::new(
+            key,
+            InboundConfig::new(vector.spi, true, SelectorCheck::ByCaller),
+            NOW,
+        )
+        .unwrap();
         let mut bytes = vector.sealed.clone();
         let mut packet = PacketBuf::full(&mut bytes);
         let opened = inbound.open_ip(&mut packet, NOW).unwrap();

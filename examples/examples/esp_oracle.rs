@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use crypto_suite::{DEFAULT, PacketKey};
 use esp::{
-    Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, Spi, TunnelHeader, UdpPorts,
+    Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, SelectorCheck, Spi,
+    TunnelHeader, UdpPorts,
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -101,9 +102,10 @@ impl<'l> Request<'l> {
     fn open(&self) -> Result<Vec<u8>, Box<dyn Error>> {
         let tunnel = self.word("mode")? == "tunnel";
         let config = || -> Result<_, Box<dyn Error>> {
+            // The oracle shows what ESP does, with packets of any addresses.
             Ok(InboundConfig {
                 esn: self.esn(),
-                ..InboundConfig::new(self.spi()?, tunnel)
+                ..InboundConfig::new(self.spi()?, tunnel, SelectorCheck::ByCaller)
             })
         };
         // A window that ends right before the expected number.

@@ -4,7 +4,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use crypto_suite::{CipherId, DEFAULT, IntegrityId, ProtectionId};
-use esp::{Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, Spi, TunnelHeader};
+use esp::{
+    AddressRange, Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, SelectorCheck,
+    SelectorSet, Spi, TrafficSelector, TunnelHeader,
+};
 use etherparse::PacketBuilder;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,7 +25,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = OutboundConfig::new(spi, Mode::Tunnel { header });
     let mut outbound = Outbound::new(protection.new_key(&keymat)?, config, now)?;
     // The receiving gateway.
-    let config = InboundConfig::new(spi, true);
+    let network =
+        |address: [u8; 4]| AddressRange::network(address.into(), 16).map(TrafficSelector::all);
+    let (ours, theirs) = (network([10, 2, 0, 0]), network([10, 1, 0, 0]));
+    let config = InboundConfig::new(
+        spi,
+        true,
+        SelectorCheck::Match(SelectorSet::new(ours, theirs)),
+    );
     let mut inbound = Inbound::new(protection.new_key(&keymat)?, config, now)?;
 
     // What would come from a TUN device, in a buffer with room around it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crypto_suite::{CipherId, IntegrityId, ProtectionId, insecure};
-use esp::{Inbound, InboundConfig, OpenError, Outer, PacketBuf, Spi, ip};
+use esp::{Inbound, InboundConfig, OpenError, Outer, PacketBuf, SelectorCheck, Spi, ip};
 
 use super::Feed;
 
@@ -27,7 +27,11 @@ pub fn inbound(data: &[u8]) {
         return;
     };
     let mut now = Duration::ZERO;
-    let Ok(mut sa) = Inbound::new(key, InboundConfig::new(spi, flags & 2 == 0), now) else {
+    let Ok(mut sa) = Inbound::new(
+        key,
+        InboundConfig::new(spi, flags & 2 == 0, SelectorCheck::ByCaller),
+        now,
+    ) else {
         return;
     };
     while let Some(bytes) = feed.bytes() {

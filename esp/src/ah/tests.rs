@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use crate::{AddressRange, TrafficSelector};
+use crate::{AddressRange, SelectorSet, TrafficSelector};
 use crypto_suite::{DEFAULT, IntegrityId};
 use hex_literal::hex;
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ fn configs() -> Vec<AhConfig> {
             configs.push(AhConfig {
                 esn,
                 tunnel,
-                ..AhConfig::new(spi())
+                ..AhConfig::new(spi(), SelectorCheck::ByCaller)
             });
         }
     }
@@ -99,7 +99,7 @@ fn dpdk_ah_tunnel_vector_verifies() {
     let header = IpHeader::parse(&sealed).unwrap();
     let config = AhConfig {
         tunnel: TunnelHeader::new(header.source, header.destination),
-        ..AhConfig::new(Spi::from_peer(123).unwrap())
+        ..AhConfig::new(Spi::from_peer(123).unwrap(), SelectorCheck::ByCaller)
     };
     let integrity = integrity(IntegrityId::HmacSha256_128);
     let mut inbound = AhInbound::new(integrity, &key, config.clone(), T0).unwrap();
@@ -129,7 +129,8 @@ fn dpdk_ah_tunnel_vector_verifies() {
 #[test]
 fn rfc4302_s3_3_3_1_mutable_fields_may_change_and_others_not() {
     for v6 in [false, true] {
-        let (mut outbound, mut inbound) = pair(IDS[2], &AhConfig::new(spi()));
+        let (mut outbound, mut inbound) =
+            pair(IDS[2], &AhConfig::new(spi(), SelectorCheck::ByCaller));
         let sealed = seal(&mut outbound, &ip_packet(v6, 30)).unwrap();
         let mutable: &[usize] = if v6 { &[0, 1, 2, 3, 7] } else { &[1, 8] };
         for at in 0..sealed.len() {
@@ -140,12 +141,12 @@ fn rfc4302_s3_3_3_1_mutable_fields_may_change_and_others_not() {
             if mutable.contains(&at) {
                 assert!(result.is_ok(), "v6 {v6} octet {at}: {result:?}");
                 // A fresh receiver for the next octet.
-                inbound = pair(IDS[2], &AhConfig::new(spi())).1;
+                inbound = pair(IDS[2], &AhConfig::new(spi(), SelectorCheck::ByCaller)).1;
                 continue;
             }
             // The IPv4 checksum is a router's business, and mutable.
             if !v6 && (10..12).contains(&at) {
-                inbound = pair(IDS[2], &AhConfig::new(spi())).1;
+                inbound = pair(IDS[2], &AhConfig::new(spi(), SelectorCheck::ByCaller)).1;
                 continue;
             }
             assert!(result.is_err(), "v6 {v6} octet {at}");
@@ -182,7 +183,7 @@ fn rfc4302_a1_ipv4_options_are_masked_by_their_table() {
     assert!(mask(&hex!("8303040a")).is_err());
     assert!(mask(&hex!("94ff0000")).is_err());
     assert!(mask(&hex!("94000000")).is_err());
-    let (mut outbound, mut inbound) = pair(IDS[1], &AhConfig::new(spi()));
+    let (mut outbound, mut inbound) = pair(IDS[1], &AhConfig::new(spi(), SelectorCheck::ByCaller));
     let packet = with_options(&hex!("0107040a 00000000"));
     let mut sealed = seal(&mut outbound, &packet).unwrap();
     sealed[24] = 77; // a router recorded itself
@@ -198,7 +199,7 @@ fn rfc4302_a2_ipv6_options_follow_their_bit() {
     packet.splice(40..40, extension);
     let payload = (packet.len() - 40) as u16;
     packet[4..6].copy_from_slice(&payload.to_be_bytes());
-    let (mut outbound, mut inbound) = pair(IDS[1], &AhConfig::new(spi()));
+    let (mut outbound, mut inbound) = pair(IDS[1], &AhConfig::new(spi(), SelectorCheck::ByCaller));
     let sealed = seal(&mut outbound, &packet).unwrap();
     let mut immutable = sealed.clone();
     immutable[49] ^= 1;
@@ -224,7 +225,7 @@ fn rfc4302_s3_3_3_2_1_the_header_is_padded_for_ipv6() {
 fn esn_is_covered() {
     let config = AhConfig {
         esn: true,
-        ..AhConfig::new(spi())
+        ..AhConfig::new(spi(), SelectorCheck::ByCaller)
     };
     let (mut outbound, mut inbound) = pair(IDS[2], &config);
     outbound.sequence = 7 << 32;
@@ -242,7 +243,7 @@ fn esn_is_covered() {
 
 #[test]
 fn refusals_are_named() {
-    let (mut outbound, mut inbound) = pair(IDS[2], &AhConfig::new(spi()));
+    let (mut outbound, mut inbound) = pair(IDS[2], &AhConfig::new(spi(), SelectorCheck::ByCaller));
     let sealed = seal(&mut outbound, &ip_packet(false, 3)).unwrap();
     for len in 0..sealed.len() {
         assert!(open(&mut inbound, &sealed[..len]).is_err());
@@ -264,14 +265,11 @@ fn refusals_are_named() {
     assert_eq!(refused, Err(SealError::SequenceExhausted));
     let mut fragment = ip_packet(false, 8);
     fragment[6] = 0x20;
-    let (mut outbound, _) = pair(IDS[2], &AhConfig::new(spi()));
+    let (mut outbound, _) = pair(IDS[2], &AhConfig::new(spi(), SelectorCheck::ByCaller));
     assert_eq!(seal(&mut outbound, &fragment), Err(SealError::Fragment));
     let side = TrafficSelector::all(AddressRange::host([1, 2, 3, 4].into()));
-    let selectors = Some(SelectorSet::new([side], [side]));
-    let config = AhConfig {
-        selectors,
-        ..AhConfig::new(spi())
-    };
+    let selectors = SelectorCheck::Match(SelectorSet::new([side], [side]));
+    let config = AhConfig::new(spi(), selectors);
     let (_, mut strict) = pair(IDS[2], &config);
     assert!(matches!(
         open(&mut strict, &sealed),
@@ -306,7 +304,7 @@ proptest! {
         };
         packet[at..at + 2].copy_from_slice(&(len as u16).to_be_bytes());
         packet[proto_at] = 51;
-        let (_, mut inbound) = pair(IDS[0], &AhConfig::new(spi()));
+        let (_, mut inbound) = pair(IDS[0], &AhConfig::new(spi(), SelectorCheck::ByCaller));
         let before = packet.clone();
         let mut buffer = PacketBuf::full(&mut packet);
         prop_assert!(inbound.open_ip(&mut buffer, T0).is_err());

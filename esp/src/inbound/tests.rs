@@ -4,7 +4,10 @@ use super::*;
 use crate::ip::IpError;
 use crate::outer::EcnDrop;
 use crate::testing::*;
-use crate::{AddressRange, Limits, Mode, OutboundConfig, TrafficSelector, TunnelHeader, UdpPorts};
+use crate::{
+    AddressRange, Limits, Mode, OutboundConfig, SelectorSet, TrafficSelector, TunnelHeader,
+    UdpPorts,
+};
 use crypto_suite::{IntegrityId, ProtectionId};
 use proptest::prelude::*;
 use std::vec;
@@ -35,7 +38,7 @@ fn every_suite_mode_family_and_framing_comes_back() {
             };
             let inbound = InboundConfig {
                 esn,
-                ..InboundConfig::new(spi(), tunnel_mode)
+                ..InboundConfig::new(spi(), tunnel_mode, SelectorCheck::ByCaller)
             };
             let (mut outbound, mut inbound) = pair(id, outbound, inbound);
             for data in [0, 1, 7, 63, 1300] {
@@ -175,7 +178,7 @@ fn esn_crosses_the_subspace_with_reordering() {
         };
         let inbound = InboundConfig {
             esn: true,
-            ..InboundConfig::new(spi(), true)
+            ..InboundConfig::new(spi(), true, SelectorCheck::ByCaller)
         };
         let (mut outbound, mut inbound) = pair(id, outbound, inbound);
         outbound.sequence = u64::from(u32::MAX) - 20;
@@ -213,7 +216,7 @@ fn esn_high_bits_are_part_of_the_icv() {
         };
         let inbound = InboundConfig {
             esn: true,
-            ..InboundConfig::new(spi(), true)
+            ..InboundConfig::new(spi(), true, SelectorCheck::ByCaller)
         };
         let (mut outbound, mut inbound) = pair(id, outbound, inbound);
         outbound.sequence = 3 << 32;
@@ -236,7 +239,7 @@ fn authentic(text: &[u8]) -> Vec<u8> {
 }
 
 fn open_text(tunnel_mode: bool, text: &[u8]) -> Result<(Opened, Vec<u8>), OpenError> {
-    let config = InboundConfig::new(spi(), tunnel_mode);
+    let config = InboundConfig::new(spi(), tunnel_mode, SelectorCheck::ByCaller);
     let key = key(ProtectionId::NullHmac(IntegrityId::HmacSha256_128));
     let mut inbound = Inbound::new(key, config, T0).unwrap();
     let result = opened(&mut inbound, &authentic(text));
@@ -313,7 +316,11 @@ fn rfc4303_s2_7_tfc_padding_hides_lengths_and_is_dropped() {
         tfc: 400,
         ..OutboundConfig::new(spi(), Mode::TUNNEL)
     };
-    let (mut outbound, mut inbound) = pair(AES_SHA1, config, InboundConfig::new(spi(), true));
+    let (mut outbound, mut inbound) = pair(
+        AES_SHA1,
+        config,
+        InboundConfig::new(spi(), true, SelectorCheck::ByCaller),
+    );
     let mut lengths = Vec::new();
     for data in [0, 1, 50, 300, 372] {
         let inner = ip_packet(false, data);
@@ -341,10 +348,7 @@ fn d7_rfc4301_s5_2_selectors_are_checked_after_decryption() {
     let matching = selectors("10.1.1.0", "10.0.68.0");
     let spoofed = selectors("10.1.1.0", "10.0.69.0");
     for (set, fine) in [(matching, true), (spoofed, false)] {
-        let config = InboundConfig {
-            selectors: Some(set),
-            ..InboundConfig::new(spi(), true)
-        };
+        let config = InboundConfig::new(spi(), true, SelectorCheck::Match(set));
         let outbound = OutboundConfig::new(spi(), Mode::TUNNEL);
         let (mut outbound, mut inbound) = pair(AES_SHA1, outbound, config);
         let packet = sealed(&mut outbound, &ip_packet(false, 9)).unwrap();
@@ -361,10 +365,7 @@ fn d7_rfc4301_s5_2_selectors_are_checked_after_decryption() {
 #[test]
 fn transport_mode_checks_selectors_against_the_outer_addresses() {
     let set = selectors("10.1.1.0", "10.0.68.0");
-    let config = InboundConfig {
-        selectors: Some(set),
-        ..InboundConfig::new(spi(), false)
-    };
+    let config = InboundConfig::new(spi(), false, SelectorCheck::Match(set));
     let outbound = OutboundConfig::new(spi(), Mode::Transport { keep_header: false });
     let (mut outbound, mut inbound) = pair(AES_SHA1, outbound, config);
     let mut open = |outer: Outer| {
@@ -393,7 +394,11 @@ fn rfc6040_congestion_is_carried_inwards() {
         header: TunnelHeader::new(source, destination),
     };
     let outbound = OutboundConfig::new(spi(), mode);
-    let (mut outbound, mut inbound) = pair(AES_SHA1, outbound, InboundConfig::new(spi(), true));
+    let (mut outbound, mut inbound) = pair(
+        AES_SHA1,
+        outbound,
+        InboundConfig::new(spi(), true, SelectorCheck::ByCaller),
+    );
     for v6 in [false, true] {
         let mut inner = ip_packet(v6, 9);
         inner[1] |= if v6 { 0x20 } else { 2 }; // ECT(0)
@@ -432,7 +437,7 @@ fn an_expired_sa_opens_nothing() {
     };
     let config = InboundConfig {
         lifetime,
-        ..InboundConfig::new(spi(), true)
+        ..InboundConfig::new(spi(), true, SelectorCheck::ByCaller)
     };
     let outbound = OutboundConfig::new(spi(), Mode::TUNNEL);
     let (mut outbound, mut inbound) = pair(AES_SHA1, outbound, config);
@@ -456,7 +461,7 @@ fn rfc4301_s4_4_2_1_what_is_left_of_a_lifetime_is_told() {
             soft: limits(8, 60),
             hard: limits(10, 100),
         },
-        ..InboundConfig::new(spi(), true)
+        ..InboundConfig::new(spi(), true, SelectorCheck::ByCaller)
     };
     let outbound = OutboundConfig::new(spi(), Mode::TUNNEL);
     let (mut outbound, mut inbound) = pair(AES_SHA1, outbound, config);

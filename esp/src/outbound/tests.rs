@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use crate::{DontFragment, Lifetime, Limits, TunnelHeader, UdpPorts};
+use crate::{DontFragment, Lifetime, Limits, SelectorCheck, TunnelHeader, UdpPorts};
 use crypto_suite::{IntegrityId, ProtectionId};
 use std::boxed::Box;
 use std::vec;
@@ -34,7 +34,7 @@ fn c16_a_key_without_integrity_is_refused() {
     let config = OutboundConfig::new(spi(), Mode::TUNNEL);
     let error = Outbound::new(Box::new(NoIcv), config, T0).unwrap_err();
     assert_eq!(error, BuildError::NoIntegrity);
-    let config = crate::InboundConfig::new(spi(), true);
+    let config = crate::InboundConfig::new(spi(), true, SelectorCheck::ByCaller);
     assert_eq!(
         crate::Inbound::new(Box::new(NoIcv), config, T0).unwrap_err(),
         BuildError::NoIntegrity
@@ -200,7 +200,7 @@ fn rfc4303_s3_3_4_transport_mode_refuses_fragments() {
     let (mut outbound, _) = pair(
         AES_SHA1,
         OutboundConfig::new(spi(), Mode::TRANSPORT),
-        crate::InboundConfig::new(spi(), false),
+        crate::InboundConfig::new(spi(), false, SelectorCheck::ByCaller),
     );
     let mut first = ip_packet(false, 64);
     first[6] |= 0x20;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::*;
-use crate::{Lifetime, Limit, Limits, OpenError};
+use crate::{Lifetime, Limit, Limits, OpenError, SelectorCheck};
 use proptest::prelude::*;
 use std::vec::Vec;
 
@@ -27,8 +27,11 @@ fn outbound_config() -> OutboundConfig {
 
 #[test]
 fn a_restored_pair_goes_on_where_it_stood() {
-    let (mut outbound, mut inbound) =
-        pair(AES_SHA1, outbound_config(), InboundConfig::new(spi(), true));
+    let (mut outbound, mut inbound) = pair(
+        AES_SHA1,
+        outbound_config(),
+        InboundConfig::new(spi(), true, SelectorCheck::ByCaller),
+    );
     let inner = ip_packet(false, 30);
     let packets: Vec<_> = (0..9)
         .map(|_| sealed(&mut outbound, &inner).unwrap())
@@ -44,7 +47,7 @@ fn a_restored_pair_goes_on_where_it_stood() {
     assert_eq!(outbound.usage().bytes, 9 * inner.len() as u64);
     assert_eq!(outbound.next_deadline(at(1000)), Some(at(1060)));
     let state = inbound.export(at(40));
-    let config = InboundConfig::new(spi(), true);
+    let config = InboundConfig::new(spi(), true, SelectorCheck::ByCaller);
     let mut inbound = Inbound::restore(key(AES_SHA1), config, &state, 0, at(1000)).unwrap();
     for (index, packet) in packets.iter().enumerate() {
         assert_eq!(opened(&mut inbound, packet).is_ok(), index % 2 == 1);
@@ -61,8 +64,11 @@ fn a_restored_pair_goes_on_where_it_stood() {
 /// F4: on a takeover no number is used twice and no packet accepted twice.
 #[test]
 fn d12_f4_a_takeover_jumps_in_both_directions() {
-    let (mut outbound, mut inbound) =
-        pair(AES_SHA1, outbound_config(), InboundConfig::new(spi(), true));
+    let (mut outbound, mut inbound) = pair(
+        AES_SHA1,
+        outbound_config(),
+        InboundConfig::new(spi(), true, SelectorCheck::ByCaller),
+    );
     let inner = ip_packet(false, 30);
     let (out_state, in_state) = (outbound.export(T0), inbound.export(T0));
     // The active node works on after its last export.
@@ -75,7 +81,7 @@ fn d12_f4_a_takeover_jumps_in_both_directions() {
     let mut standby =
         Outbound::restore(key(AES_SHA1), outbound_config(), &out_state, 100, T0).unwrap();
     let next = sealed(&mut standby, &inner).unwrap();
-    let config = InboundConfig::new(spi(), true);
+    let config = InboundConfig::new(spi(), true, SelectorCheck::ByCaller);
     let mut receiver = Inbound::restore(key(AES_SHA1), config, &in_state, 100, T0).unwrap();
     for packet in &packets {
         assert!(matches!(
@@ -98,7 +104,7 @@ fn d13_foreign_states_are_refused() {
             .map(|_| ())
             .unwrap_err()
     };
-    let config = || InboundConfig::new(spi(), true);
+    let config = || InboundConfig::new(spi(), true, SelectorCheck::ByCaller);
     assert_eq!(
         restore(config(), &outbound.export(T0)),
         RestoreError::Mismatch("direction")
@@ -108,7 +114,7 @@ fn d13_foreign_states_are_refused() {
         ..config()
     };
     assert_eq!(restore(esn, &state), RestoreError::Mismatch("ESN"));
-    let other = InboundConfig::new(crate::Spi::new(999).unwrap(), true);
+    let other = InboundConfig::new(crate::Spi::new(999).unwrap(), true, SelectorCheck::ByCaller);
     assert_eq!(restore(other, &state), RestoreError::Mismatch("SPI"));
     let mut version = state.clone();
     version[0] = 9;
@@ -133,7 +139,7 @@ proptest! {
         seen in prop::collection::vec(1u64..3000, 0..50),
         damage in prop::collection::vec((0usize..170, any::<u8>()), 0..4),
     ) {
-        let config = || InboundConfig::new(spi(), true);
+        let config = || InboundConfig::new(spi(), true, SelectorCheck::ByCaller);
         let (_, mut inbound) = pair(AES_SHA1, outbound_config(), config());
         seen.iter().for_each(|sequence| inbound.window.mark(*sequence));
         let mut state = inbound.export(T0);

@@ -4,7 +4,7 @@ use super::status::{ChildStatus, FittingStatus, Ident, Range, SaStatus};
 use crypto_suite::{ProtectionId, Provider};
 use esp::{
     AddressRange, Flow, Inbound, InboundConfig, Outbound, OutboundConfig, Overhead, Ports,
-    SelectorSet, Spi, TrafficSelector,
+    SelectorCheck, SelectorSet, Spi, TrafficSelector,
 };
 use ike_sm::{
     ChildId, ChildLifetime, ChildSa, ChildSuite, IkeId, Mode, OriginalAddresses, Path, Selector,
@@ -215,10 +215,13 @@ impl Pair {
         };
         let mut outbound = OutboundConfig::new(spi(sa.spi_out)?, mode);
         outbound.esn = sa.esn;
-        let mut inbound = InboundConfig::new(spi(sa.spi_in)?, tunnel);
+        let mut inbound = InboundConfig::new(
+            spi(sa.spi_in)?,
+            tunnel,
+            SelectorCheck::Match(selectors.clone()),
+        );
         inbound.esn = sa.esn;
         inbound.window = window;
-        inbound.selectors = Some(selectors.clone());
         let unusable = |e: esp::BuildError| Unusable(e.to_string());
         Ok(Self {
             id: sa.id,

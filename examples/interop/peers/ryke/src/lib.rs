@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crypto_suite::{DEFAULT, Secret};
-use esp::{Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, Spi, TunnelHeader};
+use esp::{
+    Inbound, InboundConfig, Mode, Outbound, OutboundConfig, PacketBuf, SelectorCheck, Spi,
+    TunnelHeader,
+};
 use ike_sm::config::{Config, PskOwner};
 use ike_sm::{
     Action, Actions, ChildId, ChildSa, ChildSuite, Command, Endpoint, Event, IkeId, Outcome, Path,
@@ -155,7 +158,8 @@ impl End {
         let header = TunnelHeader::new(child.path.local.ip(), child.path.remote.ip());
         let config = OutboundConfig::new(spi(child.spi_out), Mode::Tunnel { header });
         let mut outbound = Outbound::new(key(&child.keys_out), config, self.now).expect("out");
-        let config = InboundConfig::new(spi(child.spi_in), true);
+        // Each packet is compared whole with what was sealed.
+        let config = InboundConfig::new(spi(child.spi_in), true, SelectorCheck::ByCaller);
         let mut inbound = Inbound::new(key(&child.keys_in), config, self.now).expect("in");
         for length in [28_usize, 100, 1400] {
             let inner = ipv4_packet(length);
