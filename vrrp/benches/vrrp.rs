@@ -92,7 +92,7 @@ fn second_of_4096_masters(bencher: Bencher<'_, '_>) {
     let mut packet = [0; 64];
     let mut now = Duration::from_secs(10);
     let _ = speaker.handle(SpeakerEvent::Deadline, now, &mut actions);
-    for _ in actions.by_ref() {}
+    actions.drain().for_each(drop);
     assert!(
         speaker
             .routers()
@@ -103,13 +103,11 @@ fn second_of_4096_masters(bencher: Bencher<'_, '_>) {
         let mut sent = 0;
         while speaker
             .next_deadline()
-            .is_some_and(|(deadline, _)| deadline.at <= now)
+            .is_some_and(|deadline| deadline.at <= now)
         {
-            let at = speaker
-                .next_deadline()
-                .map_or(now, |(deadline, _)| deadline.at);
+            let at = speaker.next_deadline().map_or(now, |deadline| deadline.at);
             let _ = speaker.handle(SpeakerEvent::Deadline, at, &mut actions);
-            for action in actions.by_ref() {
+            for action in actions.drain() {
                 if let Action::Send(transmit) = action.action {
                     sent += usize::from(transmit.write_packet(&mut packet).is_ok());
                 }
@@ -154,7 +152,7 @@ fn second_of_4096_backups(bencher: Bencher<'_, '_>) {
         assert!(
             speaker
                 .next_deadline()
-                .is_some_and(|(deadline, _)| deadline.at > now)
+                .is_some_and(|deadline| deadline.at > now)
         );
     });
 }

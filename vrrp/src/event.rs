@@ -1,6 +1,5 @@
 //! What goes into a virtual router and what comes out of it.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -371,51 +370,6 @@ pub enum DeadlineReason {
     Preempt,
     /// The addresses are to be announced again.
     Announce,
-}
-
-/// Actions of one or more calls, first in, first out. The embedder drains it after every call.
-#[derive(Debug, Clone)]
-pub struct Actions<A = Action> {
-    queue: VecDeque<A>,
-}
-
-impl<A> Default for Actions<A> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<A> Actions<A> {
-    /// None yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            queue: VecDeque::new(),
-        }
-    }
-
-    /// The next action to carry out.
-    pub fn pop(&mut self) -> Option<A> {
-        self.queue.pop_front()
-    }
-
-    /// Whether there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
-
-    pub(crate) fn push(&mut self, action: A) {
-        self.queue.push_back(action);
-    }
-}
-
-impl<A> Iterator for Actions<A> {
-    type Item = A;
-
-    fn next(&mut self) -> Option<A> {
-        self.pop()
-    }
 }
 
 /// As [`Password::octets`], for a field that is compared and copied.

@@ -83,6 +83,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod actions;
 mod announce;
 mod checksum;
 mod config;
@@ -96,17 +97,20 @@ mod speaker;
 pub mod timing;
 mod types;
 
+pub use actions::Actions;
 pub use announce::Announcement;
 pub use config::{AddressCheck, Announce, Config, ConfigError, Password, Track, TrackEffect};
 pub use encode::Message;
 pub use error::{EncodeError, ParseError};
 pub use event::{
-    Action, Actions, Addresses, Deadline, DeadlineReason, DropReason, Event, Outcome, Reason,
-    State, Transmit, Warning,
+    Action, Addresses, Deadline, DeadlineReason, DropReason, Event, Outcome, Reason, State,
+    Transmit, Warning,
 };
 pub use packet::{Accept, Advertisement, ChecksumReading, Received};
 pub use router::{Counters, Master, Router, Show, Status, TrackStatus};
-pub use speaker::{AddError, RouterKey, Speaker, SpeakerAction, SpeakerEvent, SyncError};
+pub use speaker::{
+    AddError, RouterKey, Speaker, SpeakerAction, SpeakerDeadline, SpeakerEvent, SyncError,
+};
 pub use types::{
     AuthType, Family, GROUP_V4, GROUP_V6, Interval, MacAddr, PROTOCOL_VRRP, Priority, TTL, Version,
     Vrid,

@@ -22,10 +22,11 @@ use core::time::Duration;
 pub use status::{Show, Status, TrackStatus};
 pub(crate) use timers::Timers;
 
+use crate::actions::Actions;
 use crate::config::{Config, ConfigError, TrackEffect};
 use crate::event::{
-    Action, Actions, Addresses, Deadline, DropReason, Event, Outcome, Reason, State, Transmit,
-    Warning, password_octets,
+    Action, Addresses, Deadline, DropReason, Event, Outcome, Reason, State, Transmit, Warning,
+    password_octets,
 };
 use crate::timing::{master_down_interval, skew_time};
 use crate::{Advertisement, Announcement, Family, Interval, Priority};

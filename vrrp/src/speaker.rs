@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::actions::Actions;
 use crate::config::{Config, ConfigError};
-use crate::event::{Action, Actions, Deadline, DropReason, Event, Outcome, State};
+use crate::event::{Action, Deadline, DeadlineReason, DropReason, Event, Outcome, State};
 use crate::router::Hold;
 use crate::{Accept, Advertisement, Counters, Family, Received, Router, Vrid};
 
@@ -74,6 +75,24 @@ pub struct SpeakerAction {
     pub action: Action,
 }
 
+/// The deadline of one of the routers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SpeakerDeadline {
+    /// The time, on the caller's clock.
+    pub at: Duration,
+    /// What is due then.
+    pub why: DeadlineReason,
+    /// The router that it belongs to.
+    pub router: RouterKey,
+}
+
+impl SpeakerDeadline {
+    const fn of(router: RouterKey, deadline: Deadline) -> Self {
+        let Deadline { at, why } = deadline;
+        Self { at, why, router }
+    }
+}
+
 /// A router that cannot be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
@@ -103,7 +122,7 @@ pub enum SyncError {
 #[derive(Debug, Clone, Default)]
 pub struct Speaker {
     routers: BTreeMap<RouterKey, Member>,
-    deadlines: BTreeSet<(Deadline, RouterKey)>,
+    deadlines: BTreeSet<SpeakerDeadline>,
     groups: Vec<Vec<RouterKey>>,
     counters: Counters,
 }
@@ -223,7 +242,7 @@ impl Speaker {
 
     /// When [`SpeakerEvent::Deadline`] is due, what for and for whom.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<(Deadline, RouterKey)> {
+    pub fn next_deadline(&self) -> Option<SpeakerDeadline> {
         self.deadlines.first().copied()
     }
 
@@ -285,8 +304,8 @@ impl Speaker {
 
     fn on_deadline(&mut self, now: Duration, actions: &mut Actions<SpeakerAction>) -> Outcome {
         let mut outcome = Outcome::Dropped(DropReason::NotDue);
-        while let Some((_, key)) = self.deadlines.first().filter(|(d, _)| d.at <= now).copied() {
-            outcome = self.one(key, now, actions, |router, actions| {
+        while let Some(due) = self.next_deadline().filter(|due| due.at <= now) {
+            outcome = self.one(due.router, now, actions, |router, actions| {
                 router.handle(Event::Deadline, now, actions)
             });
         }
@@ -358,7 +377,7 @@ impl Speaker {
         let mut own = Actions::new();
         call(&mut member.router, &mut own);
         let after = member.router.next_deadline();
-        for action in own {
+        for action in own.drain() {
             actions.push(SpeakerAction {
                 router: key,
                 action,
@@ -366,10 +385,10 @@ impl Speaker {
         }
         if before != after {
             if let Some(deadline) = before {
-                self.deadlines.remove(&(deadline, key));
+                self.deadlines.remove(&SpeakerDeadline::of(key, deadline));
             }
             if let Some(deadline) = after {
-                self.deadlines.insert((deadline, key));
+                self.deadlines.insert(SpeakerDeadline::of(key, deadline));
             }
         }
     }

@@ -77,7 +77,7 @@ fn a14_a_router_judges_what_was_read_with_other_bounds() {
         let parsed = Advertisement::parse(&packet, lenient).unwrap();
         let mut actions = Actions::new();
         let outcome = bench.router.advertisement(&parsed, at(1), &mut actions);
-        assert_eq!(actions.count(), 0);
+        assert_eq!(actions.len(), 0);
         outcome
     };
     let group = vrrp::GROUP_V4.into();

@@ -97,7 +97,7 @@ impl Simulator {
         let mut actions = Actions::new();
         let before = self.routers[at].state();
         let outcome = self.routers[at].handle(event, self.now, &mut actions);
-        for action in actions {
+        for action in actions.drain() {
             match action {
                 Action::Send(transmit) => {
                     let mut packet = vec![0; 100];

@@ -47,8 +47,8 @@ impl Bench {
     fn handle(&mut self, event: SpeakerEvent<'_>, now: Duration) -> Outcome {
         let mut actions = Actions::new();
         let outcome = self.speaker.handle(event, now, &mut actions);
-        self.actions = actions.collect();
-        if let Some((next, _)) = self.speaker.next_deadline()
+        self.actions = actions.drain().collect();
+        if let Some(next) = self.speaker.next_deadline()
             && matches!(event, SpeakerEvent::Deadline)
             && outcome == HANDLED
         {
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     fn run_until(&mut self, end: Duration) {
-        while let Some((next, _)) = self.speaker.next_deadline().filter(|(d, _)| d.at <= end) {
+        while let Some(next) = self.speaker.next_deadline().filter(|d| d.at <= end) {
             assert_eq!(self.handle(SpeakerEvent::Deadline, next.at), HANDLED);
         }
     }

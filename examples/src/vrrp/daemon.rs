@@ -184,7 +184,7 @@ impl Daemon {
             let wait = self
                 .speaker
                 .next_deadline()
-                .map(|(deadline, _)| deadline.at.saturating_sub(self.start.elapsed()));
+                .map(|deadline| deadline.at.saturating_sub(self.start.elapsed()));
             if let Err(error) = poll.poll(&mut events, wait) {
                 if error.kind() == io::ErrorKind::Interrupted {
                     continue;

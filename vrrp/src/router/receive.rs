@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use super::{ASSERTS_PER_INTERVAL, Counters, Master, Router};
+use crate::actions::Actions;
 use crate::config::AddressCheck;
-use crate::event::{Actions, DropReason, Outcome, Reason, State, Warning};
+use crate::event::{DropReason, Outcome, Reason, State, Warning};
 use crate::{Advertisement, AuthType, ParseError, Priority, Version};
 
 impl Router {

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use super::{Hold, Router};
-use crate::event::{Actions, Deadline, DeadlineReason, DropReason, Reason, State};
+use crate::actions::Actions;
+use crate::event::{Deadline, DeadlineReason, DropReason, Reason, State};
 
 /// All timers; those of a state are cancelled by leaving it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -60,7 +60,7 @@ impl Bench {
         let before = self.fingerprint();
         let mut actions = Actions::new();
         let outcome = self.router.handle(event, now, &mut actions);
-        self.actions = actions.collect();
+        self.actions = actions.drain().collect();
         match outcome {
             // Atomicity: nothing but counters changed.
             Outcome::Dropped(reason) => {
