@@ -15,8 +15,10 @@ use crate::{
     },
 };
 use clap::Parser;
+use getrandom::SysRng;
 use ipnet::IpNet;
 use mio::{Events, Interest, Poll, Token};
+use rand_core::UnwrapErr;
 use signal_hook_mio::v1_0::Signals;
 use std::{
     io,
@@ -146,7 +148,8 @@ impl Program {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            self.tunnel.deadline(0, self.start.elapsed());
+            self.tunnel
+                .deadline(self.start.elapsed(), &mut UnwrapErr(SysRng));
             self.carry_out();
             for event in &events {
                 match event.token() {
@@ -211,7 +214,10 @@ impl Program {
         while let Ok(length) = self.raw.recv(&mut buffer) {
             let packet = buffer.get_mut(..length).unwrap_or_default();
             let now = self.start.elapsed();
-            if let Ok(Some(range)) = self.tunnel.inbound(packet, false, now) {
+            if let Ok(Some(range)) = self
+                .tunnel
+                .inbound(packet, false, now, &mut UnwrapErr(SysRng))
+            {
                 self.deliver(buffer.get(range).unwrap_or_default());
             }
             self.carry_out();

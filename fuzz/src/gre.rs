@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use gre::keepalive::{Config, Event, Inbound, Keepalive, Outcome};
 use gre::{Actions, AnyPacket, IpPacket, Packet, innermost, mss};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 use super::Feed;
 
@@ -37,17 +39,18 @@ pub fn keepalive(data: &[u8]) {
         return;
     };
     let mut actions = Actions::default();
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let due = |machine: &Keepalive| {
+        machine
+            .next_deadline()
+            .map_or(Duration::MAX, |deadline| deadline.at)
+    };
     while let Some(kind) = feed.byte() {
         if kind & 1 == 0 {
-            now = now.max(machine.next_deadline());
-            machine.handle(
-                Event::Deadline {
-                    random: u64::from(kind),
-                },
-                now,
-                &mut actions,
-            );
-            assert!(machine.next_deadline() > now, "progress");
+            now = now.max(due(&machine));
+            let outcome = machine.handle(Event::Deadline, now, &mut rng, &mut actions);
+            assert_eq!(outcome, Outcome::Handled);
+            assert!(due(&machine) > now, "progress");
         } else {
             let Some(bytes) = feed.bytes() else { return };
             let Ok(delivery) = IpPacket::parse(bytes) else {
@@ -60,7 +63,7 @@ pub fn keepalive(data: &[u8]) {
                 gre: &packet,
                 protected: kind & 2 != 0,
             };
-            let outcome = machine.handle(Event::Received(inbound), now, &mut actions);
+            let outcome = machine.handle(Event::Received(inbound), now, &mut rng, &mut actions);
             if let Outcome::Dropped(_) = outcome {
                 assert_eq!(before, format!("{machine:?}"), "atomicity");
             }

@@ -1,12 +1,11 @@
-//! Where a machine puts what it wants done.
+//! Where a machine puts what the embedder has to do.
 
 use alloc::collections::VecDeque;
 
-/// Actions of one or more calls, first in, first out. The embedder drains it after every call.
+/// The actions of one or more calls, in order. The caller owns the queue and empties it after
+/// every call.
 #[derive(Debug, Clone)]
-pub struct Actions<A> {
-    queue: VecDeque<A>,
-}
+pub struct Actions<A>(VecDeque<A>);
 
 impl<A> Default for Actions<A> {
     fn default() -> Self {
@@ -15,34 +14,40 @@ impl<A> Default for Actions<A> {
 }
 
 impl<A> Actions<A> {
-    /// None yet.
+    /// Makes an empty queue.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            queue: VecDeque::new(),
-        }
+        Self(VecDeque::new())
     }
 
-    /// The next action to carry out.
+    /// Takes the next action.
     pub fn pop(&mut self) -> Option<A> {
-        self.queue.pop_front()
+        self.0.pop_front()
     }
 
-    /// Whether there is nothing to do.
+    /// Takes all actions in order.
+    pub fn drain(&mut self) -> impl Iterator<Item = A> + '_ {
+        self.0.drain(..)
+    }
+
+    /// Looks at the actions without taking them.
+    pub fn iter(&self) -> impl Iterator<Item = &A> + '_ {
+        self.0.iter()
+    }
+
+    /// Returns the number of actions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.0.is_empty()
     }
 
     pub(crate) fn push(&mut self, action: A) {
-        self.queue.push_back(action);
-    }
-}
-
-impl<A> Iterator for Actions<A> {
-    type Item = A;
-
-    fn next(&mut self) -> Option<A> {
-        self.pop()
+        self.0.push_back(action);
     }
 }

@@ -7,16 +7,20 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use gre::keepalive::{Action, Config, Event, Inbound, Keepalive};
+//! use gre::keepalive::{Action, Config, Event, Inbound, Keepalive, Outcome};
 //! use gre::{Actions, IpPacket};
+//! # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 //!
 //! let config = Config::new([9, 1, 1, 146].into(), [9, 1, 1, 35].into());
 //! let mut keepalive = Keepalive::new(config, Duration::ZERO)?;
 //! let mut actions = Actions::new();
+//! # let mut rng = ChaCha20Rng::seed_from_u64(1);
+//! // `rng` is a secure generator of yours.
 //!
 //! // The loop: sleep until the deadline or a packet, hand it over, carry out the actions.
-//! let now = keepalive.next_deadline();
-//! keepalive.handle(Event::Deadline { random: 0 }, now, &mut actions);
+//! let now = keepalive.next_deadline().unwrap().at;
+//! let outcome = keepalive.handle(Event::Deadline, now, &mut rng, &mut actions);
+//! assert_eq!(outcome, Outcome::Handled);
 //! let Some(Action::Send(packet)) = actions.pop() else { panic!("a keepalive is due") };
 //! assert_eq!(packet.as_bytes().len(), 48);
 //!
@@ -24,7 +28,8 @@
 //! let back = &packet.as_bytes()[24..];
 //! let delivery = IpPacket::parse(back)?;
 //! let inbound = Inbound { delivery: &delivery, gre: &delivery.gre()?, protected: false };
-//! keepalive.handle(Event::Received(inbound), now, &mut actions);
+//! let outcome = keepalive.handle(Event::Received(inbound), now, &mut rng, &mut actions);
+//! assert_eq!(outcome, Outcome::Handled);
 //! assert_eq!(keepalive.unanswered(), 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -34,10 +39,12 @@ mod wire;
 
 use core::time::Duration;
 
+use rand_core::CryptoRng;
+
 pub use config::{Config, ConfigError, InnerDestination, Quirks, Wrapper};
 pub use wire::Datagram;
 
-use crate::{Actions, IpPacket, Packet};
+use crate::{Actions, Deadline, DeadlineReason, IpPacket, Packet};
 use wire::{Kind, NONCE_LEN};
 
 /// How many of the last nonces are recognised.
@@ -47,12 +54,8 @@ const NONCES: usize = 8;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// [`Keepalive::next_deadline`] is reached. `random` becomes the nonce, where configured;
-    /// take it from a secure source then.
-    Deadline {
-        /// 64 random bits.
-        random: u64,
-    },
+    /// [`Keepalive::next_deadline`] is reached.
+    Deadline,
     /// A packet arrived from the tunnel: every one of them, data included.
     Received(Inbound<'a>),
 }
@@ -88,6 +91,7 @@ pub enum Action {
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum Outcome {
     /// A keepalive, dealt with.
@@ -191,23 +195,28 @@ impl Keepalive {
         })
     }
 
-    /// Takes one event. What is to be done is in `actions` when the call returns.
+    /// Takes in one event at the time `now` and appends what follows from it to `actions`. `rng`
+    /// is drawn from for the nonce of a keepalive, where [`Config::nonce`] asks for one.
     pub fn handle(
         &mut self,
         event: Event<'_>,
         now: Duration,
+        rng: &mut dyn CryptoRng,
         actions: &mut Actions<Action>,
     ) -> Outcome {
         match event {
-            Event::Deadline { random } => self.on_deadline(random, now, actions),
+            Event::Deadline => self.on_deadline(now, rng, actions),
             Event::Received(inbound) => self.on_received(inbound, now, actions),
         }
     }
 
-    /// When the next keepalive is due.
+    /// When to come back with [`Event::Deadline`]. There always is a next keepalive.
     #[must_use]
-    pub const fn next_deadline(&self) -> Duration {
-        self.deadline
+    pub const fn next_deadline(&self) -> Option<Deadline> {
+        Some(Deadline {
+            at: self.deadline,
+            why: DeadlineReason::Keepalive,
+        })
     }
 
     /// Whether the line protocol is up: data may be sent.
@@ -236,8 +245,8 @@ impl Keepalive {
 
     fn on_deadline(
         &mut self,
-        random: u64,
         now: Duration,
+        rng: &mut dyn CryptoRng,
         actions: &mut Actions<Action>,
     ) -> Outcome {
         if now < self.deadline {
@@ -250,7 +259,7 @@ impl Keepalive {
                 unanswered: self.unanswered,
             });
         }
-        let nonce = self.config.nonce.then_some(random);
+        let nonce = self.config.nonce.then(|| rng.next_u64());
         // The addresses were checked when the machine was made: building cannot fail.
         if let Ok(packet) = wire::build(&self.config, nonce) {
             actions.push(Action::Send(packet));

@@ -43,6 +43,7 @@ extern crate std;
 
 mod actions;
 pub mod checksum;
+mod deadline;
 mod error;
 mod ethertype;
 mod header;
@@ -58,6 +59,7 @@ pub mod sequence;
 pub mod traffic_class;
 
 pub use actions::Actions;
+pub use deadline::{Deadline, DeadlineReason};
 pub use error::{EncodeError, ParseError, ParseErrorKind};
 pub use ethertype::EtherType;
 pub use header::Header;

@@ -10,6 +10,8 @@ use alloc::collections::BTreeSet;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::{Actions, Deadline, DeadlineReason};
+
 /// The next-hop table of one multipoint tunnel.
 #[derive(Debug, Clone)]
 pub struct NextHops {
@@ -54,6 +56,20 @@ pub enum Lookup {
     },
     /// Unknown, and nobody to ask.
     Unknown,
+}
+
+/// What the embedder learns of a table that time has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// A learned entry is no longer in the table: remove what was set up for it, or resolve the
+    /// address again.
+    Forgotten {
+        /// The address inside the tunnel.
+        tunnel: IpAddr,
+        /// What the table knew of it.
+        entry: Entry,
+    },
 }
 
 /// A change the table does not take. It is as it was.
@@ -188,20 +204,25 @@ impl NextHops {
         self.entries.iter().map(|(tunnel, entry)| (*tunnel, *entry))
     }
 
-    /// When the next learned entry is forgotten.
+    /// When [`handle`](Self::handle) next has an entry to forget.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Duration> {
-        self.expiries.first().map(|(until, _)| *until)
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.expiries.first().map(|(until, _)| Deadline {
+            at: *until,
+            why: DeadlineReason::HoldingTime,
+        })
     }
 
-    /// Forgets one learned entry whose time is over, and says which; to be called until None.
-    pub fn expire(&mut self, now: Duration) -> Option<(IpAddr, Entry)> {
-        let (until, tunnel) = *self.expiries.first()?;
-        if until > now {
-            return None;
+    /// Forgets the learned entries whose holding time is over at `now`, with an action for each.
+    /// The passing of time is the only event of a table, and before its deadline nothing happens.
+    pub fn handle(&mut self, now: Duration, actions: &mut Actions<Action>) {
+        while let Some((_, tunnel)) = self.expiries.first().filter(|(until, _)| *until <= now) {
+            let tunnel = *tunnel;
+            self.expiries.pop_first();
+            if let Some(entry) = self.entries.remove(&tunnel) {
+                actions.push(Action::Forgotten { tunnel, entry });
+            }
         }
-        self.expiries.pop_first();
-        self.entries.remove(&tunnel).map(|entry| (tunnel, entry))
     }
 
     fn check_room(&self, tunnel: IpAddr) -> Result<(), TableError> {

@@ -16,6 +16,7 @@ use gre::{
 };
 use pcap_file::DataLink;
 use pcap_file::pcap::PcapReader;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 /// The IP packets of a capture.
 fn packets(name: &str) -> Vec<Vec<u8>> {
@@ -168,13 +169,19 @@ fn our_answer_to_a_real_keepalive_is_the_answer_it_got() {
         };
         let mut keepalive = Keepalive::new(config, Duration::ZERO).unwrap();
         let mut actions = Actions::new();
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
         let gre = outer.gre().unwrap();
         let inbound = Inbound {
             delivery: &outer,
             gre: &gre,
             protected: false,
         };
-        let outcome = keepalive.handle(Event::Received(inbound), Duration::ZERO, &mut actions);
+        let outcome = keepalive.handle(
+            Event::Received(inbound),
+            Duration::ZERO,
+            &mut rng,
+            &mut actions,
+        );
         if let Some(Action::Reply(reply)) = actions.pop() {
             assert_eq!(outcome, Outcome::Handled);
             let real = IpPacket::parse(&keepalives[at + 1]).unwrap();

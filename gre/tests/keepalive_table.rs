@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use gre::keepalive::{Action, Config, DropReason, Event, Inbound, Keepalive, Outcome};
 use gre::{Actions, Delivery, EtherType, Header, IpPacket};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 const US: [u8; 4] = [9, 1, 1, 146];
 const PEER: [u8; 4] = [9, 1, 1, 35];
@@ -153,6 +154,7 @@ impl Input {
 
 struct Bench {
     machine: Keepalive,
+    rng: ChaCha20Rng,
     now: Duration,
 }
 
@@ -160,6 +162,7 @@ impl Bench {
     fn new() -> Self {
         Self {
             machine: Keepalive::new(config(), Duration::ZERO).unwrap(),
+            rng: ChaCha20Rng::seed_from_u64(7),
             now: Duration::ZERO,
         }
     }
@@ -173,15 +176,19 @@ impl Bench {
             State::Down => RETRIES + 1,
         };
         for _ in 0..deadlines {
-            bench.give(Input::Deadline);
+            let _ = bench.give(Input::Deadline);
         }
         if state == State::Answered {
             // The first is due at once.
-            bench.give(Input::Deadline);
-            bench.give(Input::Returned);
+            let _ = bench.give(Input::Deadline);
+            let _ = bench.give(Input::Returned);
         }
         assert_eq!(bench.state(), state);
         bench
+    }
+
+    fn due(&self) -> Duration {
+        self.machine.next_deadline().unwrap().at
     }
 
     fn state(&self) -> State {
@@ -198,10 +205,11 @@ impl Bench {
         let outcome = match input.packet() {
             None => {
                 if input == Input::Deadline {
-                    self.now = self.machine.next_deadline();
+                    self.now = self.due();
                 }
-                let event = Event::Deadline { random: 0 };
-                self.machine.handle(event, self.now, &mut actions)
+                let event = Event::Deadline;
+                self.machine
+                    .handle(event, self.now, &mut self.rng, &mut actions)
             }
             Some(packet) => {
                 let delivery = IpPacket::parse(&packet).unwrap();
@@ -211,10 +219,11 @@ impl Bench {
                     protected: input != Input::Unprotected,
                 };
                 let event = Event::Received(inbound);
-                self.machine.handle(event, self.now, &mut actions)
+                self.machine
+                    .handle(event, self.now, &mut self.rng, &mut actions)
             }
         };
-        (outcome, actions.collect())
+        (outcome, actions.drain().collect())
     }
 }
 
@@ -247,7 +256,7 @@ fn every_event_in_every_state() {
                 );
             }
             if input == Input::Deadline {
-                assert_eq!(bench.machine.next_deadline(), bench.now + PERIOD);
+                assert_eq!(bench.due(), bench.now + PERIOD);
             }
         }
     }

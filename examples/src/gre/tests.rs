@@ -2,11 +2,16 @@
 
 use super::tunnel::{Encapsulated, HEADROOM, Out, Settings, Times, Tunnel};
 use etherparse::{Ipv4Header, PacketBuilder, ip_number};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use std::{net::IpAddr, time::Duration};
 
 const A: [u8; 4] = [9, 1, 1, 146];
 const B: [u8; 4] = [9, 1, 1, 35];
 const NOW: Duration = Duration::from_secs(100);
+
+fn rng() -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(7)
+}
 
 fn settings() -> Settings {
     Settings::new("tu0".into(), A.into(), B.into(), 1500)
@@ -139,7 +144,10 @@ fn congestion_is_carried_inwards() {
     let mut tunnel = tunnel(|_| {});
     let inner = udp(100, true);
     let mut packet = delivered(&[&[0, 0, 8, 0], &inner[..]].concat(), 3);
-    let range = tunnel.inbound(&mut packet, false, NOW).unwrap().unwrap();
+    let range = tunnel
+        .inbound(&mut packet, false, NOW, &mut rng())
+        .unwrap()
+        .unwrap();
     let (ip, _) = Ipv4Header::from_slice(&packet[range]).unwrap();
     assert_eq!((ip.dscp.value(), ip.ecn.value()), (18, 3));
     assert_eq!(ip.header_checksum, ip.calc_header_checksum());
@@ -176,7 +184,9 @@ fn wrong_packets_are_counted_under_their_reason_and_change_nothing() {
     ];
     for (mut packet, reason) in cases {
         let before = tunnel.status(NOW);
-        let error = tunnel.inbound(&mut packet, false, NOW).unwrap_err();
+        let error = tunnel
+            .inbound(&mut packet, false, NOW, &mut rng())
+            .unwrap_err();
         assert!(error.starts_with(reason), "{error}, not {reason}");
         let mut after = tunnel.status(NOW);
         let counted = after.dropped.iter().find(|(r, _)| *r == error).unwrap().1;
@@ -200,21 +210,25 @@ fn an_old_sequence_number_is_dropped_until_the_line_comes_up_anew() {
         let head = [0x10, 0, 8, 0, 0, 0, 0, n];
         delivered(&[&head[..], &inner].concat(), 0)
     };
-    assert!(tunnel.inbound(&mut data(5), false, NOW).is_ok());
-    let error = tunnel.inbound(&mut data(0), false, NOW).unwrap_err();
+    assert!(tunnel.inbound(&mut data(5), false, NOW, &mut rng()).is_ok());
+    let error = tunnel
+        .inbound(&mut data(0), false, NOW, &mut rng())
+        .unwrap_err();
     assert_eq!(error, "out of sequence");
     for n in 0..2 {
-        tunnel.deadline(0, NOW + Duration::from_secs(n));
+        tunnel.deadline(NOW + Duration::from_secs(n), &mut rng());
     }
     assert!(!tunnel.is_up());
     assert_eq!(
-        tunnel.inbound(&mut data(9), false, NOW).unwrap_err(),
+        tunnel
+            .inbound(&mut data(9), false, NOW, &mut rng())
+            .unwrap_err(),
         "line protocol is down"
     );
     let mut back = delivered(&[0, 0, 0, 0], 0);
-    assert_eq!(tunnel.inbound(&mut back, false, NOW), Ok(None));
+    assert_eq!(tunnel.inbound(&mut back, false, NOW, &mut rng()), Ok(None));
     assert!(tunnel.is_up());
-    assert!(tunnel.inbound(&mut data(0), false, NOW).is_ok());
+    assert!(tunnel.inbound(&mut data(0), false, NOW, &mut rng()).is_ok());
 }
 
 #[test]
@@ -226,7 +240,10 @@ fn g7_the_peers_keepalive_goes_back_even_without_keepalives_of_our_own() {
     let request = [&[0, 0, 8, 0], &ip.to_bytes()[..], &[0; 4]].concat();
     let mut packet = delivered(&request, 0);
     assert_eq!(packet.len(), 48);
-    assert_eq!(tunnel.inbound(&mut packet, false, NOW), Ok(None));
+    assert_eq!(
+        tunnel.inbound(&mut packet, false, NOW, &mut rng()),
+        Ok(None)
+    );
     let [Out::Send(reply)] = &tunnel.take_out()[..] else {
         panic!("no answer");
     };
@@ -239,9 +256,16 @@ fn g7_the_peers_keepalive_goes_back_even_without_keepalives_of_our_own() {
 fn d9_a_bare_packet_does_not_pass_for_a_protected_one() {
     let mut tunnel = tunnel(|s| s.protection = Some("profile gre".into()));
     let mut packet = delivered(&[&[0, 0, 8, 0], &udp(60, true)[..]].concat(), 0);
-    let error = tunnel.inbound(&mut packet, false, NOW).unwrap_err();
+    let error = tunnel
+        .inbound(&mut packet, false, NOW, &mut rng())
+        .unwrap_err();
     assert_eq!(error, "not protected by IPsec");
-    assert!(tunnel.inbound(&mut packet, true, NOW).unwrap().is_some());
+    assert!(
+        tunnel
+            .inbound(&mut packet, true, NOW, &mut rng())
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use ::gre::sequence::{Order, ReceiveSequence, SendSequence};
 use ::gre::traffic_class::{self, DscpPolicy};
 use ::gre::{Actions, Delivery, EtherType, Header, IpPacket, checksum::checksum, mss};
 use ipnet::IpNet;
+use rand_core::CryptoRng;
 use std::{borrow::Cow, collections::BTreeMap, net::IpAddr, ops::Range, time::Duration};
 
 /// Octets to keep free before a packet for [`Tunnel::outbound`]: the longest delivery and GRE header.
@@ -240,14 +241,17 @@ impl Tunnel {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         let sends = self.settings.keepalive.is_some();
-        sends.then(|| self.keepalive.next_deadline())
+        let due = self.keepalive.next_deadline().filter(|_| sends);
+        due.map(|deadline| deadline.at)
     }
 
-    /// Sends the keepalive that is due. `random` becomes its nonce.
-    pub fn deadline(&mut self, random: u64, now: Duration) {
+    /// Sends the keepalive that is due.
+    pub fn deadline(&mut self, now: Duration, rng: &mut dyn CryptoRng) {
         if self.next_deadline().is_some_and(|due| due <= now) {
-            let event = Event::Deadline { random };
-            self.keepalive.handle(event, now, &mut self.actions);
+            // It is due: it is not refused.
+            let _ = self
+                .keepalive
+                .handle(Event::Deadline, now, rng, &mut self.actions);
             self.carry_out();
         }
     }
@@ -402,8 +406,9 @@ impl Tunnel {
         packet: &mut [u8],
         protected: bool,
         now: Duration,
+        rng: &mut dyn CryptoRng,
     ) -> Result<Option<Range<usize>>, Reason> {
-        let result = self.decapsulate(packet, protected, now);
+        let result = self.decapsulate(packet, protected, now, rng);
         self.carry_out();
         self.counted(result)
     }
@@ -413,6 +418,7 @@ impl Tunnel {
         packet: &mut [u8],
         protected: bool,
         now: Duration,
+        rng: &mut dyn CryptoRng,
     ) -> Result<Option<Range<usize>>, Reason> {
         let settings = &self.settings;
         let delivery = IpPacket::parse(packet).map_err(|e| kind(&e))?;
@@ -422,7 +428,7 @@ impl Tunnel {
             gre: &gre,
             protected,
         });
-        match self.keepalive.handle(event, now, &mut self.actions) {
+        match self.keepalive.handle(event, now, rng, &mut self.actions) {
             keepalive::Outcome::Data => {}
             keepalive::Outcome::Dropped(reason) => return Err(reason.to_string().into()),
             _ => return Ok(None),

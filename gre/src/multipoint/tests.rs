@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use std::vec::Vec;
 
 use super::*;
 
@@ -46,6 +47,21 @@ fn unknown_addresses_go_by_way_of_the_server() {
     assert_eq!(table.lookup(tunnel(7)), Lookup::Found(nbma(7)));
 }
 
+fn held_until(at: Duration) -> Deadline {
+    let why = DeadlineReason::HoldingTime;
+    Deadline { at, why }
+}
+
+/// Tunnel and NBMA addresses of what the table forgets at `now`.
+fn forgotten(table: &mut NextHops, now: Duration) -> Vec<(IpAddr, IpAddr)> {
+    let mut actions = Actions::new();
+    table.handle(now, &mut actions);
+    let pairs = actions
+        .drain()
+        .map(|Action::Forgotten { tunnel, entry }| (tunnel, entry.nbma));
+    pairs.collect()
+}
+
 #[test]
 fn learned_entries_are_forgotten_at_their_time_and_renewed_before() {
     let mut table = NextHops::new(4);
@@ -58,20 +74,14 @@ fn learned_entries_are_forgotten_at_their_time_and_renewed_before() {
     table
         .learn(tunnel(2), nbma(4), seconds(30), seconds(5))
         .unwrap();
-    assert_eq!(table.next_deadline(), Some(seconds(20)));
-    assert_eq!(table.expire(seconds(19)), None);
+    assert_eq!(table.next_deadline(), Some(held_until(seconds(20))));
+    assert_eq!(forgotten(&mut table, seconds(19)), []);
     assert_eq!(
-        table.expire(seconds(40)).map(|(tunnel, _)| tunnel),
-        Some(tunnel(3))
+        forgotten(&mut table, seconds(40)),
+        [(tunnel(3), nbma(3)), (tunnel(2), nbma(4))]
     );
-    assert_eq!(
-        table.expire(seconds(40)).map(|(_, entry)| entry.nbma),
-        Some(nbma(4))
-    );
-    assert_eq!(
-        (table.expire(seconds(40)), table.next_deadline()),
-        (None, None)
-    );
+    assert_eq!(forgotten(&mut table, seconds(40)), []);
+    assert_eq!(table.next_deadline(), None);
 }
 
 #[test]
@@ -99,8 +109,8 @@ proptest! {
                 2 => drop(table.remove(tunnel(last))),
                 _ => {
                     now = now.saturating_add(seconds(time));
-                    while table.expire(now).is_some() {}
-                    prop_assert!(table.next_deadline().is_none_or(|until| until > now));
+                    forgotten(&mut table, now);
+                    prop_assert!(table.next_deadline().is_none_or(|deadline| deadline.at > now));
                 }
             }
             prop_assert!(table.entries().count() <= 5);
@@ -108,7 +118,7 @@ proptest! {
                 Origin::Learned { until } => Some(until),
                 Origin::Static => None,
             });
-            prop_assert_eq!(table.next_deadline(), soonest.min());
+            prop_assert_eq!(table.next_deadline(), soonest.min().map(held_until));
         }
     }
 }

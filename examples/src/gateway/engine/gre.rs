@@ -5,8 +5,6 @@ use super::{Engine, HEADROOM, TAILROOM};
 use crate::gateway::gre::{GreDoor, GreTunnels};
 use crate::gre::tunnel::{Encapsulated, Out};
 use crate::net::raw_gre::path_mtu;
-use getrandom::SysRng;
-use rand_core::TryRng;
 use std::{net::IpAddr, ops::Range, time::Duration};
 
 impl Engine {
@@ -65,7 +63,10 @@ impl Engine {
         if policy.is_some() && gre.policy.as_deref() != policy {
             return self.count("GRE: through the SA of another tunnel");
         }
-        if let Ok(Some(range)) = gre.tunnel.inbound(packet, policy.is_some(), now) {
+        if let Ok(Some(range)) = gre
+            .tunnel
+            .inbound(packet, policy.is_some(), now, &mut self.rng)
+        {
             let inner = packet.get(range).unwrap_or_default();
             if let Err(e) = gre.device.send(inner) {
                 gre.tunnel.lost(e.to_string().into());
@@ -127,9 +128,7 @@ impl Engine {
                 continue;
             };
             if gre.tunnel.next_deadline().is_some_and(|due| due <= now) {
-                // Without randomness the nonce is none, and nothing else depends on it.
-                let random = SysRng.try_next_u64().unwrap_or_default();
-                gre.tunnel.deadline(random, now);
+                gre.tunnel.deadline(now, &mut self.rng);
                 self.gre_out(index, now);
             }
         }
