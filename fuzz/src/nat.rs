@@ -41,9 +41,9 @@ pub fn pat(data: &[u8]) {
             2 => drop(pat.ike_outbound(host(who), peer(who >> 4), [spi as u8; 8], now)),
             _ => drop(pat.ike_inbound(peer(who >> 4), [spi as u8; 8], now)),
         }
-        pat.expire(now);
+        pat.handle(now);
         assert!(
-            pat.next_deadline().is_none_or(|at| at > now),
+            pat.next_deadline().is_none_or(|deadline| deadline.at > now),
             "an entry outlived its time"
         );
     }

@@ -51,6 +51,7 @@ extern crate std;
 
 mod checksum;
 mod classify;
+mod deadline;
 mod detect;
 mod float;
 mod keepalive;
@@ -62,6 +63,7 @@ pub use classify::{
     Datagram, IKE_PORT, KEEPALIVE, MARKER_LEN, Malformed, NAT_T_PORT, NON_ESP_MARKER, classify,
     esp_spi,
 };
+pub use deadline::{Deadline, DeadlineReason};
 pub use detect::{
     DetectError, Detection, MAX_HASHES, Verdict, detect_v1, detect_v2, nat_hash, nat_hashes,
 };

@@ -11,6 +11,8 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::{Deadline, DeadlineReason};
+
 /// What the box keeps and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct PatConfig {
@@ -186,7 +188,7 @@ impl Pat {
         spi: u32,
         now: Duration,
     ) -> Result<Passed, Refused> {
-        self.expire(now);
+        self.handle(now);
         let known = |entry: &&mut EspTranslation| {
             entry.outside == outside && entry.outbound_spi == spi && entry.inside == inside
         };
@@ -239,7 +241,7 @@ impl Pat {
         spi: u32,
         now: Duration,
     ) -> Result<Passed, Refused> {
-        self.expire(now);
+        self.handle(now);
         let bound = |entry: &&mut EspTranslation| {
             entry.outside == outside && entry.inbound_spi == Some(spi)
         };
@@ -277,7 +279,7 @@ impl Pat {
         initiator_cookie: [u8; 8],
         now: Duration,
     ) -> Result<(), Refused> {
-        self.expire(now);
+        self.handle(now);
         if let Some(entry) = self.ike_entry(outside, initiator_cookie) {
             if entry.inside != inside {
                 return Err(Refused::Collision {
@@ -308,7 +310,7 @@ impl Pat {
         initiator_cookie: [u8; 8],
         now: Duration,
     ) -> Result<IpAddr, Refused> {
-        self.expire(now);
+        self.handle(now);
         let entry = self
             .ike_entry(outside, initiator_cookie)
             .ok_or(Refused::NoTranslation)?;
@@ -316,22 +318,24 @@ impl Pat {
         Ok(entry.inside)
     }
 
-    /// Removes what is idle or has waited too long.
-    pub fn expire(&mut self, now: Duration) {
+    /// Removes what is idle or has waited too long at `now`. Nothing is to be done about a
+    /// translation that has gone, so no actions come out; and each call with a packet does the
+    /// same before it looks the packet up.
+    pub fn handle(&mut self, now: Duration) {
         let config = self.config;
-        self.esp.retain(|entry| now < entry.expiry(&config));
+        self.esp.retain(|entry| now < entry.expiry(&config).at);
         self.ike
             .retain(|entry| now < entry.used.saturating_add(config.idle));
     }
 
-    /// When the next translation goes, if nothing uses it.
+    /// When [`handle`](Self::handle) next has a translation to remove, if no packet uses it before.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Duration> {
+    pub fn next_deadline(&self) -> Option<Deadline> {
         let esp = self.esp.iter().map(|entry| entry.expiry(&self.config));
-        let ike = self
-            .ike
-            .iter()
-            .map(|entry| entry.used.saturating_add(self.config.idle));
+        let ike = self.ike.iter().map(|entry| Deadline {
+            at: entry.used.saturating_add(self.config.idle),
+            why: DeadlineReason::IdleTranslation,
+        });
         esp.chain(ike).min()
     }
 
@@ -368,12 +372,18 @@ impl Pat {
 }
 
 impl EspTranslation {
-    /// When this translation goes: idle, or (unbound) after its wait, which outbound packets do
-    /// not prolong.
-    fn expiry(&self, config: &PatConfig) -> Duration {
+    /// When this translation is removed: idle, or (unbound) after its wait, which outbound packets
+    /// do not prolong.
+    fn expiry(&self, config: &PatConfig) -> Deadline {
         match self.inbound_spi {
-            Some(_) => self.used.saturating_add(config.idle),
-            None => self.created.saturating_add(config.wait),
+            Some(_) => Deadline {
+                at: self.used.saturating_add(config.idle),
+                why: DeadlineReason::IdleTranslation,
+            },
+            None => Deadline {
+                at: self.created.saturating_add(config.wait),
+                why: DeadlineReason::UnansweredTranslation,
+            },
         }
     }
 }

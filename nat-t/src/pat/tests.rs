@@ -15,6 +15,11 @@ const fn at(seconds: u64) -> Duration {
 }
 
 /// GV11: the restricted PAT scenario of the router's log.
+fn idle_at(at: Duration) -> Deadline {
+    let why = DeadlineReason::IdleTranslation;
+    Deadline { at, why }
+}
+
 #[test]
 fn gv11_restricted_pat_binds_both_spis_serially() {
     let mut pat = Pat::new(PatConfig::default());
@@ -63,11 +68,11 @@ fn gv11_restricted_pat_binds_both_spis_serially() {
     idle.esp_outbound(SPOKE, GATEWAY, 0x062B_C13C, at(0))
         .unwrap();
     idle.esp_inbound(GATEWAY, 0x5D82_6FB2, at(0)).unwrap();
-    idle.expire(at(241));
-    assert_eq!(idle.next_deadline(), Some(at(241 + 59)));
-    idle.expire(at(299));
+    idle.handle(at(241));
+    assert_eq!(idle.next_deadline(), Some(idle_at(at(241 + 59))));
+    idle.handle(at(299));
     assert_eq!(idle.len(), 1);
-    idle.expire(at(300));
+    idle.handle(at(300));
     assert!(idle.is_empty());
 }
 
@@ -99,6 +104,11 @@ fn an_answer_that_never_comes_blocks_for_the_wait_time_only() {
     pat.esp_outbound(SPOKE, GATEWAY, 1, at(0)).unwrap();
     pat.esp_outbound(SPOKE, GATEWAY, 1, at(29)).unwrap(); // does not prolong the wait
     assert!(pat.esp_outbound(SECOND, GATEWAY, 2, at(29)).is_err());
+    let unanswered = Deadline {
+        at: at(30),
+        why: DeadlineReason::UnansweredTranslation,
+    };
+    assert_eq!(pat.next_deadline(), Some(unanswered));
     assert!(pat.esp_outbound(SECOND, GATEWAY, 2, at(30)).is_ok());
 }
 
@@ -113,14 +123,14 @@ fn what_is_used_stays_from_either_side() {
     let existing = Ok(Passed::Existing { inside: SPOKE });
     assert_eq!(pat.esp_outbound(SPOKE, GATEWAY, 1, at(250)), existing);
     assert_eq!(pat.ike_outbound(SPOKE, GATEWAY, [1; 8], at(250)), Ok(()));
-    assert_eq!(pat.next_deadline(), Some(at(550)));
+    assert_eq!(pat.next_deadline(), Some(idle_at(at(550))));
     assert_eq!(pat.esp_inbound(GATEWAY, 2, at(500)), existing);
     assert_eq!(pat.ike_inbound(GATEWAY, [1; 8], at(500)), Ok(SPOKE));
-    assert_eq!(pat.next_deadline(), Some(at(800)));
-    pat.expire(at(799));
+    assert_eq!(pat.next_deadline(), Some(idle_at(at(800))));
+    pat.handle(at(799));
     assert_eq!(pat.len(), 2);
     assert!(!pat.is_empty());
-    pat.expire(at(800));
+    pat.handle(at(800));
     assert!(pat.is_empty());
 }
 
@@ -215,7 +225,7 @@ proptest! {
                 );
             }
             prop_assert!(pat.len() <= 10);
-            prop_assert!(pat.next_deadline().is_none_or(|deadline| deadline > now));
+            prop_assert!(pat.next_deadline().is_none_or(|deadline| deadline.at > now));
         }
     }
 }
