@@ -14,8 +14,7 @@ use isakmp_wire::registry::v1::{
     GroupDescription, HashAlgorithm,
 };
 
-use crate::action::ChildSuite;
-use crate::config::Authentication;
+use crate::model::{Authentication, ChildSuite};
 
 /// Phase 1 ciphers: algorithm, key length in bits where the wire carries it (RFC 2409 App. A,
 /// RFC 3602 §5), id.

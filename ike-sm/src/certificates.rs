@@ -3,11 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::action::Question;
+use crate::config::PeerConfig;
 use crate::config::v2::MAX_CHAIN;
-use crate::config::{Identity, PeerConfig};
-use crate::job::SignatureJob;
-use crate::v2::auth::AuthRecord;
+use crate::event::job::SignatureJob;
+use crate::event::{AuthRecord, Question};
+use crate::model::Identity;
 
 /// Longest chain of certificates that is looked at, octets.
 const MAX_OCTETS: usize = 32 * 1024;

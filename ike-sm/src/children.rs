@@ -26,17 +26,16 @@ pub(crate) use spi::{ReservedSpi, draw_spi};
 
 use self::spi::Spis;
 
-use crate::action::{ChildSuite, CloseReason, Mode, OriginalAddresses, Route};
-use crate::config::{Config, Identity, Schedule};
+use crate::config::{Config, Schedule};
+use crate::core::multimap::{Multimap, Owner};
+use crate::core::timers::{Deadline, DeadlineReason, deadline, earliest};
 use crate::event::Traffic;
-use crate::id::{ChildId, IkeId};
-use crate::multimap::{Multimap, Owner};
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::model::{
+    ChildId, ChildSuite, CloseReason, DropReason, Identity, IkeId, Mode, OriginalAddresses, Path,
+    Route, Selectors,
+};
 use crate::policy::pfs::PfsOffer;
-use crate::selector::Selectors;
 use crate::standing::Device;
-use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
 
 /// A pair of IPsec SAs that has been installed.
 #[derive(Debug)]
@@ -119,7 +118,7 @@ pub(crate) struct Wanted {
 /// What the peer is told of a child that is gone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeletedChild {
-    pub(crate) protocol: crate::action::IpsecProtocol,
+    pub(crate) protocol: crate::model::IpsecProtocol,
     pub(crate) spi_in: u32,
     pub(crate) spi_out: u32,
 }

@@ -6,7 +6,6 @@
 mod alike;
 mod child;
 mod error;
-mod identity;
 mod lifetime;
 mod limits;
 mod offload;
@@ -24,17 +23,17 @@ use core::net::IpAddr;
 
 use crypto_suite::{Provider, WeakAlgorithms};
 
+pub use crate::model::{
+    Authentication, DnError, IdPort, Identity, IkeVersion, MAX_IDENTITY, RemoteIdentity,
+};
 pub use alike::{Alike, AlikeReason};
 pub use child::{ChildConfig, Pfs, ReverseRoute, SelectorMatch};
 pub use error::{ConfigError, ConfigFault, Place};
-pub use identity::{DnError, IdPort, Identity, MAX_IDENTITY, RemoteIdentity};
 pub use lifetime::{Lifetime, RekeyMargin, Schedule};
 pub use limits::{EndpointLimits, GuessLimits, GuessRate};
 pub use offload::Offload;
-pub use peer::{
-    Dpd, DpdTimes, IkeVersion, NatTraversal, PeerConfig, Phase1Mode, Retransmit, Uniqueness,
-};
-pub use phase1::{Authentication, Phase1Policy};
+pub use peer::{Dpd, DpdTimes, NatTraversal, PeerConfig, Phase1Mode, Retransmit, Uniqueness};
+pub use phase1::Phase1Policy;
 pub use ports::Ports;
 pub use prefix::Prefix;
 pub use psk::{PskMatch, PskOwner, PskTable};

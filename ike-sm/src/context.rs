@@ -1,25 +1,25 @@
 //! What a session works with besides itself: the call's inputs and outputs, and what all sessions
 //! share.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
 use crypto_suite::{ActiveKeyExchange, KeyExchange, PrfId, Provider};
 use rand_core::CryptoRng;
 
-use crate::action::{Action, Actions, CloseReason, Question};
 use crate::children::Children;
-use crate::config::{Config, Identity, IkeVersion, PeerConfig};
-use crate::explain::{Record, What};
-use crate::id::{ChildId, Counter, IkeId, Ticket};
-use crate::job::{Draw, KeyExchangeJob};
-use crate::multimap::Multimap;
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::config::{Config, PeerConfig};
+use crate::core::effects::{Effect, TimerKey};
+use crate::core::questions::{Asker, Place, Questions};
+use crate::core::redirects::Redirects;
+use crate::event::job::{Draw, KeyExchangeJob};
+use crate::event::{Action, Actions, Question, Record, What};
+use crate::model::{
+    ChildId, CloseReason, Counter, DropReason, Identity, IkeId, IkeVersion, Path, Ticket,
+};
 use crate::standing::Standings;
 use crate::v2;
 
@@ -46,144 +46,13 @@ pub(crate) struct World {
     /// IKE SAs that rekeys have brought forth in this call.
     pub(crate) newborn: Vec<v2::Session>,
     /// Redirects of IKEv2 that were followed.
-    pub(crate) redirects: v2::redirect::Redirects,
+    pub(crate) redirects: Redirects,
     /// Passwords of EAP that were tried.
     pub(crate) guesses: v2::guesses::Guesses,
     /// What one session's progress means to the others; worked off before the call returns.
     pub(crate) effects: VecDeque<Effect>,
     /// Objects whose deadline may have changed in this call.
     pub(crate) touched: BTreeSet<TimerKey>,
-}
-
-/// What has a deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TimerKey {
-    /// An IKE SA.
-    Ike(IkeId),
-    /// A pair of IPsec SAs.
-    Child(ChildId),
-    /// A configured peer, by its place in the configuration.
-    Peer(usize),
-}
-
-/// What one session's progress means to the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// The responder's cookie is known now.
-    CookiesKnown(IkeId),
-    /// A responder has proved nothing, but has shown that it gets our answers.
-    AddressProved(IkeId),
-    /// The peer has moved to another address.
-    Moved(IkeId),
-    /// Phase 1 is done.
-    Established(IkeId),
-    /// The peer has shown that it has this SA of ours, whose last message nobody answers.
-    Confirmed(IkeId),
-    /// The peer of this SA has lost all older ones (RFC 2407 §4.6.3.3).
-    InitialContact(IkeId),
-    /// The SA has come to its end.
-    Closed(IkeId, CloseReason),
-    /// The SA has lost against another; the peer deletes it.
-    Retire(IkeId),
-    /// The SA should be replaced now.
-    RekeyIke(IkeId),
-    /// The first pair of IPsec SAs of an IKE SA is there.
-    FirstChild(ChildId),
-    /// A peer may have forgotten this SA: ask it for a sign of life.
-    AskForLife(IkeId),
-    /// A pair of IPsec SAs carries traffic now.
-    ChildActive(ChildId),
-    /// A pair of IPsec SAs should be replaced now.
-    RekeyChild(ChildId),
-    /// A pair of IPsec SAs ends: tell the peer, then remove it.
-    DeleteChild(ChildId, CloseReason),
-    /// The time of a pair of IPsec SAs is over.
-    ExpireChild(ChildId),
-    /// A pair of IPsec SAs is gone at the peer already: remove it.
-    RemoveChild(ChildId, CloseReason),
-    /// The peer no longer answers on this SA.
-    PeerDead(IkeId),
-    /// The peers have to authenticate anew.
-    Reauthenticate(IkeId),
-    /// There are new IKE SAs that others have brought forth.
-    Born,
-    /// The second SA takes the place of the first, children and all.
-    Adopt(IkeId, IkeId),
-    /// An IKE SA ends: tell the peer, then remove it.
-    DeleteIke(IkeId, CloseReason),
-    /// An IKE SA is over at the peer already; what was noted before comes first.
-    EndIke(IkeId, CloseReason),
-    /// The negotiation of a new child of a peer, by its place in the configuration, has led to none.
-    NotUp(usize, usize, CloseReason),
-    /// The peer is too busy for a new child.
-    Busy(usize, usize),
-    /// What is wanted of a peer goes on.
-    Pursue(usize),
-    /// The peer of this SA sends us to another gateway.
-    Redirected(IkeId, IpAddr),
-}
-
-/// Which questions are open, and who waits for the answer.
-#[derive(Debug, Default)]
-pub(crate) struct Questions {
-    table: BTreeMap<Ticket, Asker>,
-    by_ike: Multimap<IkeId, Ticket>,
-}
-
-/// Who waits for an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asker {
-    pub(crate) ike: IkeId,
-    pub(crate) place: Place,
-}
-
-/// The exchange of an IKE SA that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Phase 1.
-    Phase1,
-    /// The exchange with this message id.
-    Exchange(u32),
-}
-
-impl Questions {
-    /// Who waits for the answer to `ticket`.
-    pub(crate) fn asker(&self, ticket: Ticket) -> Option<Asker> {
-        self.table.get(&ticket).copied()
-    }
-
-    /// Whether none is open.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.table.is_empty()
-    }
-
-    /// The question is answered or pointless.
-    pub(crate) fn close(&mut self, ticket: Ticket) {
-        if let Some(asker) = self.table.remove(&ticket) {
-            self.by_ike.remove(asker.ike, ticket);
-        }
-    }
-
-    /// All questions of an SA are pointless.
-    pub(crate) fn close_all(&mut self, ike: IkeId) {
-        for ticket in self.by_ike.of(ike).collect::<Vec<_>>() {
-            self.close(ticket);
-        }
-    }
-
-    fn open(&mut self, ticket: Ticket, asker: Asker) {
-        self.by_ike.insert(asker.ike, ticket);
-        self.table.insert(ticket, asker);
-    }
-
-    /// Whether the index says the same as the table.
-    pub(crate) fn is_consistent(&self) -> bool {
-        let pairs = self
-            .table
-            .iter()
-            .map(|(ticket, asker)| (asker.ike, *ticket));
-        self.by_ike == pairs.collect()
-    }
 }
 
 impl Context<'_> {

@@ -20,19 +20,16 @@ use rand_core::CryptoRng;
 use self::half_open::HalfOpen;
 use self::lingering::Lingering;
 use self::strangers::Budget;
-use crate::action::Actions;
 use crate::children;
-use crate::config::{Config, ConfigError, IkeVersion};
-use crate::context::{Context, TimerKey, World};
-use crate::event::{Answer, Event, Traffic};
-use crate::explain::{Role, What};
-use crate::id::{ChildId, IkeId, Ticket};
-use crate::outcome::{DropReason, Outcome};
-use crate::path::Path;
+use crate::config::{Config, ConfigError};
+use crate::context::{Context, World};
+use crate::core::effects::TimerKey;
+use crate::core::timers::{Deadline, TimerQueue};
+use crate::event::{Actions, Answer, Event, Traffic, What};
+use crate::model::{ChildId, DropReason, IkeId, IkeVersion, Outcome, Path, Role, Ticket};
 use crate::peers::PeerState;
 use crate::session::Session;
 use crate::standing::Standing;
-use crate::timer::{Deadline, TimerQueue};
 use crate::v2::cookie::Cookies;
 
 /// All IKE SAs of one host, fed with events.

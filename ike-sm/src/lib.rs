@@ -80,41 +80,36 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod action;
 pub mod alg;
-mod allowance;
 mod certificates;
 mod children;
 pub mod config;
 mod context;
+mod core;
 mod endpoint;
 mod event;
 pub mod explain;
-mod id;
-mod job;
-mod multimap;
-mod outcome;
-mod path;
+mod model;
 mod peers;
 pub mod policy;
-mod retransmit;
-mod selector;
+mod report;
 mod session;
 mod standing;
 mod status;
-mod timer;
 pub mod v1;
 pub mod v2;
 
-pub use action::*;
+pub use core::timers::{Deadline, DeadlineReason};
 pub use endpoint::Endpoint;
-pub use event::*;
-pub use id::*;
-pub use job::{KeyExchangeDone, KeyExchangeJob, SignatureDone, SignatureJob};
-pub use outcome::*;
-pub use path::Path;
-pub use selector::{Selector, Selectors};
+pub use event::{
+    Action, Actions, Answer, ChildSa, ChildUpdate, Command, EapAnswer, EapMessage, EapPassword,
+    Event, KeyExchangeDone, KeyExchangeJob, KeyLog, PacketEnd, PskStage, Question, SignatureDone,
+    SignatureJob, Takeover, Traffic, UserGrant,
+};
+pub use model::{
+    ChildId, ChildLifetime, ChildSuite, CloseReason, DropReason, IkeId, IpsecProtocol, Mode,
+    OriginalAddresses, Outcome, Path, PayloadName, Route, Selector, Selectors, Ticket,
+};
 pub use status::{
     AgreedPolicy, Capabilities, ChildPhase, ChildStatus, EstablishedStatus, IkeStatus,
 };
-pub use timer::*;

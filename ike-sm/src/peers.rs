@@ -8,10 +8,9 @@ use core::time::Duration;
 
 use crypto_suite::GroupId;
 
-use crate::action::CloseReason;
 use crate::config::PeerConfig;
-use crate::id::IkeId;
-use crate::timer::{Deadline, DeadlineReason, deadline};
+use crate::core::timers::{Deadline, DeadlineReason, deadline};
+use crate::model::{CloseReason, IkeId};
 
 /// The first wait before a peer is tried again that did not answer, or has refused what was asked.
 const FIRST_WAIT: Duration = Duration::from_secs(5);

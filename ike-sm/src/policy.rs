@@ -5,12 +5,14 @@
 
 mod attribute;
 mod lifetime;
+pub mod narrow;
 mod nearest;
 pub(crate) mod pfs;
 mod phase1;
 mod phase2;
 mod selectors;
 pub mod v2;
+pub(crate) mod words;
 
 pub use attribute::{Attribute, AttributeValue, Mismatch, MismatchSet, OfferedTransform};
 pub use lifetime::{read_lifetime, write_lifetime};

@@ -8,17 +8,16 @@ use core::time::Duration;
 
 use isakmp_wire::registry::ExchangeType;
 
-use crate::action::CloseReason;
 use crate::children::{DeletedChild, TrafficOf, Wanted};
-use crate::config::{Identity, IkeVersion};
-use crate::context::{Context, Place};
+use crate::context::Context;
+use crate::core::questions::Place;
+use crate::core::timers::Deadline;
 use crate::event::{Answer, Traffic};
-use crate::explain::{IkeState, Role};
-use crate::id::{ChildId, IkeId, Ticket};
-use crate::outcome::{DropReason, Outcome};
-use crate::path::Path;
+use crate::model::{
+    ChildId, CloseReason, DropReason, Identity, IkeId, IkeState, IkeVersion, Outcome, Path, Role,
+    Ticket,
+};
 use crate::standing::Site;
-use crate::timer::Deadline;
 use crate::{v1, v2};
 
 /// One IKE SA.

@@ -8,9 +8,8 @@ use core::time::Duration;
 
 use nat_t::Verdict;
 
-use crate::config::Identity;
-use crate::id::IkeId;
-use crate::multimap::{Multimap, Owner};
+use crate::core::multimap::{Multimap, Owner};
+use crate::model::{Identity, IkeId};
 
 /// Two IKE SAs that both ends have started within this time have crossed on the way.
 const CROSSING: Duration = Duration::from_secs(30);

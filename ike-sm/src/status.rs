@@ -6,16 +6,15 @@ use core::time::Duration;
 
 use crypto_suite::GroupId;
 
-use crate::action::{ChildSuite, Mode, OriginalAddresses};
 use crate::children::{Child, ChildState};
-use crate::config::{Config, Identity, IkeVersion, Phase1Policy, Schedule};
+use crate::config::{Config, Phase1Policy, Schedule};
 use crate::endpoint::Endpoint;
 use crate::event::Traffic;
-use crate::explain::{IkeState, Role, ShowState};
-use crate::id::{ChildId, IkeId};
-use crate::path::Path;
+use crate::model::{
+    ChildId, ChildSuite, Identity, IkeId, IkeState, IkeVersion, Mode, OriginalAddresses, Path,
+    Role, Selectors, ShowState,
+};
 use crate::policy::v2::IkeSuite;
-use crate::selector::Selectors;
 use crate::session::Session;
 
 /// One IKE SA, finished or not.

@@ -23,7 +23,6 @@ mod informational;
 pub mod intermediate;
 pub mod keys;
 mod mobike;
-pub mod narrow;
 mod nat;
 mod payloads;
 pub mod proof;
@@ -35,6 +34,7 @@ mod session;
 mod up;
 mod window;
 
+pub use crate::policy::narrow;
 pub(crate) use established::Established;
 pub(crate) use mobike::MAX_ADDRESSES;
 pub(crate) use sa_init::{challenge, presented, refuse};

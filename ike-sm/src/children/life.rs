@@ -9,14 +9,13 @@ use core::time::Duration;
 use crypto_suite::{GroupId, Secret};
 
 use super::{Child, ChildState, ReservedSpi};
-use crate::action::{
-    Action, ChildLifetime, ChildSa, ChildSuite, ChildUpdate, CloseReason, KeyLog, Route,
+use crate::config::{ChildConfig, ReverseRoute, Schedule};
+use crate::context::Context;
+use crate::core::effects::{Effect, TimerKey};
+use crate::event::{Action, ChildSa, ChildUpdate, KeyLog, Traffic};
+use crate::model::{
+    ChildId, ChildLifetime, ChildSuite, CloseReason, Identity, IkeId, Route, Selector, Selectors,
 };
-use crate::config::{ChildConfig, Identity, ReverseRoute, Schedule};
-use crate::context::{Context, Effect, TimerKey};
-use crate::event::Traffic;
-use crate::id::{ChildId, IkeId};
-use crate::selector::{Selector, Selectors};
 use crate::standing::Device;
 
 /// How long a replaced child takes packets in before the side that replaced it deletes it.
@@ -52,18 +51,18 @@ pub(crate) struct NewChild {
     pub(crate) remote_id: Arc<Identity>,
     pub(crate) initiator: bool,
     pub(crate) suite: ChildSuite,
-    pub(crate) mode: crate::action::Mode,
+    pub(crate) mode: crate::model::Mode,
     pub(crate) spi_in: ReservedSpi,
     pub(crate) spi_out: u32,
     pub(crate) keys_in: Secret,
     pub(crate) keys_out: Secret,
     pub(crate) udp_encapsulation: bool,
-    pub(crate) path: crate::path::Path,
+    pub(crate) path: crate::model::Path,
     pub(crate) local: Selectors,
     pub(crate) remote: Selectors,
     pub(crate) esn: bool,
     pub(crate) pfs: Option<GroupId>,
-    pub(crate) original_addresses: Option<crate::action::OriginalAddresses>,
+    pub(crate) original_addresses: Option<crate::model::OriginalAddresses>,
     pub(crate) replaces: Option<ChildId>,
     pub(crate) names_replaced: bool,
     pub(crate) rank: Vec<u8>,

@@ -12,13 +12,12 @@ use alloc::string::String;
 use core::net::IpAddr;
 
 use super::{Child, Children};
-use crate::config::{ChildConfig, Config, Identity, RemoteIdentity};
-use crate::context::{Context, Effect};
-use crate::explain::{SelectorsTaken, What};
-use crate::id::{ChildId, IkeId};
-use crate::multimap::Bounded;
-use crate::outcome::DropReason;
-use crate::selector::{Selector, Selectors};
+use crate::config::{ChildConfig, Config};
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::core::multimap::Bounded;
+use crate::event::{SelectorsTaken, What};
+use crate::model::{ChildId, DropReason, Identity, IkeId, RemoteIdentity, Selector, Selectors};
 
 /// A child that a peer is about to get.
 #[derive(Debug, Clone, Copy)]

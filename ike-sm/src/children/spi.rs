@@ -5,8 +5,7 @@ use alloc::sync::{Arc, Weak};
 use core::fmt;
 
 use crate::context::Context;
-use crate::id::ChildId;
-use crate::outcome::DropReason;
+use crate::model::{ChildId, DropReason};
 
 /// SPIs below are reserved (RFC 4303 §2.1).
 const LOWEST_SPI: u32 = 256;

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::mem::discriminant;
 
-use super::{Authentication, Config, IkeVersion, PeerConfig, Phase1Mode};
+use super::{Config, PeerConfig, Phase1Mode};
+use crate::model::{Authentication, IkeVersion};
 
 /// Two peers of one configuration that nothing tells apart: who may be both is always taken for the
 /// first. See [`Config::alike`].

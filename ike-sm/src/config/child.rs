@@ -8,8 +8,7 @@ use crypto_suite::{CipherId, GroupId, IntegrityId, ProtectionId};
 
 use super::lifetime::{Lifetime, RekeyMargin};
 use super::v2::AdditionalKeyExchange;
-use crate::action::{ChildSuite, Mode};
-use crate::selector::Selectors;
+use crate::model::{ChildSuite, Mode, Selectors};
 
 /// Perfect forward secrecy of child SAs: an own Diffie-Hellman exchange in quick mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,13 +6,12 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::child::ChildConfig;
-use super::identity::{IdPort, Identity, RemoteIdentity};
 use super::lifetime::RekeyMargin;
 use super::phase1::Phase1Policy;
 use super::ports::Ports;
 use super::prefix::Prefix;
-use super::v2::V2Options;
-use super::v2::{AddressOptions, AuthOptions};
+use super::v2::{AddressOptions, AuthOptions, V2Options};
+use crate::model::{IdPort, Identity, IkeVersion, RemoteIdentity};
 
 /// A peer, or a group of peers with one configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,34 +179,6 @@ pub enum Uniqueness {
     Keep,
     /// The newest: it ends what the older ones have.
     Replace,
-}
-
-/// Version of IKE.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum IkeVersion {
-    /// IKEv1: RFC 2409.
-    #[default]
-    V1,
-    /// IKEv2: RFC 7296.
-    V2,
-}
-
-impl IkeVersion {
-    /// Major version of the header.
-    #[must_use]
-    pub const fn major(self) -> u8 {
-        match self {
-            Self::V1 => 1,
-            Self::V2 => 2,
-        }
-    }
-}
-
-impl core::fmt::Display for IkeVersion {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "IKEv{}", self.major())
-    }
 }
 
 /// Phase 1 mode (RFC 2409 §5).

@@ -3,23 +3,7 @@
 use crypto_suite::{CipherId, GroupId, HashId};
 
 use super::lifetime::Lifetime;
-
-/// How the ends of an ISAKMP SA prove who they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Authentication {
-    /// A pre-shared key (RFC 2409 §5.4).
-    #[default]
-    PreSharedKey,
-    /// RSA signatures (RFC 2409 §5.1).
-    RsaSignature,
-    /// ECDSA with SHA-256 on P-256 (RFC 4754).
-    EcdsaP256,
-    /// ECDSA with SHA-384 on P-384 (RFC 4754).
-    EcdsaP384,
-    /// ECDSA with SHA-512 on P-521 (RFC 4754).
-    EcdsaP521,
-}
+use crate::model::Authentication;
 
 /// One acceptable way to protect an ISAKMP SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use core::net::IpAddr;
 
 use crypto_suite::Secret;
 
-use super::identity::Identity;
 use super::prefix::Prefix;
+use crate::model::Identity;
 
 /// Pre-shared keys by address prefix and by identity. The longest prefix wins.
 #[derive(Debug, Default)]

@@ -8,8 +8,7 @@ use crypto_suite::{
 };
 
 use super::*;
-use crate::action::ChildSuite;
-use crate::selector::{Selector, Selectors};
+use crate::model::{ChildSuite, Selector, Selectors};
 
 fn good() -> Config {
     let net = |a: &str| Selector::subnet(a.parse().unwrap(), 24).unwrap();

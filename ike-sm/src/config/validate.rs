@@ -9,12 +9,11 @@ use core::time::Duration;
 use crypto_suite::{GroupId, Provider, Strength};
 
 use super::{
-    ChildConfig, Config, ConfigError, ConfigFault, Dpd, IkeVersion, Lifetime, PeerConfig, Pfs,
-    Phase1Mode, Phase1Policy, Place, RekeyMargin, Retransmit,
+    ChildConfig, Config, ConfigError, ConfigFault, Dpd, Lifetime, PeerConfig, Pfs, Phase1Mode,
+    Phase1Policy, Place, RekeyMargin, Retransmit,
 };
-use crate::action::ChildSuite;
 use crate::alg;
-use crate::selector::Selectors;
+use crate::model::{ChildSuite, IkeVersion, Selectors};
 
 type Check = Result<(), ConfigError>;
 

@@ -11,12 +11,9 @@ use isakmp_wire::v2::{Message, PayloadType};
 use isakmp_wire::{Flags, Header};
 
 use super::{Call, Endpoint};
-use crate::action::CloseReason;
-use crate::config::{Config, IkeVersion, Phase1Mode};
-use crate::context::{Effect, TimerKey};
-use crate::id::IkeId;
-use crate::outcome::{DropReason, Outcome};
-use crate::path::Path;
+use crate::config::{Config, Phase1Mode};
+use crate::core::effects::{Effect, TimerKey};
+use crate::model::{CloseReason, DropReason, IkeId, IkeVersion, Outcome, Path};
 use crate::session::Session;
 use crate::v2::cookie::{CookieInput, Cookies};
 use crate::{v1, v2};

@@ -6,14 +6,11 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Call;
-use crate::action::CloseReason;
 use crate::children::{TrafficOf, Wanted};
-use crate::config::IkeVersion;
-use crate::context::{Context, Effect, TimerKey};
+use crate::context::Context;
+use crate::core::effects::{Effect, TimerKey};
 use crate::event::{Command, PacketEnd};
-use crate::id::{ChildId, IkeId};
-use crate::outcome::{DropReason, Outcome};
-use crate::path::Path;
+use crate::model::{ChildId, CloseReason, DropReason, IkeId, IkeVersion, Outcome, Path};
 use crate::peers::PeerState;
 use crate::policy::pfs::PfsOffer;
 use crate::session::Session;

@@ -11,13 +11,12 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::Call;
-use crate::action::{Action, ChildUpdate, CloseReason, IpsecProtocol};
 use crate::children::{self, Child, ChildState, DeletedChild, Wanted};
-use crate::config::IkeVersion;
-use crate::context::{Effect, TimerKey};
-use crate::explain::{Role, What};
-use crate::id::{ChildId, IkeId};
-use crate::outcome::{DropReason, Outcome};
+use crate::core::effects::{Effect, TimerKey};
+use crate::event::{Action, ChildUpdate, What};
+use crate::model::{
+    ChildId, CloseReason, DropReason, IkeId, IkeVersion, IpsecProtocol, Outcome, Role,
+};
 use crate::policy::pfs::PfsOffer;
 use crate::session::Head;
 use crate::standing::{Device, Standing};
@@ -107,7 +106,7 @@ impl Call<'_> {
     }
 
     /// The children that an SA looks after go where it goes.
-    pub(super) fn redirect(&mut self, ike: IkeId, path: crate::path::Path) {
+    pub(super) fn redirect(&mut self, ike: IkeId, path: crate::model::Path) {
         let children: Vec<ChildId> = self
             .endpoint
             .world

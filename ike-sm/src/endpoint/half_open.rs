@@ -7,8 +7,8 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::config::{EndpointLimits, Prefix};
-use crate::id::IkeId;
-use crate::multimap::Multimap;
+use crate::core::multimap::Multimap;
+use crate::model::IkeId;
 
 /// What the bounds on aggressive modes count in.
 const PERIOD: Duration = Duration::from_secs(1);

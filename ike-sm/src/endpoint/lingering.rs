@@ -5,11 +5,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Call;
-use crate::action::CloseReason;
-use crate::config::IkeVersion;
-use crate::context::Effect;
-use crate::id::IkeId;
-use crate::multimap::{Multimap, Owner};
+use crate::core::effects::Effect;
+use crate::core::multimap::{Multimap, Owner};
+use crate::model::{CloseReason, IkeId, IkeVersion};
 use crate::standing::{Device, Standing};
 
 /// IKE SAs that have ended and say so, or answer what they have answered before, by their peers.

@@ -6,9 +6,7 @@ use isakmp_wire::v2::{NotifyType, PayloadType};
 use isakmp_wire::{Flags, Header};
 
 use super::Call;
-use crate::config::IkeVersion;
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::model::{DropReason, IkeVersion, Path};
 use crate::v2;
 
 /// What [`EndpointLimits::stray_answers`](crate::config::EndpointLimits::stray_answers) counts in.

@@ -15,15 +15,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::Endpoint;
-use crate::action::{Action, Actions, ChildUpdate, CloseReason, KeyLog};
-use crate::children;
 use crate::config::{ChildConfig, Config, PeerConfig, Phase1Mode, Prefix, PskOwner, Schedule};
-use crate::context::{Context, TimerKey};
-use crate::event::{Command, Event};
-use crate::outcome::Outcome;
-use crate::path::Path;
-use crate::selector::Selector;
-use crate::v1::{self, keys::Iv};
+use crate::context::Context;
+use crate::core::effects::TimerKey;
+use crate::event::{Action, Actions, ChildUpdate, Command, Event, KeyLog};
+use crate::model::{CloseReason, Outcome, Path, Selector};
+use crate::v1::keys::Iv;
+use crate::{children, v1};
 
 /// The messages of main mode (0 to 5), quick mode (6 to 8) and aggressive mode (9 to 11); what each
 /// must carry once, and may carry.

@@ -90,7 +90,7 @@ pub fn nearest_miss(policies: &[Phase1Policy], offer: &[OfferedTransform]) -> Op
 fn show(attributes: &[Attribute], class: u16) -> String {
     match attributes.iter().find(|a| a.class == class) {
         None => String::from("none"),
-        Some(a) => crate::explain::phase1_value(a),
+        Some(a) => super::words::phase1_value(a),
     }
 }
 

@@ -13,7 +13,7 @@ use isakmp_wire::v1;
 use super::attribute::{Attribute, Collector, Mismatch, MismatchSet, OfferedTransform};
 use crate::alg;
 use crate::config::{Lifetime, Phase1Policy};
-use crate::explain::{Notice, TransformCheck, What};
+use crate::event::{Notice, TransformCheck, What};
 
 /// Attribute classes that mean something here.
 const KNOWN: &[u16] = &[

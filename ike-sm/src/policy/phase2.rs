@@ -13,10 +13,10 @@ use isakmp_wire::v1;
 
 use super::attribute::{Attribute, Collector, Mismatch, OfferedLifetime, OfferedTransform};
 use super::lifetime::lifetime_attributes;
-use crate::action::{ChildSuite, Mode};
 use crate::alg::{self, SuiteFault, SuiteOnWire};
 use crate::config::{ChildConfig, Lifetime, Pfs};
-use crate::explain::{Notice, ProposalCheck, What};
+use crate::event::{Notice, ProposalCheck, What};
+use crate::model::{ChildSuite, Mode};
 
 /// Attribute classes that mean something here.
 const KNOWN: &[u16] = &[

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::{ChildConfig, SelectorMatch};
-use crate::selector::{Selector, Selectors};
+use crate::model::{Selector, Selectors};
 
 /// The body of an Identification payload that stands for a selector.
 #[derive(Clone, Debug, PartialEq, Eq)]

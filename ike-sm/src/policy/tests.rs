@@ -9,10 +9,9 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::{ExchangeType, Header, Limits, v1};
 
 use super::*;
-use crate::action::{ChildSuite, Mode};
-use crate::config::{Authentication, ChildConfig, Lifetime, Pfs, Phase1Policy, SelectorMatch};
-use crate::explain::{Notice, What};
-use crate::selector::Selector;
+use crate::config::{ChildConfig, Lifetime, Pfs, Phase1Policy, SelectorMatch};
+use crate::event::{Notice, What};
+use crate::model::{Authentication, ChildSuite, Mode, Selector};
 
 fn policy(priority: u16, encryption: CipherId, hash: HashId, group: GroupId) -> Phase1Policy {
     Phase1Policy {

@@ -7,13 +7,11 @@ use isakmp_wire::registry::{ExchangeType, ProtocolId};
 use isakmp_wire::v1::{Message, Notification, NotifyType, PayloadType, Writer};
 use isakmp_wire::{BuildError, Header};
 
-use crate::action::{CloseReason, IpsecProtocol};
 use crate::children::Child;
-use crate::config::IkeVersion;
-use crate::context::{Context, Effect};
-use crate::explain::{DpdStep, IkeState, Step, What};
-use crate::id::ChildId;
-use crate::outcome::DropReason;
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::event::{DpdStep, What};
+use crate::model::{ChildId, CloseReason, DropReason, IkeState, IkeVersion, IpsecProtocol, Step};
 use crate::policy;
 use crate::v1::established::Established;
 use crate::v1::keys::Cookies;

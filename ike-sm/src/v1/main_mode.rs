@@ -22,11 +22,9 @@ use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Body, Message, PayloadType, Writer};
 use nat_t::Version;
 
-use crate::action::CloseReason;
 use crate::context::Context;
 use crate::event::Answer;
-use crate::explain::{IkeState, Step};
-use crate::outcome::DropReason;
+use crate::model::{CloseReason, DropReason, IkeState, Step};
 use crate::v1::negotiation::Progress;
 use crate::v1::payloads::{self, MM_KE, Payloads};
 use crate::v1::phase1::{self, Frame, Keyed, Nat, Suite, Vendor};

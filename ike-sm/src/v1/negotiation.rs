@@ -9,13 +9,10 @@ use bytes::Bytes;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::Message;
 
-use crate::action::{CloseReason, PskStage, Question, QuestionKind};
-use crate::config::{Identity, Phase1Mode};
+use crate::config::Phase1Mode;
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::{IkeState, PskFound, What};
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::event::{Answer, PskFound, PskStage, Question, QuestionKind, What};
+use crate::model::{CloseReason, DropReason, Identity, IkeState, Path};
 use crate::v1::established::Agreed;
 use crate::v1::phase1::Frame;
 use crate::v1::{aggressive, main_mode};

@@ -8,7 +8,7 @@ use isakmp_wire::v1::{
     PayloadChain, PayloadType, Sa, View,
 };
 
-use crate::outcome::DropReason;
+use crate::model::DropReason;
 
 /// What a message must and may carry.
 #[derive(Debug)]

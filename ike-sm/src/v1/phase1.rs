@@ -13,12 +13,10 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Dialect, Identification, NotifyType, PayloadType, Writer};
 use nat_t::{Verdict, Version, Versions};
 
-use crate::config::{Authentication, IdPort, Identity, PeerConfig};
+use crate::config::PeerConfig;
 use crate::context::Context;
-use crate::explain::{IdentityShown, NatCheck, Notice, PskFound, Role, What};
-use crate::id::IkeId;
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::event::{IdentityShown, NatCheck, Notice, PskFound, What};
+use crate::model::{Authentication, DropReason, IdPort, Identity, IkeId, Path, Role};
 use crate::v1::keys::Cookies;
 
 pub(crate) use keyed::{Exchanged, Keyed, Proof, verified};

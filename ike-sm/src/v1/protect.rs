@@ -11,8 +11,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
-use crate::explain::{IkeState, Packet, PayloadList, Step, What};
-use crate::outcome::DropReason;
+use crate::event::{Packet, PayloadList, What};
+use crate::model::{DropReason, IkeState, Step};
 use crate::v1::keys::{Cookies, Iv, MessageCipher};
 use crate::v1::phase1::Frame;
 

@@ -23,18 +23,16 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Message, NotifyType, PayloadType};
 use nat_t::Version;
 
-use crate::action::{CloseReason, IpsecProtocol, Mode, OriginalAddresses, Question};
 use crate::children::{Claim, NewChild, ReservedSpi, TrafficOf};
 use crate::config::{ChildConfig, Lifetime};
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::{ChildSummary, What};
-use crate::id::ChildId;
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::event::{Answer, ChildSummary, Question, What};
+use crate::model::{
+    ChildId, CloseReason, DropReason, IpsecProtocol, Mode, OriginalAddresses, Path, Selector,
+    Selectors,
+};
 use crate::policy::pfs::{Permitted, PfsOffer};
 use crate::policy::{ClientId, NatModes, Phase2Choice, Phase2Context};
-use crate::selector::{Selector, Selectors};
 use crate::standing::Device;
 use crate::v1::established::Agreed;
 use crate::v1::keys::ChildKeyInput;
@@ -233,7 +231,7 @@ impl Quick {
         match self {
             // The peer may have its half: it is told.
             Self::Answered(_) => {
-                ctx.effect(crate::context::Effect::DeleteChild(child, reason));
+                ctx.effect(crate::core::effects::Effect::DeleteChild(child, reason));
                 return;
             }
             Self::Sent(_)

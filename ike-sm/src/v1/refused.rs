@@ -12,12 +12,11 @@ use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::Message;
 
-use crate::action::CloseReason;
-use crate::context::{Context, Effect};
-use crate::explain::{IkeState, Step};
-use crate::outcome::{DropReason, Outcome};
-use crate::retransmit::Answered;
-use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::core::retransmit::Answered;
+use crate::core::timers::{Deadline, DeadlineReason, deadline, earliest};
+use crate::model::{CloseReason, DropReason, IkeState, Outcome, Step};
 use crate::v1::established::{Agreed, Established};
 use crate::v1::informational::{self, Verdict};
 use crate::v1::payloads::{self, QM_SA};

@@ -12,25 +12,24 @@ use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Message, NotifyType};
 
-use crate::action::CloseReason;
-use crate::allowance::{Again, Allowance};
 use crate::children::{DeletedChild, TrafficOf};
-use crate::context::{Context, Effect, Place};
-use crate::event::{Answer, Traffic};
-use crate::explain::{DpdStep, IkeState, Notice, Role, What};
-use crate::id::{ChildId, IkeId, Ticket};
-use crate::outcome::{DropReason, Outcome};
-use crate::path::Path;
-use crate::retransmit::{Answered, Due, Pending, fingerprint};
-use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
-use crate::v1::dpd;
+use crate::context::Context;
+use crate::core::allowance::{Again, Allowance};
+use crate::core::effects::Effect;
+use crate::core::questions::Place;
+use crate::core::retransmit::{Answered, Due, Pending, fingerprint};
+use crate::core::timers::{Deadline, DeadlineReason, deadline, earliest};
+use crate::event::{Answer, DpdStep, Notice, Traffic, What};
+use crate::model::{
+    ChildId, CloseReason, DropReason, IkeId, IkeState, Outcome, Path, Role, Ticket,
+};
 use crate::v1::established::{Established, LifetimeDue};
-use crate::v1::informational;
 use crate::v1::keys::Cookies;
 use crate::v1::negotiation::Negotiation;
 use crate::v1::phase1::Frame;
 use crate::v1::quick::Wanted;
 use crate::v1::refused::{self, Refused};
+use crate::v1::{dpd, informational};
 
 /// One ISAKMP SA.
 #[derive(Debug)]
@@ -401,7 +400,7 @@ impl Session {
         if let Some(keepalive) = &mut up.keepalive
             && keepalive.handle(now)
         {
-            ctx.actions.push(crate::action::Action::NatKeepalive(path));
+            ctx.actions.push(crate::event::Action::NatKeepalive(path));
         }
         match up.dpd.due(now) {
             dpd::Due::Nothing => {}

@@ -13,17 +13,13 @@ use isakmp_wire::v1::{CertEncoding, PayloadType, Writer};
 
 use super::payloads::Payloads;
 use super::phase1::{Frame, Suite};
-use crate::action::Question;
 use crate::alg;
 use crate::certificates::Shown;
 use crate::config::v2::{Credential, LocalAuth, RemoteAuth, SendCertificate};
-use crate::config::{Authentication, Identity};
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::{AuthRecord, What};
-use crate::job::SignatureJob;
-use crate::outcome::DropReason;
-use crate::v2::proof::ProofError;
+use crate::event::job::SignatureJob;
+use crate::event::{Answer, AuthRecord, Question, What};
+use crate::model::{Authentication, DropReason, Identity, ProofError};
 
 impl Suite {
     /// The scheme of its signatures; `None` under a pre-shared key.

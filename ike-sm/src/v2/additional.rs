@@ -21,12 +21,10 @@ use super::protect::Inner;
 use super::series::{Public, Series, agreement};
 use super::session::{Session, Stage};
 use super::window::{Owed, Settled};
-use crate::action::{CloseReason, Question};
 use crate::context::Context;
-use crate::explain::{IkeState, Step, What};
-use crate::job::{Computed, KeyExchangeDone};
-use crate::outcome::{DropReason, Outcome};
-use crate::path::Path;
+use crate::event::job::{Computed, KeyExchangeDone};
+use crate::event::{Question, What};
+use crate::model::{CloseReason, DropReason, IkeState, Outcome, Path, Step};
 use crate::policy::v2::IkeSuite;
 
 /// The key exchanges that follow IKE_SA_INIT.

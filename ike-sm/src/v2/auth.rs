@@ -9,7 +9,6 @@ mod evidence;
 mod identity;
 mod initiator;
 mod payloads;
-mod record;
 mod responder;
 
 use alloc::vec::Vec;
@@ -20,17 +19,15 @@ use core::time::Duration;
 use crypto_suite::{Provider, Secret};
 use rand_core::CryptoRng;
 
-use super::eap::EapError;
 use super::guesses::Guesses;
-use super::keys::{KeyError, Keys, Sender, prf_plus};
-use super::proof::{IntAuth, NegotiatedHashes, ProofError, SignedOctets};
-use crate::action::Question;
-use crate::config::{Config, Identity, PeerConfig};
-use crate::explain::What;
+use super::keys::{Keys, Sender, prf_plus};
+use super::proof::{IntAuth, NegotiatedHashes, SignedOctets};
+use crate::config::{Config, PeerConfig};
+use crate::event::{AuthRecord, Question, What};
+use crate::model::{AuthFault, Identity};
 
 pub(crate) use initiator::Initiator;
 pub(crate) use payloads::{Asked, Outgoing, Received, write_certificate_request};
-pub use record::AuthRecord;
 pub(crate) use responder::Responder;
 
 /// What an authentication works with besides itself.
@@ -106,64 +103,6 @@ impl<T: Into<AuthFault>> From<T> for Failure {
             fault: fault.into(),
             eap: None,
         }
-    }
-}
-
-/// Why an authentication failed. For our own records only: RFC 7296 §2.21.2 has one notification
-/// for all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthFault {
-    /// The AUTH value or its method.
-    #[error("{0}")]
-    Proof(#[from] ProofError),
-    /// EAP.
-    #[error("{0}")]
-    Eap(#[from] EapError),
-    /// The identity cannot be read, or is not the one configured for this peer.
-    #[error("the identity is not the one this peer must have")]
-    Identity,
-    /// The user that EAP has authenticated may not be this peer.
-    #[error("the user that EAP has authenticated may not be this peer")]
-    User,
-    /// More wrong passwords than are looked at.
-    #[error("too many passwords were tried for this user or from this source")]
-    TooManyGuesses,
-    /// No pre-shared key.
-    #[error("no pre-shared key for this peer")]
-    NoPsk,
-    /// The certificates were refused.
-    #[error("the certificates were refused")]
-    Certificate,
-    /// More certificates than are looked at.
-    #[error("the certificate chain is too long")]
-    ChainTooLong,
-    /// Nothing that we can sign with can be checked by the peer, or the signer refused.
-    #[error("no signature for the peer can be made")]
-    NoSignature,
-    /// A payload is missing.
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    /// A payload that must not be there.
-    #[error("{0} does not belong here")]
-    Unexpected(&'static str),
-    /// The PPK that one side demands is not there (RFC 8784 §3).
-    #[error("no post-quantum pre-shared key, and it is required")]
-    NoPpk,
-    /// The answer does not fit the question.
-    #[error("the answer does not fit the question")]
-    WrongAnswer,
-    /// The configuration leaves no way.
-    #[error("the configuration has no authentication for this role")]
-    Config,
-    /// The provider lacks something.
-    #[error("crypto failure")]
-    Crypto,
-}
-
-impl From<KeyError> for AuthFault {
-    fn from(_: KeyError) -> Self {
-        Self::Crypto
     }
 }
 

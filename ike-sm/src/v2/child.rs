@@ -13,22 +13,21 @@ use isakmp_wire::v2::{NotifyType, PayloadType, Writer};
 use nat_t::Verdict;
 
 use super::keys::{Fresh, Keys};
-use super::narrow::{self, Closeness, NarrowPolicy, Narrowed, from_wire, narrow, to_wire};
 use super::payloads::{Payloads, required};
 use super::session::Frame;
-use crate::action::{IpsecProtocol, Mode, Question};
 use crate::children::{self, Claim, DeletedChild, NewChild, ReservedSpi, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
-use crate::config::{ChildConfig, Identity, Pfs, SelectorMatch};
+use crate::config::{ChildConfig, Pfs, SelectorMatch};
 use crate::context::Context;
-use crate::explain::{ChildFault, ChildRefusal, ChildSummary, SelectorCheck, What};
-use crate::id::ChildId;
-use crate::outcome::DropReason;
+use crate::event::{ChildFault, ChildRefusal, ChildSummary, Question, SelectorCheck, What};
+use crate::model::{
+    ChildId, DropReason, Identity, IpsecProtocol, Mode, Selector, Selectors, breadth,
+};
+use crate::policy::narrow::{self, Closeness, NarrowPolicy, Narrowed, from_wire, narrow, to_wire};
 use crate::policy::v2::{
     ChildKeyExchange, ChildTransforms, Choice, Proposal, SpiRule, Terms, check_answer, child_offer,
     child_offer_with, child_policy, choose, read_sa, what_would_match, write_sa,
 };
-use crate::selector::{Selector, Selectors, breadth};
 
 /// A child that we offer.
 #[derive(Debug)]

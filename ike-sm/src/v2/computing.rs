@@ -14,12 +14,11 @@ use super::payloads::Payloads;
 use super::protect::Inner;
 use super::series::agreement;
 use super::session::Session;
-use crate::action::Question;
-use crate::context::{Context, Place};
-use crate::event::Answer;
-use crate::id::Ticket;
-use crate::job::{Computed, KeyExchangeDone};
-use crate::outcome::DropReason;
+use crate::context::Context;
+use crate::core::questions::Place;
+use crate::event::job::{Computed, KeyExchangeDone};
+use crate::event::{Answer, Question};
+use crate::model::{DropReason, Ticket};
 
 /// So many responses of one IKE SA may wait before no further exchange of ours begins under it. Those
 /// that are out by then may join them: as many as the window of the peer is wide.

@@ -23,13 +23,10 @@ use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Session, send};
 use crate::children;
-use crate::config::{IkeVersion, PeerConfig, Retransmit};
+use crate::config::{PeerConfig, Retransmit};
 use crate::context::Context;
-use crate::event::Takeover;
-use crate::explain::{IkeState, Notice, Step, What};
-use crate::id::ChildId;
-use crate::outcome::{DropReason, Outcome};
-use crate::path::Path;
+use crate::event::{Notice, Takeover, What};
+use crate::model::{ChildId, DropReason, IkeState, IkeVersion, Outcome, Path, Step};
 
 /// Message IDs that a synchronisation skips at first; twice as many each time it is repeated: what
 /// the peer has seen last is not known (RFC 6311 §5.1).

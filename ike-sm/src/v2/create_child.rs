@@ -20,10 +20,9 @@ use super::keys::shortest_nonce;
 use super::payloads::{Payloads, required};
 use super::session::{Frame, Session};
 use super::up::{Known, Response, Stop};
-use crate::action::CloseReason;
 use crate::alg::v2 as alg;
 use crate::context::Context;
-use crate::outcome::DropReason;
+use crate::model::{CloseReason, DropReason};
 
 /// Answers a request of the peer.
 pub(super) fn respond(

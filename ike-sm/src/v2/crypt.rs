@@ -11,14 +11,13 @@ use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{Message, PayloadType};
 use isakmp_wire::{Flags, Header};
 
-use super::fragments::{FragmentError, Inserted, Reassembler};
+use super::fragments::{Inserted, Reassembler};
 use super::keys::{Keys, Sender, Spis};
-use super::protect::{Inner, OpenError, Opened, Opener, Sealer};
+use super::protect::{Inner, Opened, Opener, Sealer};
 use super::window::Datagrams;
-use crate::action::{Action, KeyLog};
 use crate::context::Context;
-use crate::explain::Role;
-use crate::outcome::DropReason;
+use crate::event::{Action, KeyLog};
+use crate::model::{DropReason, FragmentError, OpenError, Role};
 
 /// The keys of an IKE SA at work.
 ///

@@ -9,7 +9,7 @@ use isakmp_wire::v2::{Message, NotifyType};
 use super::payloads::Payloads;
 use super::protect::Inner;
 use crate::alg::v2 as alg;
-use crate::outcome::DropReason;
+use crate::model::DropReason;
 
 /// A notification of an error.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,17 +22,13 @@ use super::sa_init::Init;
 use super::session::Frame;
 use super::up::{MAX_QUEUE, Parked};
 use super::window::Datagrams;
-use crate::action::CloseReason;
 use crate::children::{DeletedChild, TrafficOf, Wanted};
 use crate::config::v2::{Assign, Assignment};
-use crate::config::{Dpd, DpdTimes, Identity, Retransmit, Schedule};
+use crate::config::{Dpd, DpdTimes, Retransmit, Schedule};
 use crate::context::Context;
-use crate::explain::Role;
-use crate::id::{ChildId, IkeId};
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::core::timers::{Deadline, DeadlineReason, deadline, earliest};
+use crate::model::{ChildId, CloseReason, DropReason, Identity, IkeId, Path, Role};
 use crate::policy::v2::IkeSuite;
-use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
 
 /// When a rekey that has led to nothing is tried again.
 const RETRY: Duration = Duration::from_secs(30);

@@ -9,7 +9,8 @@ use super::protect::Inner;
 use super::session::Frame;
 use super::window::Datagrams;
 use crate::context::Context;
-use crate::explain::{IkeState, Packet, PayloadList, Step, What};
+use crate::event::{Packet, PayloadList, What};
+use crate::model::{IkeState, Step};
 
 /// A message came in, its payloads decrypted.
 pub(super) fn received(

@@ -12,7 +12,8 @@ use isakmp_wire::ExchangeType;
 use isakmp_wire::v2::{FragmentNumber, Message, PayloadType};
 use zeroize::Zeroizing;
 
-use super::protect::{Inner, OpenError, Opener};
+use super::protect::{Inner, Opener};
+pub use crate::model::FragmentError;
 
 /// Bounds of one reassembly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,35 +35,6 @@ impl Default for FragmentLimits {
             time: Duration::from_secs(30),
         }
     }
-}
-
-/// Why a fragment is not kept. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FragmentError {
-    /// It is no fragment.
-    #[error("the message is not a fragment")]
-    NotAFragment,
-    /// It is there already.
-    #[error("the fragment is there already")]
-    Duplicate,
-    /// It belongs to a larger division than the one that is in progress.
-    #[error("{total} fragments, where the message in progress has {current}")]
-    SmallerTotal {
-        /// Total of the fragment.
-        total: u16,
-        /// Total of the message in progress.
-        current: u16,
-    },
-    /// Fragments of another message are in progress, and this one is older.
-    #[error("an older message")]
-    Stale,
-    /// A bound would be passed.
-    #[error("more {0} than are taken")]
-    Limit(&'static str),
-    /// It does not open.
-    #[error("{0}")]
-    Open(#[from] OpenError),
 }
 
 /// What came of a fragment.

@@ -20,26 +20,22 @@ use isakmp_wire::v2::{NotifyType, Writer};
 pub(crate) use initiator::Initiator;
 pub(crate) use responder::Responder;
 
-use super::auth::{AuthFault, AuthRecord, Env, Failure, Proven, Received, Transcript};
+use super::auth::{Env, Failure, Proven, Received, Transcript};
 use super::child::Settled;
 use super::counters::Counters;
 use super::crypt::Crypt;
 use super::error::refusal;
 use super::mobike;
 use super::payloads::Payloads;
-use super::proof::ProofError;
 use super::protect::Inner;
 use super::redirect::Redirected;
 use super::sa_init::Init;
 use super::session::Frame;
-use crate::action::{CloseReason, Question};
 use crate::children::DeletedChild;
-use crate::config::Identity;
 use crate::config::v2::{Assignment, LocalAuth, RemoteAuth};
 use crate::context::Context;
-use crate::explain::{Notice, Role, What};
-use crate::id::ChildId;
-use crate::outcome::DropReason;
+use crate::event::{AuthRecord, Notice, Question, What};
+use crate::model::{AuthFault, ChildId, CloseReason, DropReason, Identity, ProofError, Role};
 
 /// What a round has led to. A responder's `Last` is a message, for each request gets a response;
 /// that of an initiator, which has got its response, may be one.

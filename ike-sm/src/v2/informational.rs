@@ -8,12 +8,11 @@ use super::protect::Inner;
 use super::session::{Frame, Session};
 use super::up::{Response, Then, remove_deleted};
 use super::{mobike, nat};
-use crate::action::{CloseReason, IpsecProtocol};
 use crate::children::DeletedChild;
-use crate::config::IkeVersion;
-use crate::context::{Context, Effect};
-use crate::explain::What;
-use crate::outcome::DropReason;
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::event::What;
+use crate::model::{CloseReason, DropReason, IkeVersion, IpsecProtocol};
 
 /// Answers a request of the peer.
 pub(super) fn respond(

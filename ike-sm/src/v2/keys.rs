@@ -63,6 +63,12 @@ pub enum KeyError {
     TooLong(usize),
 }
 
+impl From<KeyError> for crate::model::AuthFault {
+    fn from(_: KeyError) -> Self {
+        Self::Crypto
+    }
+}
+
 /// `prf+ (K, S) = T1 | T2 | …`, cut to `len` bytes (RFC 7296 §2.13). `seed` is taken as one string.
 ///
 /// # Errors

@@ -16,11 +16,10 @@ use super::nat;
 use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Frame, Session};
-use crate::action::CloseReason;
 use crate::config::PeerConfig;
-use crate::context::{Context, Effect};
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::model::{CloseReason, DropReason, Path};
 
 /// Octets of our COOKIE2 (RFC 4555 §4.2.5: 8 to 64).
 const COOKIE_LEN: usize = 16;

@@ -12,8 +12,8 @@ use super::keys::Spis;
 use super::payloads::Payloads;
 use super::session::Frame;
 use crate::context::Context;
-use crate::explain::{NatCheck, What};
-use crate::path::Path;
+use crate::event::{NatCheck, What};
+use crate::model::Path;
 
 /// What is sent about our addresses: the source's hash, then the destination's.
 pub(crate) type Hashes = Option<(Vec<u8>, Vec<u8>)>;

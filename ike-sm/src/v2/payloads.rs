@@ -9,7 +9,7 @@ use isakmp_wire::v2::{
     KeyExchange, Notify, NotifyType, PayloadChain, PayloadType, Sa, TrafficSelectors, View,
 };
 
-use crate::outcome::DropReason;
+use crate::model::DropReason;
 
 /// The payloads of one message. What may be there once is there at most once.
 #[derive(Debug, Default)]

@@ -10,8 +10,10 @@ mod signature;
 
 use alloc::vec::Vec;
 
-use crypto_suite::{Digest, Prf, WeakAlgorithm};
-use isakmp_wire::registry::v2::{AuthMethod, HashAlgorithm};
+use crypto_suite::{Digest, Prf};
+use isakmp_wire::registry::v2::AuthMethod;
+
+pub use crate::model::ProofError;
 
 pub use algorithm::{algorithm_identifier, scheme_of};
 pub use hashes::{HashAlgorithms, NegotiatedHashes};
@@ -121,40 +123,6 @@ pub fn verify_shared_key(
     } else {
         Err(ProofError::Mismatch)
     }
-}
-
-/// Why a proof is not accepted, or none can be made. For our own records only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProofError {
-    /// Another method than is accepted here. NULL (13) and DSS (3) never are.
-    #[error("authentication method {0} is not accepted here")]
-    Method(AuthMethod),
-    /// Digital Signature before both sides announced their hash algorithms, or an older method
-    /// after (RFC 7427 §3).
-    #[error("authentication method {0} does not fit the SIGNATURE_HASH_ALGORITHMS of both sides")]
-    Negotiation(AuthMethod),
-    /// The AlgorithmIdentifier names no scheme that is implemented.
-    #[error("the AlgorithmIdentifier names no scheme known here")]
-    UnknownAlgorithm,
-    /// The AlgorithmIdentifier names a scheme that is known by name only.
-    #[error("the signature is by {0}, which is not supported here")]
-    Unsupported(&'static str),
-    /// The hash of the signature was not announced by the side that verifies (RFC 7427 §4).
-    #[error("the signature is over {0}, which was not announced")]
-    HashNotAnnounced(HashAlgorithm),
-    /// A scheme that the policy does not list.
-    #[error("the policy does not allow this signature scheme")]
-    SchemeRefused,
-    /// The signature is by a weak scheme that the policy does not name.
-    #[error("{0} is weak and the policy does not name it")]
-    Weak(WeakAlgorithm),
-    /// The public key does not decode or does not belong to the scheme.
-    #[error("the public key does not belong to the signature scheme")]
-    KeyInvalid,
-    /// The value is wrong: another key, another transcript or a forgery.
-    #[error("the AUTH value is wrong")]
-    Mismatch,
 }
 
 #[cfg(test)]

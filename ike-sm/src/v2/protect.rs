@@ -15,6 +15,8 @@ use isakmp_wire::v2::{
 use isakmp_wire::{BuildError, Header, Limits, ParseError};
 use zeroize::Zeroizing;
 
+pub use crate::model::OpenError;
+
 /// Payloads in the clear that belong into an SK payload.
 pub struct Inner {
     first: PayloadType,
@@ -237,21 +239,6 @@ impl fmt::Debug for Sealer {
             .field("next", &self.next)
             .finish_non_exhaustive()
     }
-}
-
-/// Why a protected message does not open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// There is no SK or SKF payload.
-    #[error("the message is not protected")]
-    NotProtected,
-    /// The integrity check failed, or the lengths are none that this key makes.
-    #[error("{0}")]
-    Crypto(#[from] CryptoError),
-    /// Authentic, but its padding makes no sense.
-    #[error("{0}")]
-    Padding(ParseError),
 }
 
 /// Opens what the peer sends.

@@ -4,9 +4,7 @@
 //! any time later. Only the original initiator follows, and only where its configuration knows the
 //! peer: nothing but the address changes by it (§3).
 
-use alloc::collections::{BTreeMap, VecDeque};
 use core::net::IpAddr;
-use core::time::Duration;
 
 use isakmp_wire::v2::{Gateway, Notify, NotifyType, PayloadType};
 
@@ -14,35 +12,9 @@ use super::established::Want;
 use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Frame, Session};
-use crate::context::{Context, Effect};
-use crate::outcome::DropReason;
-
-/// MAX_REDIRECTS (RFC 5685 §7).
-const MOST: usize = 5;
-/// REDIRECT_LOOP_DETECT_PERIOD.
-const PERIOD: Duration = Duration::from_secs(300);
-
-/// When redirects were followed, by the peer's place in the configuration.
-#[derive(Debug, Default)]
-pub(crate) struct Redirects(BTreeMap<usize, VecDeque<Duration>>);
-
-impl Redirects {
-    /// Whether one more may be followed.
-    fn allows(&self, peer: usize, now: Duration) -> bool {
-        let recent = |at: &&Duration| now.saturating_sub(**at) < PERIOD;
-        let followed = self.0.get(&peer);
-        followed.is_none_or(|times| times.iter().filter(recent).count() < MOST)
-    }
-
-    /// One is followed.
-    pub(crate) fn followed(&mut self, peer: usize, now: Duration) {
-        let times = self.0.entry(peer).or_default();
-        if times.len() >= MOST {
-            times.pop_front();
-        }
-        times.push_back(now);
-    }
-}
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::model::DropReason;
 
 /// How IKE_AUTH ends with a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

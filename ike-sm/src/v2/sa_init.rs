@@ -26,8 +26,8 @@ use super::proof::{HashAlgorithms, IntAuth, NegotiatedHashes};
 use super::session::Frame;
 use crate::config::v2::{AuthOptions, LocalAuth, RemoteAuth};
 use crate::context::Context;
-use crate::explain::What;
-use crate::outcome::DropReason;
+use crate::event::What;
+use crate::model::DropReason;
 use crate::policy::v2::IkeSuite;
 
 /// Octets of our nonces: at least half the key size of each prf, and all the entropy of the longest

@@ -9,11 +9,11 @@ use crypto_suite::{ActiveKeyExchange, GroupId, KeyExchange as Method, Secret};
 use isakmp_wire::BuildError;
 use isakmp_wire::v2::{KeyExchange, KeyExchangeMethod, Writer};
 
-use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::context::Context;
-use crate::job::{self, Computed};
-use crate::outcome::DropReason;
+use crate::event::Question;
+use crate::event::job::{self, Computed};
+use crate::model::DropReason;
 
 /// Initiator: the question for what a key pair shares with the responder's public value, where it is not
 /// computed here. What is wrong with that value shows when it is worked on.

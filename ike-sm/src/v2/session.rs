@@ -17,24 +17,24 @@ use isakmp_wire::{Flags, Header};
 use super::crypt::{Crypt, Whole};
 use super::error::{told, unprotected};
 use super::established::Established;
-use super::explain;
-use super::ike_auth;
 use super::keys::Spis;
 use super::protect::Inner;
 use super::sa_init::{self, Init, Reply};
 use super::window::{Datagrams, Incoming, Overdue, Owed, Request, Settled, Window};
-use crate::action::{CloseReason, Question, QuestionKind};
-use crate::allowance::{Allowance, most_for};
+use super::{explain, ike_auth};
 use crate::children::Wanted;
-use crate::config::{IkeVersion, PeerConfig};
-use crate::context::{Context, Effect};
-use crate::explain::{IkeState, Input, Role, State, Step, Transition, What};
-use crate::id::{IkeId, Ticket};
-use crate::outcome::{DropReason, Outcome};
-use crate::path::Path;
-use crate::retransmit::fingerprint;
+use crate::config::PeerConfig;
+use crate::context::Context;
+use crate::core::allowance::{Allowance, most_for};
+use crate::core::effects::Effect;
+use crate::core::retransmit::fingerprint;
+use crate::core::timers::{Deadline, DeadlineReason, deadline, earliest};
+use crate::event::{Question, QuestionKind, Transition, What};
+use crate::model::{
+    CloseReason, DropReason, IkeId, IkeState, IkeVersion, Input, Outcome, Path, Role, State, Step,
+    Ticket,
+};
 use crate::standing::Device;
-use crate::timer::{Deadline, DeadlineReason, deadline, earliest};
 
 pub(super) use sending::send;
 

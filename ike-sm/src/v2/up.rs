@@ -17,15 +17,12 @@ use super::protect::Inner;
 use super::session::{Session, Stage};
 use super::window::{Owed, Settled};
 use super::{explain, informational, mobike, redirect};
-use crate::action::{Action, CloseReason, Question};
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
-use crate::context::{Context, Effect};
-use crate::event::Traffic;
-use crate::explain::{DpdStep, IkeState, Input, Step, What};
-use crate::id::{ChildId, IkeId};
-use crate::job::{Computed, KeyExchangeDone};
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::event::job::{Computed, KeyExchangeDone};
+use crate::event::{Action, DpdStep, Question, Traffic, What};
+use crate::model::{ChildId, CloseReason, DropReason, IkeId, IkeState, Input, Path, Step};
 
 /// Exchanges that may wait for room in the window.
 pub(super) const MAX_QUEUE: usize = 256;
@@ -808,7 +805,7 @@ pub(super) fn remove_deleted(
     ctx: &mut Context<'_>,
     session: &mut Session,
     spis: impl Iterator<Item = u32>,
-    protocol: crate::action::IpsecProtocol,
+    protocol: crate::model::IpsecProtocol,
 ) -> Vec<u32> {
     let mut ours = Vec::new();
     for spi in spis {

@@ -14,10 +14,10 @@ use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use rand_core::CryptoRng;
 
-use crate::allowance::Again;
 use crate::config::Retransmit;
-use crate::path::Path;
-use crate::retransmit::{Due, Pending};
+use crate::core::allowance::Again;
+use crate::core::retransmit::{Due, Pending};
+use crate::model::Path;
 
 mod owed;
 

@@ -3,8 +3,8 @@ use alloc::vec::Vec;
 use crypto_suite::{HashId, SignatureId, WeakAlgorithm};
 
 use super::*;
-use crate::config::v2::{Credential, EapMethod, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth};
-use crate::config::{IkeVersion, v2};
+use crate::config::v2::{self, Credential, EapMethod, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth};
+use crate::model::IkeVersion;
 
 fn fault_of(change: impl FnOnce(&mut v2::AuthOptions)) -> (&'static str, ConfigFault) {
     fault_after(|config| {

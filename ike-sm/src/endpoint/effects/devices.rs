@@ -6,11 +6,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::Call;
-use crate::action::{Action, CloseReason};
 use crate::children::Child;
-use crate::config::{IkeVersion, Uniqueness};
-use crate::explain::{Notice, What};
-use crate::id::{ChildId, IkeId};
+use crate::config::Uniqueness;
+use crate::event::{Action, Notice, What};
+use crate::model::{ChildId, CloseReason, IkeId, IkeVersion};
 use crate::session::Session;
 use crate::standing::{Device, Standing};
 

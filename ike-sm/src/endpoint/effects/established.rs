@@ -4,12 +4,11 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::Call;
-use crate::action::{Action, CloseReason};
 use crate::children::{TrafficOf, Wanted};
-use crate::config::{IkeVersion, Uniqueness};
-use crate::context::{Effect, TimerKey};
-use crate::explain::Role;
-use crate::id::IkeId;
+use crate::config::Uniqueness;
+use crate::core::effects::{Effect, TimerKey};
+use crate::event::Action;
+use crate::model::{CloseReason, IkeId, IkeVersion, Role};
 use crate::policy::pfs::PfsOffer;
 use crate::session::Session;
 use crate::standing::{Device, Standing};

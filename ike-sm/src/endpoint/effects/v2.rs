@@ -5,12 +5,10 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::Call;
-use crate::action::{Action, CloseReason};
-use crate::config::IkeVersion;
-use crate::context::TimerKey;
-use crate::explain::{IkeState, Input, Role, Transition, What};
-use crate::id::{ChildId, IkeId};
-use crate::multimap::Owner;
+use crate::core::effects::TimerKey;
+use crate::core::multimap::Owner;
+use crate::event::{Action, Transition, What};
+use crate::model::{ChildId, CloseReason, IkeId, IkeState, IkeVersion, Input, Role};
 use crate::session::Session;
 use crate::standing::Standing;
 

@@ -5,12 +5,10 @@ use core::time::Duration;
 use crypto_suite::GroupId;
 
 use super::Call;
-use crate::action::{Action, CloseReason};
 use crate::children::{self, Child, ChildState};
-use crate::context::{Effect, TimerKey};
-use crate::explain::What;
-use crate::id::ChildId;
-use crate::outcome::DropReason;
+use crate::core::effects::{Effect, TimerKey};
+use crate::event::{Action, What};
+use crate::model::{ChildId, CloseReason, DropReason};
 use crate::peers::{Again, again};
 
 /// A child that sends no more.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{HalfOpen, network};
 use crate::config::EndpointLimits;
-use crate::id::IkeId;
+use crate::model::IkeId;
 
 fn address(text: &str) -> IpAddr {
     text.parse().unwrap()

@@ -11,7 +11,7 @@ use isakmp_wire::registry::v2::{KeyExchangeMethod, TransformType};
 
 use super::proposal::{Proposal, Transform};
 use crate::alg::v2 as alg;
-use crate::explain::What;
+use crate::event::What;
 
 /// Values of one type that a record keeps.
 const KEPT: usize = 16;

@@ -7,10 +7,10 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::registry::v2::{SequenceNumbers, TransformType};
 
 use super::proposal::{Proposal, Transform};
-use crate::action::ChildSuite;
 use crate::alg::v2 as alg;
 use crate::config::v2::{AdditionalKeyExchange, Encryption, IkeProposal};
 use crate::config::{ChildConfig, Pfs};
+use crate::model::ChildSuite;
 
 /// The proposals of an IKE SA, as they are offered and as a responder compares them. `spi` is
 /// empty in IKE_SA_INIT, and the new SA's own SPI in CREATE_CHILD_SA (RFC 7296 §3.3.1).

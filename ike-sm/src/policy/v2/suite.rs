@@ -6,9 +6,9 @@ use isakmp_wire::registry::v2 as wire;
 use wire::{EncryptionId, SequenceNumbers, TransformType};
 
 use super::choose::Choice;
-use crate::action::ChildSuite;
 use crate::alg::v2 as alg;
 use crate::config::v2::{Encryption, IkeProposal};
+use crate::model::ChildSuite;
 
 /// The algorithms of an IKE SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

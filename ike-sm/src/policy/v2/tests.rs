@@ -15,11 +15,10 @@ use isakmp_wire::{ExchangeType, Flags, Header, Limits};
 use proptest::prelude::*;
 
 use super::*;
-use crate::action::ChildSuite;
 use crate::config::v2::{AdditionalKeyExchange, Encryption, IkeProposal};
 use crate::config::{ChildConfig, Pfs};
-use crate::explain::{Record, What};
-use crate::selector::Selector;
+use crate::event::{Record, What};
+use crate::model::{ChildSuite, Selector};
 
 const INIT: Terms<'_> = Terms {
     subject: "IKE SA",
@@ -606,7 +605,7 @@ fn records_render_in_all_three_ways() {
         let record = Record {
             at: Duration::from_secs(1),
             ike: None,
-            version: Some(crate::config::IkeVersion::V2),
+            version: Some(crate::model::IkeVersion::V2),
             what: what.clone(),
         };
         let all: [String; 3] = [

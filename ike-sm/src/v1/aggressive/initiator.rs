@@ -7,12 +7,11 @@ use alloc::vec::Vec;
 use crypto_suite::{ActiveKeyExchange, KeyExchange, Secret};
 use isakmp_wire::v1::{Body, Message, PayloadType};
 
-use crate::action::{CloseReason, PskStage};
-use crate::config::{Identity, Phase1Policy, RemoteIdentity};
+use crate::config::Phase1Policy;
 use crate::context::Context;
-use crate::explain::{IkeState, Notice, Step, What};
-use crate::job::{self, Computed};
-use crate::outcome::DropReason;
+use crate::event::job::{self, Computed};
+use crate::event::{Notice, PskStage, What};
+use crate::model::{CloseReason, DropReason, Identity, IkeState, RemoteIdentity, Step};
 use crate::v1::keys::{Transcript, skeyid_psk};
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::payloads::{self, AM_ANSWER};

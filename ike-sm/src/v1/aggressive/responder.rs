@@ -13,12 +13,10 @@ use crypto_suite::Secret;
 use isakmp_wire::Limits;
 use isakmp_wire::v1::{Body, Identification, Message, PayloadType};
 
-use crate::action::{CloseReason, PskStage};
-use crate::config::Identity;
 use crate::context::Context;
-use crate::explain::{IkeState, Notice, Step, What};
-use crate::job::KeyExchangeDone;
-use crate::outcome::DropReason;
+use crate::event::job::KeyExchangeDone;
+use crate::event::{Notice, PskStage, What};
+use crate::model::{CloseReason, DropReason, Identity, IkeState, Step};
 use crate::v1::keys::Iv;
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::payloads::{self, AM_OFFER, AM_PROOF};

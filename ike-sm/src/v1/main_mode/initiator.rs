@@ -8,12 +8,10 @@ use crypto_suite::{ActiveKeyExchange, Secret};
 use isakmp_wire::v1::Message;
 
 use super::Ke;
-use crate::action::{CloseReason, PskStage};
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::{IkeState, Step};
-use crate::job::{self, Computed};
-use crate::outcome::DropReason;
+use crate::event::job::{self, Computed};
+use crate::event::{Answer, PskStage};
+use crate::model::{CloseReason, DropReason, IkeState, Step};
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Offered, Proof, Suite, Vendor};
 use crate::v1::protect;

@@ -11,12 +11,10 @@ use crypto_suite::Secret;
 use isakmp_wire::v1::Message;
 
 use super::Ke;
-use crate::action::{CloseReason, PskStage};
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::{IkeState, Step};
-use crate::job::KeyExchangeDone;
-use crate::outcome::DropReason;
+use crate::event::job::KeyExchangeDone;
+use crate::event::{Answer, PskStage};
+use crate::model::{CloseReason, DropReason, IkeState, Step};
 use crate::v1::negotiation::{self, Done, Negotiation, Progress, Refused};
 use crate::v1::phase1::{self, Exchanged, Frame, Keyed, Proof, Suite, Vendor};
 use crate::v1::protect;

@@ -9,11 +9,9 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Message, NotifyType};
 
 use super::{Frame, Nat, Suite, Vendor, peer_id};
-use crate::action::{Action, KeyLog};
-use crate::config::Identity;
 use crate::context::Context;
-use crate::explain::{IkeState, Role, Step, What};
-use crate::outcome::DropReason;
+use crate::event::{Action, KeyLog, What};
+use crate::model::{DropReason, Identity, IkeState, Role, Step};
 use crate::v1::established::Agreed;
 use crate::v1::keys::{Iv, Keys, MessageCipher, Transcript, skeyid_psk, skeyid_signature};
 use crate::v1::payloads::{self, MM_ID, MM_SIGNED};

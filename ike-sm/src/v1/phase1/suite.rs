@@ -11,10 +11,10 @@ use isakmp_wire::{BuildError, Written};
 
 use super::Frame;
 use crate::alg;
-use crate::config::{Config, Identity, IkeVersion, Lifetime, PeerConfig, Phase1Policy};
+use crate::config::{Config, Lifetime, PeerConfig, Phase1Policy};
 use crate::context::Context;
-use crate::explain::{Notice, Phase1Summary, What};
-use crate::outcome::DropReason;
+use crate::event::{Notice, Phase1Summary, What};
+use crate::model::{DropReason, Identity, IkeVersion};
 use crate::policy::{self, OfferedTransform, Phase1Choice};
 
 /// What the SA payloads have agreed on.

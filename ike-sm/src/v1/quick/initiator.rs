@@ -10,15 +10,12 @@ use isakmp_wire::v1::{Message, NotifyType, Situation, Writer};
 use isakmp_wire::{BuildError, Limits};
 
 use super::{Parts, Progress, Quick, Refused, Secrets, Wanted};
-use crate::action::{CloseReason, IpsecProtocol};
 use crate::children::ReservedSpi;
 use crate::config::Lifetime;
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::{IkeState, SelectorCheck, Step, What};
-use crate::id::ChildId;
-use crate::job::{self, Computed};
-use crate::outcome::DropReason;
+use crate::event::job::{self, Computed};
+use crate::event::{Answer, SelectorCheck, What};
+use crate::model::{ChildId, CloseReason, DropReason, IkeState, IpsecProtocol, Step};
 use crate::policy::{self, ChildOffer, Phase2Choice};
 use crate::v1::established::Agreed;
 use crate::v1::keys::Iv;
@@ -263,7 +260,7 @@ pub(super) struct Accepted {
     g_xr: Option<Vec<u8>>,
     iv: Iv,
     told: Option<Lifetime>,
-    original_addresses: Option<crate::action::OriginalAddresses>,
+    original_addresses: Option<crate::model::OriginalAddresses>,
 }
 
 impl Sent {

@@ -9,15 +9,13 @@ use isakmp_wire::registry::{ExchangeType, ProtocolId};
 use isakmp_wire::v1::{Message, NotifyType, PayloadType, Situation, Writer};
 
 use super::{Parts, Progress, Quick, Refused, Secrets};
-use crate::action::{CloseReason, OriginalAddresses, Question};
 use crate::children::ReservedSpi;
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::{ChildFault, ChildRefusal, IkeState, SelectorCheck, Step, What};
-use crate::id::ChildId;
-use crate::outcome::DropReason;
+use crate::event::{Answer, ChildFault, ChildRefusal, Question, SelectorCheck, What};
+use crate::model::{
+    ChildId, CloseReason, DropReason, IkeState, OriginalAddresses, Selector, Step, breadth,
+};
 use crate::policy::{self, ChildOffer, Closeness, Phase2Choice, Phase2Refusal};
-use crate::selector::{Selector, breadth};
 use crate::v1::established::Agreed;
 use crate::v1::keys::Iv;
 use crate::v1::payloads::{self, QM_DONE, QM_SA};

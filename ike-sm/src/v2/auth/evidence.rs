@@ -7,14 +7,13 @@ use alloc::vec::Vec;
 use crypto_suite::{Secret, SignatureId};
 use isakmp_wire::v2::{AuthMethod, Authentication, CertEncoding, Certificate};
 
+use super::Env;
 use super::identity::Claimed;
-use super::{AuthFault, AuthRecord, Env};
-use crate::action::{PskStage, Question};
 use crate::certificates::Shown;
-use crate::config::Identity;
 use crate::config::v2::{Credential, RemoteAuth};
-use crate::explain::{PskFound, What};
-use crate::job::{SignatureDone, SignatureJob};
+use crate::event::job::{SignatureDone, SignatureJob};
+use crate::event::{AuthRecord, PskFound, PskStage, Question, What};
+use crate::model::{AuthFault, Identity};
 use crate::v2::keys::Sender;
 use crate::v2::proof::{
     SignaturePolicy, algorithm_identifier, choose, shared_key_mic, verify_parts, verify_shared_key,

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{AuthFault, AuthRecord, Env};
-use crate::config::{Identity, RemoteIdentity};
+use super::Env;
+use crate::event::AuthRecord;
+use crate::model::{AuthFault, Identity, RemoteIdentity};
 use crate::v2::auth::Received;
 
 /// Whom the peer claims to be, as far as policy lets it.

@@ -12,12 +12,11 @@ use super::evidence::{
 };
 use super::identity::{Claimed, body_of, claimed, expected, own_body};
 use super::payloads::{Outgoing, Received};
-use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
-use crate::action::Question;
+use super::{Env, Failure, Proven, Step};
 use crate::certificates::Shown;
-use crate::config::RemoteIdentity;
 use crate::config::v2::{LocalAuth, RemoteAuth};
-use crate::event::Answer;
+use crate::event::{Answer, AuthRecord, Question};
+use crate::model::{AuthFault, RemoteIdentity};
 use crate::v2::eap::{Client, ClientStep};
 use crate::v2::keys::Sender;
 

@@ -15,13 +15,12 @@ use super::evidence::{
 };
 use super::identity::{Claimed, claimed, own_body};
 use super::payloads::{Asked as CertificatesAsked, Outgoing, Received};
-use super::{AuthFault, AuthRecord, Env, Failure, Proven, Step};
-use crate::action::{EapAnswer, EapMessage, Question};
+use super::{Env, Failure, Proven, Step};
 use crate::certificates::Shown;
-use crate::config::Identity;
 use crate::config::v2::{EapMethod, LocalAuth, RemoteAuth};
-use crate::event::Answer;
-use crate::v2::eap::{EapError, MAX_ROUNDS, Server, ServerStep};
+use crate::event::{Answer, AuthRecord, EapAnswer, EapMessage, Question};
+use crate::model::{AuthFault, EapError, Identity};
+use crate::v2::eap::{MAX_ROUNDS, Server, ServerStep};
 use crate::v2::guesses::Admission;
 use crate::v2::keys::Sender;
 

@@ -1,5 +1,6 @@
 #![allow(clippy::arithmetic_side_effects)]
 
+use crate::model::{EapError, ProofError};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,12 +16,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
-use crate::action::EapAnswer;
+use crate::config::PskOwner;
 use crate::config::v2::{
     AuthOptions, Credential, EapMethod, LocalAuth, Ppk, RemoteAuth, SendCertificate,
 };
-use crate::config::{PskOwner, RemoteIdentity};
-use crate::event::Answer;
+use crate::event::{Answer, EapAnswer};
+use crate::model::RemoteIdentity;
 use crate::v2::keys::{Nonces, Spis};
 use crate::v2::proof::HashAlgorithms;
 

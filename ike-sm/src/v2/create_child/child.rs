@@ -10,14 +10,13 @@ use isakmp_wire::v2::{NotifyType, PayloadType};
 
 use super::followup::{Coming, Goal, Material, link_of};
 use super::{FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, nonce};
-use crate::action::{CloseReason, IpsecProtocol};
 use crate::alg::v2 as alg;
 use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
-use crate::context::{Context, Effect};
-use crate::explain::What;
-use crate::id::ChildId;
-use crate::job::{self, Computed};
-use crate::outcome::DropReason;
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::event::What;
+use crate::event::job::{self, Computed};
+use crate::model::{ChildId, CloseReason, DropReason, IpsecProtocol};
 use crate::policy::pfs::Permitted;
 use crate::policy::v2::ChildKeyExchange;
 use crate::v2::child::{

@@ -13,12 +13,10 @@ use crypto_suite::{ActiveKeyExchange, GroupId, Secret};
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
 use super::{child, ike};
-use crate::action::CloseReason;
 use crate::context::Context;
-use crate::explain::{Role, What};
-use crate::id::{ChildId, IkeId};
-use crate::job::Computed;
-use crate::outcome::DropReason;
+use crate::event::What;
+use crate::event::job::Computed;
+use crate::model::{ChildId, CloseReason, DropReason, IkeId, Role};
 use crate::policy::v2::IkeSuite;
 use crate::v2::child::{Offered, Settled};
 use crate::v2::established::{Established, Want};

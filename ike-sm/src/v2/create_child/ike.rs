@@ -12,13 +12,12 @@ use super::followup::{Coming, Goal, Material, link_of};
 use super::{
     FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, nonce, wanted_group,
 };
-use crate::action::CloseReason;
 use crate::alg::v2 as alg;
-use crate::context::{Context, Effect};
-use crate::explain::{Role, What};
-use crate::id::IkeId;
-use crate::job::{self, Computed};
-use crate::outcome::DropReason;
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::event::What;
+use crate::event::job::{self, Computed};
+use crate::model::{CloseReason, DropReason, IkeId, Role};
 use crate::policy::v2::{
     IkeSuite, Proposal, SpiRule, Terms, check_answer, choose, ike_offer, read_sa, what_would_match,
     write_sa,

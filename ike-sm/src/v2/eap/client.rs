@@ -9,8 +9,9 @@ use isakmp_wire::v2::{Eap, EapCode};
 use rand_core::CryptoRng;
 
 use super::mschapv2::{Algorithms, Challenges, Packet, failure_error, write};
-use super::{Code, EapError, EapType, MAX_ROUNDS, message};
-use crate::action::EapMessage;
+use super::{Code, MAX_ROUNDS, message};
+use crate::event::EapMessage;
+use crate::model::{EapError, EapType};
 
 /// An authentication under way.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crypto_suite::{Hash, HashId, MsChapV2, Provider, Secret};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::EapError;
+use crate::model::EapError;
 
 pub(super) use packet::{Packet, failure_error, write};
 

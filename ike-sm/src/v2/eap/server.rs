@@ -10,8 +10,9 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 
 use super::mschapv2::{Algorithms, Challenges, Packet, write};
-use super::{Code, EapError, EapType, MAX_IDENTITY, MAX_ROUNDS, message};
-use crate::action::EapMessage;
+use super::{Code, MAX_IDENTITY, MAX_ROUNDS, message};
+use crate::event::EapMessage;
+use crate::model::{EapError, EapType};
 
 /// An authentication under way.
 #[derive(Debug)]

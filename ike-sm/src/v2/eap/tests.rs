@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
-use crate::action::EapMessage;
+use crate::event::EapMessage;
 
 /// Reads an EAP message as it would come in a payload.
 fn parse<T>(message: &[u8], f: impl FnOnce(&Eap<'_>) -> T) -> T {

@@ -1,3 +1,4 @@
+use crate::model::OpenError;
 use alloc::vec::Vec;
 
 use bytes::Bytes;

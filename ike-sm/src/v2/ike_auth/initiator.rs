@@ -9,22 +9,17 @@ use super::{
     Proved, RefusedChild, Round, broken, doubt_proof, failed, received, with_env,
     write_announcements,
 };
-use crate::action::CloseReason;
 use crate::children::Wanted;
-use crate::config::{Identity, RemoteIdentity};
 use crate::context::Context;
-use crate::event::Answer;
-use crate::explain::What;
-use crate::id::ChildId;
-use crate::outcome::DropReason;
+use crate::event::{Answer, What};
+use crate::model::{ChildId, CloseReason, DropReason, Identity, RemoteIdentity};
 use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
 use crate::v2::child::{Offered, OfferedExchange};
-use crate::v2::configuration;
 use crate::v2::counters::Counters;
 use crate::v2::payloads::Payloads;
 use crate::v2::protect::Inner;
-use crate::v2::redirect;
 use crate::v2::session::Frame;
+use crate::v2::{configuration, redirect};
 
 type Progress = super::Progress<Option<Inner>>;
 

@@ -8,26 +8,23 @@ use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v2::{AuthMethod, Gateway, NotifyType, PayloadType};
 
 use super::{Proved, Round, broken, failed, received, with_env, write_announcements};
-use crate::action::{CloseReason, Question};
 use crate::config::v2::{AddressRequest, Assign, Assignment, EapUsers, RedirectWhen, RemoteAuth};
-use crate::config::{Config, Identity, IkeVersion, Uniqueness};
-use crate::context::{Context, Effect};
-use crate::event::{Answer, UserGrant};
-use crate::explain::{Notice, What};
-use crate::id::IkeId;
-use crate::outcome::DropReason;
+use crate::config::{Config, Uniqueness};
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::event::{Answer, AuthRecord, Notice, Question, UserGrant, What};
+use crate::model::{AuthFault, CloseReason, DropReason, Identity, IkeId, IkeVersion};
 use crate::policy::v2::{ChildKeyExchange, IkeSuite};
 use crate::standing::Site;
-use crate::v2::auth::{self, AuthFault, AuthRecord, Failure, Outgoing, Proven, Step};
+use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
 use crate::v2::child::{Grant, Granted, Holder, Settled, grant};
-use crate::v2::configuration;
 use crate::v2::error::{refusal, told};
-use crate::v2::mobike;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
 use crate::v2::session::Frame;
 use crate::v2::up::Stop;
+use crate::v2::{configuration, mobike};
 
 /// Each request leads to a response.
 type Progress = super::Progress<Inner>;

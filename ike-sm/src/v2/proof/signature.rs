@@ -10,7 +10,8 @@ use isakmp_wire::v2::Authentication;
 
 use super::algorithm::{algorithm_identifier, scheme_of, unsupported};
 use super::hashes::hash_of;
-use super::{HashAlgorithms, NegotiatedHashes, ProofError, SignedOctets};
+use super::{HashAlgorithms, NegotiatedHashes, SignedOctets};
+use crate::model::ProofError;
 
 use EcdsaCurve::{P256, P384, P521};
 use EcdsaForm::{Der, Raw};

@@ -1,3 +1,4 @@
+use crate::model::OpenError;
 use alloc::vec::Vec;
 
 use crypto_suite::{AeadId, CipherId, CryptoError, DEFAULT, IntegrityId, ProtectionId};

@@ -17,22 +17,20 @@ use isakmp_wire::v2::{Gateway, Message, Notify, NotifyType, PayloadType};
 use nat_t::Verdict;
 
 use super::{Abilities, Announced, Init, build, derive, group_of, long_enough, nonce};
-use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::context::Context;
-use crate::explain::What;
-use crate::job::{self, Computed};
-use crate::outcome::DropReason;
+use crate::event::job::{self, Computed};
+use crate::event::{Question, What};
+use crate::model::DropReason;
 use crate::policy::v2::{
     Proposal, SpiRule, Terms, check_answer, ike_offer, read_sa, what_would_match, write_sa,
 };
 use crate::v2::additional::Additional;
 use crate::v2::crypt::Crypt;
 use crate::v2::keys::{Nonces, Spis};
-use crate::v2::nat;
 use crate::v2::payloads::{Payloads, required};
-use crate::v2::redirect;
 use crate::v2::session::Frame;
+use crate::v2::{nat, redirect};
 
 /// Times that a responder may make us ask again.
 const MOST_TURNS: u8 = 6;

@@ -10,13 +10,12 @@ use isakmp_wire::{BuildError, Flags, Header, Limits};
 use nat_t::Verdict;
 
 use super::{Abilities, Announced, Init, NONCE_LEN, build, derive, group_of, in_the_clear, nonce};
-use crate::action::Question;
 use crate::alg::v2 as alg;
 use crate::config::v2::{IkeProposal, RedirectWhen, RemoteAuth};
 use crate::context::Context;
-use crate::explain::What;
-use crate::job::KeyExchangeDone;
-use crate::outcome::DropReason;
+use crate::event::job::KeyExchangeDone;
+use crate::event::{Question, What};
+use crate::model::DropReason;
 use crate::policy::v2::{
     Choice, IkeSuite, Proposal, SpiRule, Terms, choose, ike_offer, read_sa, what_would_match,
     write_sa,

@@ -6,14 +6,14 @@ use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
 
 use super::{Frame, Session, Stage};
-use crate::action::{Action, CloseReason, Question};
 use crate::children::DeletedChild;
-use crate::config::IkeVersion;
-use crate::context::{Context, Effect, Place};
-use crate::event::Answer;
-use crate::explain::{IkeState, Input, Role, Step, What};
-use crate::id::{ChildId, Ticket};
-use crate::outcome::DropReason;
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::core::questions::Place;
+use crate::event::{Action, Answer, Question, What};
+use crate::model::{
+    ChildId, CloseReason, DropReason, IkeState, IkeVersion, Input, Role, Step, Ticket,
+};
 use crate::v2::child::{Under, install};
 use crate::v2::crypt::Crypt;
 use crate::v2::established::Established;

@@ -6,12 +6,11 @@ use bytes::Bytes;
 use isakmp_wire::Header;
 
 use super::{Frame, Session, Stage, send};
-use crate::action::CloseReason;
 use crate::children::Wanted;
-use crate::context::{Context, Effect};
-use crate::explain::{IkeState, Input, Step};
-use crate::job::{Computed, KeyExchangeDone};
-use crate::outcome::DropReason;
+use crate::context::Context;
+use crate::core::effects::Effect;
+use crate::event::job::{Computed, KeyExchangeDone};
+use crate::model::{CloseReason, DropReason, IkeState, Input, Step};
 use crate::v2::crypt::Crypt;
 use crate::v2::error::told;
 use crate::v2::sa_init::{self, Accepted, Agreed};

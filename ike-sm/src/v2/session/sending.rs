@@ -7,12 +7,12 @@ use isakmp_wire::registry::ExchangeType;
 use nat_t::Verdict;
 
 use super::{Session, Stage};
-use crate::action::{CloseReason, Question};
-use crate::allowance::most_for;
 use crate::config::Retransmit;
-use crate::context::{Context, Effect};
-use crate::outcome::DropReason;
-use crate::path::Path;
+use crate::context::Context;
+use crate::core::allowance::most_for;
+use crate::core::effects::Effect;
+use crate::event::Question;
+use crate::model::{CloseReason, DropReason, Path};
 use crate::v2::crypt::Place as Where;
 use crate::v2::error::refusal;
 use crate::v2::explain;

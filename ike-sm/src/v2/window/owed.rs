@@ -5,7 +5,7 @@
 use isakmp_wire::registry::ExchangeType;
 
 use super::Request;
-use crate::path::Path;
+use crate::model::Path;
 
 /// A request of the peer that was taken in and has no response yet. There is one for each.
 #[must_use]

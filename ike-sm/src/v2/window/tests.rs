@@ -9,7 +9,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::{Datagrams, Incoming, Overdue, Owed, REKEY_AT, Request, Window};
 use crate::config::Retransmit;
-use crate::path::Path;
+use crate::model::Path;
 
 fn hash(octet: u8) -> Digest {
     Digest::new(&[octet; 32])
