@@ -118,7 +118,7 @@ pub fn negotiation(data: &[u8]) {
         };
         let mut shown = String::new();
         let mut report = |what| shown += &format!("{what:?}");
-        if let Some(granted) = narrow(&policy, &responders, &initiators, &mut report) {
+        if let Some(granted) = narrow(&policy, &responders, &initiators, Some(&mut report)) {
             assert!(keeps_within(&responders, &granted.local));
             assert!(keeps_within(&initiators, &granted.remote));
             assert!(local.contains(&granted.local) && remote.contains(&granted.remote));
@@ -138,7 +138,7 @@ fn negotiate(theirs: &[Proposal], kind: u8) {
             key_exchange: groups.get(usize::from(kind >> 1)).copied(),
             additional: kind & 1 == 1,
         };
-        match choose(policy, theirs, &terms, &mut |_| {}) {
+        match choose(policy, theirs, &terms, None) {
             Some(choice) => {
                 assert!(choice.ike_suite().is_some() || choice.child().is_some());
                 let spi = choice.peer_spi.clone();
@@ -150,7 +150,7 @@ fn negotiate(theirs: &[Proposal], kind: u8) {
                 // Numbers that repeat name the first proposal of that number.
                 let numbers: Vec<u8> = theirs.iter().map(|p| p.number).collect();
                 let unique = numbers.iter().filter(|n| **n == choice.number).count() == 1;
-                let agreed = check_answer(theirs, &[answer], &terms, &mut |_| {});
+                let agreed = check_answer(theirs, &[answer], &terms, None);
                 assert!(!unique || agreed.is_ok(), "{agreed:?}");
             }
             None => {
@@ -161,7 +161,7 @@ fn negotiate(theirs: &[Proposal], kind: u8) {
                 }
             }
         }
-        drop(check_answer(policy, theirs, &terms, &mut |_| {}));
+        drop(check_answer(policy, theirs, &terms, None));
     }
 }
 

@@ -353,5 +353,17 @@ pub enum SuiteFault {
     NoIntegrity,
 }
 
+/// Whether a key with these schemes can make the signatures of a method.
+pub(crate) fn can_sign(schemes: &[SignatureId], method: Authentication) -> bool {
+    let wanted = signature_of_v1(method).map(|(scheme, _)| scheme);
+    schemes.iter().any(|scheme| match (scheme, wanted) {
+        (SignatureId::RsaPkcs1(_) | SignatureId::RsaPss(_), Some(SignatureId::RsaPkcs1Digest)) => {
+            true
+        }
+        (SignatureId::Ecdsa(curve, ..), Some(SignatureId::EcdsaDigest(wanted))) => curve == &wanted,
+        (scheme, wanted) => Some(*scheme) == wanted,
+    })
+}
+
 #[cfg(test)]
 mod tests;

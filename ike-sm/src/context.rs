@@ -21,7 +21,6 @@ use crate::model::{
     ChildId, CloseReason, Counter, DropReason, Identity, IkeId, IkeVersion, Path, Ticket,
 };
 use crate::standing::Standings;
-use crate::v2;
 
 /// One call of the endpoint, as its sessions see it.
 pub(crate) struct Context<'a> {
@@ -43,12 +42,10 @@ pub(crate) struct World {
     pub(crate) children: Children,
     /// The IKE SAs after phase 1.
     pub(crate) standing: Standings,
-    /// IKE SAs that rekeys have brought forth in this call.
-    pub(crate) newborn: Vec<v2::Session>,
     /// Redirects of IKEv2 that were followed.
     pub(crate) redirects: Redirects,
     /// Passwords of EAP that were tried.
-    pub(crate) guesses: v2::guesses::Guesses,
+    pub(crate) guesses: crate::v2::guesses::Guesses,
     /// What one session's progress means to the others; worked off before the call returns.
     pub(crate) effects: VecDeque<Effect>,
     /// Objects whose deadline may have changed in this call.

@@ -14,6 +14,6 @@ pub(crate) use question::QuestionKind;
 pub use question::{EapAnswer, EapMessage, PskStage, Question};
 pub use record::{
     AuthRecord, ChildFault, ChildRefusal, ChildSummary, DpdStep, IdentityShown, NatCheck, Notice,
-    Packet, PayloadList, Phase1Summary, ProposalCheck, PskFound, Record, SelectorCheck,
-    SelectorsTaken, TransformCheck, Transition, What,
+    Packet, PayloadList, Phase1Summary, PskFound, Record, SelectorCheck, SelectorsTaken,
+    Transition, What,
 };

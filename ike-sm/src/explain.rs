@@ -6,8 +6,9 @@
 
 pub use crate::event::{
     AuthRecord, ChildFault, ChildRefusal, ChildSummary, DpdStep, IdentityShown, NatCheck, Notice,
-    Packet, PayloadList, Phase1Summary, ProposalCheck, PskFound, Record, SelectorCheck,
-    SelectorsTaken, TransformCheck, Transition, What,
+    Packet, PayloadList, Phase1Summary, PskFound, Record, SelectorCheck, SelectorsTaken,
+    Transition, What,
 };
 pub use crate::model::{AuthFault, ExchangeState, IkeState, Input, Role, ShowState, State, Step};
+pub use crate::policy::{ProposalCheck, TransformCheck};
 pub use crate::report::{Cisco, Compact, Json};

@@ -1,7 +1,7 @@
 //! Offers and how they meet: building proposals, choosing among them, checking answers.
 //!
-//! Nothing here keeps state or sends anything. Each comparison is handed to a reporter as it is
-//! made, so that a negotiation can be explained afterwards.
+//! Nothing here keeps state or sends anything. Each comparison is handed to a [`Listener`] as it is
+//! made, in a record of its own, so that a negotiation can be explained afterwards.
 
 mod attribute;
 mod lifetime;
@@ -18,14 +18,18 @@ pub use attribute::{Attribute, AttributeValue, Mismatch, MismatchSet, OfferedTra
 pub use lifetime::{read_lifetime, write_lifetime};
 pub use nearest::{NearestMiss, nearest_miss};
 pub use phase1::{
-    Phase1Choice, Phase1OfferError, check_phase1_answer, choose_phase1, phase1_offer, read_phase1,
+    Phase1Choice, Phase1Finding, Phase1OfferError, TransformCheck, check_phase1_answer,
+    choose_phase1, phase1_offer, read_phase1,
 };
 pub(crate) use phase2::phase2_offer_with;
 pub use phase2::{
-    ChildOffer, NatModes, Phase2Choice, Phase2Context, Phase2Refusal, check_phase2_answer,
-    choose_phase2, phase2_offer, read_phase2,
+    ChildOffer, NatModes, Phase2Choice, Phase2Context, Phase2Finding, Phase2Refusal, ProposalCheck,
+    check_phase2_answer, choose_phase2, phase2_offer, read_phase2,
 };
 pub use selectors::{ClientId, ClientIdError, Closeness, closeness, fits};
+
+/// Who hears of each comparison as it is made; without one no record is made.
+pub type Listener<'a, T> = Option<&'a mut (dyn FnMut(T) + 'a)>;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -137,6 +137,13 @@ impl Session {
     }
 
     /// As an IKE SA of IKEv2.
+    pub(crate) const fn v2(&self) -> Option<&v2::Session> {
+        match self {
+            Self::V1(_) => None,
+            Self::V2(s) => Some(s),
+        }
+    }
+
     pub(crate) fn v2_mut(&mut self) -> Option<&mut v2::Session> {
         match self {
             Self::V1(_) => None,

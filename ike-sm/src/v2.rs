@@ -36,6 +36,5 @@ mod window;
 
 pub use crate::policy::narrow;
 pub(crate) use established::Established;
-pub(crate) use mobike::MAX_ADDRESSES;
 pub(crate) use sa_init::{challenge, presented, refuse};
 pub(crate) use session::Session;

@@ -121,7 +121,7 @@ fn replay(text: &str, cipher: CipherId, hash: HashId, group: GroupId, esp: Prote
         group,
         ..ike_sm::config::Phase1Policy::new(1)
     };
-    let choice = choose_phase1(&[policy], &read_phase1(&offer).unwrap(), &mut |_| {}).unwrap();
+    let choice = choose_phase1(&[policy], &read_phase1(&offer).unwrap(), None).unwrap();
     assert_eq!((choice.transform, choice.policy), (0, policy));
     assert_eq!(read_phase1(&answer).unwrap().len(), 1);
 

@@ -271,7 +271,7 @@ impl<'r> Walk<'r> {
         }
         let request = self.init.take().unwrap();
         let terms = Self::terms(&list, SpiRule::InHeader);
-        let choice = check_answer(&request.proposals, &list, &terms, &mut |_| {}).unwrap();
+        let choice = check_answer(&request.proposals, &list, &terms, None).unwrap();
         let suite = choice.ike_suite().unwrap();
         let prf = DEFAULT.prf(suite.prf).unwrap();
         let spis = Spis {
@@ -350,7 +350,7 @@ impl<'r> Walk<'r> {
         let both = nonces(&request.nonce, &nonce);
         if list[0].protocol == ProtocolId::IKE {
             let terms = Self::terms(&list, SpiRule::Ike);
-            let choice = check_answer(&request.proposals, &list, &terms, &mut |_| {}).unwrap();
+            let choice = check_answer(&request.proposals, &list, &terms, None).unwrap();
             let suite = choice.ike_suite().unwrap();
             let old = &self.sas[place].keys;
             let seed = |secret: &Secret| old.rekey_skeyseed(secret, &both, &[]);
@@ -368,7 +368,7 @@ impl<'r> Walk<'r> {
             return;
         }
         let terms = Self::terms(&list, SpiRule::Child);
-        let choice = check_answer(&request.proposals, &list, &terms, &mut |_| {}).unwrap();
+        let choice = check_answer(&request.proposals, &list, &terms, None).unwrap();
         let agreed = choice.child().unwrap();
         let (ni, nr) = &self.nonces;
         let both = if exchange == ExchangeType::IKE_AUTH {

@@ -10,6 +10,7 @@ pub use credential::{
     AuthOptions, Credential, EapMethod, EapUsers, LocalAuth, MAX_CHAIN, Ppk, RemoteAuth,
     SendCertificate,
 };
+pub(crate) use options::MAX_ADDRESSES;
 pub use options::{RedirectWhen, V2Options};
 pub(in crate::config) use proposal::additional;
 pub use proposal::{AdditionalKeyExchange, Encryption, IkeProposal};

@@ -381,7 +381,7 @@ fn options(config: &Config, provider: &Provider, p: &PeerConfig, place: &Place) 
     if !(1..=16).contains(&v2.window) {
         return Err(range(place, "v2.window", v2.window.into(), "1 to 16"));
     }
-    if v2.additional_addresses.len() > crate::v2::MAX_ADDRESSES {
+    if v2.additional_addresses.len() > crate::config::v2::MAX_ADDRESSES {
         let count = len(&v2.additional_addresses);
         return Err(range(place, "v2.additional_addresses", count, "at most 16"));
     }

@@ -54,8 +54,8 @@ pub(crate) enum Effect {
     PeerDead(IkeId),
     /// The peers have to authenticate anew.
     Reauthenticate(IkeId),
-    /// There are new IKE SAs that others have brought forth.
-    Born,
+    /// There are new IKE SAs that rekeys of this one have brought forth.
+    Born(IkeId),
     /// The second SA takes the place of the first, children and all.
     Adopt(IkeId, IkeId),
     /// An IKE SA ends: tell the peer, then remove it.

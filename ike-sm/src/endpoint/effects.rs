@@ -48,7 +48,7 @@ impl Call<'_> {
                 Effect::RemoveChild(child, reason) => self.remove_child(child, reason),
                 Effect::PeerDead(ike) => self.peer_dead(ike),
                 Effect::Reauthenticate(ike) => self.reauthenticate(ike),
-                Effect::Born => self.born(),
+                Effect::Born(ike) => self.born(ike),
                 Effect::Adopt(old, new) => self.succeed(old, new),
                 Effect::DeleteIke(ike, reason) => self.delete_ike_sa(ike, reason),
                 Effect::EndIke(ike, reason) => {

@@ -4,7 +4,6 @@ mod auth;
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -15,7 +14,9 @@ use crate::model::{
     ChildId, ChildSuite, CloseReason, DropReason, Identity, IkeId, IkeState, IkeVersion, Input,
     Mode, Path, PayloadName, Role, Selectors, State, Step,
 };
-use crate::policy::{Attribute, Mismatch, MismatchSet};
+use crate::policy::narrow::NarrowRecord;
+use crate::policy::v2::{ProposalRecord, WhatWouldMatch};
+use crate::policy::{Phase1Finding, Phase2Finding, ProposalCheck, TransformCheck};
 
 pub use auth::AuthRecord;
 
@@ -68,11 +69,11 @@ pub enum What {
     /// A phase 2 transform was held against a child's configuration.
     ProposalCheck(Box<ProposalCheck>),
     /// A proposal of IKEv2 was held against one of ours.
-    ProposalCompared(Box<crate::policy::v2::ProposalRecord>),
+    ProposalCompared(Box<ProposalRecord>),
     /// The least change that would have made two policies of IKEv2 meet.
-    WouldMatch(Box<crate::policy::v2::WhatWouldMatch>),
+    WouldMatch(Box<WhatWouldMatch>),
     /// Selectors of IKEv2 were narrowed to a child's configuration.
-    SelectorsNarrowed(Box<crate::policy::narrow::NarrowRecord>),
+    SelectorsNarrowed(Box<NarrowRecord>),
     /// Selectors of a quick mode were held against a child's configuration.
     SelectorCheck(Box<SelectorCheck>),
     /// A request for a child was refused: why it does not get this one of the configuration.
@@ -169,6 +170,43 @@ pub enum What {
     },
     /// Something is allowed but deserves a look.
     Notice(Notice),
+}
+
+impl From<Phase1Finding> for What {
+    fn from(finding: Phase1Finding) -> Self {
+        match finding {
+            Phase1Finding::Duplicate { transform, of } => {
+                Self::Notice(Notice::DuplicateTransform { transform, of })
+            }
+            Phase1Finding::Compared(check) => Self::TransformCheck(Box::new(check)),
+        }
+    }
+}
+
+impl From<Phase2Finding> for What {
+    fn from(finding: Phase2Finding) -> Self {
+        match finding {
+            Phase2Finding::Compared(check) => Self::ProposalCheck(Box::new(check)),
+            Phase2Finding::PfsOfferedUnasked { group } => {
+                Self::Notice(Notice::PfsOfferedUnasked { group })
+            }
+            Phase2Finding::LifetimeCut { offered, granted } => {
+                Self::Notice(Notice::LifetimeCut { offered, granted })
+            }
+        }
+    }
+}
+
+impl From<ProposalRecord> for What {
+    fn from(record: ProposalRecord) -> Self {
+        Self::ProposalCompared(Box::new(record))
+    }
+}
+
+impl From<NarrowRecord> for What {
+    fn from(record: NarrowRecord) -> Self {
+        Self::SelectorsNarrowed(Box::new(record))
+    }
 }
 
 /// A message, without its contents.
@@ -272,44 +310,6 @@ pub enum PskFound {
     Asked,
     /// None.
     No,
-}
-
-/// One phase 1 transform against one policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransformCheck {
-    /// Transform number on the wire.
-    pub transform: u8,
-    /// Priority of the policy.
-    pub policy: u16,
-    /// The transform's attributes in wire order.
-    pub attributes: Vec<Attribute>,
-    /// What decides: the first mismatch in the order encryption, hash, authentication, group.
-    pub verdict: Option<Mismatch>,
-    /// Everything that differs.
-    pub mismatches: MismatchSet,
-    /// Next-payload octet of the transform: 3 when another one follows, 0 for the last.
-    pub next_payload: u8,
-    /// The number of an earlier transform that offers the same.
-    pub duplicate_of: Option<u8>,
-}
-
-/// One phase 2 transform against one child.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProposalCheck {
-    /// The child's name in the configuration.
-    pub child: String,
-    /// Proposal number on the wire.
-    pub proposal: u8,
-    /// Protocol-ID of the proposal.
-    pub protocol: u8,
-    /// Transform number on the wire.
-    pub transform: u8,
-    /// Transform-ID on the wire.
-    pub transform_id: u8,
-    /// The transform's attributes in wire order.
-    pub attributes: Vec<Attribute>,
-    /// The first mismatch.
-    pub verdict: Option<Mismatch>,
 }
 
 /// A child that is refused because another peer has one for the same packets.

@@ -3,13 +3,12 @@
 //! Policy and request are products of two sides, so each side narrows on its own. ICMP's type and
 //! code stand where ports do (RFC 7296 §3.13.1) and narrow alike.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use isakmp_wire::v2::{Ports, TrafficSelector, TrafficSelectors};
 
-use crate::event::What;
+use super::Listener;
 use crate::model::{Selector, Selectors};
 
 /// What a responder grants of what was asked for.
@@ -69,20 +68,22 @@ pub fn narrow(
     policy: &NarrowPolicy<'_>,
     asked_local: &Selectors,
     asked_remote: &Selectors,
-    report: &mut dyn FnMut(What),
+    report: Listener<'_, NarrowRecord>,
 ) -> Option<Narrowed> {
     let (local, remote) = (
         records(policy.local, asked_local),
         records(policy.remote, asked_remote),
     );
     let granted = grant(policy, &local, &remote);
-    let pair = granted.as_ref();
-    report(What::SelectorsNarrowed(Box::new(NarrowRecord {
-        child: policy.child.into(),
-        local: local.clone(),
-        remote: remote.clone(),
-        granted: pair.map(|g| (g.local.clone(), g.remote.clone())),
-    })));
+    if let Some(report) = report {
+        let pair = granted.as_ref();
+        report(NarrowRecord {
+            child: policy.child.into(),
+            granted: pair.map(|g| (g.local.clone(), g.remote.clone())),
+            local,
+            remote,
+        });
+    }
     granted
 }
 

@@ -1,6 +1,5 @@
 //! Phase 1: one proposal, many transforms, against policies by priority (RFC 2409 §5, App. A).
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use isakmp_wire::registry::ProtocolId;
@@ -10,10 +9,10 @@ use isakmp_wire::registry::v1::{
 };
 use isakmp_wire::v1;
 
+use super::Listener;
 use super::attribute::{Attribute, Collector, Mismatch, MismatchSet, OfferedTransform};
 use crate::alg;
 use crate::config::{Lifetime, Phase1Policy};
-use crate::event::{Notice, TransformCheck, What};
 
 /// Attribute classes that mean something here.
 const KNOWN: &[u16] = &[
@@ -38,6 +37,40 @@ pub struct Phase1Choice {
     pub offered: Lifetime,
     /// The lifetime that holds at our end: the shorter of the two.
     pub lifetime: Lifetime,
+}
+
+/// One phase 1 transform against one policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransformCheck {
+    /// Transform number on the wire.
+    pub transform: u8,
+    /// Priority of the policy.
+    pub policy: u16,
+    /// The transform's attributes in wire order.
+    pub attributes: Vec<Attribute>,
+    /// What decides: the first mismatch in the order encryption, hash, authentication, group.
+    pub verdict: Option<Mismatch>,
+    /// Everything that differs.
+    pub mismatches: MismatchSet,
+    /// Next-payload octet of the transform: 3 when another one follows, 0 for the last.
+    pub next_payload: u8,
+    /// The number of an earlier transform that offers the same.
+    pub duplicate_of: Option<u8>,
+}
+
+/// What is found in an offer while it is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase1Finding {
+    /// Two transforms are the same.
+    Duplicate {
+        /// The later one.
+        transform: u8,
+        /// The earlier one.
+        of: u8,
+    },
+    /// A transform was held against a policy.
+    Compared(TransformCheck),
 }
 
 /// Why an SA payload cannot be a phase 1 offer or answer.
@@ -148,7 +181,7 @@ pub fn read_phase1(sa: &v1::Sa<'_>) -> Result<Vec<OfferedTransform>, Phase1Offer
 pub fn choose_phase1(
     policies: &[Phase1Policy],
     offer: &[OfferedTransform],
-    report: &mut dyn FnMut(What),
+    mut report: Listener<'_, Phase1Finding>,
 ) -> Option<Phase1Choice> {
     let duplicates: Vec<Option<u8>> = offer
         .iter()
@@ -162,29 +195,31 @@ pub fn choose_phase1(
         })
         .collect();
     for (t, of) in offer.iter().zip(&duplicates) {
-        if let Some(of) = *of {
-            report(What::Notice(Notice::DuplicateTransform {
+        if let (Some(of), Some(report)) = (*of, &mut report) {
+            report(Phase1Finding::Duplicate {
                 transform: t.number,
                 of,
-            }));
+            });
         }
     }
     for policy in policies {
         for (index, (t, duplicate_of)) in offer.iter().zip(&duplicates).enumerate() {
             let result = compare(policy, t);
-            let (verdict, mismatches) = match &result {
-                Ok(_) => (None, MismatchSet::default()),
-                Err((first, all)) => (Some(*first), *all),
-            };
-            report(What::TransformCheck(Box::new(TransformCheck {
-                transform: t.number,
-                policy: policy.priority,
-                attributes: t.attributes.clone(),
-                verdict,
-                mismatches,
-                next_payload: t.next_payload,
-                duplicate_of: *duplicate_of,
-            })));
+            if let Some(report) = &mut report {
+                let (verdict, mismatches) = match &result {
+                    Ok(_) => (None, MismatchSet::default()),
+                    Err((first, all)) => (Some(*first), *all),
+                };
+                report(Phase1Finding::Compared(TransformCheck {
+                    transform: t.number,
+                    policy: policy.priority,
+                    attributes: t.attributes.clone(),
+                    verdict,
+                    mismatches,
+                    next_payload: t.next_payload,
+                    duplicate_of: *duplicate_of,
+                }));
+            }
             if let Ok(offered) = result {
                 let lifetime = offered.min(policy.lifetime);
                 return Some(Phase1Choice {
@@ -208,7 +243,7 @@ pub fn check_phase1_answer(
     policies: &[Phase1Policy],
     offer: &[OfferedTransform],
     answer: &[OfferedTransform],
-    report: &mut dyn FnMut(What),
+    report: Listener<'_, Phase1Finding>,
 ) -> Result<Phase1Choice, Phase1OfferError> {
     let [chosen] = answer else {
         return Err(Phase1OfferError::Transforms(answer.len()));
@@ -224,15 +259,17 @@ pub fn check_phase1_answer(
     for policy in policies {
         match compare(policy, chosen) {
             Ok(offered) if offered == policy.lifetime => {
-                report(What::TransformCheck(Box::new(TransformCheck {
-                    transform: chosen.number,
-                    policy: policy.priority,
-                    attributes: chosen.attributes.clone(),
-                    verdict: None,
-                    mismatches: MismatchSet::default(),
-                    next_payload: chosen.next_payload,
-                    duplicate_of: None,
-                })));
+                if let Some(report) = report {
+                    report(Phase1Finding::Compared(TransformCheck {
+                        transform: chosen.number,
+                        policy: policy.priority,
+                        attributes: chosen.attributes.clone(),
+                        verdict: None,
+                        mismatches: MismatchSet::default(),
+                        next_payload: chosen.next_payload,
+                        duplicate_of: None,
+                    }));
+                }
                 let lifetime = offered.min(policy.lifetime);
                 return Ok(Phase1Choice {
                     transform,

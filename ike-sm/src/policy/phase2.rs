@@ -1,7 +1,6 @@
 //! Phase 2: proposals that may be taken one or the other, transforms in them (RFC 2408 §4.2,
 //! RFC 2407 §4.5).
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -11,11 +10,11 @@ use isakmp_wire::registry::v1::{
 };
 use isakmp_wire::v1;
 
+use super::Listener;
 use super::attribute::{Attribute, Collector, Mismatch, OfferedLifetime, OfferedTransform};
 use super::lifetime::lifetime_attributes;
 use crate::alg::{self, SuiteFault, SuiteOnWire};
 use crate::config::{ChildConfig, Lifetime, Pfs};
-use crate::event::{Notice, ProposalCheck, What};
 use crate::model::{ChildSuite, Mode};
 
 /// Attribute classes that mean something here.
@@ -143,6 +142,45 @@ impl Phase2Choice {
     pub fn lifetime_to_tell(&self) -> Option<Lifetime> {
         (self.lifetime != self.offered).then_some(self.lifetime)
     }
+}
+
+/// One phase 2 transform against one child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposalCheck {
+    /// The child's name in the configuration.
+    pub child: String,
+    /// Proposal number on the wire.
+    pub proposal: u8,
+    /// Protocol-ID of the proposal.
+    pub protocol: u8,
+    /// Transform number on the wire.
+    pub transform: u8,
+    /// Transform-ID on the wire.
+    pub transform_id: u8,
+    /// The transform's attributes in wire order.
+    pub attributes: Vec<Attribute>,
+    /// The first mismatch.
+    pub verdict: Option<Mismatch>,
+}
+
+/// What is found in an offer while it is compared, or in what was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase2Finding {
+    /// A transform was held against a child's configuration.
+    Compared(ProposalCheck),
+    /// The peer wants PFS; the child's configuration neither demands nor refuses it.
+    PfsOfferedUnasked {
+        /// The group.
+        group: GroupId,
+    },
+    /// The peer is offered less time or volume than it asked for, and told so.
+    LifetimeCut {
+        /// What it asked for.
+        offered: Lifetime,
+        /// What it gets.
+        granted: Lifetime,
+    },
 }
 
 /// Why an offer or answer leads nowhere.
@@ -293,7 +331,7 @@ pub fn choose_phase2(
     child: &ChildConfig,
     offer: &[ChildOffer],
     context: &Phase2Context<'_>,
-    report: &mut dyn FnMut(What),
+    mut report: Listener<'_, Phase2Finding>,
 ) -> Result<Phase2Choice, Phase2Refusal> {
     same_group_everywhere(offer)?;
     let mut first = None;
@@ -308,7 +346,9 @@ pub fn choose_phase2(
             } else {
                 compare(child, p, t, context)
             };
-            report(check_record(child, p, t, result.as_ref().err().copied()));
+            if let Some(report) = &mut report {
+                report(check_record(child, p, t, result.as_ref().err().copied()));
+            }
             match result {
                 Ok(accepted) => {
                     let choice = accepted.into_choice(proposal, transform, p, t);
@@ -337,7 +377,7 @@ pub fn check_phase2_answer(
     offer: &[ChildOffer],
     answer: &[ChildOffer],
     context: &Phase2Context<'_>,
-    report: &mut dyn FnMut(What),
+    report: Listener<'_, Phase2Finding>,
 ) -> Result<Phase2Choice, Phase2Refusal> {
     let [p] = answer else {
         return Err(Phase2Refusal::NotOne(answer.len()));
@@ -355,7 +395,9 @@ pub fn check_phase2_answer(
         return Err(Phase2Refusal::NotOffered);
     }
     let result = compare(child, p, t, context);
-    report(check_record(child, p, t, result.as_ref().err().copied()));
+    if let Some(report) = report {
+        report(check_record(child, p, t, result.as_ref().err().copied()));
+    }
     match result {
         Ok(accepted) => Ok(accepted.into_choice(0, 0, p, t)),
         Err(Mismatch::Conflict(class)) => Err(Phase2Refusal::ConflictingAttributes(class)),
@@ -385,8 +427,8 @@ fn check_record(
     p: &ChildOffer,
     t: &OfferedTransform,
     verdict: Option<Mismatch>,
-) -> What {
-    What::ProposalCheck(Box::new(ProposalCheck {
+) -> Phase2Finding {
+    Phase2Finding::Compared(ProposalCheck {
         child: String::from(child.name.as_str()),
         proposal: p.number,
         protocol: p.protocol,
@@ -394,16 +436,17 @@ fn check_record(
         transform_id: t.id,
         attributes: t.attributes.clone(),
         verdict,
-    }))
+    })
 }
 
-fn notices(child: &ChildConfig, choice: &Phase2Choice, report: &mut dyn FnMut(What)) {
+fn notices(child: &ChildConfig, choice: &Phase2Choice, report: Listener<'_, Phase2Finding>) {
+    let Some(report) = report else { return };
     if let (Pfs::AcceptIfOffered, Some(group)) = (child.pfs, choice.group) {
-        report(What::Notice(Notice::PfsOfferedUnasked { group }));
+        report(Phase2Finding::PfsOfferedUnasked { group });
     }
     if let Some(granted) = choice.lifetime_to_tell() {
         let offered = choice.offered;
-        report(What::Notice(Notice::LifetimeCut { offered, granted }));
+        report(Phase2Finding::LifetimeCut { offered, granted });
     }
 }
 

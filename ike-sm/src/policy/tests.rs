@@ -54,7 +54,11 @@ fn checks(
     offer: &[OfferedTransform],
 ) -> (Option<Phase1Choice>, Vec<What>) {
     let mut records = Vec::new();
-    let choice = choose_phase1(policies, offer, &mut |what| records.push(what));
+    let choice = choose_phase1(
+        policies,
+        offer,
+        Some(&mut |found| records.push(found.into())),
+    );
     (choice, records)
 }
 
@@ -234,8 +238,7 @@ fn a_transform_with_a_fault_is_refused_for_that_fault() {
 fn rfc2409_s5_an_answer_that_changes_the_offer_is_rejected() {
     let policies = cisco_policies();
     let offer = phase1_offer(&policies);
-    let check =
-        |answer: &[OfferedTransform]| check_phase1_answer(&policies, &offer, answer, &mut |_| {});
+    let check = |answer: &[OfferedTransform]| check_phase1_answer(&policies, &offer, answer, None);
     let mut answer = [offer[3].clone()];
     assert_eq!(check(&answer).unwrap().policy.priority, 4);
     // The number may have changed, what is said may not.
@@ -297,7 +300,7 @@ fn context() -> Phase2Context<'static> {
 }
 
 fn choose(child: &ChildConfig, offer: &[ChildOffer]) -> Result<Phase2Choice, Phase2Refusal> {
-    choose_phase2(child, offer, &context(), &mut |_| {})
+    choose_phase2(child, offer, &context(), None)
 }
 
 fn refused(child: &ChildConfig, offer: &[ChildOffer]) -> Mismatch {
@@ -338,7 +341,13 @@ fn gv3_the_seeds_proposal_is_accepted_and_its_pfs_is_pointed_out() {
     assert_eq!(mine, [gv3()]);
 
     let mut records = Vec::new();
-    let choice = choose_phase2(&child(), &[gv3()], &context(), &mut |w| records.push(w)).unwrap();
+    let choice = choose_phase2(
+        &child(),
+        &[gv3()],
+        &context(),
+        Some(&mut |found| records.push(What::from(found))),
+    )
+    .unwrap();
     assert_eq!(choice.spi, 0xcdd3_aca0);
     assert_eq!(choice.group, Some(GroupId::Modp1024));
     assert_eq!(choice.lifetime_to_tell(), None);
@@ -368,7 +377,7 @@ fn pfs_is_refused_accepted_or_required() {
         ..context()
     };
     assert_eq!(
-        choose_phase2(&child, &[gv3()], &strict, &mut |_| {}),
+        choose_phase2(&child, &[gv3()], &strict, None),
         Err(Phase2Refusal::NoProposalChosen(Mismatch::Weak))
     );
 }
@@ -451,7 +460,7 @@ fn rfc3947_s5_1_modes_in_udp_are_for_nat_and_only_for_nat() {
     };
     let try_mode = |mode, nat| {
         let context = Phase2Context { nat, ..context() };
-        choose_phase2(&child(), &[with_mode(mode)], &context, &mut |_| {})
+        choose_phase2(&child(), &[with_mode(mode)], &context, None)
             .map(|c| (c.mode, c.udp_encapsulation))
             .ok()
     };
@@ -529,9 +538,8 @@ fn an_answer_in_phase_2_repeats_one_offered_transform() {
     let offer = phase2_offer(&child, NatModes::Plain, 0x1000);
     assert_eq!(offer.len(), 2, "ESP transforms share a proposal");
     assert_eq!(offer[0].transforms.len(), 2);
-    let check = |answer: &[ChildOffer]| {
-        check_phase2_answer(&child, &offer, answer, &context(), &mut |_| {})
-    };
+    let check =
+        |answer: &[ChildOffer]| check_phase2_answer(&child, &offer, answer, &context(), None);
     let mut answer = offer[0].clone();
     answer.spi = hex!("00002000").into();
     answer.transforms.remove(0);

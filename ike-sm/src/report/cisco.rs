@@ -5,11 +5,11 @@ use core::net::IpAddr;
 
 use super::{Cisco, words};
 use crate::event::{
-    ChildSummary, DpdStep, IdentityShown, NatCheck, Notice, Packet, ProposalCheck, PskFound,
-    Record, SelectorCheck, TransformCheck, Transition, What,
+    ChildSummary, DpdStep, IdentityShown, NatCheck, Notice, Packet, PskFound, Record,
+    SelectorCheck, Transition, What,
 };
 use crate::model::{IkeVersion, Mode, Selector, Selectors};
-use crate::policy::Mismatch;
+use crate::policy::{Mismatch, ProposalCheck, TransformCheck};
 
 impl Display for Cisco<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

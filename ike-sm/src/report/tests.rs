@@ -1,7 +1,3 @@
-use crate::model::{
-    ChildId, ChildSuite, CloseReason, DropReason, ExchangeState, IkeId, IkeState, IkeVersion,
-    Input, Mode, Path, Role, Step,
-};
 use alloc::boxed::Box;
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -16,9 +12,12 @@ use isakmp_wire::registry::v1::PayloadType;
 use super::cisco;
 use crate::config::{Lifetime, Phase1Policy};
 use crate::event::*;
-use crate::model::{Authentication, Identity, Selector};
+use crate::model::{
+    Authentication, ChildId, ChildSuite, CloseReason, DropReason, ExchangeState, Identity, IkeId,
+    IkeState, IkeVersion, Input, Mode, Path, Role, Selector, Step,
+};
 use crate::policy::tests::{cisco_policies, linksys_offer};
-use crate::policy::{Attribute, OfferedTransform, choose_phase1};
+use crate::policy::{Attribute, OfferedTransform, Phase1Finding, choose_phase1};
 
 fn record(what: What) -> Record {
     Record {
@@ -145,11 +144,15 @@ fn general_records_of_ikev2_read_as_those_of_ikev2() {
 fn gv1_reads_as_the_seeds_router_prints_it() {
     let offer = linksys_offer();
     let mut shown = String::new();
-    choose_phase1(&cisco_policies(), &offer, &mut |what| {
-        if matches!(what, What::TransformCheck(_)) {
-            shown.push_str(&cisco(what));
-        }
-    });
+    choose_phase1(
+        &cisco_policies(),
+        &offer,
+        Some(&mut |found| {
+            if matches!(found, Phase1Finding::Compared(_)) {
+                shown.push_str(&cisco(found.into()));
+            }
+        }),
+    );
     let dh = "Diffie-Hellman group";
     let enc = "Encryption algorithm";
     let hash = "Hash algorithm";

@@ -19,7 +19,7 @@ use crate::config::v2::{Credential, LocalAuth, RemoteAuth, SendCertificate};
 use crate::context::Context;
 use crate::event::job::SignatureJob;
 use crate::event::{Answer, AuthRecord, Question, What};
-use crate::model::{Authentication, DropReason, Identity, ProofError};
+use crate::model::{DropReason, Identity, ProofError};
 
 impl Suite {
     /// The scheme of its signatures; `None` under a pre-shared key.
@@ -198,17 +198,5 @@ fn verify(
     verified.map_err(|error| match error {
         crypto_suite::CryptoError::KeyInvalid => ProofError::KeyInvalid,
         _ => ProofError::Mismatch,
-    })
-}
-
-/// Whether a key with these schemes can make the signatures of a method.
-pub(crate) fn can_sign(schemes: &[SignatureId], method: Authentication) -> bool {
-    let wanted = alg::signature_of_v1(method).map(|(scheme, _)| scheme);
-    schemes.iter().any(|scheme| match (scheme, wanted) {
-        (SignatureId::RsaPkcs1(_) | SignatureId::RsaPss(_), Some(SignatureId::RsaPkcs1Digest)) => {
-            true
-        }
-        (SignatureId::Ecdsa(curve, ..), Some(SignatureId::EcdsaDigest(wanted))) => curve == &wanted,
-        (scheme, wanted) => Some(*scheme) == wanted,
     })
 }

@@ -23,10 +23,14 @@ use crate::event::{ChildFault, ChildRefusal, ChildSummary, Question, SelectorChe
 use crate::model::{
     ChildId, DropReason, Identity, IpsecProtocol, Mode, Selector, Selectors, breadth,
 };
-use crate::policy::narrow::{self, Closeness, NarrowPolicy, Narrowed, from_wire, narrow, to_wire};
+use crate::policy::Listener;
+use crate::policy::narrow::{
+    self, Closeness, NarrowPolicy, NarrowRecord, Narrowed, from_wire, narrow, to_wire,
+};
 use crate::policy::v2::{
-    ChildKeyExchange, ChildTransforms, Choice, Proposal, SpiRule, Terms, check_answer, child_offer,
-    child_offer_with, child_policy, choose, read_sa, what_would_match, write_sa,
+    ChildKeyExchange, ChildTransforms, Choice, Proposal, ProposalRecord, SpiRule, Terms,
+    check_answer, child_offer, child_offer_with, child_policy, choose, read_sa, what_would_match,
+    write_sa,
 };
 
 /// A child that we offer.
@@ -167,9 +171,14 @@ impl Offered {
         let tsr = required(payloads.ts_responder, PayloadType::TS_RESPONDER)?;
         let config = child_config(frame, self.wanted.traffic.config)?;
         let terms = terms(config, key_exchange);
-        let choice = check_answer(&self.proposals, &read_sa(&sa), &terms, &mut |what| {
-            ctx.note(Some(frame.ike), what);
-        });
+        let listens = ctx.config.explain;
+        let mut note = |found: ProposalRecord| ctx.note(Some(frame.ike), found.into());
+        let choice = check_answer(
+            &self.proposals,
+            &read_sa(&sa),
+            &terms,
+            listens.then_some(&mut note),
+        );
         let choice = choice.map_err(|_| DropReason::NotOffered)?;
         let transforms = choice.child().ok_or(DropReason::NotOffered)?;
         let local = from_wire(&tsi).ok_or(DropReason::TsUnacceptable)?;
@@ -300,7 +309,7 @@ fn candidate(
     frame: &Frame<'_>,
     asked: &AskedFor,
     assignment: Option<&Assignment>,
-    report: &mut dyn FnMut(What),
+    report: Listener<'_, NarrowRecord>,
 ) -> Result<Candidate, ChildFault> {
     let remote = remote_side(&config.remote, assignment).ok_or(ChildFault::NotAssigned)?;
     let policy = NarrowPolicy {
@@ -348,6 +357,7 @@ pub(crate) fn grant(
         transport: payloads.has(NotifyType::USE_TRANSPORT_MODE),
     };
     let theirs = read_sa(&sa);
+    let listens = ctx.config.explain;
     let mut candidates = Vec::new();
     let mut refused = Vec::new();
     for (index, config) in frame.peer.children.iter().enumerate() {
@@ -359,9 +369,10 @@ pub(crate) fn grant(
             continue;
         }
         let mut record = None;
-        let mut report = |what| record = Some(what);
+        let mut report = |narrowed| record = Some(narrowed);
+        let report: Listener<'_, NarrowRecord> = listens.then_some(&mut report);
         let assignment = bounds.holder.assignment;
-        match candidate((index, config), frame, &asked, assignment, &mut report) {
+        match candidate((index, config), frame, &asked, assignment, report) {
             Ok(candidate) => candidates.push((candidate, record)),
             Err(why) => {
                 let record = record.filter(|_| why == ChildFault::Selectors);
@@ -375,8 +386,8 @@ pub(crate) fn grant(
             index, narrowed, ..
         } = candidate;
         let config = child_config(frame, index)?;
-        if let Some(what) = record {
-            ctx.note(Some(frame.ike), what);
+        if let Some(record) = record {
+            ctx.note(Some(frame.ike), record.into());
         }
         let claim = Claim {
             ike: frame.ike,
@@ -392,13 +403,13 @@ pub(crate) fn grant(
         }
         let ours = child_policy(config, bounds.exchange, ctx.provider, ctx.config.weak);
         let terms = terms(config, bounds.key_exchange);
-        let choice = choose(&ours, &theirs, &terms, &mut |what| {
-            ctx.note(Some(frame.ike), what);
-        });
+        let mut note = |found: ProposalRecord| ctx.note(Some(frame.ike), found.into());
+        let choice = choose(&ours, &theirs, &terms, listens.then_some(&mut note));
         let found = choice.and_then(|choice| Some((choice.child()?, choice)));
         let Some((transforms, choice)) = found else {
             let (provider, weak) = (ctx.provider, ctx.config.weak);
-            if let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
+            if listens && let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak)
+            {
                 ctx.note(Some(frame.ike), What::WouldMatch(Box::new(miss)));
             }
             refused.push((index, None, ChildFault::Proposals));
@@ -422,7 +433,7 @@ pub(crate) fn grant(
 fn refuse(
     ctx: &mut Context<'_>,
     frame: &Frame<'_>,
-    mut refused: Vec<(usize, Option<What>, ChildFault)>,
+    mut refused: Vec<(usize, Option<NarrowRecord>, ChildFault)>,
 ) -> DropReason {
     refused.sort_by_key(|(index, ..)| *index);
     let mut reason = DropReason::TsUnacceptable;
@@ -430,8 +441,8 @@ fn refuse(
         if matches!(why, ChildFault::Proposals | ChildFault::Mode) {
             reason = DropReason::NoProposalChosen;
         }
-        if let Some(what) = record {
-            ctx.note(Some(frame.ike), what);
+        if let Some(record) = record {
+            ctx.note(Some(frame.ike), record.into());
         }
         if let Ok(config) = child_config(frame, index) {
             let refusal = ChildRefusal {

@@ -17,14 +17,13 @@ use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Frame, Session};
 use crate::config::PeerConfig;
+use crate::config::v2::MAX_ADDRESSES;
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::model::{CloseReason, DropReason, Path};
 
 /// Octets of our COOKIE2 (RFC 4555 §4.2.5: 8 to 64).
 const COOKIE_LEN: usize = 16;
-/// Other addresses of an end that are told, or kept when they are more.
-pub(crate) const MAX_ADDRESSES: usize = 16;
 /// Paths that are tried when the one in use is dead.
 const MAX_PATHS: usize = 32;
 /// How often an update is repeated that has met a NAT where none may be (RFC 4555 §3.9).

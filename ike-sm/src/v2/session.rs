@@ -6,6 +6,7 @@ mod begin;
 mod sending;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -65,6 +66,8 @@ pub(crate) struct Session {
     /// Why the peer was turned away, while the answer that says so is kept.
     failed: Option<CloseReason>,
     buried: bool,
+    /// IKE SAs that rekeys of this one have brought forth in this call.
+    pub(crate) successors: Vec<Session>,
 }
 
 /// How far an IKE SA is.
@@ -221,6 +224,7 @@ impl Session {
             allowance: None,
             failed: None,
             buried: false,
+            successors: Vec::new(),
         }
     }
 

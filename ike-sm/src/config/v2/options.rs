@@ -7,6 +7,9 @@ use core::time::Duration;
 use super::IkeProposal;
 use crate::config::{Lifetime, Prefix};
 
+/// Other addresses of an end that are told, or kept when they are more.
+pub(crate) const MAX_ADDRESSES: usize = 16;
+
 /// How IKEv2 is spoken with a peer; without meaning for a peer of IKEv1.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -3,10 +3,10 @@
 use crypto_suite::{HashId, Provider, SignatureId};
 
 use super::{Check, fault, have, len, range, weak};
+use crate::alg::can_sign;
 use crate::config::v2::{Credential, EapMethod, LocalAuth, MAX_CHAIN, RemoteAuth};
 use crate::config::{Config, ConfigFault, PeerConfig, Phase1Mode, Place};
 use crate::model::{Authentication, Identity, RemoteIdentity};
-use crate::v1::signature::can_sign;
 
 /// Most schemes of a credential or a policy, and most authorities.
 const MAX_LIST: usize = 64;

@@ -31,8 +31,11 @@ impl Call<'_> {
     }
 
     /// Takes in IKE SAs that rekeys have brought forth.
-    pub(super) fn born(&mut self) {
-        for session in core::mem::take(&mut self.endpoint.world.newborn) {
+    pub(super) fn born(&mut self, ike: IkeId) {
+        let before = self.endpoint.sessions.get_mut(&ike);
+        let before = before.and_then(Session::v2_mut);
+        let successors = before.map(|session| core::mem::take(&mut session.successors));
+        for session in successors.into_iter().flatten() {
             let session = Session::V2(Box::new(session));
             let head = session.head();
             self.endpoint.by_cookies.insert(head.spis, head.id);

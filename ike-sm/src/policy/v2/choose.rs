@@ -1,6 +1,5 @@
 //! One proposal against another, type by type.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,7 +10,7 @@ use isakmp_wire::registry::v2::{KeyExchangeMethod, TransformType};
 
 use super::proposal::{Proposal, Transform};
 use crate::alg::v2 as alg;
-use crate::event::What;
+use crate::policy::Listener;
 
 /// Values of one type that a record keeps.
 const KEPT: usize = 16;
@@ -171,7 +170,7 @@ pub fn choose(
     ours: &[Proposal],
     theirs: &[Proposal],
     terms: &Terms<'_>,
-    report: &mut dyn FnMut(What),
+    mut report: Listener<'_, ProposalRecord>,
 ) -> Option<Choice> {
     for (place, mine) in ours.iter().enumerate() {
         for proposal in theirs {
@@ -183,7 +182,9 @@ pub fn choose(
                 peer_spi: proposal.spi.clone(),
                 transforms: answer_transforms(&record, proposal),
             });
-            report(What::ProposalCompared(Box::new(record)));
+            if let Some(report) = &mut report {
+                report(record.about(terms));
+            }
             if choice.is_some() {
                 return choice;
             }
@@ -196,6 +197,14 @@ pub fn choose(
 fn answer_transforms(record: &ProposalRecord, offer: &Proposal) -> Vec<Transform> {
     let chosen = |kind| record.types.iter().find(|t| t.kind == kind)?.chosen;
     offer.types().into_iter().filter_map(chosen).collect()
+}
+
+impl ProposalRecord {
+    /// The record for a listener. A comparison that nobody hears of does without the name.
+    fn about(mut self, terms: &Terms<'_>) -> Self {
+        self.subject = terms.subject.into();
+        self
+    }
 }
 
 /// Compares all types of two proposals.
@@ -266,7 +275,7 @@ pub(super) fn compare(ours: &Proposal, theirs: &Proposal, terms: &Terms<'_>) -> 
         }
     }
     ProposalRecord {
-        subject: terms.subject.into(),
+        subject: String::new(),
         ours: ours.number,
         theirs: theirs.number,
         protocol: theirs.protocol,
@@ -361,7 +370,7 @@ pub fn check_answer(
     offer: &[Proposal],
     answer: &[Proposal],
     terms: &Terms<'_>,
-    report: &mut dyn FnMut(What),
+    report: Listener<'_, ProposalRecord>,
 ) -> Result<Choice, ProposalFault> {
     let [theirs] = answer else {
         return Err(ProposalFault::Number);
@@ -373,7 +382,9 @@ pub fn check_answer(
     let mut record = compare(ours, theirs, terms);
     record.fault = answer_fault(theirs, &record, terms);
     let (fault, transforms) = (record.fault, answer_transforms(&record, ours));
-    report(What::ProposalCompared(Box::new(record)));
+    if let Some(report) = report {
+        report(record.about(terms));
+    }
     match fault {
         Some(fault) => Err(fault),
         None => Ok(Choice {

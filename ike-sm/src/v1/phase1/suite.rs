@@ -15,7 +15,7 @@ use crate::config::{Config, Lifetime, PeerConfig, Phase1Policy};
 use crate::context::Context;
 use crate::event::{Notice, Phase1Summary, What};
 use crate::model::{DropReason, Identity, IkeVersion};
-use crate::policy::{self, OfferedTransform, Phase1Choice};
+use crate::policy::{self, OfferedTransform, Phase1Choice, Phase1Finding};
 
 /// What the SA payloads have agreed on.
 #[derive(Clone, Copy)]
@@ -86,15 +86,15 @@ pub(crate) fn choose<'c>(
         if compared.len() >= MOST_LISTS {
             break;
         }
-        let choice = policy::choose_phase1(&policies, &offer, &mut |what| {
-            ctx.note(Some(frame.ike), what);
-        });
+        let listens = ctx.config.explain;
+        let mut note = |found: Phase1Finding| ctx.note(Some(frame.ike), found.into());
+        let choice = policy::choose_phase1(&policies, &offer, listens.then_some(&mut note));
         if let Some(choice) = choice {
             (frame.index, frame.peer) = (*index, peer);
             let transform = choice.transform;
             return Ok((agreed_suite(ctx, frame, choice)?, transform));
         }
-        if let Some(miss) = policy::nearest_miss(&policies, &offer) {
+        if listens && let Some(miss) = policy::nearest_miss(&policies, &offer) {
             let notice = Notice::NearestMiss(Box::new(miss));
             ctx.note(Some(frame.ike), What::Notice(notice));
         }
@@ -216,11 +216,15 @@ impl Offered {
     ) -> Result<Suite, DropReason> {
         let answer =
             policy::read_phase1(sa).map_err(|_| DropReason::BadPayload(PayloadType::SA.into()))?;
-        let choice =
-            policy::check_phase1_answer(&self.policies, &self.transforms, &answer, &mut |what| {
-                ctx.note(Some(frame.ike), what);
-            })
-            .map_err(|_| DropReason::NotOffered)?;
+        let listens = ctx.config.explain;
+        let mut note = |found: Phase1Finding| ctx.note(Some(frame.ike), found.into());
+        let choice = policy::check_phase1_answer(
+            &self.policies,
+            &self.transforms,
+            &answer,
+            listens.then_some(&mut note),
+        )
+        .map_err(|_| DropReason::NotOffered)?;
         agreed_suite(ctx, frame, choice)
     }
 }

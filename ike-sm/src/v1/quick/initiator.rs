@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::event::job::{self, Computed};
 use crate::event::{Answer, SelectorCheck, What};
 use crate::model::{ChildId, CloseReason, DropReason, IkeState, IpsecProtocol, Step};
-use crate::policy::{self, ChildOffer, Phase2Choice};
+use crate::policy::{self, ChildOffer, Phase2Choice, Phase2Finding};
 use crate::v1::established::Agreed;
 use crate::v1::keys::Iv;
 use crate::v1::payloads::{self, Payloads, QM_SA};
@@ -334,11 +334,16 @@ impl Sent {
         let config = super::child_config(ctx, frame, self.wanted.config)?;
         let answer = policy::read_phase2(payloads.sa()?);
         let context = super::phase2_context(ctx, frame, agreed);
-        let choice =
-            policy::check_phase2_answer(config, &self.offer, &answer, &context, &mut |what| {
-                ctx.note(Some(frame.ike), what);
-            })
-            .map_err(|_| DropReason::NotOffered)?;
+        let listens = ctx.config.explain;
+        let mut note = |found: Phase2Finding| ctx.note(Some(frame.ike), found.into());
+        let choice = policy::check_phase2_answer(
+            config,
+            &self.offer,
+            &answer,
+            &context,
+            listens.then_some(&mut note),
+        )
+        .map_err(|_| DropReason::NotOffered)?;
         // RFC 2409 §5.5: a KE payload goes with the group, and neither without the other.
         let g_xr = match (&self.dh, payloads.ke) {
             (Some(dh), Some(public)) => {

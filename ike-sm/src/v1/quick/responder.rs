@@ -15,7 +15,7 @@ use crate::event::{Answer, ChildFault, ChildRefusal, Question, SelectorCheck, Wh
 use crate::model::{
     ChildId, CloseReason, DropReason, IkeState, OriginalAddresses, Selector, Step, breadth,
 };
-use crate::policy::{self, ChildOffer, Closeness, Phase2Choice, Phase2Refusal};
+use crate::policy::{self, ChildOffer, Closeness, Phase2Choice, Phase2Finding, Phase2Refusal};
 use crate::v1::established::Agreed;
 use crate::v1::keys::Iv;
 use crate::v1::payloads::{self, QM_DONE, QM_SA};
@@ -228,9 +228,9 @@ fn choose(
             refused.push((child, ChildFault::Taken));
             continue;
         }
-        let choice = policy::choose_phase2(child, offer, &context, &mut |what| {
-            ctx.note(Some(frame.ike), what);
-        });
+        let listens = ctx.config.explain;
+        let mut note = |found: Phase2Finding| ctx.note(Some(frame.ike), found.into());
+        let choice = policy::choose_phase2(child, offer, &context, listens.then_some(&mut note));
         match choice {
             Ok(choice) => return Ok((index, choice)),
             Err(why) => {

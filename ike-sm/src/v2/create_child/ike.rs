@@ -19,8 +19,8 @@ use crate::event::What;
 use crate::event::job::{self, Computed};
 use crate::model::{CloseReason, DropReason, IkeId, Role};
 use crate::policy::v2::{
-    IkeSuite, Proposal, SpiRule, Terms, check_answer, choose, ike_offer, read_sa, what_would_match,
-    write_sa,
+    IkeSuite, Proposal, ProposalRecord, SpiRule, Terms, check_answer, choose, ike_offer, read_sa,
+    what_would_match, write_sa,
 };
 use crate::v2::crypt::Crypt;
 use crate::v2::established::Want;
@@ -192,14 +192,14 @@ pub(super) fn ours_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Ses
     let Some(up) = session.up_mut() else { return };
     if !up.replaced && up.yields(None, &ours) {
         // RFC 9370 §2.2.4: that of the peer holds, and has key exchanges to come.
-        ctx.world.newborn.push(next);
-        ctx.effect(Effect::Born);
+        session.successors.push(next);
+        ctx.effect(Effect::Born(old));
         return ctx.effect(Effect::DeleteIke(new, CloseReason::Replaced));
     }
     let (rival, closing) = (up.rival.take(), up.closing_reason());
     let late = core::mem::replace(&mut up.replaced, true);
-    ctx.world.newborn.push(next);
-    ctx.effect(Effect::Born);
+    session.successors.push(next);
+    ctx.effect(Effect::Born(old));
     if let Some(reason) = closing {
         // The end was ordered while this was under way. Whichever the peer takes: it goes.
         for next in rival.map(|(rival, _)| rival).into_iter().chain([new]) {
@@ -239,9 +239,14 @@ fn accept(
         return Err(DropReason::NotOffered);
     }
     let terms = terms(Some(group));
-    let choice = check_answer(&task.offer, &read_sa(&sa), &terms, &mut |what| {
-        ctx.note(Some(frame.ike), what);
-    });
+    let listens = ctx.config.explain;
+    let mut note = |found: ProposalRecord| ctx.note(Some(frame.ike), found.into());
+    let choice = check_answer(
+        &task.offer,
+        &read_sa(&sa),
+        &terms,
+        listens.then_some(&mut note),
+    );
     let choice = choice.map_err(|_| DropReason::NotOffered)?;
     let suite = choice.ike_suite().ok_or(DropReason::NotOffered)?;
     let peer_spi = <[u8; 8]>::try_from(choice.peer_spi.as_slice());
@@ -300,13 +305,13 @@ pub(super) fn respond(
     let ours = ike_offer(&frame.peer.v2.proposals, &[]);
     let terms = terms(group_of(payloads));
     let theirs = read_sa(&sa);
-    let choice = choose(&ours, &theirs, &terms, &mut |what| {
-        ctx.note(Some(frame.ike), what);
-    });
+    let listens = ctx.config.explain;
+    let mut note = |found: ProposalRecord| ctx.note(Some(frame.ike), found.into());
+    let choice = choose(&ours, &theirs, &terms, listens.then_some(&mut note));
     let found = choice.and_then(|choice| Some((choice.ike_suite()?, choice)));
     let Some((suite, choice)) = found else {
         let (provider, weak) = (ctx.provider, ctx.config.weak);
-        if let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
+        if listens && let Some(miss) = what_would_match(&ours, &theirs, &terms, provider, weak) {
             ctx.note(Some(frame.ike), What::WouldMatch(Box::new(miss)));
         }
         return Err(DropReason::NoProposalChosen.into());
@@ -358,8 +363,8 @@ pub(super) fn respond(
 pub(super) fn theirs_is_up(session: &mut Session, ctx: &mut Context<'_>, next: Session) {
     let (old, new) = (session.id, next.id);
     let rank = next.up().map(|up| up.rank.clone()).unwrap_or_default();
-    ctx.world.newborn.push(next);
-    ctx.effect(Effect::Born);
+    session.successors.push(next);
+    ctx.effect(Effect::Born(old));
     match session.up_mut().filter(|up| up.is_rekeying()) {
         // Both at once: decided when the response to ours is here.
         Some(up) => up.rival = Some((new, rank)),

@@ -23,7 +23,8 @@ use crate::event::job::{self, Computed};
 use crate::event::{Question, What};
 use crate::model::DropReason;
 use crate::policy::v2::{
-    Proposal, SpiRule, Terms, check_answer, ike_offer, read_sa, what_would_match, write_sa,
+    Proposal, ProposalRecord, SpiRule, Terms, check_answer, ike_offer, read_sa, what_would_match,
+    write_sa,
 };
 use crate::v2::additional::Additional;
 use crate::v2::crypt::Crypt;
@@ -356,9 +357,9 @@ impl Initiator {
             additional: announced.intermediate && peer.intermediate,
         };
         let answer = read_sa(&sa);
-        let choice = check_answer(&self.offer, &answer, &terms, &mut |what| {
-            ctx.note(Some(frame.ike), what);
-        });
+        let listens = ctx.config.explain;
+        let mut note = |found: ProposalRecord| ctx.note(Some(frame.ike), found.into());
+        let choice = check_answer(&self.offer, &answer, &terms, listens.then_some(&mut note));
         let Ok(choice) = choice else {
             let (provider, weak) = (ctx.provider, ctx.config.weak);
             let miss = what_would_match(&self.offer, &answer, &terms, provider, weak);

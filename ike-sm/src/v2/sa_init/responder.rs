@@ -17,8 +17,8 @@ use crate::event::job::KeyExchangeDone;
 use crate::event::{Question, What};
 use crate::model::DropReason;
 use crate::policy::v2::{
-    Choice, IkeSuite, Proposal, SpiRule, Terms, choose, ike_offer, read_sa, what_would_match,
-    write_sa,
+    Choice, IkeSuite, Proposal, ProposalRecord, SpiRule, Terms, choose, ike_offer, read_sa,
+    what_would_match, write_sa,
 };
 use crate::v2::additional::Additional;
 use crate::v2::auth::write_certificate_request;
@@ -240,14 +240,14 @@ fn pick<'c>(
             key_exchange,
             additional: Announced::new(ctx, frame).common(abilities).intermediate,
         };
-        let choice = choose(&ours, theirs, &terms, &mut |what| {
-            ctx.note(Some(frame.ike), what);
-        });
+        let listens = ctx.config.explain;
+        let mut note = |found: ProposalRecord| ctx.note(Some(frame.ike), found.into());
+        let choice = choose(&ours, theirs, &terms, listens.then_some(&mut note));
         if let Some(choice) = choice {
             return Ok(choice);
         }
         let (provider, weak) = (ctx.provider, config.weak);
-        if let Some(miss) = what_would_match(&ours, theirs, &terms, provider, weak) {
+        if listens && let Some(miss) = what_would_match(&ours, theirs, &terms, provider, weak) {
             let miss = What::WouldMatch(Box::new(miss));
             ctx.note(Some(frame.ike), miss);
         }
