@@ -6,10 +6,10 @@ use pcap_file::pcap::PcapReader;
 use std::{fs, process::Command};
 
 #[test]
-fn i4_five_pings_get_five_answers_and_the_capture_has_its_keys() {
+fn i4_five_pings_over_ikev1_get_five_answers_and_the_capture_has_its_keys() {
     let folder = std::env::temp_dir().join(format!("demo-test-{}", std::process::id()));
     let output = Command::new(env!("CARGO_BIN_EXE_gateway"))
-        .args(["demo", "--log", "cisco", "--dir"])
+        .args(["demo", "--ikev1", "--log", "cisco", "--dir"])
         .arg(&folder)
         .output()
         .unwrap();
@@ -78,10 +78,10 @@ fn i4_five_pings_get_five_answers_and_the_capture_has_its_keys() {
 }
 
 #[test]
-fn i5_the_same_over_ikev2_shows_the_session() {
+fn i5_the_demo_speaks_ikev2_and_shows_the_session() {
     let folder = std::env::temp_dir().join(format!("demo-test-v2-{}", std::process::id()));
     let output = Command::new(env!("CARGO_BIN_EXE_gateway"))
-        .args(["demo", "--ikev2", "--log", "cisco", "--dir"])
+        .args(["demo", "--log", "cisco", "--dir"])
         .arg(&folder)
         .output()
         .unwrap();
@@ -92,7 +92,7 @@ fn i5_the_same_over_ikev2_shows_the_session() {
         "ping 5 of 5 to 10.10.2.1: answer after",
         "There are no IKEv1 SAs",
         "Status:UP-ACTIVE, IKE count:1, CHILD count:1",
-        "Encr: AES-CBC, keysize: 256, Hash: SHA256, DH Grp:14, Auth sign: PSK, Auth verify: PSK",
+        "Encr: AES-GCM, keysize: 256, Hash: SHA384, DH Grp:20, Auth sign: PSK, Auth verify: PSK",
         "Child sa: local selector  10.10.1.0/0 - 10.10.1.255/65535",
         "          remote selector 10.10.2.0/0 - 10.10.2.255/65535",
         "#pkts encaps: 5, #pkts encrypt: 5, #pkts digest: 5",

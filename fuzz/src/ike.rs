@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crypto_suite::{Digest, Prf, PrfId, Provider, Secret, insecure};
-use ike_sm::config::{ChildConfig, Config, PeerConfig, Prefix, PskOwner};
+use ike_sm::config::{ChildConfig, Config, IkeVersion, PeerConfig, Prefix, PskOwner};
 use ike_sm::{
     Action, Actions, ChildId, Command, Endpoint, Event, IkeId, Outcome, Path, Selector, Traffic,
 };
@@ -69,6 +69,7 @@ impl End {
         let (own, peer): (SocketAddr, SocketAddr) = (own.parse().ok()?, peer.parse().ok()?);
         let mut config = Config::default();
         let mut of_peer = PeerConfig::new("peer");
+        of_peer.version = IkeVersion::V1;
         of_peer.addresses.push(peer.ip());
         of_peer.local_address = Some(own.ip());
         let net = |host: SocketAddr| match host.ip() {

@@ -27,8 +27,8 @@ use crypto_suite::{
     WeakAlgorithms,
 };
 use ike_sm::config::{
-    ChildConfig, Config, Identity, Lifetime, PeerConfig, Phase1Mode, Phase1Policy, Prefix,
-    PskOwner, RemoteIdentity,
+    ChildConfig, Config, Identity, IkeVersion, Lifetime, PeerConfig, Phase1Mode, Phase1Policy,
+    Prefix, PskOwner, RemoteIdentity,
 };
 use ike_sm::{
     Action, Actions, Answer, ChildSa, ChildSuite, Endpoint, Event, KeyLog, Outcome, Path, Question,
@@ -128,6 +128,7 @@ fn config(case: &Case) -> Config {
         ..Phase1Policy::new(1)
     }];
     let mut peer = PeerConfig::new("a");
+    peer.version = IkeVersion::V1;
     peer.mode = Phase1Mode::AggressiveExposingPskHash;
     peer.addresses.push(ip("192.0.2.1"));
     peer.local_id = Some(Identity::Fqdn("b.lab".into()));

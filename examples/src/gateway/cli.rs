@@ -52,9 +52,9 @@ enum Command {
         /// How the negotiation is printed.
         #[arg(long, value_name = "STYLE", default_value_t = LogStyle::Compact, value_parser = LogStyle::from_str)]
         log: LogStyle,
-        /// IKEv2 instead of IKEv1.
+        /// IKEv1 instead of IKEv2.
         #[arg(long)]
-        ikev2: bool,
+        ikev1: bool,
     },
     /// One side of `demo --tun`, which starts it.
     #[command(hide = true)]
@@ -65,7 +65,7 @@ enum Command {
         #[arg(long, value_parser = LogStyle::from_str)]
         log: LogStyle,
         #[arg(long)]
-        ikev2: bool,
+        ikev1: bool,
     },
     /// Check a configuration file and say what it means.
     Check {
@@ -170,19 +170,19 @@ fn dispatch(cli: Cli) -> Result<(), Box<dyn Error>> {
             tun,
             dir,
             log,
-            ikev2,
+            ikev1,
         } => {
             let _log = printing(log);
-            Ok(demo::run(dir, wish(log, ikev2), tun)?)
+            Ok(demo::run(dir, wish(log, ikev1), tun)?)
         }
         Command::DemoSide {
             name,
             dir,
             log,
-            ikev2,
+            ikev1,
         } => {
             let _log = printing(log);
-            Ok(demo::side(&name, dir, wish(log, ikev2))?)
+            Ok(demo::side(&name, dir, wish(log, ikev1))?)
         }
         Command::Check { config } => check(&config),
         Command::Status {
@@ -208,11 +208,11 @@ fn dispatch(cli: Cli) -> Result<(), Box<dyn Error>> {
     }
 }
 
-const fn wish(log: LogStyle, ikev2: bool) -> demo::Wish {
-    let version = if ikev2 {
-        Version::Ikev2
-    } else {
+const fn wish(log: LogStyle, ikev1: bool) -> demo::Wish {
+    let version = if ikev1 {
         Version::Ikev1
+    } else {
+        Version::Ikev2
     };
     demo::Wish { log, version }
 }
@@ -284,7 +284,7 @@ fn check(path: &Path) -> Result<(), Box<dyn Error>> {
     for warning in credentials.warnings() {
         answer_line!("warning: {warning}");
     }
-    for warning in config.exposed() {
+    for warning in config.idle_policies().chain(config.exposed()) {
         answer_line!("warning: {warning}");
     }
     let mut ike = super::glue::ike_config(&config, false)?;

@@ -238,11 +238,16 @@ fn pings(east: &mut Runner, near: &mut Engine) -> io::Result<()> {
 fn configuration(side: &Side, other: &Side, ports: Option<[u16; 2]>, version: Version) -> String {
     let policy = match version {
         Version::Ikev1 => {
-            "[[isakmp-policy]]\npriority = 10\nencryption = \"aes-256\"\nhash = \"sha256\"\nauthentication = \"pre-share\"\n"
+            "[[isakmp-policy]]\npriority = 10\nencryption = \"aes-256\"\nhash = \"sha256\"\nauthentication = \"pre-share\"\n\
+             group = 14\n"
         }
         Version::Ikev2 => {
-            "[[ikev2-policy]]\npriority = 10\nencryption = \"aes-256\"\nintegrity = \"sha256\"\n"
+            "[[ikev2-policy]]\npriority = 10\nencryption = \"aes-256-gcm\"\nprf = \"sha384\"\ngroup = 20\n"
         }
+    };
+    let (transform, pfs) = match version {
+        Version::Ikev1 => ("encryption = \"aes-256\"\nhash = \"sha256\"\n", 14),
+        Version::Ikev2 => ("encryption = \"aes-256-gcm\"\n", 20),
     };
     let (ports, nat) = match ports {
         Some([ike, natt]) => (
@@ -257,14 +262,11 @@ fn configuration(side: &Side, other: &Side, ports: Option<[u16; 2]>, version: Ve
 name = "{name}"
 listen = "{outer}"
 {ports}
-{policy}group = 14
-lifetime = 28800
+{policy}lifetime = 28800
 
 [[transform-set]]
 name = "strong"
-encryption = "aes-256"
-hash = "sha256"
-
+{transform}
 [[psk]]
 peer = "{peer}"
 secret = "only for the demo"
@@ -280,7 +282,7 @@ name = "{name}-to-{peer_name}"
 local = "{network}"
 remote = "{peer_network}"
 transform-set = "strong"
-pfs = 14
+pfs = {pfs}
 lifetime = 3600
 lifetime-kilobytes = 4608000
 start = "on-demand"

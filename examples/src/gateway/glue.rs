@@ -152,9 +152,6 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
         .remote_id
         .as_ref()
         .map_or(anywhere, |id| RemoteIdentity::Is(identity(id)));
-    if p.version == config::Version::Ikev1 {
-        peer.policies = config.policies(p).map(policy).collect::<Result<_, _>>()?;
-    }
     peer.mode = match p.mode {
         config::Phase1Mode::Main => Phase1Mode::Main,
         config::Phase1Mode::Aggressive => Phase1Mode::AggressiveExposingPskHash,
@@ -173,9 +170,15 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
         .as_ref()
         .is_some_and(|d| d.action == config::DpdAction::Restart)
         || p.tunnel.iter().any(|t| t.start() == config::Start::Now);
-    if p.version == config::Version::Ikev2 {
-        peer.version = IkeVersion::V2;
-        peer.v2 = ikev2::options(config, p)?;
+    match p.version {
+        config::Version::Ikev1 => {
+            peer.version = IkeVersion::V1;
+            peer.policies = config.policies(p).map(policy).collect::<Result<_, _>>()?;
+        }
+        config::Version::Ikev2 => {
+            peer.version = IkeVersion::V2;
+            peer.v2 = ikev2::options(config, p)?;
+        }
     }
     peer.children = Vec::new();
     for t in &p.tunnel {

@@ -69,7 +69,7 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
-    /// A peer with the defaults of every field and no child.
+    /// A peer with the defaults of every field and no child. IKEv2 is spoken with it.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {

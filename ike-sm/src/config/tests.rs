@@ -13,6 +13,7 @@ use crate::model::{ChildSuite, Selector, Selectors};
 fn good() -> Config {
     let net = |a: &str| Selector::subnet(a.parse().unwrap(), 24).unwrap();
     let mut peer = PeerConfig::new("hub");
+    peer.version = IkeVersion::V1;
     peer.addresses.push("192.0.2.1".parse().unwrap());
     peer.children
         .push(ChildConfig::new("net", net("10.1.0.0"), net("10.2.0.0")));
@@ -37,6 +38,9 @@ fn fault_after(change: impl FnOnce(&mut Config)) -> (&'static str, ConfigFault) 
 #[test]
 fn the_defaults_with_a_peer_and_a_key_are_valid() {
     assert_eq!(good().validate(&DEFAULT), Ok(()));
+    let mut config = good();
+    config.peers[0].version = IkeVersion::default();
+    assert_eq!(config.validate(&DEFAULT), Ok(()));
     assert_eq!(Config::default().validate(&DEFAULT), Ok(()));
 }
 
@@ -238,6 +242,7 @@ fn what_the_provider_lacks_is_refused() {
 fn the_longest_match_finds_the_peer_and_policies_come_by_priority() {
     let mut config = good();
     let mut anyone = PeerConfig::new("anyone");
+    anyone.version = IkeVersion::V1;
     anyone
         .networks
         .push(Prefix::new("0.0.0.0".parse().unwrap(), 0).unwrap());

@@ -19,7 +19,7 @@ use crate::config::{ChildConfig, Config, PeerConfig, Phase1Mode, Prefix, PskOwne
 use crate::context::Context;
 use crate::core::effects::TimerKey;
 use crate::event::{Action, Actions, ChildUpdate, Command, Event, KeyLog};
-use crate::model::{CloseReason, Outcome, Path, Selector};
+use crate::model::{CloseReason, IkeVersion, Outcome, Path, Selector};
 use crate::v1::keys::Iv;
 use crate::{children, v1};
 
@@ -79,6 +79,7 @@ const QM_MAY: &[PayloadType] = &[PayloadType::NOTIFICATION, PayloadType::VENDOR_
 fn config(own: &str, peer: &str, nets: [&str; 2]) -> Config {
     let mut config = Config::default();
     let mut p = PeerConfig::new("peer");
+    p.version = IkeVersion::V1;
     p.addresses.push(peer.parse().unwrap());
     p.local_address = Some(own.parse().unwrap());
     let [local, remote] = nets.map(|net| Selector::subnet(net.parse().unwrap(), 24).unwrap());

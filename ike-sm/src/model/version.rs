@@ -4,10 +4,10 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum IkeVersion {
-    /// IKEv1: RFC 2409.
-    #[default]
+    /// IKEv1: RFC 2409, for peers that speak nothing else: it is historic (RFC 9395).
     V1,
     /// IKEv2: RFC 7296.
+    #[default]
     V2,
 }
 

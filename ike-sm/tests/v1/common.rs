@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crypto_suite::Secret;
-use ike_sm::config::{ChildConfig, Config, PeerConfig, Prefix, PskOwner};
+use ike_sm::config::{ChildConfig, Config, IkeVersion, PeerConfig, Prefix, PskOwner};
 use ike_sm::{
     Action, Actions, ChildId, ChildSa, ChildUpdate, CloseReason, Command, Endpoint, Event, IkeId,
     KeyLog, Outcome, Path, Question, Selector, Ticket, Traffic,
@@ -28,10 +28,11 @@ pub fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// A configuration with one peer and one child between 10.1.0.0/16 and 10.2.0.0/16.
+/// A configuration with one peer of IKEv1 and one child between 10.1.0.0/16 and 10.2.0.0/16.
 pub fn config(own: &str, peer: &str, psk: &[u8]) -> Config {
     let mut config = Config::default();
     let mut p = PeerConfig::new("peer");
+    p.version = IkeVersion::V1;
     p.addresses.push(ip(peer));
     p.local_address = Some(ip(own));
     let (local, remote) = if own == A {

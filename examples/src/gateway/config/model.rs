@@ -186,7 +186,7 @@ pub struct Peer {
     /// Its name in logs and commands.
     pub name: Spanned<String>,
     /// The version of IKE.
-    #[serde(default = "ikev1")]
+    #[serde(default = "ikev2")]
     pub version: Version,
     /// How a Phase 1 of IKEv1 goes; main mode is always answered.
     #[serde(default = "main_mode")]
@@ -317,8 +317,8 @@ pub(super) fn three() -> u32 {
 fn tunnel() -> Mode {
     Mode::Tunnel
 }
-fn ikev1() -> Version {
-    Version::Ikev1
+fn ikev2() -> Version {
+    Version::Ikev2
 }
 fn main_mode() -> Phase1Mode {
     Phase1Mode::Main
@@ -556,6 +556,22 @@ impl Config {
             return Err((tunnel.name.span(), what));
         }
         Ok(())
+    }
+
+    /// What is said of policies that no peer goes by: of a file of IKEv1 that does not say so.
+    pub fn idle_policies(&self) -> impl Iterator<Item = String> {
+        let speak = |version| self.peer.iter().any(|peer| peer.version == version);
+        let idle = |policies: bool, table: &str, version: Version| {
+            (policies && !speak(version)).then(|| {
+                format!("{table} is of no use: no peer has version = \"{version}\" (without the word it is ikev2)")
+            })
+        };
+        let (v1, v2) = (&self.isakmp_policy, &self.ikev2_policy);
+        let idle = [
+            idle(!v1.is_empty(), "isakmp-policy", Version::Ikev1),
+            idle(!v2.is_empty(), "ikev2-policy", Version::Ikev2),
+        ];
+        idle.into_iter().flatten()
     }
 
     /// The Phase 1 policies that apply to `peer`, the most wanted first. Where it names none, all whose authentication

@@ -45,6 +45,7 @@ secret = "by name"
 
 [[peer]]
 name = "west"
+version = "ikev1"
 address = ["192.0.2.2", "192.0.2.3"]
 local-id = "a.lab"
 remote-id = "b.lab"

@@ -82,7 +82,7 @@ impl Process {
     fn spawn(side: &Side, folder: &Path, wish: Wish) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["demo-side", side.name, "--log", wish.log.word()])
-            .args((wish.version == Version::Ikev2).then_some("--ikev2"))
+            .args((wish.version == Version::Ikev1).then_some("--ikev1"))
             .arg("--dir")
             .arg(folder)
             .stdin(Stdio::piped())

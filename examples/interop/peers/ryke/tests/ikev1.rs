@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crypto_suite::{AeadId, CipherId, GroupId, HashId, ProtectionId};
 use ike_sm::config::{
-    ChildConfig, Config, Identity, Lifetime, PeerConfig, Pfs, Phase1Mode, Phase1Policy,
+    ChildConfig, Config, Identity, IkeVersion, Lifetime, PeerConfig, Pfs, Phase1Mode, Phase1Policy,
     RemoteIdentity, SelectorMatch,
 };
 use ike_sm::{ChildSuite, Command, Selector};
@@ -19,6 +19,7 @@ const EVERYTHING: ([u8; 4], [u8; 4]) = ([0; 4], [0; 4]);
 fn config() -> Config {
     let mut config = Config::default();
     let mut peer = PeerConfig::new("ryke");
+    peer.version = IkeVersion::V1;
     peer.mode = Phase1Mode::AggressiveExposingPskHash;
     // A message of its own, which ryke does not read.
     peer.initial_contact = false;

@@ -57,7 +57,11 @@ fn mistakes_of_authentication_are_named() {
             "pool = \"rode\"",
             "no pool is named `rode`",
         ),
-        ("version = \"ikev2\"", "", "EAP is of IKEv2"),
+        (
+            "version = \"ikev2\"",
+            "version = \"ikev1\"",
+            "EAP is of IKEv2",
+        ),
         ("name = \"alice\"", "user = \"alice\"", "user"),
     ] {
         let text = AUTH.replace(change, to);
@@ -80,6 +84,7 @@ group = 14
 
 [[peer]]
 name = "branch"
+version = "ikev1"
 address = "192.0.2.1"
 
 [peer.auth]

@@ -44,6 +44,25 @@ fn broken(from: &str, to: &str) -> ConfigError {
 }
 
 #[test]
+fn ikev2_needs_no_word_and_policies_of_another_version_are_told() {
+    let silent = parse(&V2.replace("version = \"ikev2\"\n", "")).unwrap();
+    assert_eq!(silent.peer[0].version, Version::Ikev2);
+    assert_eq!(silent.idle_policies().count(), 0);
+    let ike = super::super::super::glue::ike_config(&parse(WHOLE).unwrap(), false).unwrap();
+    assert_eq!(ike.peers[0].version, ike_sm::config::IkeVersion::V1);
+    // A file of IKEv1 that does not say so.
+    let old = WHOLE
+        .replace("version = \"ikev1\"\n", "")
+        .replace("policy = 10\n", "");
+    let told: Vec<String> = parse(&old).unwrap().idle_policies().collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("isakmp-policy is of no use"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_policy_of_ikev2_has_lists() {
     let config = parse(V2).unwrap();
     let peer = &config.peer[0];
@@ -85,7 +104,7 @@ fn i3_a_peer_that_takes_one_selector_gets_one_child_per_pair() {
     }
     // RFC 2409 §5.5: IKEv1 has one identity of each side in any case.
     let v1 = V2
-        .replace("version = \"ikev2\"", "")
+        .replace("version = \"ikev2\"", "version = \"ikev1\"")
         .replace("policy = 20", "");
     assert_eq!(parse(&v1).unwrap().peer[0].tunnel.len(), 2);
 }

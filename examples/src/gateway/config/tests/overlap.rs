@@ -4,7 +4,7 @@ use super::*;
 fn warnings(first: (&str, &str), second: (&str, &str)) -> Vec<String> {
     let peer = |number: u8, (remote, more): (&str, &str)| {
         format!(
-            "[[peer]]\nname = \"p{number}\"\naddress = \"192.0.2.{number}\"\n[[peer.tunnel]]\nname = \"t{number}\"\n\
+            "[[peer]]\nname = \"p{number}\"\nversion = \"ikev1\"\naddress = \"192.0.2.{number}\"\n[[peer.tunnel]]\nname = \"t{number}\"\n\
              local = \"10.10.1.0/24\"\nremote = \"{remote}\"\ntransform-set = \"strong\"\n{more}\n"
         )
     };

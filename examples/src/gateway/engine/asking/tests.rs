@@ -71,7 +71,7 @@ fn x9_packets_go_on_while_the_workers_are_busy_with_a_key_exchange() {
         }
     });
     near.start(east.now()).unwrap();
-    // The first ping brings the tunnel up: group 14 in IKE_SA_INIT.
+    // The first ping brings the tunnel up: group 20 in IKE_SA_INIT.
     assert!(run(&mut east, &mut near, |e| answers(e) >= 1));
     let before = ikes(&near);
     assert_eq!(before.len(), 1);
