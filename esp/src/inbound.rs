@@ -284,6 +284,11 @@ impl Inbound {
         &self.config
     }
 
+    /// Lets other packets in: those of a peer in transport mode that has moved to another address.
+    pub fn set_selectors(&mut self, selectors: SelectorCheck) {
+        self.config.selectors = selectors;
+    }
+
     /// The anti-replay window.
     #[must_use]
     pub const fn window(&self) -> &ReplayWindow {

@@ -252,7 +252,10 @@ impl Call<'_> {
                 let local = moved.or(peer.local_address).unwrap_or(any);
                 let (ours, theirs) = (endpoint.config.ports, peer.ports);
                 let path = |ours, theirs| {
-                    (SocketAddr::new(local, ours), SocketAddr::new(address, theirs))
+                    (
+                        SocketAddr::new(local, ours),
+                        SocketAddr::new(address, theirs),
+                    )
                 };
                 if peer.nat_traversal.from_start && version == IkeVersion::V2 {
                     let (local, remote) = path(ours.nat_t, theirs.nat_t);

@@ -9,7 +9,7 @@ use core::time::Duration;
 use crypto_suite::{ProtectionId, Provider};
 use esp::{
     AddressRange, BuildError, Ends, Inbound, InboundConfig, Outbound, OutboundConfig, Overhead,
-    Ports, SelectorSet, Spi, TrafficSelector, UdpPorts,
+    Ports, SelectorCheck, SelectorSet, Spi, TrafficSelector, UdpPorts,
 };
 use ike_sm::{
     ChildId, ChildLifetime, ChildSa, ChildSuite, IkeId, Mode, OriginalAddresses, Path, Selector,
@@ -164,11 +164,11 @@ impl Pair {
         };
         let mut outbound = OutboundConfig::new(spi(sa.spi_out)?, mode);
         outbound.esn = sa.esn;
-        let mut inbound = InboundConfig::new(spi(sa.spi_in)?, tunnel);
+        // RFC 4301 §5.2 step 4: what came through an SA has to be what that SA is for.
+        let check = SelectorCheck::Match(selectors.clone());
+        let mut inbound = InboundConfig::new(spi(sa.spi_in)?, tunnel, check);
         inbound.esn = sa.esn;
         inbound.window = window;
-        // RFC 4301 §5.2 step 4: what came through an SA has to be what that SA is for.
-        inbound.selectors = Some(selectors.clone());
         Ok(Self {
             outbound: Outbound::new(key(sa.keys_out.expose())?, outbound, now)?,
             inbound: Inbound::new(key(sa.keys_in.expose())?, inbound, now)?,
@@ -204,6 +204,8 @@ impl Pair {
     pub(crate) fn set_path(&mut self, path: Path) {
         self.path = path;
         if let Ok(selectors) = effective(self.sa.mode, &path, &self.sa.local, &self.sa.remote) {
+            self.inbound
+                .set_selectors(SelectorCheck::Match(selectors.clone()));
             self.selectors = selectors;
         }
     }
