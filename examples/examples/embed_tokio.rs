@@ -59,7 +59,7 @@ async fn run(socket: &UdpSocket, own: Site, other: Site, mut host: Host) -> Res<
                 let path = Path::nat_traversal(socket.local_addr()?, remote);
                 let (mut packet, now) = (buffer.packet(len), clock.elapsed());
                 match tunnels.datagram(path, &mut packet, now, &mut rng, &mut actions) {
-                    Received::Deliver => host.push(packet.as_slice()),
+                    Received::Deliver(_) => host.push(packet.as_slice()),
                     Received::Dropped(why) => println!("from {remote}: {why}"),
                     _ => {}
                 }

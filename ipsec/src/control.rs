@@ -101,33 +101,7 @@ impl Control {
         rng: &mut dyn CryptoRng,
         actions: &mut Actions<ControlAction>,
     ) -> Outcome {
-        let event = match notice {
-            Notice::Traffic(child, traffic) => ike_sm::Event::Traffic(child, traffic),
-            Notice::Moved(child, to) => ike_sm::Event::Moved(child, to),
-            Notice::Acquire {
-                source,
-                destination,
-                protocol,
-            } => ike_sm::Event::Command(Command::Acquire {
-                source,
-                destination,
-                protocol,
-            }),
-            Notice::UnknownSpi {
-                remote,
-                protocol,
-                spi,
-            } => ike_sm::Event::UnknownSpi {
-                remote,
-                protocol,
-                spi,
-            },
-            // RFC 4303 §3.3.3: "the sender MUST NOT send a packet on an SA if doing so would cause
-            // the sequence number to cycle": there is another pair before that.
-            Notice::SequenceLow(child) => ike_sm::Event::Command(Command::RekeyChild(child)),
-            Notice::NotInstalled(child) => ike_sm::Event::Command(Command::DeleteChild(child)),
-        };
-        self.handle(event, now, rng, actions)
+        self.handle(notice.into(), now, rng, actions)
     }
 
     /// The operator wants something.
@@ -228,8 +202,7 @@ impl Control {
             }
             Action::RemoveChild { child, reason, .. } => {
                 let update = Update::Remove { child, reason };
-                actions.push(ControlAction::Update(update));
-                Event::ChildDown { child, reason }
+                return actions.push(ControlAction::Update(update));
             }
             Action::IkeEstablished {
                 ike,

@@ -29,7 +29,7 @@ mod transport;
 
 use hold::Hold;
 use pair::Pair;
-pub use pair::{NotInstalled, PairStatus};
+pub use pair::{FittingCounters, NotInstalled, PairStatus};
 use paths::Paths;
 pub use pmtu::IcmpOutcome;
 
@@ -52,8 +52,14 @@ const UNKNOWN_SPI: (u32, Duration) = (8, Duration::from_millis(250));
 pub enum DataAction {
     /// Send this datagram: a packet that has waited, or a probe of the path MTU.
     Send(Transmit, Bytes),
-    /// Give this IP packet to the inside: an ICMP message to the source of a packet that does not fit.
-    Deliver(Bytes),
+    /// Give this IP packet to the inside.
+    Deliver {
+        /// The packet.
+        packet: Bytes,
+        /// The pair that it came in on: there was no room in its own buffer. None for an ICMP message of
+        /// ours to the source of a packet that does not fit.
+        child: Option<ChildId>,
+    },
     /// Hand this to control.
     Notice(Notice),
     /// This has happened.
@@ -118,7 +124,10 @@ pub enum Egress {
     /// The packet is sent as it is.
     Bypass,
     /// The packet waits for a pair of IPsec SAs, which control is asked for.
-    Held,
+    Held {
+        /// Place of the policy that it waits for, among [`DataPlane::policies`].
+        policy: usize,
+    },
     /// The packet does not fit and must not be cut. Its source is told, as an action, but not too often.
     TooBig {
         /// The longest packet that fits, octets.
@@ -245,7 +254,7 @@ impl DataPlane {
     /// The time given by [`next_deadline`](Self::next_deadline) has come. Too early is harmless.
     pub fn deadline(&mut self, now: Duration, actions: &mut Actions<DataAction>) {
         if self.report_at.is_some_and(|at| at <= now) {
-            self.report(actions);
+            self.report_traffic(actions);
         }
         self.run_timers(now, actions);
         self.hold.expire(now);
@@ -290,6 +299,19 @@ impl DataPlane {
         self.pairs.values().map(status)
     }
 
+    /// The pair `id`, for tables.
+    #[must_use]
+    pub fn pair(&self, id: ChildId) -> Option<PairStatus> {
+        let pair = self.pairs.get(&id)?;
+        Some(pair.status(self.paths.mtu(&pair.path)))
+    }
+
+    /// Name of the child in the configuration that the pair `id` was negotiated for.
+    #[must_use]
+    pub fn child_name(&self, id: ChildId) -> Option<&str> {
+        self.pairs.get(&id).map(|pair| pair.sa.name.as_str())
+    }
+
     /// The policies and how many packets from the inside matched each, in the order in which they are
     /// read.
     pub fn policies(&self) -> impl Iterator<Item = (&PolicyAction, u64)> + '_ {
@@ -318,8 +340,8 @@ impl DataPlane {
         self.policies = entries.collect();
     }
 
-    /// Tells control what passed since the last time.
-    fn report(&mut self, actions: &mut Actions<DataAction>) {
+    /// Tells control what passed since the last time, without waiting for the deadline.
+    pub fn report_traffic(&mut self, actions: &mut Actions<DataAction>) {
         self.report_at = None;
         for id in self.unreported.drain(..) {
             if let Some(pair) = self.pairs.get_mut(&id) {

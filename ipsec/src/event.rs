@@ -50,10 +50,14 @@ pub enum Event {
         /// The pair whose place it takes, if it does.
         replaces: Option<ChildId>,
     },
-    /// A pair of IPsec SAs is deleted.
+    /// A pair of IPsec SAs is deleted, whether packets ever left through it or not.
     ChildDown {
         /// Which.
         child: ChildId,
+        /// The peer's name in the configuration.
+        peer: String,
+        /// The child's name in the configuration.
+        name: String,
         /// Why.
         reason: CloseReason,
     },
@@ -180,7 +184,12 @@ impl Event {
                 write!(f, "{peer}: {name} is up ({child})")?;
                 replaces.map_or(Ok(()), |old| write!(f, ", in place of {old}"))
             }
-            Self::ChildDown { child, reason } => write!(f, "{child} is down: {reason:?}"),
+            Self::ChildDown {
+                child,
+                peer,
+                name,
+                reason,
+            } => write!(f, "{peer}: {name} is down ({child}): {reason:?}"),
             Self::ChildFailed { name, reason, .. } => write!(f, "{name} failed: {reason:?}"),
             Self::NotInstalled { name, why, .. } => write!(f, "{name} was not installed: {why}"),
             Self::PeerDead { peer, next } => {

@@ -53,7 +53,7 @@
 //!                 let path = Path { local: socket.local_addr()?, remote, natt };
 //!                 let mut packet = buffer.packet(len);
 //!                 match tunnels.datagram(path, &mut packet, now, rng, &mut actions) {
-//!                     Received::Deliver => tun.write_all(packet.as_slice())?,
+//!                     Received::Deliver(_) => tun.write_all(packet.as_slice())?,
 //!                     Received::Dropped(why) => println!("from {remote}: {why}"),
 //!                     _ => {}
 //!                 }
@@ -138,8 +138,8 @@ pub use buffer::Buffer;
 pub use config::{Config, DataConfig, Exception, HoldLimits, Policy, PolicyAction, Site};
 pub use control::{Control, ControlAction};
 pub use data::{
-    Arrival, DataAction, DataPlane, Dropped, Egress, Fragmentation, HEADROOM, INBOUND_HEADROOM,
-    IcmpOutcome, Ingress, NotInstalled, PairStatus, TAILROOM,
+    Arrival, DataAction, DataPlane, Dropped, Egress, FittingCounters, Fragmentation, HEADROOM,
+    INBOUND_HEADROOM, IcmpOutcome, Ingress, NotInstalled, PairStatus, TAILROOM,
 };
 pub use event::Event;
 pub use message::{Deadline, DeadlineReason, Notice, Update};

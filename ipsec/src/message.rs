@@ -6,7 +6,8 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use ike_sm::{
-    ChildId, ChildLifetime, ChildSa, CloseReason, IpsecProtocol, PacketEnd, Path, Traffic,
+    ChildId, ChildLifetime, ChildSa, CloseReason, Command, Event, IpsecProtocol, PacketEnd, Path,
+    Traffic,
 };
 
 use crate::config::Policy;
@@ -100,6 +101,38 @@ pub enum Notice {
     SequenceLow(ChildId),
     /// A pair could not be installed; nothing will pass through it.
     NotInstalled(ChildId),
+}
+
+impl From<Notice> for Event<'static> {
+    /// What control makes of a notice.
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::Traffic(child, traffic) => Self::Traffic(child, traffic),
+            Notice::Moved(child, to) => Self::Moved(child, to),
+            Notice::Acquire {
+                source,
+                destination,
+                protocol,
+            } => Self::Command(Command::Acquire {
+                source,
+                destination,
+                protocol,
+            }),
+            Notice::UnknownSpi {
+                remote,
+                protocol,
+                spi,
+            } => Self::UnknownSpi {
+                remote,
+                protocol,
+                spi,
+            },
+            // RFC 4303 §3.3.3: "the sender MUST NOT send a packet on an SA if doing so would cause
+            // the sequence number to cycle": there is another pair before that.
+            Notice::SequenceLow(child) => Self::Command(Command::RekeyChild(child)),
+            Notice::NotInstalled(child) => Self::Command(Command::DeleteChild(child)),
+        }
+    }
 }
 
 /// When a machine wants to be called next, and what for.

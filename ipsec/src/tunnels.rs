@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crypto_suite::Provider;
 use esp::PacketBuf;
 use ike_sm::config::ConfigError;
-use ike_sm::{Answer, Command, Outcome, Path, Question, Ticket};
+use ike_sm::{Answer, ChildId, Command, Outcome, Path, Question, Ticket};
 use nat_t::Datagram;
 use rand_core::CryptoRng;
 
@@ -36,8 +36,8 @@ pub enum Action {
 #[must_use]
 #[non_exhaustive]
 pub enum Received {
-    /// The buffer holds an inner IP packet: it goes to the inside.
-    Deliver,
+    /// The buffer holds an inner IP packet, which came in on this pair: it goes to the inside.
+    Deliver(ChildId),
     /// It is done with; what follows from it is among the actions.
     Done,
     /// It was an IKE message, and this became of it.
@@ -139,7 +139,7 @@ impl Tunnels {
         let opened = self.data.open(arrival, packet, now, &mut self.from_data);
         self.hand_on(now, rng, actions);
         match opened {
-            Ok(Ingress::Deliver(_)) => Received::Deliver,
+            Ok(Ingress::Deliver(child)) => Received::Deliver(child),
             Ok(Ingress::Done) => Received::Done,
             Err(why) => Received::Dropped(why),
         }
@@ -158,7 +158,7 @@ impl Tunnels {
         let sent = match sealed {
             Ok(Egress::Send(transmit)) => Sent::Send(transmit),
             Ok(Egress::Bypass) => Sent::Bypass,
-            Ok(Egress::Held | Egress::TooBig { .. }) => Sent::Done,
+            Ok(Egress::Held { .. } | Egress::TooBig { .. }) => Sent::Done,
             Ok(Egress::Fragment(how)) => {
                 let (whole, data) = (packet.as_slice(), &mut self.data);
                 for (to, piece) in data.pieces(whole, how, now, &mut self.from_data) {
@@ -272,7 +272,7 @@ impl Tunnels {
                     DataAction::Send(transmit, datagram) => {
                         actions.push(Action::Send(transmit, datagram));
                     }
-                    DataAction::Deliver(packet) => actions.push(Action::Deliver(packet)),
+                    DataAction::Deliver { packet, .. } => actions.push(Action::Deliver(packet)),
                     DataAction::Notice(notice) => {
                         // A notice that control has no use for changes nothing.
                         let control = &mut self.control;

@@ -120,7 +120,7 @@ impl DataPlane {
         let proved = core::mem::replace(&mut pair.unproved, false);
         self.passes(id, first, now);
         if proved {
-            self.report(actions);
+            self.report_traffic(actions);
         }
         if let Some(to) = moved {
             actions.push(DataAction::Notice(Notice::Moved(id, to)));
@@ -153,7 +153,10 @@ impl DataPlane {
             return Ok(Ingress::Deliver(id));
         }
         let whole = [header.as_slice(), packet.as_slice()].concat();
-        actions.push(DataAction::Deliver(Bytes::from(whole)));
+        actions.push(DataAction::Deliver {
+            packet: Bytes::from(whole),
+            child: Some(id),
+        });
         Ok(Ingress::Done)
     }
 

@@ -138,6 +138,14 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
     ) {
         self.stop_sending(id, now, actions);
+        if let Some(pair) = self.pairs.get(&id) {
+            actions.push(DataAction::Event(Event::ChildDown {
+                child: id,
+                peer: pair.sa.peer.clone(),
+                name: pair.sa.name.clone(),
+                reason,
+            }));
+        }
         if reason == CloseReason::Replaced {
             // What is still on its way comes in.
             let until = now.saturating_add(self.config.linger);

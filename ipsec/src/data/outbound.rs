@@ -181,12 +181,16 @@ impl DataPlane {
                 DontFragment::Clear => false,
             }),
             Fit::FragmentAfter => whole(false),
-            Fit::FragmentFirst { mtu } => Prepared::Other(Egress::Fragment(Fragmentation {
-                child: id,
-                mtu,
-                dont_fragment: policy == DontFragment::Set,
-            })),
+            Fit::FragmentFirst { mtu } => {
+                pair.fitting.fragmented = pair.fitting.fragmented.saturating_add(1);
+                Prepared::Other(Egress::Fragment(Fragmentation {
+                    child: id,
+                    mtu,
+                    dont_fragment: policy == DontFragment::Set,
+                }))
+            }
             Fit::TooBig { mtu } => {
+                pair.fitting.too_big = pair.fitting.too_big.saturating_add(1);
                 let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
                 if self.too_big.allow(now) {
                     answer(packet.as_slice(), &header, mtu, actions);
@@ -227,6 +231,7 @@ impl DataPlane {
             let mut piece = PacketBuf::new(room, range).ok_or(Dropped::Gone)?;
             let sealed = pair.outbound.seal(&mut piece, now);
             notice_sequence(how.child, &sealed.map_err(Dropped::Seal)?, actions);
+            pair.fitting.fragments = pair.fitting.fragments.saturating_add(1);
             each(transmit, piece.as_slice());
         }
     }
@@ -282,7 +287,7 @@ impl DataPlane {
                 protocol: flow.protocol,
             }));
         }
-        Ok(Egress::Held)
+        Ok(Egress::Held { policy })
     }
 
     /// TCP connections through a pair use segments that fit it.
@@ -315,6 +320,9 @@ fn answer(packet: &[u8], header: &IpHeader, mtu: u16, actions: &mut Actions<Data
     let length = esp::write_too_big(packet, mtu, header.destination, &mut room);
     // To some packets no answer is due (RFC 1122 §3.2.2).
     if let Some(message) = length.ok().and_then(|length| room.get(..length)) {
-        actions.push(DataAction::Deliver(Bytes::copy_from_slice(message)));
+        actions.push(DataAction::Deliver {
+            packet: Bytes::copy_from_slice(message),
+            child: None,
+        });
     }
 }

@@ -70,6 +70,21 @@ pub(crate) struct Pair {
     pub(crate) successor: Option<ChildId>,
     /// What passed since the last report.
     pub(crate) unreported: Traffic,
+    pub(crate) fitting: FittingCounters,
+}
+
+/// How often packets of a pair did not fit its path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FittingCounters {
+    /// Packets that must not be cut: their sources were told, as often as sources may.
+    pub too_big: u64,
+    /// Packets that were cut before they were protected.
+    pub fragmented: u64,
+    /// The pieces that became of them.
+    pub fragments: u64,
+    /// Messages of routers on the way that were believed.
+    pub told: u64,
 }
 
 /// What a pair does when its time has come.
@@ -185,6 +200,7 @@ impl Pair {
             replaces: None,
             successor: None,
             unreported: Traffic::default(),
+            fitting: FittingCounters::default(),
             sa: Negotiated {
                 id: sa.id,
                 ike: sa.ike,
@@ -344,6 +360,10 @@ pub struct PairStatus {
     pub remote: Selectors,
     /// Packets leave through it.
     pub active: bool,
+    /// It is deleted, and takes packets in for a moment yet.
+    pub deleted: bool,
+    /// How often its packets did not fit.
+    pub fitting: FittingCounters,
     /// When it was installed.
     pub installed: Duration,
     /// Its limits, from then on.
@@ -384,6 +404,8 @@ impl Pair {
             local: self.sa.local.clone(),
             remote: self.sa.remote.clone(),
             active: self.active,
+            deleted: matches!(self.timer, Some((_, Timer::Linger))),
+            fitting: self.fitting,
             installed: self.installed,
             lifetime: self.lifetime,
             spi_in: self.inbound.spi(),

@@ -56,6 +56,9 @@ impl DataPlane {
         });
         match best.map(|(pair, evidence)| (pair.sa.id, pair.path, pair.overhead(), evidence)) {
             Some((id, path, _, Evidence::Proof)) => {
+                if let Some(pair) = self.pairs.get_mut(&id) {
+                    pair.fitting.told = pair.fitting.told.saturating_add(1);
+                }
                 let changed = self.paths.watch(&path).and_then(|p| p.learn(told.mtu, now));
                 if let Some(changed) = changed {
                     path_changed(Some(id), paths::ends(&path), changed, actions);

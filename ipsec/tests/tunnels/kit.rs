@@ -253,7 +253,7 @@ impl Link {
             }
         };
         match received {
-            Received::Deliver => end.inside.push(packet.as_slice().to_vec()),
+            Received::Deliver(_) => end.inside.push(packet.as_slice().to_vec()),
             Received::Dropped(why) => end.dropped.push(why),
             _ => {}
         }
