@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p examples --example embed_mio`
 
+#![allow(clippy::disallowed_methods)] // a program may read the clock
+
 use examples::ping::Host;
 use ipsec::{Action, Actions, Buffer, Command, Config, Event, Path, Received, Sent, Tunnels};
 use ipsec::{Selector, Site, crypto_suite::DEFAULT, rand_core::UnwrapErr};

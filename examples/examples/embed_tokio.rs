@@ -8,7 +8,7 @@ use ipsec::{Action, Actions, Buffer, Command, Config, Event, Path, Received, Sen
 use ipsec::{Selector, Site, crypto_suite::DEFAULT, rand_core::UnwrapErr};
 use std::{error::Error, time::Duration};
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout};
 
 type Res<T> = Result<T, Box<dyn Error>>;
 
@@ -50,21 +50,17 @@ async fn run(socket: &UdpSocket, own: Site, other: Site, mut host: Host) -> Res<
             }
         }
         // A datagram, or the next deadline.
-        let next = tunnels
-            .next_deadline()
-            .map_or(now + Duration::from_secs(60), |d| d.at);
-        tokio::select! {
-            received = socket.recv_from(buffer.space()) => {
-                let (len, remote) = received?;
-                let path = Path::nat_traversal(socket.local_addr()?, remote);
-                let (mut packet, now) = (buffer.packet(len), clock.elapsed());
-                match tunnels.datagram(path, &mut packet, now, &mut rng, &mut actions) {
-                    Received::Deliver(_) => host.push(packet.as_slice()),
-                    Received::Dropped(why) => println!("from {remote}: {why}"),
-                    _ => {}
-                }
+        let next = tunnels.next_deadline().map_or(Duration::MAX, |d| d.at);
+        let wait = next.saturating_sub(clock.elapsed());
+        if let Ok(received) = timeout(wait, socket.recv_from(buffer.space())).await {
+            let (len, remote) = received?;
+            let path = Path::nat_traversal(socket.local_addr()?, remote);
+            let (mut packet, now) = (buffer.packet(len), clock.elapsed());
+            match tunnels.datagram(path, &mut packet, now, &mut rng, &mut actions) {
+                Received::Deliver(_) => host.push(packet.as_slice()),
+                Received::Dropped(why) => println!("from {remote}: {why}"),
+                _ => {}
             }
-            () = sleep_until(clock + next) => {}
         }
     }
 }

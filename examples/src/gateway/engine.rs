@@ -3,36 +3,33 @@
 mod asking;
 mod assigned;
 mod commands;
-mod fitting;
 mod gre;
 mod hearing;
 mod moving;
 mod packets;
 mod report;
 mod routing;
-mod transport;
 
 use super::{
     config::{Config, Mode, Rri, Start, Version},
     credentials::Credentials,
     gre::GreTunnels,
-    hold::Hold,
     inside::Inside,
     log::Log,
     outside::Outside,
-    pairs::Pairs,
-    paths::Paths,
     strangers::Strangers,
     words,
     workers::Workers,
 };
-use crate::capture::KeyFiles;
-use esp::{IcmpLimiter, SelectorSet};
+use crate::{capture::KeyFiles, net::netlink::Netlink};
 use getrandom::SysRng;
 use ike_sm::config::Offload;
 use ike_sm::{
-    Action, Actions, Answer, ChildId, ChildUpdate, CloseReason, Command, DropReason, Endpoint,
-    Event, IkeId, KeyLog, Outcome, Question, Ticket,
+    Answer, ChildId, Command, DropReason, Endpoint, Event, IkeId, KeyLog, Outcome, Question, Ticket,
+};
+use ipsec::{
+    Actions, Control, ControlAction, DataAction, DataConfig, DataPlane, Policy, PolicyAction,
+    Update,
 };
 use rand_core::UnwrapErr;
 use std::{
@@ -43,25 +40,13 @@ use std::{
 };
 
 pub use commands::Finished;
-pub use packets::{HEADROOM, TAILROOM};
+pub use ipsec::{HEADROOM, TAILROOM};
 
 /// The provider of all algorithms.
 pub static PROVIDER: crypto_suite::Provider = crypto_suite::DEFAULT;
 
-/// Longest stay of a packet that waits for its tunnel.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long after the last message of quick mode, ours, the first packet leaves: strongSwan as responder installs its
-/// half only when a thread of its has worked on that message, and drops what comes before. (The commit bit of RFC 2408
-/// §3.1 would tell; hardly a peer knows it.)
-const SETTLE: Duration = Duration::from_millis(50);
-/// How long a replaced pair that was deleted still takes packets in: the peer sent them before it knew.
-const LINGER: Duration = Duration::from_secs(1);
-/// How often packets without an SA ask for one at most.
-const ASK_INTERVAL: Duration = Duration::from_secs(1);
-/// Sources are told of packets that are too big at most this often, after a burst.
-const TOO_BIG: (u32, Duration) = (32, Duration::from_millis(20));
-/// How often the endpoint hears of traffic at most.
-const TRAFFIC_INTERVAL: Duration = Duration::from_millis(100);
+/// What a link takes that nobody can be asked about, octets.
+const ETHERNET: u16 = 1500;
 
 /// Everything but the waiting.
 pub struct Engine {
@@ -71,21 +56,21 @@ pub struct Engine {
     workers: Option<Workers<Ticket>>,
     /// Addresses that peers have given us.
     own_addresses: Vec<(IkeId, IpAddr)>,
-    endpoint: Endpoint,
+    control: Control,
+    data: DataPlane,
+    from_control: Actions<ControlAction>,
+    from_data: Actions<DataAction>,
     rng: UnwrapErr<SysRng>,
-    actions: Actions,
     /// The outer side.
     pub outside: Outside,
     /// The inner side.
     pub inside: Inside,
     gre: GreTunnels,
-    pairs: Pairs,
-    paths: Paths,
-    icmp_limit: IcmpLimiter,
-    /// Room for packets that are put together here.
+    /// Room for the pieces of packets that are cut.
     scratch: Vec<u8>,
     tunnels: Vec<TunnelState>,
-    hold: Hold<usize>,
+    /// Peers of transport-mode pairs that send, to whom a route leads into the tunnel device.
+    routed: BTreeMap<ChildId, IpAddr>,
     routing: routing::Routing,
     log: Log,
     strangers: Strangers,
@@ -95,17 +80,8 @@ pub struct Engine {
     up: BTreeSet<IkeId>,
     keys: Option<KeyFiles>,
     counters: BTreeMap<&'static str, u64>,
-    traffic_due: Option<Duration>,
-    /// When the IKE machine was last told of an SPI that nobody has.
-    unknown_spi_told: Option<Duration>,
-    /// MTU inside the tunnels, where TCP shall be told of it.
-    mss_mtu: Option<u16>,
     waiting: Vec<commands::Waiting>,
     finished: Vec<Finished>,
-    /// Pairs that let packets out soon: when, which, and the one each replaces.
-    settling: Vec<(Duration, ChildId, Option<ChildId>)>,
-    /// Pairs that are deleted and go for good soon.
-    lingering: Vec<(Duration, ChildId)>,
 }
 
 /// One tunnel of the configuration.
@@ -114,11 +90,7 @@ struct TunnelState {
     /// The tunnel of the file that it is a part of.
     of: Option<String>,
     peer: String,
-    selectors: SelectorSet,
     start: Start,
-    hits: u64,
-    /// When a packet last asked for it.
-    asked: Option<Duration>,
 }
 
 /// What an engine is made of, besides its configuration.
@@ -158,7 +130,7 @@ impl Engine {
         if parts.workers.is_some() {
             ike.offload = Offload::heavy();
         }
-        let mut tunnels = Vec::new();
+        let (mut tunnels, mut policies) = (Vec::new(), Vec::new());
         for (peer, child) in ike
             .peers
             .iter()
@@ -173,34 +145,38 @@ impl Engine {
                 name: child.name.clone(),
                 of: written.and_then(|t| t.of.clone()),
                 peer: peer.name.clone(),
-                selectors: super::pairs::selector_set(&child.local, &child.remote)
-                    .map_err(|e| io::Error::other(e.to_string()))?,
                 start: written.map_or(Start::Passive, |t| t.start()),
-                hits: 0,
-                asked: None,
             });
+            let protect = PolicyAction::Protect {
+                peer: peer.name.clone(),
+                child: child.name.clone(),
+                on_demand: written.is_some_and(|t| t.start() != Start::Passive),
+            };
+            let (local, remote) = (child.local.clone(), child.remote.clone());
+            policies.push(Policy::new(local, remote, protect));
         }
-        let endpoint =
-            Endpoint::new(ike, &PROVIDER).map_err(|e| io::Error::other(e.to_string()))?;
+        let mut data = DataPlane::new(data_config(&config), &PROVIDER);
+        let mut from_data = Actions::new();
+        data.update(Update::Policies(policies), Duration::ZERO, &mut from_data);
+        let control = Control::new(ike.into(), &PROVIDER);
+        let control = control.map_err(|e| io::Error::other(e.to_string()))?;
         let routing = routing::Routing::new(&config, &parts.inside, parts.outside.mark())?;
         Ok(Self {
             credentials,
             workers: parts.workers,
             own_addresses: Vec::new(),
-            mss_mtu: config.gateway.adjust_mss.then_some(config.gateway.mtu),
-            hold: Hold::new(config.gateway.hold_packets, PATIENCE),
             config,
-            endpoint,
+            control,
+            data,
+            from_control: Actions::new(),
+            from_data,
             rng: UnwrapErr(SysRng),
-            actions: Actions::new(),
             outside: parts.outside,
             inside: parts.inside,
             gre: parts.gre,
-            pairs: Pairs::default(),
-            paths: Paths::default(),
-            icmp_limit: IcmpLimiter::new(TOO_BIG.0, TOO_BIG.1),
             scratch: Vec::new(),
             tunnels,
+            routed: BTreeMap::new(),
             routing,
             log: parts.log,
             strangers: Strangers::default(),
@@ -209,12 +185,8 @@ impl Engine {
             up: BTreeSet::new(),
             keys: parts.keys,
             counters: BTreeMap::new(),
-            traffic_due: None,
-            unknown_spi_told: None,
             waiting: Vec::new(),
             finished: Vec::new(),
-            settling: Vec::new(),
-            lingering: Vec::new(),
         })
     }
 
@@ -259,38 +231,27 @@ impl Engine {
 
     /// A deadline has passed.
     pub fn deadline(&mut self, now: Duration) {
-        if self.traffic_due.is_some_and(|due| due <= now) {
-            self.report_traffic(now);
-        }
-        self.settled(now);
-        self.lingered(now);
-        self.age_paths(now);
+        self.data.deadline(now, &mut self.from_data);
+        self.hand_on(now);
         self.tell_hushed(now);
-        self.hold.expire(now);
         self.inside.poll(now);
         self.gre_deadline(now);
-        if self.endpoint.next_deadline().is_some_and(|d| d.at <= now) {
+        if self.endpoint().next_deadline().is_some_and(|d| d.at <= now) {
             self.tell(Event::Deadline, now);
         }
     }
 
     /// When [`deadline`](Self::deadline) wants to be called next.
     pub fn next_deadline(&mut self, now: Duration) -> Option<Duration> {
-        let ike = self.endpoint.next_deadline().map(|d| d.at);
         let inside = self.inside.next_deadline(now);
-        {
-            let settled = self.settling.iter().map(|(at, ..)| *at).min();
-            let own = [
-                self.traffic_due,
-                self.hold.next_deadline(),
-                settled,
-                self.lingering.iter().map(|(at, _)| *at).min(),
-                self.gre.next_deadline(),
-                self.paths.next_deadline(),
-                self.strangers.next_deadline(),
-            ];
-            [ike, inside].into_iter().chain(own).flatten().min()
-        }
+        let machines = [self.control.next_deadline(), self.data.next_deadline()];
+        let machines = machines.into_iter().flatten().map(|deadline| deadline.at);
+        let own = [
+            inside,
+            self.gre.next_deadline(),
+            self.strangers.next_deadline(),
+        ];
+        machines.chain(own.into_iter().flatten()).min()
     }
 
     /// SIGHUP: there is nothing yet that it asks for, and no reason to die of it.
@@ -302,18 +263,19 @@ impl Engine {
     /// Whether any pair of IPsec SAs is installed.
     #[must_use]
     pub fn has_pairs(&self) -> bool {
-        self.pairs.iter().next().is_some()
+        self.data.pairs().next().is_some()
     }
 
     /// Whether the endpoint still has something to do.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.endpoint.next_deadline().is_some()
+        self.endpoint().next_deadline().is_some()
     }
 
     /// Deletes everything, towards the peers too, and withdraws all routes.
     pub fn shutdown(&mut self, now: Duration) {
-        self.report_traffic(now);
+        self.data.report_traffic(&mut self.from_data);
+        self.hand_on(now);
         self.tell(Event::Command(Command::Shutdown), now);
         if let Err(e) = self.routing.clear() {
             self.log.note(&format!("routes: {e}"));
@@ -335,9 +297,8 @@ impl Engine {
 
     fn tell_outcome(&mut self, event: Event<'_>, now: Duration) -> Outcome {
         let origin = self.origin(&event);
-        let outcome = self
-            .endpoint
-            .handle(event, now, &mut self.rng, &mut self.actions);
+        let (control, actions) = (&mut self.control, &mut self.from_control);
+        let outcome = control.handle(event, now, &mut self.rng, actions);
         if let Outcome::Dropped(reason) = &outcome {
             self.count(drop_word(reason));
         }
@@ -345,88 +306,93 @@ impl Engine {
         if let Some(origin) = origin {
             self.voice = origin.voice(&outcome);
         }
-        while let Some(action) = self.actions.pop() {
+        while let Some(action) = self.from_control.pop() {
             self.act(action, now);
         }
         self.voice = before;
         outcome
     }
 
-    fn act(&mut self, action: Action, now: Duration) {
+    /// The IKE side.
+    const fn endpoint(&self) -> &Endpoint {
+        self.control.endpoint()
+    }
+
+    /// Does what control has decided.
+    fn act(&mut self, action: ControlAction, now: Duration) {
         match action {
-            Action::Send { path, datagram } => self.send_ike(path, &datagram, now),
-            Action::NatKeepalive(path) => self.send_ike(path, &nat_t::KEEPALIVE, now),
-            Action::InstallChild(sa) => {
-                let window = self.config.gateway.replay_window;
-                self.paths.using(&sa.path);
-                if let Err(e) = self.pairs.install(&sa, &PROVIDER, window, now) {
-                    self.log
-                        .note(&format!("tunnel {}: not installed: {e}", sa.name));
-                    self.count("SAs that could not be installed");
+            ControlAction::Send(path, datagram) => self.send_ike(path, &datagram, now),
+            ControlAction::Ask(ticket, question) => self.asked(ticket, &question, now),
+            ControlAction::Event(event) => self.happened(event, now),
+            ControlAction::Update(update) => {
+                let path = match &update {
+                    Update::Install { sa, .. } => Some(sa.path),
+                    Update::Path(_, path) => Some(*path),
+                    _ => None,
+                };
+                if let Some(local) = path.map(|path| path.local.ip()) {
+                    self.data.set_link_mtu(local, link_mtu(local));
                 }
+                let child = update.child();
+                self.data.update(update, now, &mut self.from_data);
+                if let Some(child) = child {
+                    self.follow_peer(child);
+                }
+                self.hand_on(now);
             }
-            Action::UpdateChild(id, update) => match update {
-                ChildUpdate::Activate { replaces } => self.activate(id, replaces, now),
-                ChildUpdate::StopSending => {
-                    self.settled_instead_of(id, now);
-                    self.settling.retain(|(_, settling, _)| *settling != id);
-                    if let Some(pair) = self.pairs.get_mut(id) {
-                        pair.active = false;
-                    }
-                    self.follow_peer(id);
+            _ => {}
+        }
+    }
+
+    /// Does what the data plane wants.
+    fn hand_on(&mut self, now: Duration) {
+        while let Some(action) = self.from_data.pop() {
+            match action {
+                DataAction::Send(to, datagram) => self.send_esp(to, &datagram),
+                DataAction::Deliver { packet, child } => {
+                    let mut packet = packet.to_vec();
+                    self.deliver(&mut packet, child, now);
                 }
-                ChildUpdate::Path(path) => {
-                    self.paths.using(&path);
-                    if let Some(pair) = self.pairs.get_mut(id) {
-                        pair.set_path(path);
-                    }
-                    self.follow_peer(id);
+                DataAction::Notice(notice) => {
+                    self.tell(notice.into(), now);
                 }
-                ChildUpdate::Lifetime(lifetime) => {
-                    if let Some(pair) = self.pairs.get_mut(id) {
-                        pair.set_lifetime(lifetime);
-                    }
-                }
-                ChildUpdate::SkipSequence(count) => {
-                    if let Some(pair) = self.pairs.get_mut(id) {
-                        pair.outbound.skip(count);
-                    }
-                }
+                DataAction::Event(event) => self.happened(event, now),
                 _ => {}
-            },
-            Action::RemoveChild { child, reason, .. } => {
-                // What replaces it cannot wait any longer.
-                self.settled_instead_of(child, now);
-                self.settling.retain(|(_, id, _)| *id != child);
-                if reason == CloseReason::Replaced {
-                    // What is still on its way comes in; nothing goes out on it.
-                    if let Some(pair) = self.pairs.get_mut(child) {
-                        pair.active = false;
-                    }
-                    self.lingering.push((now + LINGER, child));
-                } else {
-                    self.child_gone(child, reason);
-                }
             }
-            Action::Ask(ticket, question) => self.asked(ticket, &question, now),
-            Action::AddRoute(route) => {
-                if let Err(e) = self.routing.add(&route) {
-                    self.log
-                        .note(&format!("route to {}: {e}", route.destination));
+        }
+    }
+
+    /// Something has happened to IKE SAs, pairs or paths.
+    fn happened(&mut self, event: ipsec::Event, now: Duration) {
+        use ipsec::Event as E;
+        match event {
+            E::ChildUp {
+                child,
+                name,
+                replaces,
+                ..
+            } => {
+                self.follow_peer(child);
+                if let Some(old) = replaces {
+                    self.follow_peer(old);
                 }
+                self.child_up(&name, child);
             }
-            Action::DelRoute(route) => {
-                if let Err(e) = self.routing.del(&route) {
-                    self.log
-                        .note(&format!("route to {}: {e}", route.destination));
-                }
+            E::ChildDown {
+                child,
+                name,
+                reason,
+                ..
+            } => {
+                self.follow_peer(child);
+                self.child_removed(&name, child, reason);
             }
-            Action::Assigned {
-                ike,
-                peer,
-                assignment,
-            } => self.assigned(ike, &peer, &assignment),
-            Action::IkeEstablished {
+            E::NotInstalled { name, why, .. } => {
+                self.log
+                    .note(&format!("tunnel {name}: not installed: {why}"));
+                self.count("SAs that could not be installed");
+            }
+            E::IkeUp {
                 ike,
                 peer,
                 replaces,
@@ -439,41 +405,60 @@ impl Engine {
                 }
                 self.ike_established(&peer);
             }
-            Action::IkeClosed { ike, peer, reason } => {
+            E::IkeDown { ike, peer, reason } => {
                 self.up.remove(&ike);
                 self.begun.closed(ike);
                 self.credentials.closed(ike);
                 self.drop_addresses(ike);
                 self.ike_closed(&peer, reason);
             }
-            Action::ChildFailed { name, reason, .. } => self.child_failed(&name, reason),
-            Action::PeerDead { peer, next } => self.peer_dead(&peer, next),
-            Action::NextAttempt { peer, child, at } => {
+            E::ChildFailed { name, reason, .. } => self.child_failed(&name, reason),
+            E::PeerDead { peer, next } => self.peer_dead(&peer, next),
+            E::NextAttempt { peer, child, at } => {
                 self.next_attempt(&peer, child.as_deref(), at.saturating_sub(now));
             }
-            Action::Report(record) => self.report(&record, now),
-            Action::KeyLog(key) => self.log_key(&key),
+            E::Assigned {
+                ike,
+                peer,
+                assignment,
+            } => self.assigned(ike, &peer, &assignment),
+            E::AddRoute(route) => {
+                if let Err(e) = self.routing.add(&route) {
+                    self.log
+                        .note(&format!("route to {}: {e}", route.destination));
+                }
+            }
+            E::DelRoute(route) => {
+                if let Err(e) = self.routing.del(&route) {
+                    self.log
+                        .note(&format!("route to {}: {e}", route.destination));
+                }
+            }
+            E::PathMtu {
+                child,
+                path: (_, peer),
+                old,
+                new,
+            } => self.log.note(&if child.is_some() {
+                format!("path to {peer}: adjusting path mtu from {old} to {new}")
+            } else {
+                format!("path to {peer}: trying path mtu {new} again after {old}")
+            }),
+            E::ForgedPathMtu {
+                path: (_, peer),
+                from,
+                mtu,
+            } => {
+                let octets = u32::from(mtu) + 1;
+                let text = format!(
+                    "path to {peer}: {from} says that {octets} octets do not fit, and quotes what was not sent"
+                );
+                self.note_of("forged path MTU", from, &text, now);
+            }
+            E::Report(record) => self.report(&record, now),
+            E::KeyLog(key) => self.log_key(&key),
             _ => {}
         }
-    }
-
-    /// The pairs whose last moment has passed go.
-    fn lingered(&mut self, now: Duration) {
-        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lingering)
-            .into_iter()
-            .partition(|(at, _)| *at <= now);
-        self.lingering = rest;
-        for (_, child) in due {
-            self.child_gone(child, CloseReason::Replaced);
-        }
-    }
-
-    fn child_gone(&mut self, child: ChildId, reason: CloseReason) {
-        if let Some(mut pair) = self.pairs.remove(child) {
-            self.unroute_peer(pair.routed.take());
-            self.child_removed(&pair.name, reason);
-        }
-        self.forget_paths();
     }
 
     /// The version of IKE that is spoken with `peer`.
@@ -484,16 +469,18 @@ impl Engine {
 
     /// The peer of a transport-mode pair is routed into the tunnel device while the pair sends.
     fn follow_peer(&mut self, id: ChildId) {
-        let Some(pair) = self.pairs.get_mut(id) else {
-            return;
+        let wanted = self.data.pair(id).filter(|pair| {
+            let written = self.config.peer.iter().flat_map(|p| &p.tunnel);
+            let off = written
+                .filter(|t| *t.name.get_ref() == pair.name)
+                .any(|t| t.reverse_route == Rri::Off);
+            pair.active && pair.mode == ike_sm::Mode::Transport && !off
+        });
+        let peer = wanted.map(|pair| pair.path.remote.ip());
+        let old = match peer {
+            Some(peer) => self.routed.insert(id, peer),
+            None => self.routed.remove(&id),
         };
-        let written = self.config.peer.iter().flat_map(|p| &p.tunnel);
-        let off = written
-            .filter(|t| *t.name.get_ref() == pair.name)
-            .any(|t| t.reverse_route == Rri::Off);
-        let wanted = pair.active && pair.mode == ike_sm::Mode::Transport && !off;
-        let peer = wanted.then_some(pair.path.remote.ip());
-        let old = std::mem::replace(&mut pair.routed, peer);
         if old == peer {
             return;
         }
@@ -595,6 +582,25 @@ impl Engine {
     fn count(&mut self, what: &'static str) {
         *self.counters.entry(what).or_default() += 1;
     }
+}
+
+/// The part of the configuration that is about packets.
+fn data_config(config: &Config) -> DataConfig {
+    let gateway = &config.gateway;
+    let mut data = DataConfig::default();
+    data.replay_window = gateway.replay_window;
+    data.dont_fragment = gateway.df_bit.into();
+    data.clamp_mss = gateway.adjust_mss;
+    data.inner_mtu = Some(gateway.mtu);
+    data.hold.packets = gateway.hold_packets;
+    data.link_mtu = ETHERNET;
+    data
+}
+
+/// The MTU of the link with the address `local`.
+fn link_mtu(local: IpAddr) -> u16 {
+    let mtu = Netlink::open().and_then(|mut netlink| netlink.mtu_of(local));
+    mtu.map_or(ETHERNET, |mtu| u16::try_from(mtu).unwrap_or(u16::MAX))
 }
 
 /// The counter of a reason: one word per kind, however many ways there are to be wrong.

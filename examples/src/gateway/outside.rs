@@ -56,6 +56,47 @@ impl Ports {
     }
 }
 
+impl Ports {
+    /// What [`Outside::see_quoted`] does, the checksum of ICMP included.
+    fn see_quoted(self, message: &mut [u8]) {
+        if (self.ike, self.natt) == (nat_t::IKE_PORT, nat_t::NAT_T_PORT) {
+            return;
+        }
+        let Ok(header) = esp::ip::IpHeader::parse(message) else {
+            return;
+        };
+        let icmp = header.upper_offset;
+        let quoted = icmp + 8;
+        // Where the transport header of the quoted packet is, if that is UDP.
+        let udp = match (
+            message.get(quoted),
+            message.get(quoted + 6),
+            message.get(quoted + 9),
+        ) {
+            (Some(first), _, Some(&17)) if first >> 4 == 4 => quoted + usize::from(first & 15) * 4,
+            (Some(first), Some(&17), _) if first >> 4 == 6 => quoted + 40,
+            _ => return,
+        };
+        for at in [udp, udp + 2] {
+            let Some(&real) = message.get(at..).and_then(|rest| rest.first_chunk::<2>()) else {
+                return;
+            };
+            let address = SocketAddr::new(header.source, u16::from_be_bytes(real));
+            let seen = self.seen(address).port().to_be_bytes();
+            let sum = message
+                .get(icmp + 2..)
+                .and_then(|rest| rest.first_chunk::<2>());
+            let Some(&sum) = sum else { return };
+            let sum = nat_t::adjust(u16::from_be_bytes(sum), &real, &seen);
+            for (place, octets) in [(at, seen), (icmp + 2, sum.to_be_bytes())] {
+                if let Some(field) = message.get_mut(place..place + 2) {
+                    field.copy_from_slice(&octets);
+                }
+            }
+        }
+    }
+}
+
 struct Listener {
     udp: Udp,
     natt: bool,
@@ -250,6 +291,11 @@ impl Outside {
         (self.ports.real(path.local), self.ports.real(path.remote))
     }
 
+    /// Lets the packet that an ICMP error quotes show the ports that the protocol machines see; `message` is an IP packet.
+    pub fn see_quoted(&self, message: &mut [u8]) {
+        self.ports.see_quoted(message);
+    }
+
     /// Sends a UDP payload along `path`; with `df`, routers must not fragment it.
     ///
     /// # Errors
@@ -330,6 +376,40 @@ pub fn source_towards(remote: IpAddr) -> io::Result<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quoted_packet_shows_the_ports_that_stand_for_the_real_ones() {
+        use etherparse::{Icmpv4Header, Icmpv4Type, PacketBuilder, icmpv4::DestUnreachableHeader};
+        let ports = Ports {
+            ike: 15500,
+            natt: 14500,
+        };
+        let message = |from: u16, to: u16| {
+            let mut quote = Vec::new();
+            let quoted = PacketBuilder::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64).udp(from, to);
+            quoted.write(&mut quote, &[7; 32]).unwrap();
+            quote[26..28].fill(0); // RFC 3948 §2.1: ESP in UDP has no checksum
+            let told = DestUnreachableHeader::FragmentationNeeded { next_hop_mtu: 1400 };
+            let router = PacketBuilder::ipv4([203, 0, 113, 1], [192, 0, 2, 1], 64);
+            let mut message = Vec::new();
+            router
+                .icmpv4(Icmpv4Type::DestinationUnreachable(told))
+                .write(&mut message, &quote)
+                .unwrap();
+            message
+        };
+        let mut seen = message(14500, 14500);
+        ports.see_quoted(&mut seen);
+        assert_eq!(seen, message(4500, 4500));
+        let (header, _) = Icmpv4Header::from_slice(&seen[20..]).unwrap();
+        assert!(esp::TooBig::parse(&seen).is_ok(), "{header:?}");
+        let mut other = message(40000, 14500);
+        ports.see_quoted(&mut other);
+        assert_eq!(other, message(40000, 4500));
+        for len in 0..seen.len() {
+            ports.see_quoted(&mut seen[..len]);
+        }
+    }
 
     #[test]
     fn the_machines_see_500_and_4500() {

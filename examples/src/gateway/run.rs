@@ -331,7 +331,7 @@ impl Runner {
         for _ in 0..BUDGET {
             match engine.outside.recv_icmp(index, &mut self.packet) {
                 Ok(length) => {
-                    let message = self.packet.get(..length).unwrap_or_default();
+                    let message = self.packet.get_mut(..length).unwrap_or_default();
                     engine.icmp(message, self.start.elapsed());
                 }
                 Err(e) => return !matches!(e.kind(), io::ErrorKind::WouldBlock),

@@ -19,7 +19,9 @@ use crate::event::Event;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IcmpOutcome {
-    /// It is another ICMP message, or not about a packet of ours.
+    /// It is another ICMP message.
+    Unrelated,
+    /// It is not about a packet of ours.
     NotOurs,
     /// It quotes a packet that was sent not long ago: the path MTU follows it.
     Believed,
@@ -42,7 +44,7 @@ impl DataPlane {
     ) -> IcmpOutcome {
         // Most of what is unreachable is none of our business.
         let Ok(told) = TooBig::parse(message) else {
-            return IcmpOutcome::NotOurs;
+            return IcmpOutcome::Unrelated;
         };
         let from = IpHeader::parse(message).map_or(told.destination, |header| header.source);
         let judged = self.pairs.values().map(|pair| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 impl Engine {
     /// The endpoint asks.
     pub(super) fn asked(&mut self, ticket: Ticket, question: &Question, now: Duration) {
-        let unproved = self.endpoint.is_unproved(ticket);
+        let unproved = self.endpoint().is_unproved(ticket);
         let workers = self.workers.as_ref();
         let work = workers.and_then(|workers| Some((workers, self.credentials.work(question)?)));
         if let Some((workers, (compute, refusal))) = work {
@@ -18,7 +18,7 @@ impl Engine {
                 compute,
                 refusal,
             };
-            let asked = |ticket: &Ticket| self.endpoint.is_asked(*ticket);
+            let asked = |ticket: &Ticket| self.endpoint().is_asked(*ticket);
             let Some(out) = workers.submit(work, asked) else {
                 return;
             };

@@ -81,7 +81,7 @@ impl Engine {
         };
         let down: Vec<String> = tunnels
             .into_iter()
-            .filter(|t| !self.pairs.iter().any(|p| p.active && p.name == *t))
+            .filter(|t| !self.data.pairs().any(|p| p.active && p.name == *t))
             .collect();
         if down.is_empty() {
             return self.finish(client, Reply::Done(format!("{name} is up already")));
@@ -107,7 +107,7 @@ impl Engine {
         let commands: Vec<Command> = if peer == name {
             vec![Command::Terminate { peer }]
         } else {
-            let mine = self.pairs.iter().filter(|p| tunnels.contains(&p.name));
+            let mine = self.data.pairs().filter(|p| tunnels.contains(&p.name));
             mine.map(|p| Command::DeleteChild(p.id)).collect()
         };
         if commands.is_empty() {
@@ -134,8 +134,8 @@ impl Engine {
             return self.order(client, Command::RekeyIke(ike), now);
         }
         let Some(of) = self
-            .pairs
-            .iter()
+            .data
+            .pairs()
             .filter(|p| p.active && p.name == name)
             .map(|p| p.id)
             .max()
@@ -237,9 +237,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn child_removed(&mut self, name: &str, reason: CloseReason) {
+    /// A pair is deleted.
+    pub(super) fn child_removed(&mut self, name: &str, id: ChildId, reason: CloseReason) {
         let version = self.version_of_tunnel(name);
-        if !self.pairs.iter().any(|p| p.name == name) {
+        let mut pairs = self.data.pairs();
+        if !pairs.any(|p| p.name == name && p.id != id && !p.deleted) {
             self.log
                 .note(&format!("tunnel {name}: down: {}", words(reason, version)));
         }
@@ -249,9 +251,6 @@ impl Engine {
     pub(super) fn child_failed(&mut self, name: &str, reason: CloseReason) {
         let why = words(reason, self.version_of_tunnel(name));
         self.log.note(&format!("tunnel {name}: not up: {why}"));
-        if let Some(n) = self.tunnels.iter().position(|t| t.name == name) {
-            self.hold.forget(n);
-        }
         self.fail(&why, |wish| match wish {
             Wish::Up { tunnels, .. } => tunnels.iter().any(|t| t == name),
             Wish::Successor { tunnel, .. } => tunnel == name,

@@ -5,7 +5,7 @@ use super::{Engine, HEADROOM, TAILROOM};
 use crate::gateway::gre::{GreDoor, GreTunnels};
 use crate::gre::tunnel::{Encapsulated, Out};
 use crate::net::raw_gre::path_mtu;
-use std::{net::IpAddr, ops::Range, time::Duration};
+use std::{ops::Range, time::Duration};
 
 impl Engine {
     /// Reads at most `budget` packets from the GRE socket or device whose token is `offset` behind the first. Returns
@@ -31,26 +31,9 @@ impl Engine {
         more
     }
 
-    /// A delivery packet came out of the SA pair of tunnel `policy`, in tunnel mode.
+    /// A delivery packet came out of the SA pair of tunnel `policy`.
     pub(super) fn gre_opened(&mut self, packet: &mut [u8], policy: &str, now: Duration) {
         self.gre_inbound(packet, Some(policy), now);
-    }
-
-    /// A GRE packet came out of the SA pair of tunnel `policy`, in transport mode: without its delivery header.
-    pub(super) fn gre_segment(
-        &mut self,
-        segment: &[u8],
-        (source, destination): (IpAddr, IpAddr),
-        policy: &str,
-        now: Duration,
-    ) {
-        let delivery = ::gre::Delivery::new(source, destination);
-        let mut packet = vec![0; delivery.len()];
-        packet.extend_from_slice(segment);
-        match delivery.prepend(&mut packet, delivery.len()) {
-            Ok(_) => self.gre_inbound(&mut packet, Some(policy), now),
-            Err(_) => self.count("GRE: too long"),
-        }
     }
 
     /// A delivery packet came, bare or out of the SA pair of a tunnel.
@@ -108,12 +91,9 @@ impl Engine {
         let fitting = match &gre.policy {
             None => path_mtu(gre.tunnel.settings().remote).ok(),
             Some(policy) => {
-                let mut pairs = self.pairs.iter();
+                let mut pairs = self.data.pairs();
                 let pair = pairs.find(|pair| pair.active && pair.name == *policy);
-                pair.map(|pair| {
-                    let (path_mtu, _) = self.paths.mtu(&pair.path);
-                    pair.overhead().max_inner(path_mtu.into())
-                })
+                pair.map(|pair| pair.overhead.max_inner(pair.path_mtu.into()))
             }
         };
         if let Some(fitting) = fitting {

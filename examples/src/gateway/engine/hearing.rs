@@ -99,7 +99,7 @@ impl Engine {
             Event::Deadline => Some(Origin::Time),
             // What is asked while a stranger is worked off and answered at once is of that stranger's voice.
             Event::Answer(ticket, _) if matches!(self.voice, Voice::Ours | Voice::Time) => {
-                let unproved = self.endpoint.is_unproved(*ticket);
+                let unproved = self.endpoint().is_unproved(*ticket);
                 unproved.then_some(Origin::Answer)
             }
             _ => None,
@@ -171,7 +171,7 @@ impl Engine {
             self.log.note(&line);
         }
         if self.begun.ours.len() > MANY {
-            let there: BTreeSet<IkeId> = self.endpoint.ike_sas().map(|sa| sa.id).collect();
+            let there: BTreeSet<IkeId> = self.endpoint().ike_sas().map(|sa| sa.id).collect();
             self.begun.ours.retain(|ike| there.contains(ike));
         }
     }

@@ -17,7 +17,7 @@ impl Engine {
         let ours: BTreeSet<IpAddr> = known.into_iter().map(|(_, ip, _)| ip).collect();
         // Only the end that started an IKE SA may move it (RFC 4555 §3.5).
         let stranded: Vec<_> = self
-            .endpoint
+            .endpoint()
             .ike_sas()
             .filter(|sa| sa.role == Role::Initiator && sa.version.major() == 2)
             .filter(|sa| sa.established.is_some() && !ours.contains(&sa.path.local.ip()))

@@ -1,20 +1,23 @@
-//! What the tables show: the endpoint's SAs and the pairs installed here.
+//! What the tables show: the SAs of both sides.
 
 use super::Engine;
 use crate::gateway::{
     config::Proof,
-    pairs::Pair,
+    pairs,
     status::{ChildStatus, Counter, IkeStatus, Status, TunnelStatus},
     words,
 };
 use ike_sm::{AgreedPolicy, IkeId, config::Authentication, explain::Role};
+use ipsec::PairStatus;
 use std::time::Duration;
 
 impl Engine {
     /// What the tables show.
     #[must_use]
     pub fn status(&self, now: Duration) -> Status {
-        let up = |name: &str| self.pairs.iter().any(|p| p.active && p.name == name);
+        let pairs: Vec<_> = self.data.pairs().collect();
+        let up = |name: &str| pairs.iter().any(|p| p.active && p.name == name);
+        let (waiting, in_vain) = self.data.held();
         let mut counters: Vec<Counter> = self
             .counters
             .iter()
@@ -25,17 +28,17 @@ impl Engine {
             .collect();
         counters.push(Counter {
             name: "held packets".into(),
-            count: self.hold.len() as u64,
+            count: waiting as u64,
         });
         counters.push(Counter {
             name: "held packets dropped".into(),
-            count: self.hold.dropped(),
+            count: in_vain,
         });
         Status {
             name: self.config.gateway.name.clone(),
             uptime: now.as_secs(),
             ike: self
-                .endpoint
+                .endpoint()
                 .ike_sas()
                 .map(|sa| {
                     let mut status = ike_status(sa, now);
@@ -45,24 +48,21 @@ impl Engine {
                     status
                 })
                 .collect(),
-            children: self
-                .pairs
-                .iter()
-                .map(|p| self.child_status(p, now))
-                .collect(),
+            children: pairs.iter().map(|p| self.child_status(p, now)).collect(),
             tunnels: self
                 .config
                 .peer
                 .iter()
                 .flat_map(|p| &p.tunnel)
                 .zip(&self.tunnels)
-                .map(|(written, t)| TunnelStatus {
+                .zip(self.data.policies())
+                .map(|((written, t), (_, hits))| TunnelStatus {
                     name: t.name.clone(),
                     peer: t.peer.clone(),
                     selectors: [written.local.get_ref(), written.remote.get_ref()]
                         .map(|n| n.to_string()),
                     up: up(&t.name),
-                    hits: t.hits,
+                    hits,
                 })
                 .collect(),
             gre: self.gre.status(now),
@@ -91,18 +91,15 @@ impl Engine {
         let up = |sa: &ike_sm::IkeStatus| {
             sa.peer == peer && sa.established.as_ref().is_some_and(|e| !e.replaced)
         };
-        self.endpoint.ike_sas().filter(up).map(|sa| sa.id).last()
+        self.endpoint().ike_sas().filter(up).map(|sa| sa.id).last()
     }
 
-    fn child_status(&self, pair: &Pair, now: Duration) -> ChildStatus {
-        let (path_mtu, media_mtu) = self.paths.mtu(&pair.path);
-        let negotiated = self.endpoint.children().find(|c| c.id == pair.id);
+    fn child_status(&self, pair: &PairStatus, now: Duration) -> ChildStatus {
+        let negotiated = self.endpoint().children().find(|c| c.id == pair.id);
         ChildStatus {
             ike: negotiated.as_ref().map_or(pair.ike, |c| c.ike).number(),
             pfs: negotiated.and_then(|c| c.pfs).map(words::group),
-            path_mtu,
-            media_mtu,
-            ..pair.status(now)
+            ..pairs::status(pair, now)
         }
     }
 }

@@ -44,7 +44,7 @@ fn answers(engine: &mut Engine) -> usize {
 }
 
 fn ikes(engine: &Engine) -> Vec<IkeId> {
-    engine.endpoint.ike_sas().map(|ike| ike.id).collect()
+    engine.endpoint().ike_sas().map(|ike| ike.id).collect()
 }
 
 #[test]
