@@ -42,7 +42,7 @@ pub struct AhHeader {
     pub next_header: u8,
     /// Octets of the whole header, ICV and padding included.
     pub len: usize,
-    /// The SPI.
+    /// The SPI, as the header has it: any value, 0 included.
     pub spi: u32,
     /// The low 32 bits of the sequence number.
     pub sequence: u32,
@@ -93,13 +93,13 @@ pub const fn ah_len(icv_len: usize, v6: bool) -> usize {
 /// How an AH SA is set up, in either direction.
 #[derive(Clone, Debug)]
 pub struct AhConfig {
-    /// The receiver's SPI.
+    /// The SPI that the receiver has chosen for this SA.
     pub spi: Spi,
     /// Tunnel mode: the outer header. The receiver needs any value; it compares nothing to it.
     pub tunnel: Option<TunnelHeader>,
-    /// Extended sequence numbers.
+    /// Whether sequence numbers have 64 bits (RFC 4302 §2.5.1).
     pub esn: bool,
-    /// Lifetimes.
+    /// When the SA is to be replaced, and when it refuses packets.
     pub lifetime: Lifetime,
     /// Anti-replay window of the receiver, in packets.
     pub window: u32,
@@ -357,7 +357,7 @@ impl AhInbound {
         })
     }
 
-    /// The anti-replay window.
+    /// The anti-replay window, whose upper end is the newest sequence number received.
     #[must_use]
     pub const fn window(&self) -> &ReplayWindow {
         &self.window

@@ -6,11 +6,11 @@ use core::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{side} of {available} octets, {needed} needed")]
 pub struct RoomError {
-    /// `"headroom"` or `"tailroom"`.
+    /// The side on which room is missing: `"headroom"` or `"tailroom"`.
     pub side: &'static str,
-    /// Octets needed.
+    /// Octets that the operation needs on that side.
     pub needed: usize,
-    /// Octets there.
+    /// Octets that the buffer has on that side.
     pub available: usize,
 }
 
@@ -84,13 +84,13 @@ impl<'b> PacketBuf<'b> {
         self.bytes.len().saturating_sub(self.end)
     }
 
-    /// The packet.
+    /// The octets of the packet, without the room around it.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The packet, writable.
+    /// The octets of the packet, without the room around it, for changes in place.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
@@ -104,7 +104,7 @@ impl<'b> PacketBuf<'b> {
     /// Puts `octets` more in front and returns them.
     ///
     /// # Errors
-    /// Not so much headroom; nothing changed.
+    /// There is less headroom than this; nothing changed.
     pub fn prepend(&mut self, octets: usize) -> Result<&mut [u8], RoomError> {
         let side = "headroom";
         let error = RoomError {
@@ -119,7 +119,7 @@ impl<'b> PacketBuf<'b> {
     /// Puts `octets` more behind and returns them.
     ///
     /// # Errors
-    /// Not so much tailroom; nothing changed.
+    /// There is less tailroom than this; nothing changed.
     pub fn append(&mut self, octets: usize) -> Result<&mut [u8], RoomError> {
         let old_len = self.len();
         let error = RoomError {
@@ -174,7 +174,7 @@ impl<'b> PacketBuf<'b> {
         }
     }
 
-    /// Fails unless there is so much room on both sides.
+    /// Fails unless both sides have this much room.
     pub(crate) fn require(&self, headroom: usize, tailroom: usize) -> Result<(), RoomError> {
         for (side, needed, available) in [
             ("headroom", headroom, self.headroom()),

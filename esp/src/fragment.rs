@@ -16,7 +16,7 @@ const IPV6_MIN_MTU: usize = 1280;
 /// What to do with a packet before it is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// Seal it.
+    /// The packet fits as it is: seal it.
     Fits,
     /// Fragment it to this MTU first ([`Fragments`]), then seal each fragment.
     FragmentFirst {
@@ -66,7 +66,7 @@ pub fn look_ahead(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FragmentError {
-    /// Not sound IP.
+    /// The packet is not sound IP.
     #[error(transparent)]
     Ip(#[from] IpError),
     /// IPv6 packets are fragmented by their source alone.
@@ -81,9 +81,9 @@ pub enum FragmentError {
     /// The buffer is shorter than the fragment.
     #[error("buffer of {available} octets, {needed} needed")]
     Buffer {
-        /// Octets needed.
+        /// Octets that the fragment takes.
         needed: usize,
-        /// Octets there.
+        /// Octets that the buffer has.
         available: usize,
     },
 }
@@ -107,7 +107,7 @@ impl<'p> Fragments<'p> {
     /// Prepares to cut `packet` to `mtu`.
     ///
     /// # Errors
-    /// [`FragmentError`].
+    /// [`FragmentError`]: above all an IPv6 packet, or one with Don't Fragment set.
     pub fn new(packet: &'p [u8], mtu: usize) -> Result<Self, FragmentError> {
         let parsed = IpHeader::parse(packet)?;
         if parsed.source.is_ipv6() {

@@ -25,7 +25,7 @@ pub use error::{OpenError, OuterError};
 /// How an inbound SA is set up.
 #[derive(Clone, Debug)]
 pub struct InboundConfig {
-    /// Our SPI.
+    /// The SPI that we have chosen, and that the peer's packets bear.
     pub spi: Spi,
     /// Tunnel mode rather than transport mode.
     pub tunnel: bool,
@@ -33,7 +33,7 @@ pub struct InboundConfig {
     pub esn: bool,
     /// Anti-replay window in packets, clamped to 64..=8192.
     pub window: u32,
-    /// Lifetimes.
+    /// When the SA is to be replaced, and when it refuses packets.
     pub lifetime: Lifetime,
     /// What a decrypted packet is matched against.
     pub selectors: SelectorCheck,
@@ -79,7 +79,7 @@ pub enum Content {
 /// An opened packet's particulars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// Its full sequence number.
+    /// The sequence number of the packet, its inferred upper half included.
     pub sequence: u64,
     /// What the buffer now holds.
     pub content: Content,
@@ -144,7 +144,7 @@ impl Inbound {
     /// is what [`Opened::content`] says.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`]; up to a failed integrity check the packet and the SA are unchanged.
     pub fn open(
         &mut self,
         packet: &mut PacketBuf<'_>,
@@ -229,7 +229,7 @@ impl Inbound {
         }
     }
 
-    /// Moves the window, counts, and uncovers the payload of a decrypted packet.
+    /// Moves the window, counts the packet, and reduces the buffer to its payload.
     ///
     /// # Errors
     /// [`OpenError::Replayed`] or [`OpenError::TooOld`] if another packet was committed since the
@@ -272,7 +272,7 @@ impl Inbound {
         })
     }
 
-    /// Our SPI.
+    /// The SPI that we have chosen, and that the peer's packets bear.
     #[must_use]
     pub const fn spi(&self) -> Spi {
         self.config.spi
@@ -289,14 +289,14 @@ impl Inbound {
         self.config.selectors = selectors;
     }
 
-    /// The anti-replay window.
+    /// The anti-replay window, whose upper end is the newest sequence number received.
     #[must_use]
     pub const fn window(&self) -> &ReplayWindow {
         &self.window
     }
 
-    /// Counters. [`open`](Self::open) keeps them; who calls its three parts may use
-    /// [`tally`](Self::tally).
+    /// The packets opened and refused so far. [`open`](Self::open) counts; a caller of its three
+    /// parts uses [`tally`](Self::tally).
     #[must_use]
     pub const fn counters(&self) -> &InboundCounters {
         &self.counters
@@ -325,7 +325,7 @@ impl Inbound {
         self.meter.soft(now)
     }
 
-    /// Counts an outcome.
+    /// Adds one outcome to the counters: for a caller of the three parts of `open`.
     pub fn tally(&mut self, result: &Result<Opened, OpenError>) {
         self.counters.bytes = self.meter.usage.bytes;
         self.counters.tally(result);

@@ -4,37 +4,37 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IP protocol numbers that this crate meets.
 pub mod protocol {
-    /// IPv6 hop-by-hop options.
+    /// IPv6 hop-by-hop options (RFC 8200 §4.3).
     pub const HOP_BY_HOP: u8 = 0;
-    /// ICMP for IPv4.
+    /// ICMP for IPv4 (RFC 792).
     pub const ICMP: u8 = 1;
     /// IPv4 in IP: the next header of a tunnel-mode ESP packet with an IPv4 packet inside.
     pub const IPV4: u8 = 4;
-    /// TCP.
+    /// TCP (RFC 9293), whose ports are selectors.
     pub const TCP: u8 = 6;
-    /// UDP.
+    /// UDP (RFC 768), whose ports are selectors.
     pub const UDP: u8 = 17;
     /// IPv6 in IP: the next header of a tunnel-mode ESP packet with an IPv6 packet inside.
     pub const IPV6: u8 = 41;
-    /// IPv6 routing header.
+    /// IPv6 routing header (RFC 8200 §4.4).
     pub const ROUTING: u8 = 43;
-    /// IPv6 fragment header.
+    /// IPv6 fragment header (RFC 8200 §4.5).
     pub const FRAGMENT: u8 = 44;
-    /// GRE.
+    /// GRE (RFC 2784), which has no ports.
     pub const GRE: u8 = 47;
-    /// ESP (RFC 4303).
+    /// The Encapsulating Security Payload, ESP (RFC 4303).
     pub const ESP: u8 = 50;
-    /// AH (RFC 4302).
+    /// The IP Authentication Header, AH (RFC 4302).
     pub const AH: u8 = 51;
-    /// ICMP for IPv6.
+    /// ICMP for IPv6 (RFC 4443).
     pub const ICMPV6: u8 = 58;
     /// No next header: an ESP dummy packet (RFC 4303 §2.6).
     pub const NO_NEXT_HEADER: u8 = 59;
-    /// IPv6 destination options.
+    /// IPv6 destination options (RFC 8200 §4.6).
     pub const DESTINATION_OPTIONS: u8 = 60;
-    /// SCTP.
+    /// SCTP (RFC 9260), whose ports are selectors.
     pub const SCTP: u8 = 132;
-    /// IPv6 mobility header.
+    /// IPv6 mobility header (RFC 6275 §6.1), whose message type is a selector.
     pub const MOBILITY: u8 = 135;
 }
 
@@ -59,20 +59,20 @@ pub enum IpError {
     /// The packet ends inside a header.
     #[error("packet of {len} octets ends inside a header, {needed} needed")]
     Truncated {
-        /// Octets there.
+        /// Octets that were given.
         len: usize,
-        /// Octets needed.
+        /// Octets that the header needs at least.
         needed: usize,
     },
     /// A length field contradicts the packet or the header.
     #[error("{what} {value} is out of range")]
     Length {
-        /// The field.
+        /// The name of the length field.
         what: &'static str,
-        /// Its value.
+        /// The value of the length field.
         value: usize,
     },
-    /// More IPv6 extension headers than are walked.
+    /// The packet has more IPv6 extension headers than are walked.
     #[error("too many IPv6 extension headers")]
     Extensions,
 }
@@ -80,9 +80,9 @@ pub enum IpError {
 /// What a packet's IP header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IpHeader {
-    /// Source address.
+    /// The address in the source field.
     pub source: IpAddr,
-    /// Destination address.
+    /// The address in the destination field.
     pub destination: IpAddr,
     /// TOS or traffic class: DSCP in the upper six bits, ECN in the lower two.
     pub traffic_class: u8,
@@ -113,7 +113,7 @@ impl IpHeader {
     /// Reads the header of `packet`, which may be longer than the length field says.
     ///
     /// # Errors
-    /// [`IpError`].
+    /// [`IpError`]: the version, a length or the number of extension headers is wrong.
     pub fn parse(packet: &[u8]) -> Result<Self, IpError> {
         match packet.first().map(|first| first >> 4) {
             Some(4) => parse_v4(packet),

@@ -7,7 +7,7 @@ use core::time::Duration;
 pub struct Limits {
     /// Octets of payload: whole inner packets in tunnel mode, the upper layer in transport mode.
     pub bytes: Option<u64>,
-    /// Packets.
+    /// Number of packets, dummies included.
     pub packets: Option<u64>,
     /// Age of the SA.
     pub time: Option<Duration>,
@@ -32,7 +32,7 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// Never ends.
+    /// No limit of either kind: the SA lasts until it is removed.
     pub const UNLIMITED: Self = Self {
         soft: Limits::NONE,
         hard: Limits::NONE,
@@ -42,11 +42,11 @@ impl Lifetime {
 /// Which limit was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Octets.
+    /// The limit on octets of payload.
     Bytes,
-    /// Packets.
+    /// The limit on the number of packets.
     Packets,
-    /// Age.
+    /// The limit on the age of the SA.
     Time,
     /// Sequence numbers: an eighth of them is left. Soft only; the hard end is
     /// [`SealError::SequenceExhausted`](crate::SealError::SequenceExhausted).
@@ -58,9 +58,9 @@ pub enum Limit {
 pub struct Usage {
     /// When the SA was installed.
     pub created: Duration,
-    /// Octets of payload.
+    /// Octets of payload so far, counted as [`Limits::bytes`] says.
     pub bytes: u64,
-    /// Packets.
+    /// Number of packets so far, dummies included.
     pub packets: u64,
 }
 
@@ -86,7 +86,7 @@ impl Meter {
         }
     }
 
-    /// Whether one more packet with so many octets stays within the hard limits.
+    /// Whether one more packet with this many octets stays within the hard limits.
     pub(crate) fn admit(&self, octets: usize, now: Duration) -> Result<(), Limit> {
         match self.beyond(&self.lifetime.hard, octets, now) {
             Some(limit) => Err(limit),

@@ -17,7 +17,7 @@ pub use batch::BATCH;
 /// How an outbound SA is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct OutboundConfig {
-    /// The peer's SPI.
+    /// The SPI that the peer has chosen.
     pub spi: Spi,
     /// Tunnel or transport, and the headers to write.
     pub mode: Mode,
@@ -25,7 +25,7 @@ pub struct OutboundConfig {
     pub udp: Option<UdpPorts>,
     /// Extended sequence numbers (RFC 4303 §2.2.1).
     pub esn: bool,
-    /// Lifetimes.
+    /// When the SA is to be replaced, and when it refuses packets.
     pub lifetime: Lifetime,
     /// Traffic flow confidentiality: inner packets shorter than this many octets are padded up
     /// to it (RFC 4303 §2.7); 0 is off. Tunnel mode only.
@@ -57,7 +57,7 @@ pub struct SealOptions {
 /// A sealed packet's particulars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    /// Its sequence number.
+    /// The sequence number that the packet was given, its upper half included.
     pub sequence: u64,
     /// The soft limit that this packet reached; reported once per SA.
     pub soft: Option<Limit>,
@@ -73,7 +73,7 @@ pub enum SealError {
     /// A hard limit of the SA was reached.
     #[error("hard {0:?} limit reached")]
     Expired(Limit),
-    /// Too little room around the packet.
+    /// There is too little room in front of or behind the packet.
     #[error(transparent)]
     Room(#[from] RoomError),
     /// The packet to protect is not sound IP.
@@ -84,7 +84,7 @@ pub enum SealError {
     InnerLength {
         /// Octets in the buffer.
         len: usize,
-        /// The length field.
+        /// The length that the packet's IP header says.
         total: usize,
     },
     /// Transport mode protects whole datagrams, not fragments (RFC 4303 §3.3.4).
@@ -116,11 +116,11 @@ pub struct OutboundCounters {
     pub packets: u64,
     /// Octets of payload sealed.
     pub bytes: u64,
-    /// Dummy packets.
+    /// Dummy packets sealed (RFC 4303 §2.6).
     pub dummies: u64,
     /// Packets that got TFC padding.
     pub tfc_padded: u64,
-    /// Packets refused.
+    /// Packets that were not sealed, for whatever reason.
     pub errors: u64,
 }
 
@@ -234,7 +234,7 @@ impl Outbound {
         Ok(sealed)
     }
 
-    /// The peer's SPI.
+    /// The SPI that the peer has chosen.
     #[must_use]
     pub const fn spi(&self) -> Spi {
         self.config.spi
@@ -258,7 +258,7 @@ impl Outbound {
         self.sequence = self.sequence.saturating_add(count);
     }
 
-    /// Counters.
+    /// What was sealed and refused so far.
     #[must_use]
     pub const fn counters(&self) -> &OutboundCounters {
         &self.counters

@@ -10,22 +10,22 @@ use crate::ip::{
 /// Where the DSCP of the outer header comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dscp {
-    /// From the inner header (RFC 4301 §5.1.2.1).
+    /// The inner header's DSCP is copied (RFC 4301 §5.1.2.1).
     #[default]
     Copy,
     /// Always this value, 0 to 63.
     Set(u8),
-    /// From a table indexed by the inner DSCP (RFC 4301 §5.1.2.1, note 5).
+    /// The inner DSCP is the index into this table (RFC 4301 §5.1.2.1, note 5).
     Map(&'static [u8; 64]),
 }
 
 /// How the Don't Fragment bit of an outer IPv4 header is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DontFragment {
-    /// From the inner header; an inner IPv6 packet counts as set.
+    /// The inner header's bit is copied; an inner IPv6 packet counts as set.
     #[default]
     Copy,
-    /// Always set.
+    /// Always set: the outer packet is never fragmented on its way.
     Set,
     /// Always clear: no path MTU discovery, the network fragments.
     Clear,
@@ -48,11 +48,11 @@ pub struct TunnelHeader {
     destination: IpAddr,
     /// TTL or hop limit, 64 by default.
     pub ttl: u8,
-    /// DSCP.
+    /// How the DSCP of the outer header is chosen.
     pub dscp: Dscp,
-    /// Don't Fragment.
+    /// How the Don't Fragment bit of an outer IPv4 header is chosen.
     pub df: DontFragment,
-    /// ECN.
+    /// How the ECN field of the outer header is chosen.
     pub ecn: EcnMode,
     /// IPv6 flow label, 0 by default.
     pub flow_label: u32,
@@ -73,13 +73,13 @@ impl TunnelHeader {
         })
     }
 
-    /// Source address.
+    /// The source of outer packets: our end of the tunnel.
     #[must_use]
     pub const fn source(&self) -> IpAddr {
         self.source
     }
 
-    /// Destination address.
+    /// The destination of outer packets: the peer's end of the tunnel.
     #[must_use]
     pub const fn destination(&self) -> IpAddr {
         self.destination
@@ -174,9 +174,9 @@ impl TunnelHeader {
 /// UDP ports of RFC 3948 encapsulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UdpPorts {
-    /// Source port.
+    /// The UDP source port of the packets that we send.
     pub source: u16,
-    /// Destination port.
+    /// The UDP destination port of the packets that we send.
     pub destination: u16,
 }
 

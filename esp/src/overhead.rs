@@ -197,7 +197,7 @@ impl Shape {
     }
 }
 
-/// `most(least)`, in octets.
+/// Written as `most(least)`, both in octets.
 impl fmt::Display for Overhead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({})", self.bound(), self.fixed())

@@ -37,9 +37,9 @@ pub struct TooBig {
     pub mtu: u16,
     /// Source of the quoted packet: our address.
     pub source: IpAddr,
-    /// Its destination: the peer.
+    /// Destination of the quoted packet: the peer's address.
     pub destination: IpAddr,
-    /// What it was.
+    /// What the message quotes of the packet behind its IP header.
     pub quoted: Quoted,
 }
 
@@ -49,23 +49,23 @@ pub struct TooBig {
 pub enum Quoted {
     /// ESP: SPI and low sequence number.
     Esp {
-        /// The SPI.
+        /// The SPI of the quoted packet.
         spi: u32,
         /// The low 32 bits of the sequence number.
         sequence: u32,
     },
     /// ESP in UDP, long enough to show SPI and sequence number.
     EspInUdp {
-        /// The two ports.
+        /// The UDP ports of the quoted packet.
         ports: UdpPorts,
-        /// The SPI.
+        /// The SPI of the quoted packet.
         spi: u32,
         /// The low 32 bits of the sequence number.
         sequence: u32,
     },
     /// UDP, cut off behind its header, or of IKE: only the pair of endpoints tells the SA.
     Udp {
-        /// The two ports.
+        /// The UDP ports of the quoted packet.
         ports: UdpPorts,
         /// The length field of the UDP header.
         length: u16,
@@ -75,9 +75,9 @@ pub enum Quoted {
 /// The outer ends of an SA, as the packets that it sends show them on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Our address.
+    /// The source of outer packets: our address.
     pub source: IpAddr,
-    /// The peer's.
+    /// The destination of outer packets: the peer's address.
     pub destination: IpAddr,
     /// The two ports, where ESP goes in UDP.
     pub udp: Option<UdpPorts>,
@@ -86,12 +86,13 @@ pub struct Ends {
 /// What a message is worth for an SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// It is not about a packet of this SA.
+    /// The message is not about a packet of this SA.
     None,
-    /// It shows what everybody can write: the ends. It may start probes of ours, see [`PathMtu::claim`]; with it goes the
-    /// length that the quoted UDP header says.
+    /// The message shows what anyone can write: the ends. It may start probes, see
+    /// [`PathMtu::claim`], which takes the length in the quoted UDP header, given here.
     Claim(u16),
-    /// It shows the SPI and a sequence number that was used not long ago, besides the ends: [`PathMtu::learn`].
+    /// The message shows the ends, the SPI, and a sequence number that was used not long ago: it
+    /// may be believed, see [`PathMtu::learn`].
     Proof,
 }
 
@@ -102,7 +103,7 @@ pub enum TooBigError {
     /// The message or the quoted packet is not sound IP.
     #[error(transparent)]
     Ip(#[from] IpError),
-    /// Another ICMP message, or no ICMP at all.
+    /// The packet is another ICMP message, or no ICMP at all.
     #[error("not a packet-too-big message")]
     OtherMessage,
     /// A wrong ICMP checksum.
@@ -117,7 +118,7 @@ impl TooBig {
     /// Reads an IP packet with an ICMP or ICMPv6 message inside.
     ///
     /// # Errors
-    /// [`TooBigError`].
+    /// [`TooBigError`]: another message, a wrong checksum, or a quote that shows no SA.
     pub fn parse(packet: &[u8]) -> Result<Self, TooBigError> {
         let header = IpHeader::parse(packet)?;
         let message = packet
@@ -182,7 +183,7 @@ impl TooBig {
                     IpAddr::V4(_) => IPV4_HEADER_LEN,
                     IpAddr::V6(_) => IPV6_HEADER_LEN,
                 };
-                // Nobody complains about a packet that fits.
+                // A router does not complain about a packet that fits.
                 if header.saturating_add(usize::from(length)) > usize::from(self.mtu) {
                     Evidence::Claim(length)
                 } else {
@@ -307,9 +308,9 @@ fn plateau_below(len: usize) -> u32 {
 /// The path MTU went from one value to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathMtuChanged {
-    /// The old value.
+    /// The path MTU before the change, in octets.
     pub old: u16,
-    /// The new value.
+    /// The path MTU from now on, in octets.
     pub new: u16,
 }
 
@@ -342,7 +343,7 @@ impl PathMtu {
         }
     }
 
-    /// With another time until a larger MTU is tried.
+    /// The same path with another time until a larger MTU is tried (RFC 1191 §6.3).
     #[must_use]
     pub const fn with_ageing(mut self, ageing: Duration) -> Self {
         self.ageing = ageing;

@@ -17,20 +17,20 @@ pub const TRAILER_LEN: usize = 2;
 pub struct Spi(u32);
 
 impl Spi {
-    /// A value to choose: 256 or above, `None` for a reserved one.
+    /// Makes an SPI that we may choose: 256 or above; `None` for a reserved value.
     #[must_use]
     pub const fn new(value: u32) -> Option<Self> {
         if value > 255 { Some(Self(value)) } else { None }
     }
 
-    /// A value that somebody else chose. Reserved ones are none of our business, only 0 never
-    /// stands on the wire.
+    /// Makes an SPI that the peer chose. It may choose reserved values; `None` for 0, which never
+    /// stands on the wire (RFC 4303 §2.1).
     #[must_use]
     pub const fn from_peer(value: u32) -> Option<Self> {
         if value > 0 { Some(Self(value)) } else { None }
     }
 
-    /// The number.
+    /// The SPI as a number in host order.
     #[must_use]
     pub const fn value(self) -> u32 {
         self.0
@@ -61,7 +61,7 @@ pub enum Mode {
     /// Whole IP packets. With `header`, the outer IP header is written too; without, the result
     /// begins at the ESP (or UDP) header because the socket writes the rest.
     Tunnel {
-        /// The outer header.
+        /// The outer header to write, if one is to be written.
         header: Option<TunnelHeader>,
     },
     /// The upper layer of IP packets. With `keep_header`, the packet's own header is kept and
@@ -73,7 +73,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Tunnel mode whose outer header somebody else writes.
+    /// Tunnel mode whose outer header the caller writes.
     pub const TUNNEL: Self = Self::Tunnel { header: None };
     /// Transport mode that keeps the packet's header.
     pub const TRANSPORT: Self = Self::Transport { keep_header: true };
@@ -132,14 +132,14 @@ impl Shape {
         ESP_HEADER_LEN.saturating_add(self.iv_len)
     }
 
-    /// Padding behind so many octets of payload.
+    /// Padding behind this many octets of payload.
     pub(crate) const fn padding(&self, payload: usize) -> usize {
         // `align` is a power of two.
         let over = payload.wrapping_add(TRAILER_LEN) & self.align.wrapping_sub(1);
         self.align.wrapping_sub(over) & self.align.wrapping_sub(1)
     }
 
-    /// Most octets behind the payload, TFC padding aside.
+    /// The largest number of octets behind the payload, TFC padding aside.
     pub(crate) const fn tail(&self) -> usize {
         self.align
             .saturating_sub(1)

@@ -22,7 +22,7 @@ impl AddressRange {
         (first.is_ipv4() == last.is_ipv4() && first <= last).then_some(Self { first, last })
     }
 
-    /// One address.
+    /// A range of one address.
     #[must_use]
     pub const fn host(address: IpAddr) -> Self {
         Self {
@@ -58,13 +58,13 @@ impl AddressRange {
         Some(Self { first, last })
     }
 
-    /// First address.
+    /// The lowest address of the range.
     #[must_use]
     pub const fn first(&self) -> IpAddr {
         self.first
     }
 
-    /// Last address.
+    /// The highest address of the range.
     #[must_use]
     pub const fn last(&self) -> IpAddr {
         self.last
@@ -90,8 +90,8 @@ pub enum Ports {
 }
 
 impl Ports {
-    /// From the two port fields of a negotiated selector: 0–65535 is any, 65535–0 is opaque.
-    /// `None` for any other inverted range.
+    /// Makes a port selector of the two port fields of a negotiated one: 0–65535 is any, 65535–0 is
+    /// opaque. `None` for any other inverted range.
     #[must_use]
     pub const fn from_wire(start: u16, end: u16) -> Option<Self> {
         match (start, end) {
@@ -114,11 +114,11 @@ impl Ports {
 /// One side of a traffic selector pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrafficSelector {
-    /// Addresses.
+    /// The addresses that this side may have.
     pub addresses: AddressRange,
     /// Upper-layer protocol; `None` for any.
     pub protocol: Option<u8>,
-    /// Ports.
+    /// The ports that this side may use.
     pub ports: Ports,
 }
 
@@ -145,11 +145,11 @@ impl TrafficSelector {
 /// What selectors look at in a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// Source address.
+    /// The source address: of the inner packet in tunnel mode.
     pub source: IpAddr,
-    /// Destination address.
+    /// The destination address: of the inner packet in tunnel mode.
     pub destination: IpAddr,
-    /// Upper-layer protocol.
+    /// The upper-layer protocol, behind all extension headers.
     pub protocol: u8,
     /// Source port, or ICMP type and code, where the packet shows them.
     pub source_port: Option<u16>,
@@ -161,7 +161,7 @@ impl Flow {
     /// Reads a whole IP packet.
     ///
     /// # Errors
-    /// [`IpError`].
+    /// [`IpError`]: the packet is not sound IP.
     pub fn of(packet: &[u8]) -> Result<Self, IpError> {
         let header = IpHeader::parse(packet)?;
         let upper = packet
@@ -176,7 +176,8 @@ impl Flow {
         ))
     }
 
-    /// From addresses, protocol and the upper layer's octets (none for a later fragment).
+    /// Makes a flow of addresses, protocol and the octets of the upper layer; a later fragment has
+    /// none of these.
     #[must_use]
     pub fn new(source: IpAddr, destination: IpAddr, protocol: u8, upper: &[u8]) -> Self {
         let word = |at: usize| {
@@ -235,13 +236,13 @@ impl SelectorSet {
         }
     }
 
-    /// The local side.
+    /// The selectors of our side of the SA.
     #[must_use]
     pub fn local(&self) -> &[TrafficSelector] {
         &self.local
     }
 
-    /// The remote side.
+    /// The selectors of the peer's side of the SA.
     #[must_use]
     pub fn remote(&self) -> &[TrafficSelector] {
         &self.remote

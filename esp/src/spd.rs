@@ -10,22 +10,22 @@ use crate::selector::{Flow, SelectorSet};
 /// What a policy does with its packets; `P` names what protects them, such as a child SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyAction<P> {
-    /// Through an SA.
+    /// The packet goes through an SA: PROTECT in RFC 4301 §4.4.1.
     Protect(P),
-    /// As they are.
+    /// The packet passes as it is: BYPASS in RFC 4301 §4.4.1.
     Bypass,
-    /// Not at all.
+    /// The packet is dropped: DISCARD in RFC 4301 §4.4.1.
     Discard,
 }
 
-/// One policy.
+/// One entry of the policy database.
 #[derive(Clone, Debug)]
 pub struct Policy<P> {
-    /// Lower comes first.
+    /// The place in the list: a policy with a lower number is looked at first.
     pub priority: u32,
-    /// What it matches.
+    /// The packets that the policy is about.
     pub selectors: SelectorSet,
-    /// What it does.
+    /// What happens to a packet that matches.
     pub action: PolicyAction<P>,
     /// Packets that matched it, either direction.
     pub hits: u64,
@@ -39,7 +39,7 @@ pub struct PolicyId(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// Full.
+    /// The table has no room for another entry.
     #[error("table of {0} entries is full")]
     Full(usize),
     /// The key is taken.
@@ -124,7 +124,7 @@ impl<P> Spd<P> {
         Some(core::mem::replace(&mut policy.action, action))
     }
 
-    /// Removes a policy.
+    /// Removes a policy and returns it; `None` if it was removed before.
     pub fn remove(&mut self, id: PolicyId) -> Option<Policy<P>> {
         let at = self.policies.iter().position(|(found, _)| *found == id)?;
         Some(self.policies.remove(at).1)
@@ -199,7 +199,7 @@ impl<T> Sad<T> {
         self.by_spi.get_mut(&Spi::from_peer(spi)?)
     }
 
-    /// Removes an SA.
+    /// Removes the SA with this SPI and returns it; `None` if there is none.
     pub fn remove(&mut self, spi: Spi) -> Option<T> {
         self.by_spi.remove(&spi)
     }

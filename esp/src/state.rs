@@ -31,7 +31,7 @@ pub enum RestoreError {
     /// The octets end too early or go on too long.
     #[error("state of {0} octets has the wrong length")]
     Length(usize),
-    /// Another version of the format.
+    /// The state was written in another version of the format.
     #[error("state format version {0}")]
     Version(u8),
     /// The state of another direction, SPI or kind of sequence number.
@@ -72,7 +72,7 @@ impl Outbound {
     /// IVs repeat.
     ///
     /// # Errors
-    /// [`RestoreError`].
+    /// [`RestoreError`]: the octets are not the state of such an SA.
     pub fn restore(
         key: Box<dyn PacketKey>,
         config: OutboundConfig,
@@ -116,7 +116,7 @@ impl Inbound {
     /// as seen: after a takeover, the other node may have accepted that many since it exported.
     ///
     /// # Errors
-    /// [`RestoreError`].
+    /// [`RestoreError`]: the octets are not the state of such an SA.
     pub fn restore(
         key: Box<dyn PacketKey>,
         config: InboundConfig,

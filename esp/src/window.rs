@@ -67,7 +67,7 @@ impl ReplayWindow {
         }
     }
 
-    /// Size in packets.
+    /// The number of sequence numbers that the window covers, the newest included.
     #[must_use]
     pub const fn size(&self) -> u32 {
         self.size

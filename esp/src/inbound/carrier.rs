@@ -16,7 +16,7 @@ pub struct Carrier {
     pub esp_offset: usize,
     /// UDP source and destination port, if encapsulated (RFC 3948).
     pub udp: Option<(u16, u16)>,
-    /// The SPI.
+    /// The SPI of the ESP packet, by which its SA is found.
     pub spi: u32,
 }
 
@@ -26,7 +26,7 @@ impl Carrier {
     /// A UDP checksum is not looked at: ESP has its own integrity (RFC 3948 §2.1).
     ///
     /// # Errors
-    /// [`OuterError`].
+    /// [`OuterError`]: the packet is unsound, a fragment, or carries no ESP.
     pub fn find(packet: &[u8]) -> Result<Self, OuterError> {
         let header = IpHeader::parse(packet)?;
         if header.fragment {
@@ -96,7 +96,7 @@ impl Inbound {
     /// layer are left alone: behind a NAT, `nat_t::fix_segment` mends them.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`OpenError`]; up to a failed integrity check the packet and the SA are unchanged.
     pub fn open_ip(
         &mut self,
         packet: &mut PacketBuf<'_>,

@@ -9,21 +9,22 @@ pub struct InboundCounters {
     pub packets: u64,
     /// Octets of payload opened.
     pub bytes: u64,
-    /// Dummies dropped.
+    /// Dummy packets dropped (RFC 4303 §2.6).
     pub dummies: u64,
     /// Packets with TFC padding.
     pub tfc_padded: u64,
-    /// Too short, wrong SPI, wrong block length, unsound outer header.
+    /// Packets that are too short, bear another SPI, hold no whole number of blocks, or whose outer
+    /// header is not sound.
     pub malformed: u64,
-    /// Seen before.
+    /// Sequence numbers that had been seen before, or were 0.
     pub replayed: u64,
     /// Left of the window.
     pub too_old: u64,
-    /// Integrity check failures.
+    /// Packets that failed the integrity check.
     pub authentication: u64,
     /// Wrong padding, next header or inner packet behind a good ICV.
     pub inner: u64,
-    /// Selector violations.
+    /// Packets outside the selectors of the SA, and those whose outer addresses were not given.
     pub selectors: u64,
     /// Dropped by RFC 6040.
     pub ecn: u64,

@@ -13,15 +13,15 @@ use crate::selector::Flow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Too short for header, IV, trailer and ICV.
+    /// The packet is too short for header, IV, trailer and ICV.
     #[error("ESP packet of {len} octets, at least {needed} needed")]
     Truncated {
-        /// Octets there.
+        /// Octets that were given.
         len: usize,
-        /// Octets needed.
+        /// Octets that the packet needs at least.
         needed: usize,
     },
-    /// Another SPI.
+    /// The packet bears the SPI of another SA.
     #[error("SPI {found:#010x} is not this SA's")]
     Spi {
         /// The SPI in the packet.
@@ -30,9 +30,9 @@ pub enum OpenError {
     /// The ciphertext is not a whole number of blocks.
     #[error("ciphertext of {len} octets is no multiple of {block}")]
     Block {
-        /// Octets of ciphertext.
+        /// Octets from the IV to the ICV.
         len: usize,
-        /// Block length.
+        /// Block length of the cipher, in octets.
         block: usize,
     },
     /// The outer packet is not sound IP, or holds something else than ESP.
@@ -44,15 +44,15 @@ pub enum OpenError {
     /// The sequence number was seen before (or is 0, which is never sent).
     #[error("sequence number {sequence} was seen before")]
     Replayed {
-        /// The sequence number.
+        /// The sequence number, its inferred upper half included.
         sequence: u64,
     },
     /// The sequence number is left of the window.
     #[error("sequence number {sequence} is left of the window, whose newest is {top}")]
     TooOld {
-        /// The sequence number.
+        /// The sequence number, its inferred upper half included.
         sequence: u64,
-        /// The newest one.
+        /// The newest sequence number received.
         top: u64,
     },
     /// The integrity check failed.
@@ -63,7 +63,7 @@ pub enum OpenError {
     PadLength {
         /// Octets of padding it claims.
         pad: usize,
-        /// Octets there.
+        /// Octets in front of the pad length field.
         available: usize,
     },
     /// The padding is not 1, 2, 3, … (RFC 4303 §2.4).
@@ -71,7 +71,7 @@ pub enum OpenError {
     Padding {
         /// Position of the wrong octet, counted from 1.
         at: u8,
-        /// Its value.
+        /// The value of that octet.
         found: u8,
     },
     /// Tunnel mode holds neither IPv4 nor IPv6.
@@ -80,9 +80,9 @@ pub enum OpenError {
     /// The next header and the version of the inner packet disagree.
     #[error("next header {next_header} before an IP version {version} packet")]
     InnerVersion {
-        /// The next header.
+        /// The next header of the ESP trailer.
         next_header: u8,
-        /// The version.
+        /// The version in the inner packet's first octet.
         version: u8,
     },
     /// The inner packet is not sound IP.
@@ -103,10 +103,10 @@ pub enum OpenError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OuterError {
-    /// Not sound IP.
+    /// The outer packet is not sound IP.
     #[error(transparent)]
     Ip(#[from] IpError),
-    /// Neither ESP nor UDP.
+    /// The outer packet carries neither ESP nor UDP.
     #[error("protocol {0}")]
     Protocol(u8),
     /// A fragment: reassembly comes first (RFC 4303 §3.4.1).
@@ -115,9 +115,9 @@ pub enum OuterError {
     /// The UDP header's length contradicts the packet.
     #[error("UDP length {found} in a packet with {available} octets")]
     UdpLength {
-        /// The length field.
+        /// The length that the UDP header says.
         found: usize,
-        /// Octets there.
+        /// Octets behind the IP header.
         available: usize,
     },
     /// UDP with something else than ESP inside.

@@ -29,9 +29,9 @@ pub enum AnswerError {
     /// The buffer is too short.
     #[error("buffer of {available} octets, {needed} needed")]
     Buffer {
-        /// Octets needed.
+        /// Octets that the answer takes.
         needed: usize,
-        /// Octets there.
+        /// Octets that the buffer has.
         available: usize,
     },
 }
@@ -40,7 +40,7 @@ pub enum AnswerError {
 /// saying `mtu`. Returns its length, at most 576 octets for IPv4 and 1280 for IPv6.
 ///
 /// # Errors
-/// [`AnswerError`].
+/// [`AnswerError`]: the packet is unsound or must not be answered, or `out` is too short.
 pub fn write_too_big(
     packet: &[u8],
     mtu: u16,
@@ -109,7 +109,7 @@ fn may_answer(header: &IpHeader, packet: &[u8]) -> bool {
         _ => false,
     };
     // RFC 4443 §2.4 (e.3): a packet too big may answer an IPv6 multicast packet; the source must
-    // be somebody in any case.
+    // name one host in any case.
     let destination = header.destination.is_ipv6() || !header.destination.is_multicast();
     let source = !header.source.is_unspecified() && !header.source.is_multicast();
     !error && !header.later_fragment && destination && source

@@ -1,7 +1,7 @@
 //! Probes of ours, for claims that show nothing of an SA.
 //!
-//! A router may quote no more of ESP in UDP than the UDP header (RFC 792), and everybody can write the two ports. Such a
-//! claim is not believed (RFC 5927 §7): dummy packets go out with Don't Fragment, of lengths that nobody can foresee,
+//! A router may quote no more of ESP in UDP than the UDP header (RFC 792), and anyone can write the two ports. Such a
+//! claim is not believed (RFC 5927 §7): dummy packets go out with Don't Fragment, of lengths that cannot be foreseen,
 //! longer than what is claimed to fit. A router that is there complains about each, and its quotes have those lengths in
 //! their UDP headers.
 
@@ -12,10 +12,10 @@ use crate::Overhead;
 
 /// Probes of a round.
 pub const PROBES: usize = 4;
-/// After this time a probe that nobody has complained about goes out again: routers limit their answers, and the packets
+/// After this time an unanswered probe goes out again: routers limit their answers, and the packets
 /// that led to the claim have used some up.
 const REPEAT: Duration = Duration::from_secs(1);
-/// How often.
+/// How often an unanswered probe is sent in all.
 const ATTEMPTS: u8 = 4;
 /// Quotes of packets that were no probes, up to which a round goes on.
 const WRONG: u8 = 3;
@@ -26,22 +26,22 @@ pub(super) const FIRST_WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Claimed {
-    /// Nothing: it says nothing new, or the last round was not long ago.
+    /// The claim changes nothing: it says nothing new, or the last round was not long ago.
     Ignored,
     /// A round of probes, now or already under way: see [`PathMtu::probes`].
     Probing,
     /// Every probe was complained about: the claim is true.
     Learned(PathMtuChanged),
-    /// It quoted packets that were not sent. The round is over.
+    /// The claims quoted packets that were not sent. The round is over.
     Refuted,
 }
 
-/// Probes under way.
+/// The probes of one round, and what was said about them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Round {
     /// What is claimed to fit.
     mtu: u16,
-    /// UDP length of the packet that the first claim quoted: more of its like may be under way.
+    /// UDP length of the packet that the first claim quoted: more such packets may be under way.
     first: u16,
     probes: [Option<Probe>; PROBES],
     /// When the unanswered ones go out next, or the round ends.
@@ -53,7 +53,7 @@ pub(super) struct Round {
 #[derive(Clone, Copy, Debug)]
 struct Probe {
     payload: usize,
-    /// As the UDP header has it.
+    /// The length in the UDP header of the probe.
     length: usize,
     answered: bool,
 }
@@ -190,7 +190,7 @@ impl PathMtu {
         let mut due_probes = [None; PROBES];
         if let Some(round) = due {
             if round.attempts >= ATTEMPTS {
-                // Nobody complains: the claim was not true.
+                // No router complains: the claim was not true.
                 self.round = None;
             } else {
                 round.attempts = round.attempts.saturating_add(1);
