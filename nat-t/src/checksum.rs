@@ -10,9 +10,9 @@ const ICMPV6: u8 = 58;
 /// Addresses of an IP header: as received, or as the peer built them (its NAT-OA payloads).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// Source address.
+    /// The source address that the sender's checksum covers, or the one to cover now.
     pub source: IpAddr,
-    /// Destination address.
+    /// The destination address that the sender's checksum covers, or the one to cover now.
     pub destination: IpAddr,
 }
 
@@ -23,7 +23,7 @@ pub enum FixError {
     /// The segment ends before its checksum field.
     #[error("{protocol} segment of {len} octets ends before its checksum")]
     Truncated {
-        /// IP protocol number.
+        /// The protocol number of the IP header.
         protocol: u8,
         /// Octets in the segment.
         len: usize,

@@ -31,7 +31,7 @@ pub enum Datagram<'a> {
     Esp(&'a [u8]),
     /// A NAT-keepalive: to be ignored, never a sign of life (RFC 3948 §4).
     Keepalive,
-    /// None of the three; drop it.
+    /// The datagram is none of the three; drop it.
     Malformed(Malformed),
 }
 

@@ -46,14 +46,14 @@ pub fn nat_hashes<'a>(
 /// Who is behind a NAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Verdict {
-    /// Both hashes match: nobody rewrote anything.
+    /// Both hashes match: no address or port was rewritten.
     #[default]
     NoNat,
     /// Our own address or port was rewritten: we send keepalives.
     LocalBehindNat,
     /// The peer's was: it sends keepalives, and we follow its address when it moves.
     PeerBehindNat,
-    /// Both were.
+    /// Both ends are behind a NAT: both send keepalives.
     BothBehindNat,
 }
 
@@ -90,7 +90,7 @@ impl Verdict {
 /// What the peer's hashes said, kept for the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detection {
-    /// The conclusion.
+    /// Who is behind a NAT by these hashes.
     pub verdict: Verdict,
     /// The peer's destination hash equals one of our own ("MINE").
     pub local_matches: bool,
@@ -111,7 +111,7 @@ pub enum DetectError {
     /// A hash has another length than the negotiated function gives.
     #[error("NAT-D hash of {found} octets where {expected} were expected")]
     Length {
-        /// Octets expected.
+        /// Octets that the negotiated hash function gives.
         expected: usize,
         /// Octets in the payload.
         found: usize,

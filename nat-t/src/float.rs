@@ -56,7 +56,7 @@ pub const fn float(verdict: Verdict, local_port: u16) -> Float {
 /// What a message's ports say about an IKE SA that has moved to 4500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldPort {
-    /// It came on the right port.
+    /// The message came on the port in use.
     Current,
     /// It came on port 500 after the move: an old packet (RFC 3947 §4). A main or aggressive mode
     /// message with the cookies of this SA is to be dropped, an informational one may be

@@ -54,7 +54,8 @@ impl Keepalive {
         Self::with_linger(interval, DEFAULT_LINGER)
     }
 
-    /// As [`new`](Self::new) with a linger of your own; zero stops with the last SA.
+    /// A stopped timer that goes on for `linger` after the last SA went; with zero, it stops with
+    /// the last SA.
     #[must_use]
     pub fn with_linger(interval: Duration, linger: Duration) -> Self {
         Self {
@@ -64,7 +65,7 @@ impl Keepalive {
         }
     }
 
-    /// This side is behind a NAT, has moved to port 4500 and has an SA: run.
+    /// Lets the timer run: this side is behind a NAT, has moved to port 4500 and has an SA.
     pub fn start(&mut self, now: Duration) {
         self.state = match self.state {
             State::Idle => State::Running { last_sent: now },
@@ -74,7 +75,7 @@ impl Keepalive {
         };
     }
 
-    /// This side is not behind a NAT (any more), or the path is gone.
+    /// Stops the timer: this side is not behind a NAT any more, or the path is gone.
     pub fn stop(&mut self) {
         self.state = State::Idle;
     }

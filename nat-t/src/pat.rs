@@ -1,6 +1,6 @@
 //! IPsec pass-through of a port-translating router, as a pure state machine.
 //!
-//! One public address, many inside hosts, no ports to tell their ESP packets apart. IKE is told
+//! Many inside hosts share one public address, and ESP has no ports that tell their packets apart. IKE is told
 //! apart by the initiator cookie while source port 500 is kept; ESP by SPI in the *restricted*
 //! mode: one inside host at a time opens a new SPI towards an outside host, the first packet that
 //! comes back from there with an unknown SPI is taken for the answer and binds both SPIs. A
@@ -23,7 +23,7 @@ pub struct PatConfig {
     pub wait: Duration,
     /// Translations of either kind that the table holds. 4096 by default.
     pub capacity: usize,
-    /// Endpoints that choose inbound SPIs by an agreed rule (`spi-match`) let the box foresee the
+    /// Endpoints that choose inbound SPIs by an agreed rule (`spi-match`) let the box compute the
     /// answer's SPI from the SPI sent, and no host blocks another.
     pub predict: Option<fn(u32) -> u32>,
 }
@@ -40,12 +40,12 @@ impl Default for PatConfig {
     }
 }
 
-/// One ESP translation.
+/// The translation of one pair of ESP SAs, which an outbound packet has opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EspTranslation {
-    /// The inside host.
+    /// The inside host that opened the translation.
     pub inside: IpAddr,
-    /// The outside host.
+    /// The outside host that its packets go to.
     pub outside: IpAddr,
     /// SPI of the packets that go out.
     pub outbound_spi: u32,
@@ -78,7 +78,7 @@ pub enum Refused {
     /// The table is full.
     #[error("translation table full")]
     Full,
-    /// Nothing inside asked for this packet.
+    /// No inside host has asked for this packet.
     #[error("no translation for this packet")]
     NoTranslation,
     /// The cookie or SPI belongs to another inside host.
@@ -93,27 +93,27 @@ pub enum Refused {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Passed {
-    /// By a translation that was there.
+    /// The packet passed by an existing translation.
     Existing {
-        /// The inside host.
+        /// The inside host that the translation belongs to.
         inside: IpAddr,
     },
     /// An outbound packet made a translation, which now waits for the answer.
     Opened {
-        /// The inside host.
+        /// The inside host that sent the packet.
         inside: IpAddr,
-        /// The outside host.
+        /// The outside host that the packet goes to.
         outside: IpAddr,
-        /// The SPI sent.
+        /// The SPI of the packet, by which its successors are recognised.
         spi: u32,
     },
     /// An inbound packet was the awaited answer and bound its SPI.
     Bound {
-        /// The inside host.
+        /// The inside host that has waited for the packet.
         inside: IpAddr,
-        /// The outside host.
+        /// The outside host that the packet comes from.
         outside: IpAddr,
-        /// The SPI received.
+        /// The SPI of the packet, by which its successors are recognised.
         spi: u32,
     },
 }
@@ -130,7 +130,7 @@ impl Passed {
     }
 }
 
-/// In the words of `debug ip nat ipsec`.
+/// Written in the words of `debug ip nat ipsec`.
 impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -158,7 +158,7 @@ impl fmt::Display for Passed {
     }
 }
 
-/// The translation table.
+/// The translation table of one public address.
 #[derive(Clone, Debug, Default)]
 pub struct Pat {
     config: PatConfig,
@@ -167,7 +167,7 @@ pub struct Pat {
 }
 
 impl Pat {
-    /// An empty table.
+    /// A table without translations.
     #[must_use]
     pub const fn new(config: PatConfig) -> Self {
         Self {

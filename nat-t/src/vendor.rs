@@ -15,19 +15,19 @@ pub enum Version {
     Draft02,
     /// draft-ietf-ipsec-nat-t-ike-02 as the draft itself prints it (the MD5 includes `\n`).
     Draft02Newline,
-    /// draft-ietf-ipsec-nat-t-ike-03.
+    /// draft-ietf-ipsec-nat-t-ike-03: moves to port 4500, private-use numbers.
     Draft03,
-    /// draft-ietf-ipsec-nat-t-ike-04.
+    /// draft-ietf-ipsec-nat-t-ike-04: moves to port 4500, the draft's own payload types.
     Draft04,
-    /// draft-ietf-ipsec-nat-t-ike-05.
+    /// draft-ietf-ipsec-nat-t-ike-05: as the version 04 before it.
     Draft05,
-    /// draft-ietf-ipsec-nat-t-ike-06.
+    /// draft-ietf-ipsec-nat-t-ike-06: as the version 04 before it.
     Draft06,
-    /// draft-ietf-ipsec-nat-t-ike-07.
+    /// draft-ietf-ipsec-nat-t-ike-07: as the version 04 before it.
     Draft07,
-    /// draft-ietf-ipsec-nat-t-ike-08.
+    /// draft-ietf-ipsec-nat-t-ike-08: as the version 04 before it.
     Draft08,
-    /// RFC 3947.
+    /// RFC 3947, with the numbers that IANA has registered.
     Rfc3947,
 }
 
@@ -38,9 +38,9 @@ pub struct Numbers {
     pub nat_d: u8,
     /// Payload type of NAT-OA.
     pub nat_oa: u8,
-    /// Encapsulation mode UDP-Encapsulated-Tunnel.
+    /// Value of the attribute Encapsulation Mode for UDP-Encapsulated-Tunnel.
     pub udp_tunnel: u16,
-    /// Encapsulation mode UDP-Encapsulated-Transport.
+    /// Value of the attribute Encapsulation Mode for UDP-Encapsulated-Transport.
     pub udp_transport: u16,
 }
 
@@ -140,7 +140,7 @@ impl Version {
         !matches!(self, Self::Draft00 | Self::Draft01)
     }
 
-    /// The document's name.
+    /// The name of the document, for logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -164,10 +164,10 @@ impl Version {
 pub struct Versions(u16);
 
 impl Versions {
-    /// No version.
+    /// The set without any version: no NAT traversal.
     pub const NONE: Self = Self(0);
 
-    /// Adds `version`.
+    /// Adds one version to the set.
     pub fn insert(&mut self, version: Version) {
         self.0 |= 1u16.checked_shl(version as u32).unwrap_or(0);
     }
@@ -239,7 +239,7 @@ impl FromIterator<Version> for Versions {
 pub struct Encapsulation {
     /// Tunnel rather than transport.
     pub tunnel: bool,
-    /// ESP inside UDP.
+    /// Whether ESP goes inside UDP.
     pub udp: bool,
 }
 
