@@ -6,7 +6,7 @@ use crate::EtherType;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} (at octet {offset})")]
 pub struct ParseError {
-    /// What is wrong.
+    /// What is wrong with the packet.
     pub kind: ParseErrorKind,
     /// Octets from the start of the bytes given to the failing call.
     pub offset: usize,
@@ -23,10 +23,10 @@ pub enum ParseErrorKind {
         what: &'static str,
         /// Octets needed, counted from the start of the packet.
         needed: usize,
-        /// Octets there.
+        /// Octets that were given.
         available: usize,
     },
-    /// Neither version 0 (RFC 2784) nor version 1 (RFC 2637), or not the one asked for.
+    /// The version is neither 0 (RFC 2784) nor 1 (RFC 2637), or not the one asked for.
     #[error("GRE version {0}")]
     Version(u8),
     /// RFC 1701 Routing Present: source routes are never followed (RFC 2784 §2.3).
@@ -42,9 +42,9 @@ pub enum ParseErrorKind {
     /// The GRE checksum does not fit (RFC 2784 §2.5).
     #[error("GRE checksum 0x{found:04x}, computed 0x{computed:04x}")]
     Checksum {
-        /// In the packet.
+        /// The checksum that the packet bears.
         found: u16,
-        /// Over the packet.
+        /// The checksum that the octets of the packet give.
         computed: u16,
     },
     /// Version 1 with Checksum Present (RFC 2637 §4.1: set to zero).
@@ -70,7 +70,7 @@ pub enum ParseErrorKind {
     /// Version 1 with a payload but no sequence number (RFC 2637 §4.1).
     #[error("payload of {0} octets without a sequence number")]
     PayloadWithoutSequence(u16),
-    /// Not an IPv4 or IPv6 header.
+    /// The first octet does not begin an IPv4 or IPv6 header.
     #[error("IP version {0}")]
     IpVersion(u8),
     /// An IPv4 header length below 20 octets.
@@ -81,13 +81,14 @@ pub enum ParseErrorKind {
     IpLength {
         /// The length field, header included.
         stated: usize,
-        /// Octets given.
+        /// Octets that were given.
         available: usize,
     },
     /// The IPv4 header checksum does not fit.
     #[error("IPv4 header checksum does not fit")]
     IpChecksum,
-    /// More IPv6 extension headers than [`ip::MAX_EXTENSION_HEADERS`](crate::ip::MAX_EXTENSION_HEADERS).
+    /// The packet has more IPv6 extension headers than
+    /// [`ip::MAX_EXTENSION_HEADERS`](crate::ip::MAX_EXTENSION_HEADERS).
     #[error("more than {0} IPv6 extension headers")]
     ExtensionHeaders(usize),
     /// A fragment: reassemble first.
@@ -96,7 +97,7 @@ pub enum ParseErrorKind {
     /// The delivery header carries another protocol than 47.
     #[error("IP protocol {0} instead of 47")]
     NotGre(u8),
-    /// More GRE headers inside each other than allowed.
+    /// More GRE headers lie inside each other than allowed.
     #[error("GRE nested more than {0} deep")]
     Nesting(u8),
 }
@@ -111,7 +112,7 @@ impl ParseErrorKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// Less room before the payload than the headers need.
+    /// There is less room before the payload than the headers need.
     #[error("{needed} octets of headroom needed, {available} are there")]
     Headroom {
         /// Octets the headers take.
@@ -122,9 +123,9 @@ pub enum EncodeError {
     /// The payload offset is behind the end of the buffer.
     #[error("payload at {at} in a buffer of {len} octets")]
     PayloadOffset {
-        /// The offset given.
+        /// The payload offset that the caller gave.
         at: usize,
-        /// The buffer's length.
+        /// The length of the buffer, in octets.
         len: usize,
     },
     /// The packet is longer than its length field can say.
@@ -133,9 +134,9 @@ pub enum EncodeError {
     /// The output buffer is too short.
     #[error("{needed} octets of output needed, {available} are there")]
     Output {
-        /// Octets needed.
+        /// Octets that the packet takes.
         needed: usize,
-        /// Octets there.
+        /// Octets that the output has.
         available: usize,
     },
     /// Addresses of different families.

@@ -26,7 +26,7 @@ macro_rules! ether_types {
 ether_types! {
     /// Payload of a GRE keepalive's inner packet; reserved as an EtherType.
     RESERVED_0 = 0x0000, "keepalive or reserved";
-    /// SNA (RFC 1701).
+    /// IBM's Systems Network Architecture (RFC 1701).
     SNA = 0x0004, "SNA";
     /// OSI network layer (RFC 1701).
     OSI = 0x00fe, "OSI";
@@ -36,23 +36,23 @@ ether_types! {
     ARP = 0x0806, "ARP";
     /// Frame Relay ARP (RFC 1701).
     FRAME_RELAY_ARP = 0x0808, "Frame Relay ARP";
-    /// VINES (RFC 1701).
+    /// Banyan VINES, a network layer (RFC 1701).
     VINES = 0x0bad, "VINES";
     /// Cisco discovery protocol inside GRE.
     CDP = 0x2000, "CDP";
     /// NHRP (RFC 2332 §5.2).
     NHRP = 0x2001, "NHRP";
-    /// ERSPAN type III.
+    /// A mirrored frame behind an ERSPAN type III header.
     ERSPAN_III = 0x22eb, "ERSPAN type III";
     /// DECnet phase IV (RFC 1701).
     DECNET = 0x6003, "DECnet";
     /// Transparent Ethernet bridging: a whole Ethernet frame (RFC 7637 §3.2).
     TRANSPARENT_ETHERNET = 0x6558, "transparent Ethernet";
-    /// Raw Frame Relay.
+    /// A Frame Relay frame carried whole.
     RAW_FRAME_RELAY = 0x6559, "raw Frame Relay";
-    /// Ethertalk (RFC 1701).
+    /// AppleTalk, "Ethertalk" in RFC 1701.
     APPLETALK = 0x809b, "AppleTalk";
-    /// VLAN-tagged frame.
+    /// An Ethernet payload behind an IEEE 802.1Q tag.
     VLAN = 0x8100, "802.1Q";
     /// Novell IPX (RFC 1701).
     IPX = 0x8137, "IPX";
@@ -64,25 +64,25 @@ ether_types! {
     SECURE_DATA = 0x876d, "secure data";
     /// PPP, the payload of PPTP's enhanced GRE (RFC 2637 §4.1).
     PPP = 0x880b, "PPP";
-    /// WCCP redirect.
+    /// A packet that a router has redirected to a cache by WCCP.
     WCCP = 0x883e, "WCCP";
-    /// MPLS unicast.
+    /// An MPLS label stack for unicast.
     MPLS = 0x8847, "MPLS";
     /// MPLS with upstream-assigned label.
     MPLS_UPSTREAM = 0x8848, "MPLS upstream-assigned";
-    /// PPPoE session.
+    /// A packet of the PPPoE session stage (RFC 2516 §4).
     PPPOE_SESSION = 0x8864, "PPPoE session";
     /// IPv6 (RFC 7676 §3.1).
     IPV6 = 0x86dd, "IPv6";
     /// ERSPAN type I and II.
     ERSPAN = 0x88be, "ERSPAN";
-    /// MACsec.
+    /// A frame protected by IEEE 802.1AE (MACsec).
     MACSEC = 0x88e5, "MACsec";
     /// Cisco MetaData (TrustSec SGT).
     CISCO_METADATA = 0x8909, "Cisco MetaData";
     /// Network service header (RFC 8300).
     NSH = 0x894f, "NSH";
-    /// Reserved (RFC 1701).
+    /// Reserved by RFC 1701: no payload has it.
     RESERVED = 0xffff, "reserved";
 }
 

@@ -40,7 +40,7 @@ pub(crate) mod flag {
 /// A version 0 GRE header: what to write in front of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Protocol Type.
+    /// What the payload is: the field Protocol Type.
     pub protocol: EtherType,
     /// Whether to compute and send the checksum (RFC 2784 §2.2).
     pub checksum: bool,

@@ -120,7 +120,7 @@ impl<'a> IpPacket<'a> {
         })
     }
 
-    /// Source address.
+    /// The source address of the header.
     #[must_use]
     pub fn source(&self) -> IpAddr {
         match self.fixed {
@@ -129,7 +129,7 @@ impl<'a> IpPacket<'a> {
         }
     }
 
-    /// Destination address.
+    /// The destination address of the header.
     #[must_use]
     pub fn destination(&self) -> IpAddr {
         match self.fixed {
@@ -235,7 +235,7 @@ impl<'a> IpPacket<'a> {
 /// The delivery header to write: what carries GRE through the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
-    /// Tunnel source.
+    /// The source of the packet: our end of the tunnel.
     pub source: IpAddr,
     /// Tunnel destination, of the same family.
     pub destination: IpAddr,

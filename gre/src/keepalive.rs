@@ -54,7 +54,7 @@ const NONCES: usize = 8;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// [`Keepalive::next_deadline`] is reached.
+    /// The time of [`Keepalive::next_deadline`] is reached.
     Deadline,
     /// A packet arrived from the tunnel: every one of them, data included.
     Received(Inbound<'a>),
@@ -96,9 +96,9 @@ pub enum Action {
 pub enum Outcome {
     /// A keepalive, dealt with.
     Handled,
-    /// Not a keepalive, and the line protocol is up: decapsulate it.
+    /// The packet is not a keepalive, and the line protocol is up: decapsulate the packet.
     Data,
-    /// Nothing changed.
+    /// The event was refused, and the machine is as it was.
     Dropped(DropReason),
 }
 
@@ -112,7 +112,7 @@ pub enum DropReason {
     /// The delivery header's addresses are not the tunnel's ends.
     #[error("not between the tunnel's ends")]
     NotOurTunnel,
-    /// Another key than the tunnel's, or none.
+    /// The packet has another key than the tunnel's, or none.
     #[error("wrong key")]
     Key,
     /// IPsec did not protect it, and has to.
@@ -130,7 +130,7 @@ pub enum DropReason {
     /// The peer's keepalive has no TTL left for the way back.
     #[error("TTL used up")]
     TtlUsedUp,
-    /// More of the peer's keepalives in this second than are answered.
+    /// The peer has sent more keepalives in this second than are answered.
     #[error("too many keepalives of the peer")]
     TooManyRequests,
     /// Data while the line protocol is down.
@@ -141,7 +141,7 @@ pub enum DropReason {
 /// Counters of one tunnel's keepalives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Keepalives sent.
+    /// Number of our keepalives that were sent.
     pub sent: u64,
     /// Keepalives that came back.
     pub returned: u64,
@@ -231,13 +231,13 @@ impl Keepalive {
         self.unanswered
     }
 
-    /// The configuration.
+    /// The configuration that the machine was made with.
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The counters.
+    /// What was counted since the machine was made.
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters

@@ -10,13 +10,13 @@ const TCP_HEADER_LEN: usize = 20;
 /// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clamp {
-    /// Not a TCP SYN, or without an MSS option, or already small enough.
+    /// The packet is not a TCP SYN, has no MSS option, or its MSS is small enough.
     Unchanged,
     /// The option said the first and says the second now.
     Lowered {
         /// What the packet said.
         from: u16,
-        /// What it says.
+        /// What the packet says now, in octets.
         to: u16,
     },
 }

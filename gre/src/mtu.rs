@@ -15,7 +15,7 @@ pub const IPV4_MIN_MTU: usize = 576;
 /// Which IP header carries the tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outer {
-    /// IPv4 without options.
+    /// An IPv4 header without options, 20 octets.
     V4,
     /// IPv6 without extension headers.
     V6,
@@ -50,7 +50,7 @@ pub const fn tunnel_mtu(path_mtu: usize, outer: Outer, header: &Header) -> usize
 /// What the DF bit of an IPv4 delivery header becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DfPolicy {
-    /// That of the payload packet; set for IPv6.
+    /// The payload packet's bit is copied; IPv6 counts as set.
     #[default]
     Copy,
     /// Set: the path MTU of the tunnel is discovered.
@@ -111,7 +111,7 @@ pub const fn ingress(packet: &IpPacket<'_>, tunnel_mtu: usize, policy: DfPolicy)
     }
 }
 
-/// What ICMP told about the path of a tunnel (`tunnel path-mtu-discovery`).
+/// What ICMP messages said about the path of a tunnel (`tunnel path-mtu-discovery`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathMtu {
     link: usize,
@@ -139,7 +139,7 @@ impl PathMtu {
         }
     }
 
-    /// The same with another time after which a learned value is forgotten.
+    /// The same path with another time after which a learned value is forgotten.
     #[must_use]
     pub const fn with_age(self, age: Duration) -> Self {
         Self { age, ..self }

@@ -23,7 +23,7 @@ pub struct NextHops {
     next_hop_server: Option<IpAddr>,
 }
 
-/// Where a tunnel address is reached.
+/// An entry of the table: where a tunnel address is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// The address of the delivery header.
@@ -35,7 +35,7 @@ pub struct Entry {
 /// How the table came to know an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Configured.
+    /// The entry was configured, and stays until it is removed.
     Static,
     /// Learned, until this time.
     Learned {
@@ -47,14 +47,14 @@ pub enum Origin {
 /// What the table says to a tunnel address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
-    /// Send it there.
+    /// Send the packet to this NBMA address.
     Found(IpAddr),
     /// Unknown: send it by way of the next-hop server, and resolve the address meanwhile.
     Unresolved {
         /// NBMA address of the next-hop server.
         via: IpAddr,
     },
-    /// Unknown, and nobody to ask.
+    /// The address is unknown, and no next-hop server is configured or known.
     Unknown,
 }
 
@@ -76,7 +76,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// As many entries as allowed.
+    /// The table holds as many entries as it may.
     #[error("the table holds {0} entries, its limit")]
     Full(usize),
     /// A learned entry for a configured address.
@@ -189,12 +189,12 @@ impl NextHops {
         Ok(())
     }
 
-    /// No more copies for `nbma`.
+    /// Ends the copies for `nbma`; returns whether there were any.
     pub fn remove_multicast(&mut self, nbma: IpAddr) -> bool {
         self.multicast.remove(&nbma)
     }
 
-    /// Who gets a copy of a multicast packet.
+    /// The NBMA addresses that get a copy of a multicast packet.
     pub fn multicast(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.multicast.iter().copied()
     }

@@ -6,7 +6,7 @@ use crate::{EtherType, Packet, ParseError, ParseErrorKind};
 /// One GRE layer of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layer<'a> {
-    /// The delivery header.
+    /// The IP packet whose payload the layer is.
     pub delivery: IpPacket<'a>,
     /// The GRE packet in it.
     pub gre: Packet<'a>,

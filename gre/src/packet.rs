@@ -35,11 +35,10 @@ impl<'a> Packet<'a> {
         Ok(packet)
     }
 
-    /// As [`parse`](Self::parse), without looking at the checksum: for dissectors of captures cut
-    /// short.
+    /// Parses a packet without looking at its checksum: for dissectors of captures cut short.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse) but for the checksum.
+    /// The errors of [`parse`](Self::parse), without that of the checksum.
     #[inline]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let (flags, protocol) = first_word(bytes)?;
@@ -76,7 +75,7 @@ impl<'a> Packet<'a> {
         })
     }
 
-    /// Protocol Type.
+    /// What the payload is: the field Protocol Type.
     #[must_use]
     pub const fn protocol(&self) -> EtherType {
         self.protocol

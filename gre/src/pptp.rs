@@ -131,7 +131,7 @@ pub struct Header {
     pub call_id: u16,
     /// Sequence Number; needed with a payload.
     pub sequence: Option<u32>,
-    /// Acknowledgment Number.
+    /// The highest sequence number received, where one is acknowledged (RFC 2637 §4.1).
     pub acknowledgment: Option<u32>,
 }
 

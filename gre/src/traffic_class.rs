@@ -3,10 +3,10 @@
 /// What the DSCP of the delivery header becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DscpPolicy {
-    /// That of the payload packet (RFC 2983 §3.1, uniform model).
+    /// The payload packet's DSCP is copied (RFC 2983 §3.1, uniform model).
     #[default]
     Copy,
-    /// This one, six bits.
+    /// The DSCP is always this one, of six bits.
     Set(u8),
 }
 

@@ -1,4 +1,4 @@
-//! What a keepalive machine is told, and what other vendors do differently.
+//! The configuration of a keepalive machine, and what other vendors do differently.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -8,11 +8,11 @@ use crate::EtherType;
 /// Configuration of one tunnel's keepalives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Our tunnel end.
+    /// The address of our tunnel end.
     pub local: IpAddr,
     /// The peer's tunnel end, of the same family.
     pub remote: IpAddr,
-    /// Time between keepalives.
+    /// Time from one keepalive to the next, above zero.
     pub period: Duration,
     /// Unanswered keepalives after which the line protocol goes down.
     pub retries: u8,
@@ -24,12 +24,12 @@ pub struct Config {
     pub ttl: u8,
     /// TOS or Traffic Class octet of both IP headers.
     pub traffic_class: u8,
-    /// Whether our keepalives carry eight octets chosen by the embedder, to be seen again in what
-    /// comes back: off the path nobody can forge an answer then.
+    /// Whether our keepalives carry eight random octets, which have to be in what comes back: a host
+    /// that does not see the packets cannot forge an answer then.
     pub nonce: bool,
     /// Whether only packets that came protected by IPsec count.
     pub require_protection: bool,
-    /// Most keepalives of the peer answered per second.
+    /// How many keepalives of the peer are answered per second.
     pub replies_per_second: u32,
     /// How the peer's packets differ.
     pub quirks: Quirks,
@@ -63,7 +63,7 @@ pub enum ConfigError {
     /// Addresses of different families.
     #[error("local and remote tunnel ends are of different families")]
     MixedFamilies,
-    /// The same address twice.
+    /// Both tunnel ends have the same address.
     #[error("local and remote tunnel end are the same")]
     SameEnds,
     /// A period of zero.
@@ -86,7 +86,7 @@ pub struct Quirks {
     pub inner_protocols: &'static [EtherType],
     /// What the inner destination of the peer's keepalives has to be.
     pub inner_destination: InnerDestination,
-    /// Most octets behind the inner GRE header of the peer's keepalives.
+    /// The largest number of octets behind the inner GRE header of the peer's keepalives.
     pub max_payload: usize,
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn build(config: &Config, nonce: Option<u64>) -> Result<Datagram, Enc
 /// What a packet of the tunnel is to the keepalive machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind<'a> {
-    /// Not a keepalive.
+    /// Anything but a keepalive: a packet to decapsulate.
     Data,
     /// Ours, back: with the payload behind the inner header.
     Returned(&'a [u8]),
@@ -134,7 +134,7 @@ pub(crate) fn classify<'a>(config: &Config, gre: &Packet<'a>) -> Kind<'a> {
         return Kind::Data;
     }
     // From here on the packet claims to come from us: what is no proper keepalive is no data
-    // either, and sending it on would be sending in our own name what somebody else wrote.
+    // either, and sending it on would be sending in our own name what another host wrote.
     let Ok(inner_gre) = inner.gre() else {
         return Kind::BadRequest;
     };
