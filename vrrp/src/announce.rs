@@ -18,8 +18,8 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 pub struct Announcement {
     /// The virtual router's address.
     pub address: IpAddr,
-    /// Where it is reached: the virtual router MAC, or the interface's own if the embedder runs
-    /// without virtual MACs.
+    /// The MAC address at which the address is reached: the virtual router's, or the interface's
+    /// own if the embedder runs without virtual MACs.
     pub mac: MacAddr,
 }
 

@@ -11,11 +11,11 @@ use crate::{
 /// The fields of an advertisement to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Protocol version.
+    /// The version of the packet, on which its layout depends.
     pub version: Version,
-    /// Virtual Router Identifier.
+    /// The number of the virtual router.
     pub vrid: Vrid,
-    /// Priority.
+    /// The sender's priority; [`Priority::STOP`] when it gives up being master.
     pub priority: Priority,
     /// Time between advertisements. Version 2 sends whole seconds.
     pub interval: Interval,

@@ -13,20 +13,20 @@ pub enum ParseError {
         what: &'static str,
         /// Octets needed, counted from the start of the bytes given.
         needed: usize,
-        /// Octets there.
+        /// Octets that were given.
         available: usize,
     },
     /// TTL or Hop Limit below what the receiver asks for: 255, but for unicast peers configured
     /// otherwise (RFC 9568 §5.1.1.3).
     #[error("TTL {0} instead of 255")]
     Ttl(u8),
-    /// Neither version 2 nor 3.
+    /// The version is neither 2 nor 3.
     #[error("VRRP version {0}")]
     Version(u8),
     /// Version 2 speaks IPv4 only.
     #[error("VRRP version 2 over IPv6")]
     Version2OverIpv6,
-    /// Not an ADVERTISEMENT (RFC 9568 §5.2.2).
+    /// The packet is not an ADVERTISEMENT (RFC 9568 §5.2.2).
     #[error("VRRP packet type {0}")]
     PacketType(u8),
     /// VRID 0 is not in the range 1 to 255 (RFC 9568 §6.1).
@@ -48,21 +48,21 @@ pub enum ParseError {
         count: u8,
         /// Octets they make with the fixed fields.
         expected: usize,
-        /// Octets there.
+        /// Octets of the VRRP message that was given.
         available: usize,
     },
     /// The checksum fits in no accepted reading.
     #[error("checksum 0x{found:04x}, computed 0x{computed:04x}")]
     Checksum {
-        /// In the packet.
+        /// The checksum that the packet bears.
         found: u16,
-        /// Over the packet, in the first reading accepted.
+        /// The checksum that the packet should bear, in the first reading accepted.
         computed: u16,
     },
     /// Addresses of different families in one header.
     #[error("IPv4 and IPv6 addresses in one header")]
     MixedFamilies,
-    /// Not an IPv4 or IPv6 header.
+    /// The first octet does not begin an IPv4 or IPv6 header.
     #[error("IP version {0}")]
     IpVersion(u8),
     /// An IP header or length that contradicts itself or the bytes given.
@@ -70,7 +70,7 @@ pub enum ParseError {
     IpLength {
         /// What the header says.
         stated: usize,
-        /// Octets there.
+        /// Octets that were given.
         available: usize,
     },
     /// The IPv4 header checksum does not fit.
@@ -82,7 +82,7 @@ pub enum ParseError {
     /// An IP Authentication Header (RFC 2338 §5.3.6.3): recognised, not implemented.
     #[error("IP Authentication Header")]
     AuthenticationHeader,
-    /// Another IP protocol than 112.
+    /// The IP packet carries another protocol than 112.
     #[error("IP protocol {0} instead of 112")]
     Protocol(u8),
 }
@@ -94,9 +94,9 @@ pub enum EncodeError {
     /// The output is too short.
     #[error("{needed} octets of output needed, {available} are there")]
     Output {
-        /// Octets needed.
+        /// Octets that the message takes.
         needed: usize,
-        /// Octets there.
+        /// Octets that the output has.
         available: usize,
     },
     /// No addresses, or more than 255.

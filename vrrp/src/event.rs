@@ -22,20 +22,20 @@ pub enum Event<'a> {
     },
     /// The router shall stop; a master says so (priority 0).
     Shutdown,
-    /// The interface is gone: stop without a word.
+    /// The interface is gone: the router stops and sends nothing.
     InterfaceDown,
     /// A packet of IP protocol 112 arrived on the interface.
     Received(Received<'a>),
-    /// [`next_deadline`](crate::Router::next_deadline) is reached.
+    /// The time of [`next_deadline`](crate::Router::next_deadline) is reached.
     Deadline,
     /// A tracked object changed.
     Track {
-        /// Which.
+        /// The embedder's number of the object.
         object: u32,
         /// Whether it is up.
         up: bool,
     },
-    /// Another configured priority, 1 to 254; the owner's does not change.
+    /// The configured priority changes to this, 1 to 254; the owner's does not change.
     SetPriority(Priority),
 }
 
@@ -43,32 +43,32 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Send an advertisement.
+    /// Send this advertisement on the interface.
     Send(Transmit),
     /// Answer for the addresses: ARP and neighbor solicitations, solicited-node groups, the
     /// virtual MAC address.
     AddAddresses(Addresses),
-    /// Not any more.
+    /// Stop to answer for the addresses: another router is master, or none.
     RemoveAddresses(Addresses),
     /// Send a gratuitous ARP or unsolicited neighbor advertisement.
     Announce(Announcement),
-    /// The state changed.
+    /// The router went from one state to another.
     StateChanged {
-        /// From.
+        /// The state before.
         from: State,
-        /// To.
+        /// The state from now on.
         to: State,
-        /// Why.
+        /// What led to the change.
         reason: Reason,
     },
-    /// Something is configured wrongly somewhere, or forged; once per ten seconds at most.
+    /// Log that a router is configured wrongly, or a packet forged; every ten seconds at most.
     Warn(Warning),
 }
 
 /// The addresses of a virtual router, and how to hold them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
-    /// The addresses.
+    /// The addresses of the virtual router, the primary one first.
     pub addresses: Arc<[IpAddr]>,
     /// Whether packets to them are accepted (owner, or Accept_Mode). Neighbor solicitations and
     /// advertisements always are (RFC 9568 §6.1).
@@ -114,16 +114,16 @@ impl Transmit {
         self.priority
     }
 
-    /// Where it goes: the group, or a unicast peer.
+    /// The destination of the packet: the group, or a unicast peer.
     #[must_use]
     pub const fn destination(&self) -> IpAddr {
         self.destination
     }
 
-    /// Writes the IP packet, see [`Message::write_packet`].
+    /// Writes the IP packet and returns its length, see [`Message::write_packet`].
     ///
     /// # Errors
-    /// As there.
+    /// [`EncodeError`], above all an output that is too short.
     pub fn write_packet(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
         self.message().write_packet(out)
     }
@@ -149,9 +149,9 @@ impl core::fmt::Debug for Transmit {
 /// State of a virtual router (RFC 9568 §6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Not running.
+    /// The router does not run, or a tracked object keeps it out.
     Initialize,
-    /// Watching the master.
+    /// The router watches the master, ready to take over.
     Backup,
     /// Forwarding for the addresses; Active in the words of RFC 9568.
     Master,
@@ -187,7 +187,7 @@ pub enum Reason {
     Startup,
     /// Startup as the owner of the addresses.
     Owner,
-    /// Shutdown.
+    /// The embedder has stopped the router.
     Shutdown,
     /// The interface went down.
     InterfaceDown,
@@ -199,14 +199,14 @@ pub enum Reason {
     Preempt,
     /// A master of higher priority, or of the same with a higher address.
     BetterMaster {
-        /// Its address.
+        /// The address of the new master.
         address: IpAddr,
-        /// Its priority.
+        /// The priority of the new master.
         priority: Priority,
     },
     /// A tracked object went down and takes the router out.
     TrackFault {
-        /// Which.
+        /// The embedder's number of the object.
         object: u32,
     },
     /// The tracked objects are back.
@@ -215,25 +215,25 @@ pub enum Reason {
     SyncGroup,
 }
 
-/// Something odd that is dealt with.
+/// A fault of the configuration, here or in another router, or a forged packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
     /// Version 3: the master's interval is not ours (RFC 9568 §7.1).
     IntervalDiffers {
-        /// Its interval.
+        /// The interval that the advertisement says.
         found: Interval,
     },
-    /// Another address list (RFC 9568 §7.1).
+    /// The address list differs from the configured one (RFC 9568 §7.1).
     AddressesDiffer,
     /// A second owner of the addresses (RFC 9568 §8.3.2).
     SecondOwner {
-        /// Its address.
+        /// The source of the advertisement.
         address: IpAddr,
     },
-    /// Another router of our priority (RFC 9568 §8.3.2).
+    /// Another router has the same priority (RFC 9568 §8.3.2).
     SamePriority {
-        /// Its address.
+        /// The source of the advertisement.
         address: IpAddr,
     },
 }
@@ -242,9 +242,9 @@ pub enum Warning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Outcome {
-    /// Dealt with.
+    /// The event was taken in.
     Handled,
-    /// Nothing changed but a counter.
+    /// The event was refused: nothing changed but a counter.
     Dropped(DropReason),
 }
 
@@ -252,37 +252,37 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// Not a valid advertisement.
+    /// The packet is not a valid advertisement.
     #[error(transparent)]
     Packet(#[from] ParseError),
-    /// Another protocol version than configured.
+    /// The protocol version is not the configured one.
     #[error("version {0}, another one is configured")]
     VersionMismatch(Version),
     /// No such virtual router on this interface.
     #[error("VRID {0} is not configured here")]
     UnknownVrid(Vrid),
-    /// Another family than the virtual router's.
+    /// The address family is not the virtual router's.
     #[error("another address family")]
     Family,
-    /// Another authentication type than configured (RFC 2338 §5.3.6).
+    /// The authentication type is not the configured one (RFC 2338 §5.3.6).
     #[error("authentication type {0}, another one is configured")]
     AuthTypeMismatch(AuthType),
-    /// Another password (RFC 2338 §5.3.10).
+    /// The password is not the configured one (RFC 2338 §5.3.10).
     #[error("wrong password")]
     Password,
     /// Version 2: another interval than configured (RFC 3768 §7.1).
     #[error("interval of {0:?}, another one is configured")]
     IntervalMismatch(Interval),
-    /// Another address list.
+    /// The address list differs from the configured one (RFC 3768 §7.1).
     #[error("another address list")]
     AddressList,
     /// Sent to the group where unicast peers are configured, or the other way round.
     #[error("sent to {0}")]
     Destination(IpAddr),
-    /// Not from a configured unicast peer.
+    /// The source is not one of the configured unicast peers.
     #[error("{0} is no configured peer")]
     UnknownPeer(IpAddr),
-    /// Our own packet.
+    /// The source is our own address: the network has brought our packet back.
     #[error("own packet")]
     OwnPacket,
     /// The owner of the addresses takes no advertisements (RFC 9568 §7.1).
@@ -350,9 +350,9 @@ impl DropReason {
 /// Something to do at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {
-    /// When.
+    /// The time, on the caller's clock.
     pub at: Duration,
-    /// What for.
+    /// What is due then.
     pub why: DeadlineReason,
 }
 
@@ -362,9 +362,9 @@ pub struct Deadline {
 pub enum DeadlineReason {
     /// The start-up delay is over.
     StartupDelay,
-    /// Adver_Timer.
+    /// Adver_Timer: the master sends its next advertisement (RFC 9568 §6.2).
     Advertise,
-    /// Master_Down_Timer.
+    /// Master_Down_Timer: the master counts as down (Active_Down_Timer in RFC 9568 §6.2).
     MasterDown,
     /// The preempt delay is over.
     Preempt,

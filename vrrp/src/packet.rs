@@ -59,13 +59,13 @@ impl Default for Accept {
 /// What came off a socket: the VRRP message and the facts of its IP header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received<'a> {
-    /// IP source.
+    /// The source address of the IP header.
     pub source: IpAddr,
-    /// IP destination.
+    /// The destination address of the IP header: the group, or ours.
     pub destination: IpAddr,
     /// TTL or Hop Limit.
     pub ttl: u8,
-    /// The IP payload.
+    /// The payload of the IP packet: what begins with version and type.
     pub message: &'a [u8],
 }
 
@@ -195,25 +195,25 @@ impl<'a> Advertisement<'a> {
         })
     }
 
-    /// Protocol version.
+    /// The protocol version of the packet, 2 or 3.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// Address family.
+    /// The address family of the IP header, which is that of the addresses listed.
     #[must_use]
     pub const fn family(&self) -> Family {
         Family::of(self.source)
     }
 
-    /// Virtual Router Identifier.
+    /// The number of the virtual router that the packet is about.
     #[must_use]
     pub const fn vrid(&self) -> Vrid {
         self.vrid
     }
 
-    /// The sender's priority.
+    /// The sender's priority; [`Priority::STOP`] from a master that stops.
     #[must_use]
     pub const fn priority(&self) -> Priority {
         self.priority
@@ -237,7 +237,7 @@ impl<'a> Advertisement<'a> {
         &self.auth_data
     }
 
-    /// The checksum field.
+    /// The checksum field as received.
     #[must_use]
     pub const fn checksum(&self) -> u16 {
         self.checksum

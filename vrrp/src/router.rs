@@ -33,7 +33,7 @@ use crate::{Advertisement, Announcement, Family, Interval, Priority};
 
 /// Time between two warnings.
 const WARN_GAP: Duration = Duration::from_secs(10);
-/// Most immediate answers to advertisements of lower priority per interval.
+/// How many advertisements of lower priority are answered at once per interval.
 const ASSERTS_PER_INTERVAL: u8 = 3;
 
 /// One virtual router on one interface.
@@ -45,7 +45,7 @@ pub struct Router {
     /// The source of our packets, while running.
     local: Option<IpAddr>,
     timers: Timers,
-    /// Active_Adver_Interval.
+    /// Active_Adver_Interval: the interval of the master that is followed (RFC 9568 §6.1).
     master_interval: Interval,
     master: Option<Master>,
     down_objects: BTreeSet<u32>,
@@ -60,35 +60,35 @@ pub struct Router {
 /// What the sync group forbids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Hold {
-    /// A member is out: nobody becomes master.
+    /// A member does not run: no member becomes master.
     pub(crate) all: bool,
-    /// A member has a better master: nobody takes over from a living one.
+    /// A member follows a better master: no member takes over from a live master.
     pub(crate) preempt: bool,
 }
 
 /// The master last heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Master {
-    /// Its address.
+    /// The primary address that the master's advertisements come from.
     pub address: IpAddr,
-    /// Its priority.
+    /// The priority that the master has advertised.
     pub priority: Priority,
-    /// Its interval.
+    /// The interval that the master has advertised.
     pub interval: Interval,
 }
 
 /// Counters of one virtual router (RFC 6527, RFC 2787).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Transitions to master.
+    /// How often the router became master.
     pub became_master: u64,
-    /// Advertisements sent.
+    /// Advertisements sent, one for all unicast peers.
     pub sent: u64,
-    /// Of these with priority 0.
+    /// Advertisements sent with priority 0, which are among [`sent`](Self::sent).
     pub priority_zero_sent: u64,
-    /// Advertisements taken.
+    /// Advertisements that passed all checks.
     pub received: u64,
-    /// Of these with priority 0.
+    /// Advertisements with priority 0, which are among [`received`](Self::received).
     pub priority_zero_received: u64,
     /// Packets dropped, by the reason's name.
     pub dropped: BTreeMap<&'static str, u64>,
@@ -161,19 +161,19 @@ impl Router {
         self.timers.next()
     }
 
-    /// The state.
+    /// The state that the router is in (RFC 9568 §6.4).
     #[must_use]
     pub const fn state(&self) -> State {
         self.state
     }
 
-    /// The configuration.
+    /// The configuration, with the priority that was set last.
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The counters.
+    /// What was counted since the router was made.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.counters

@@ -17,9 +17,9 @@ use crate::{Accept, Advertisement, Counters, Family, Received, Router, Vrid};
 pub struct RouterKey {
     /// The embedder's number of the interface.
     pub interface: u32,
-    /// Address family.
+    /// The address family, of which each has its own numbers.
     pub family: Family,
-    /// Virtual Router Identifier.
+    /// The number of the virtual router within interface and family.
     pub vrid: Vrid,
 }
 
@@ -29,49 +29,49 @@ pub struct RouterKey {
 pub enum SpeakerEvent<'a> {
     /// A packet of IP protocol 112 arrived.
     Received {
-        /// On this interface.
+        /// The embedder's number of the interface that it arrived on.
         interface: u32,
-        /// The packet.
+        /// The VRRP message with the facts of its IP header.
         packet: Received<'a>,
     },
     /// An interface is up with this address: starts its routers of the address's family.
     InterfaceUp {
-        /// Which.
+        /// The embedder's number of the interface.
         interface: u32,
-        /// Its primary IPv4 or link-local IPv6 address.
+        /// The primary IPv4 or link-local IPv6 address of the interface.
         address: IpAddr,
     },
     /// An interface is gone.
     InterfaceDown {
-        /// Which.
+        /// The embedder's number of the interface.
         interface: u32,
     },
     /// A tracked object changed, for every router that tracks it.
     Track {
-        /// Which.
+        /// The embedder's number of the object.
         object: u32,
         /// Whether it is up.
         up: bool,
     },
-    /// [`Speaker::next_deadline`] is reached.
+    /// The time of [`Speaker::next_deadline`] is reached.
     Deadline,
     /// An event for one router.
     Router {
-        /// Which.
+        /// The router that the event is for.
         key: RouterKey,
-        /// The event.
+        /// What happens to the router.
         event: Event<'a>,
     },
-    /// Stop all routers.
+    /// Stop all routers; those that are master say so (priority 0).
     Shutdown,
 }
 
 /// An action of one of the routers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpeakerAction {
-    /// Whose.
+    /// The router that wants it done.
     pub router: RouterKey,
-    /// What.
+    /// What the embedder has to do.
     pub action: Action,
 }
 
@@ -96,7 +96,7 @@ impl SpeakerDeadline {
 /// A router that cannot be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
-    /// Its configuration is wrong.
+    /// The configuration of the router is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The interface has this VRID already.
@@ -107,13 +107,13 @@ pub enum AddError {
 /// A sync group that cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SyncError {
-    /// No such router.
+    /// A router that was never added.
     #[error("VRID {} is not configured", .0.vrid)]
     Unknown(RouterKey),
     /// A member of another group.
     #[error("VRID {} is in another sync group", .0.vrid)]
     Member(RouterKey),
-    /// An owner is master whenever it runs (RFC 9568 §6.4.1): it follows nobody.
+    /// An owner is master whenever it runs (RFC 9568 §6.4.1): it follows no group.
     #[error("VRID {} owns its addresses", .0.vrid)]
     Owner(RouterKey),
 }
@@ -134,7 +134,7 @@ struct Member {
 }
 
 impl Speaker {
-    /// No routers yet.
+    /// A speaker without routers.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -246,13 +246,13 @@ impl Speaker {
         self.deadlines.first().copied()
     }
 
-    /// One router.
+    /// The router with this key; `None` if it was not added.
     #[must_use]
     pub fn router(&self, key: &RouterKey) -> Option<&Router> {
         self.routers.get(key).map(|member| &member.router)
     }
 
-    /// All routers.
+    /// All routers, by interface, family and VRID.
     pub fn routers(&self) -> impl Iterator<Item = (&RouterKey, &Router)> {
         self.routers
             .iter()
@@ -320,7 +320,7 @@ impl Speaker {
             .collect()
     }
 
-    /// The same event for several; handled if one of them handles it.
+    /// Gives the same event to several routers; it is handled if one of them handles it.
     fn each(
         &mut self,
         keys: Vec<RouterKey>,

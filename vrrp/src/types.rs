@@ -14,7 +14,7 @@ pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// Where IPv6 advertisements go (RFC 9568 §5.1.2.2).
 pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
-/// Protocol version.
+/// A version of the protocol that this crate speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// RFC 3768: IPv4, seconds.
@@ -43,9 +43,9 @@ impl fmt::Display for Version {
 /// Address family of a virtual router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// IPv4.
+    /// IPv4: addresses of 4 octets, advertised to 224.0.0.18.
     V4,
-    /// IPv6.
+    /// IPv6: addresses of 16 octets, advertised to ff02::12.
     V6,
 }
 
@@ -83,7 +83,7 @@ impl Family {
 pub struct Vrid(NonZeroU8);
 
 impl Vrid {
-    /// None for 0.
+    /// Makes a VRID; `None` for 0, which no virtual router has.
     #[must_use]
     pub const fn new(value: u8) -> Option<Self> {
         match NonZeroU8::new(value) {
@@ -155,7 +155,7 @@ impl Interval {
     /// One second, the default of both versions.
     pub const DEFAULT: Self = Self(100);
 
-    /// None for 0.
+    /// An interval in hundredths of a second, as version 3 counts; `None` for 0.
     #[must_use]
     pub const fn from_centiseconds(centiseconds: u16) -> Option<Self> {
         if centiseconds == 0 {
@@ -165,7 +165,7 @@ impl Interval {
         }
     }
 
-    /// None for 0.
+    /// An interval in whole seconds, as version 2 counts; `None` for 0.
     #[must_use]
     pub const fn from_seconds(seconds: u8) -> Option<Self> {
         if seconds == 0 {
@@ -175,13 +175,13 @@ impl Interval {
         }
     }
 
-    /// Centiseconds.
+    /// The interval in hundredths of a second.
     #[must_use]
     pub const fn centiseconds(self) -> u32 {
         self.0
     }
 
-    /// The same as a duration.
+    /// The interval as a duration.
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_millis((self.0 as u64).saturating_mul(10))
@@ -193,11 +193,11 @@ impl Interval {
 pub struct AuthType(pub u8);
 
 impl AuthType {
-    /// No authentication.
+    /// No authentication, the only type of version 3 and of RFC 3768.
     pub const NONE: Self = Self(0);
-    /// Simple text password.
+    /// A password in clear text (RFC 2338 §5.3.6.2).
     pub const SIMPLE: Self = Self(1);
-    /// IP Authentication Header.
+    /// An IP Authentication Header around the packet (RFC 2338 §5.3.6.3).
     pub const AH: Self = Self(2);
     /// Cisco's MD5 authentication; its format is not public.
     pub const CISCO_MD5: Self = Self(254);
@@ -226,7 +226,7 @@ impl fmt::Display for AuthType {
 pub struct MacAddr(pub [u8; 6]);
 
 impl MacAddr {
-    /// Ethernet broadcast.
+    /// The broadcast address of Ethernet, where gratuitous ARP goes.
     pub const BROADCAST: Self = Self([0xff; 6]);
     /// Where IPv4 advertisements go on Ethernet: the mapping of 224.0.0.18 (RFC 1112 §6.4).
     pub const GROUP_V4: Self = Self([0x01, 0x00, 0x5e, 0x00, 0x00, 0x12]);

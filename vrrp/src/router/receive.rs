@@ -132,7 +132,7 @@ impl Router {
         }
     }
 
-    /// The same addresses, in whatever order.
+    /// Whether the packet lists the configured addresses, in whatever order.
     fn addresses_fit(&self, packet: &Advertisement<'_>) -> bool {
         let ours = &self.config.addresses;
         if packet.addresses().eq(ours.iter().copied()) {
@@ -172,7 +172,7 @@ impl Router {
         self.timers.master_stopped = false;
     }
 
-    /// RFC 9568 §6.4.3.
+    /// What a master does with an advertisement that it has accepted (RFC 9568 §6.4.3).
     fn receive_as_master(
         &mut self,
         packet: &Advertisement<'_>,

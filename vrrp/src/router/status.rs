@@ -14,52 +14,52 @@ use crate::{Counters, Family, MacAddr, Priority, Version, Vrid};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// Virtual Router Identifier.
+    /// The number of the virtual router on its interface.
     pub vrid: Vrid,
-    /// Protocol version.
+    /// The configured protocol version.
     pub version: Version,
-    /// Address family.
+    /// The family of the virtual router's addresses.
     pub family: Family,
-    /// State.
+    /// The state that the router is in.
     pub state: State,
     /// Time in this state.
     pub in_state: Duration,
-    /// The addresses.
+    /// The addresses of the virtual router, the primary one first.
     pub addresses: Vec<IpAddr>,
     /// The virtual router MAC address.
     pub mac: MacAddr,
-    /// Configured Advertisement_Interval.
+    /// Advertisement_Interval as it is configured.
     pub interval: Duration,
-    /// Preempt_Mode.
+    /// Preempt_Mode as it is configured.
     pub preempt: bool,
-    /// Preempt delay.
+    /// How long a master of lower priority is left in place.
     pub preempt_delay: Duration,
     /// What is left of a running preempt delay.
     pub preempt_in: Option<Duration>,
-    /// Priority after tracking.
+    /// The priority that is advertised: after tracking.
     pub priority: Priority,
-    /// Configured priority.
+    /// The priority that is configured: before tracking.
     pub configured_priority: Priority,
     /// Whether version 2 learns the master's interval.
     pub learns_interval: bool,
-    /// Tracked objects.
+    /// The tracked objects in the order of the configuration.
     pub tracks: Vec<TrackStatus>,
     /// The master last heard of; ourselves as a master.
     pub master: Option<Master>,
     /// Source of our packets, while running.
     pub local: Option<IpAddr>,
-    /// Master_Down_Interval.
+    /// Master_Down_Interval: the silence after which the master counts as down.
     pub master_down_interval: Duration,
     /// What is left of it, as a backup.
     pub master_down_in: Option<Duration>,
-    /// Counters.
+    /// What was counted since the router was made.
     pub counters: Counters,
 }
 
 /// A tracked object in a [`Status`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackStatus {
-    /// The embedder's number.
+    /// The embedder's number of the object.
     pub object: u32,
     /// Whether it is up.
     pub up: bool,
@@ -111,7 +111,7 @@ impl Router {
 pub struct Show<'a> {
     /// Name of the interface.
     pub interface: &'a str,
-    /// The snapshot.
+    /// The snapshot that is printed.
     pub status: &'a Status,
 }
 
@@ -216,7 +216,7 @@ impl fmt::Display for Show<'_> {
     }
 }
 
-/// `0000.5e00.0105`.
+/// Written in Cisco's way: `0000.5e00.0105`.
 struct Dotted(MacAddr);
 
 impl fmt::Display for Dotted {

@@ -100,7 +100,7 @@ impl Router {
         if let Some(master) = &mut self.master {
             master.priority = priority;
         }
-        // From the time it was due, so that a busy embedder does not slow the beat; from now, if
+        // From the time it was due, so that a busy embedder does not stretch the interval; from now, if
         // it is late by more than an interval.
         let interval = self.config.interval.duration();
         let steady = self.timers.advertise.map(|at| at.saturating_add(interval));
