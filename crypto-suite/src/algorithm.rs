@@ -9,9 +9,9 @@ use crate::{
     CipherId, CryptoError, Digest, GroupId, HashId, IntegrityId, PrfId, ProtectionId, Secret,
 };
 
-/// A hash function.
+/// A hash function, as signatures, NAT detection and key derivation use it.
 pub trait Hash: Sync {
-    /// Which one.
+    /// The function that this implements.
     fn id(&self) -> HashId;
     /// Length of the output, bytes.
     fn output_len(&self) -> usize;
@@ -19,9 +19,9 @@ pub trait Hash: Sync {
     fn digest(&self, parts: &[&[u8]]) -> Digest;
 }
 
-/// A pseudo-random function.
+/// A pseudo-random function, as keys are derived with it (RFC 2409 §5, RFC 7296 §2.13).
 pub trait Prf: Sync {
-    /// Which one.
+    /// The function that this implements.
     fn id(&self) -> PrfId;
     /// Length of the output and preferred length of a key, bytes.
     fn output_len(&self) -> usize;
@@ -31,7 +31,7 @@ pub trait Prf: Sync {
 
 /// A truncated message authentication code on its own (AH, cookies).
 pub trait Integrity: Sync {
-    /// Which one.
+    /// The algorithm that this implements.
     fn id(&self) -> IntegrityId;
     /// Length of the key, bytes.
     fn key_len(&self) -> usize {
@@ -65,7 +65,7 @@ pub trait IntegrityKey: Send + Sync {
 
 /// A bare CBC cipher, for IKEv1 messages alone: their integrity comes from HASH payloads inside.
 pub trait Cipher: Sync {
-    /// Which one.
+    /// The cipher that this implements.
     fn id(&self) -> CipherId;
     /// Length of the key, bytes.
     fn key_len(&self) -> usize {
@@ -99,7 +99,7 @@ pub trait CipherKey: Send + Sync {
 
 /// What protects ESP packets and IKEv2 SK payloads: encryption and integrity together.
 pub trait Protection: Sync {
-    /// Which one.
+    /// The protection that this implements.
     fn id(&self) -> ProtectionId;
     /// Length of the keying material of one direction, bytes: encryption key, then integrity key
     /// (RFC 4303 §3.3.2, RFC 7296 §2.17); of an AEAD key, then salt (RFC 4106 §8.1).
@@ -157,24 +157,24 @@ impl Layout {
 /// One packet of a batch to seal.
 #[derive(Debug)]
 pub struct SealJob<'a> {
-    /// As in [`PacketKey::seal`].
+    /// The packet, as [`PacketKey::seal`] takes it.
     pub packet: &'a mut [u8],
-    /// As in [`PacketKey::seal`].
+    /// Where the parts of the packet lie, as [`PacketKey::seal`] takes it.
     pub layout: Layout,
-    /// As in [`PacketKey::seal`].
+    /// The number that the IV is made of, as [`PacketKey::seal`] takes it.
     pub seq: u64,
-    /// Where the outcome goes.
+    /// The outcome, written when the batch is done.
     pub result: Result<(), CryptoError>,
 }
 
 /// One packet of a batch to open.
 #[derive(Debug)]
 pub struct OpenJob<'a> {
-    /// As in [`PacketKey::open`].
+    /// The packet, as [`PacketKey::open`] takes it.
     pub packet: &'a mut [u8],
-    /// As in [`PacketKey::open`].
+    /// Where the parts of the packet lie, as [`PacketKey::open`] takes it.
     pub layout: Layout,
-    /// Where the outcome goes.
+    /// The outcome, written when the batch is done.
     pub result: Result<(), CryptoError>,
 }
 
@@ -223,7 +223,7 @@ pub trait PacketKey: Send + Sync {
 
 /// A key-exchange method: Diffie-Hellman over integers or curves, or a KEM.
 pub trait KeyExchange: Sync {
-    /// Which one.
+    /// The group that this implements.
     fn id(&self) -> GroupId;
     /// Length of what the initiator sends, bytes.
     fn initiator_public_len(&self) -> usize;
@@ -252,10 +252,10 @@ pub trait KeyExchange: Sync {
     fn check_initiator(&self, public: &[u8]) -> Result<(), CryptoError> {
         check_len(self.initiator_public_len(), public)
     }
-    /// The same for a responder's.
+    /// Whether a responder's public value may be used, as far as that can be seen without a key.
     ///
     /// # Errors
-    /// As [`check_initiator`](Self::check_initiator).
+    /// [`CryptoError::PublicValueLength`], [`CryptoError::PublicValueInvalid`].
     fn check_responder(&self, public: &[u8]) -> Result<(), CryptoError> {
         check_len(self.responder_public_len(), public)
     }

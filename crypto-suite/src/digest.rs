@@ -40,7 +40,7 @@ impl Digest {
         self
     }
 
-    /// Length in bytes.
+    /// The length of the digest in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len

@@ -30,7 +30,7 @@ pub enum CryptoError {
     NotBlockAligned {
         /// Length of the data, bytes.
         len: usize,
-        /// Block length, bytes.
+        /// The block length of the cipher, in bytes.
         block: usize,
     },
     /// The packet cannot hold its associated data, IV and ICV.

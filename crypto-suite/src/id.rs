@@ -8,7 +8,7 @@ macro_rules! names {
             /// Every value, in declaration order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The usual name.
+            /// The name as IANA's registries or the RFCs have it.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -25,19 +25,19 @@ macro_rules! names {
     };
 }
 
-/// A hash function.
+/// The name of a hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum HashId {
     /// MD5, RFC 1321. Weak.
     Md5,
-    /// SHA-1, RFC 3174.
+    /// SHA-1, RFC 3174: 160 bits.
     Sha1,
-    /// SHA-256, FIPS 180-4.
+    /// SHA-256, FIPS 180-4: 256 bits.
     Sha256,
-    /// SHA-384, FIPS 180-4.
+    /// SHA-384, FIPS 180-4: 384 bits.
     Sha384,
-    /// SHA-512, FIPS 180-4.
+    /// SHA-512, FIPS 180-4: 512 bits.
     Sha512,
 }
 
@@ -49,19 +49,19 @@ names!(HashId {
     Sha512 => "SHA2-512",
 });
 
-/// A pseudo-random function.
+/// The name of a pseudo-random function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum PrfId {
     /// HMAC-MD5, RFC 2104. Weak.
     HmacMd5,
-    /// HMAC-SHA1, RFC 2104.
+    /// HMAC-SHA1, RFC 2104: 160 bits of output.
     HmacSha1,
-    /// HMAC-SHA-256, RFC 4868.
+    /// HMAC-SHA-256, RFC 4868: 256 bits of output.
     HmacSha256,
-    /// HMAC-SHA-384, RFC 4868.
+    /// HMAC-SHA-384, RFC 4868: 384 bits of output.
     HmacSha384,
-    /// HMAC-SHA-512, RFC 4868.
+    /// HMAC-SHA-512, RFC 4868: 512 bits of output.
     HmacSha512,
 }
 
@@ -79,13 +79,13 @@ names!(PrfId {
 pub enum IntegrityId {
     /// HMAC-MD5-96, RFC 2403. Weak.
     HmacMd5_96,
-    /// HMAC-SHA-1-96, RFC 2404.
+    /// HMAC-SHA-1-96, RFC 2404: an ICV of 12 bytes.
     HmacSha1_96,
-    /// HMAC-SHA-256-128, RFC 4868.
+    /// HMAC-SHA-256-128, RFC 4868: an ICV of 16 bytes.
     HmacSha256_128,
-    /// HMAC-SHA-384-192, RFC 4868.
+    /// HMAC-SHA-384-192, RFC 4868: an ICV of 24 bytes.
     HmacSha384_192,
-    /// HMAC-SHA-512-256, RFC 4868.
+    /// HMAC-SHA-512-256, RFC 4868: an ICV of 32 bytes.
     HmacSha512_256,
 }
 
@@ -191,7 +191,7 @@ pub enum AeadId {
     Aes256Gcm12,
     /// AES-GCM, 256-bit key, 16-byte ICV, RFC 4106.
     Aes256Gcm16,
-    /// ChaCha20-Poly1305, RFC 7634.
+    /// ChaCha20-Poly1305, RFC 7634: a key of 32 bytes and a salt of 4.
     ChaCha20Poly1305,
 }
 
@@ -243,7 +243,7 @@ impl AeadId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ProtectionId {
-    /// Encrypt, then authenticate.
+    /// A CBC cipher and an HMAC over the ciphertext: encrypt, then authenticate.
     CbcHmac(CipherId, IntegrityId),
     /// Authenticate only (NULL encryption, RFC 2410).
     NullHmac(IntegrityId),
@@ -311,7 +311,7 @@ impl fmt::Display for ProtectionId {
     }
 }
 
-/// A key-exchange method.
+/// The name of a key-exchange method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum GroupId {
@@ -341,11 +341,11 @@ pub enum GroupId {
     X25519,
     /// Group 32, Curve448, RFC 8031.
     X448,
-    /// ML-KEM-512, FIPS 203.
+    /// ML-KEM-512, FIPS 203, in an additional key exchange (RFC 9370).
     MlKem512,
-    /// ML-KEM-768, FIPS 203.
+    /// ML-KEM-768, FIPS 203, in an additional key exchange (RFC 9370).
     MlKem768,
-    /// ML-KEM-1024, FIPS 203.
+    /// ML-KEM-1024, FIPS 203, in an additional key exchange (RFC 9370).
     MlKem1024,
 }
 
@@ -372,11 +372,11 @@ names!(GroupId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EcdsaCurve {
-    /// secp256r1.
+    /// The curve P-256, secp256r1 in SEC 2.
     P256,
-    /// secp384r1.
+    /// The curve P-384, secp384r1 in SEC 2.
     P384,
-    /// secp521r1.
+    /// The curve P-521, secp521r1 in SEC 2.
     P521,
 }
 
@@ -404,7 +404,7 @@ pub enum SignatureId {
     RsaPkcs1(HashId),
     /// RSASSA-PSS with MGF1 over the same hash and a salt as long as its output, RFC 8017 §8.1.
     RsaPss(HashId),
-    /// ECDSA.
+    /// ECDSA over a hash of the message, on the given curve and in the given form.
     Ecdsa(EcdsaCurve, HashId, EcdsaForm),
     /// RSASSA-PKCS1-v1_5 over a digest that is given, without its AlgorithmIdentifier: signatures of
     /// IKEv1 (RFC 2409 §5.1).

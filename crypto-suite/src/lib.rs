@@ -1,4 +1,4 @@
-//! The algorithms of IKE and ESP behind one provider seam, `no_std` + `alloc`.
+//! The algorithms of IKE and ESP behind one provider, `no_std` + `alloc`.
 //!
 //! A [`Provider`] is a plain struct of lists of algorithms; [`DEFAULT`] holds the implementations
 //! of the RustCrypto project. Every list can be replaced on its own (a hardware engine, a

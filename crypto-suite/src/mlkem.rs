@@ -111,7 +111,7 @@ where
         let (expected, actual) = (self.ciphertext_len, peer_public.len());
         let refused = CryptoError::PublicValueLength { expected, actual };
         let ciphertext = Ciphertext::<K>::try_from(peer_public).map_err(|_| refused)?;
-        // FIPS 203 §6.3: a wrong ciphertext gives a secret that nobody else has, not an error.
+        // FIPS 203 §6.3: a wrong ciphertext gives a secret that the peer does not have, not an error.
         let mut shared = self.key.decapsulate(&ciphertext);
         let secret = Secret::from(shared.as_slice());
         shared.as_mut_slice().zeroize();

@@ -1,4 +1,4 @@
-//! The seam: which implementations an endpoint uses.
+//! The provider: which implementations an endpoint uses.
 
 use crate::{
     Cipher, CipherId, GroupId, Hash, HashId, Integrity, IntegrityId, KeyExchange, MsChapV2, Prf,
@@ -18,19 +18,19 @@ use crate::{
 /// ```
 #[derive(Clone, Copy)]
 pub struct Provider {
-    /// Hash functions.
+    /// Hash functions, for signatures, NAT detection and IKEv1's payloads.
     pub hashes: &'static [&'static dyn Hash],
-    /// Pseudo-random functions.
+    /// Pseudo-random functions, for the key derivation of both versions of IKE.
     pub prfs: &'static [&'static dyn Prf],
-    /// Stand-alone integrity algorithms.
+    /// Integrity algorithms that stand alone, as AH needs them.
     pub integrities: &'static [&'static dyn Integrity],
     /// Bare CBC ciphers (IKEv1 messages).
     pub ciphers: &'static [&'static dyn Cipher],
     /// Packet protections (ESP, IKEv2).
     pub protections: &'static [&'static dyn Protection],
-    /// Key-exchange methods.
+    /// Key-exchange methods: MODP and elliptic-curve groups, and ML-KEM.
     pub groups: &'static [&'static dyn KeyExchange],
-    /// Signature schemes.
+    /// Signature schemes, each complete with its hash.
     pub signatures: &'static [&'static dyn SignatureScheme],
     /// MD4 and single DES for the passwords of MS-CHAPv2; `None` switches EAP-MSCHAPv2 off.
     pub mschapv2: Option<&'static dyn MsChapV2>,

@@ -26,7 +26,7 @@ impl Secret {
         Self(parts.concat())
     }
 
-    /// Length in bytes.
+    /// The length of the secret in bytes, which is no secret.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()

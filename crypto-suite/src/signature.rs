@@ -13,7 +13,7 @@ use crate::{CryptoError, Digest, HashId, SignatureId};
 
 /// A signature scheme with its hash.
 pub trait SignatureScheme: Sync {
-    /// Which one.
+    /// The scheme that this implements.
     fn id(&self) -> SignatureId;
 
     /// Verifies `signature` over `parts` as one message.

@@ -4,26 +4,26 @@ use core::fmt;
 
 use crate::{CipherId, GroupId, HashId, IntegrityId, PrfId, ProtectionId, SignatureId};
 
-/// A family of algorithms that is broken or within reach.
+/// A family of algorithms that is broken, or that an attacker with means can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeakAlgorithm {
     /// Single DES: 56-bit keys.
     Des,
-    /// MD5 and HMAC-MD5.
+    /// MD5, and HMAC-MD5 as PRF or integrity algorithm.
     Md5,
-    /// MODP group 1.
+    /// MODP group 1, of 768 bits.
     Modp768,
-    /// MODP group 2.
+    /// MODP group 2, of 1024 bits.
     Modp1024,
-    /// MODP group 5.
+    /// MODP group 5, of 1536 bits.
     Modp1536,
     /// Signatures over a SHA-1 digest (RFC 8247 §3.2).
     Sha1Signature,
 }
 
 impl WeakAlgorithm {
-    /// Every value.
+    /// Every algorithm that counts as weak.
     pub const ALL: &'static [Self] = &[
         Self::Des,
         Self::Md5,
@@ -84,7 +84,7 @@ impl WeakAlgorithms {
         .with(WeakAlgorithm::Modp1536)
         .with(WeakAlgorithm::Sha1Signature);
 
-    /// This set and `algorithm`.
+    /// The set with `algorithm` added.
     #[must_use]
     pub const fn with(self, algorithm: WeakAlgorithm) -> Self {
         Self(self.0 | algorithm.bit())

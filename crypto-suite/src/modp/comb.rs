@@ -45,7 +45,7 @@ impl Comb {
         }
     }
 
-    /// 2^exponent mod p.
+    /// Computes 2 to the power of a secret exponent, modulo p.
     pub(super) fn power<const LIMBS: usize>(
         &self,
         field: &Field<LIMBS>,

@@ -80,7 +80,7 @@ impl<const LIMBS: usize> Field<LIMBS> {
         self.leave(&power, &mut space)
     }
 
-    /// From Montgomery form to a plain number.
+    /// Converts an element from Montgomery form to a plain number.
     pub(super) fn leave(
         &self,
         value: &Element<LIMBS>,
