@@ -16,12 +16,12 @@ use crate::writer::{Buffer, u16_field};
 /// The Attribute Format bit: set for the short form.
 const AF: u16 = 0x8000;
 
-/// One attribute.
+/// One data attribute (RFC 2408 §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute<'a> {
     /// Attribute type, without the format bit.
     pub class: u16,
-    /// Its value, in the form it had on the wire.
+    /// The value of the attribute, in the form that it had on the wire.
     pub value: AttributeValue<'a>,
     /// The attribute as its octets.
     pub raw: &'a [u8],
@@ -32,9 +32,9 @@ pub struct Attribute<'a> {
 /// The two forms of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttributeValue<'a> {
-    /// Type/Value: two octets.
+    /// The value of two octets that Type/Value form holds (AF bit set).
     Basic(u16),
-    /// Type/Length/Value.
+    /// The value of any length that Type/Length/Value form holds (AF bit clear).
     Variable(&'a [u8]),
 }
 

@@ -137,7 +137,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
         })
     }
 
-    /// An empty chain.
+    /// A chain without payloads.
     #[must_use]
     pub fn empty() -> Self {
         Self {
@@ -156,7 +156,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
         self.first
     }
 
-    /// Number of payloads.
+    /// The number of payloads in the chain.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
@@ -201,7 +201,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
         }
     }
 
-    /// The last payload.
+    /// The last payload, if there is one: SK and SKF have to be it.
     #[must_use]
     pub fn last(&self) -> Option<Payload<'a, P>> {
         let Place {
@@ -254,7 +254,7 @@ impl<P: PayloadNumber> fmt::Debug for PayloadChain<'_, P> {
 /// One payload of a validated chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Payload<'a, P> {
-    /// Its type, as the field before it named it.
+    /// The type of the payload, as the field before it named it.
     pub payload_type: P,
     /// The type of the payload that follows; of the first one inside for SK and SKF.
     pub next_payload: P,

@@ -38,13 +38,13 @@ pub enum ErrorKind {
     /// Bytes follow where nothing may follow.
     #[error("trailing bytes")]
     TrailingBytes,
-    /// More elements than [`crate::Limits`] allow.
+    /// There are more elements than [`crate::Limits`] allow.
     #[error("too many")]
     TooMany,
     /// Fewer elements than the RFC demands.
     #[error("too few")]
     TooFew,
-    /// Not a version this codec speaks.
+    /// The version is not one that this codec speaks.
     #[error("unsupported version")]
     UnsupportedVersion,
     /// A Domain of Interpretation whose situation cannot be delimited.
@@ -136,7 +136,7 @@ pub enum BuildError {
     /// A body that the RFC does not allow.
     #[error("{what}: {length} octets are not allowed here")]
     BadLength {
-        /// The field.
+        /// The name of the field.
         what: &'static str,
         /// The length asked for.
         length: usize,

@@ -40,11 +40,11 @@ pub struct Header {
     pub next_payload: u8,
     /// Major and minor version.
     pub version: Version,
-    /// Exchange type.
+    /// The kind of exchange that the message belongs to.
     pub exchange_type: ExchangeType,
-    /// Flags.
+    /// The flags of the version: encryption and commit, or initiator and response.
     pub flags: Flags,
-    /// Message ID.
+    /// The number of the exchange: chosen at random in IKEv1, counted in IKEv2.
     pub message_id: u32,
     /// Octets of the whole message, this header included. A writer fills it in.
     pub length: u32,
@@ -84,13 +84,13 @@ impl Header {
         }
     }
 
-    /// With this message ID.
+    /// The header with this message ID in place of its own.
     #[must_use]
     pub const fn message_id(self, message_id: u32) -> Self {
         Self { message_id, ..self }
     }
 
-    /// With these flags.
+    /// The header with these flags in place of its own.
     #[must_use]
     pub const fn flags(self, flags: Flags) -> Self {
         Self { flags, ..self }
@@ -224,18 +224,18 @@ impl Header {
 pub struct Version(pub u8);
 
 impl Version {
-    /// IKEv1 (RFC 2408).
+    /// Major version 1, minor version 0: IKEv1 (RFC 2408).
     pub const V1: Self = Self(0x10);
-    /// IKEv2 (RFC 7296).
+    /// Major version 2, minor version 0: IKEv2 (RFC 7296).
     pub const V2: Self = Self(0x20);
 
-    /// Upper four bits.
+    /// The major version: the upper four bits.
     #[must_use]
     pub const fn major(self) -> u8 {
         self.0 >> 4
     }
 
-    /// Lower four bits.
+    /// The minor version: the lower four bits.
     #[must_use]
     pub const fn minor(self) -> u8 {
         self.0 & 0x0f
@@ -259,7 +259,7 @@ impl fmt::Debug for Version {
 pub struct Flags(pub u8);
 
 impl Flags {
-    /// No flag.
+    /// The value with no flag set.
     pub const NONE: Self = Self(0);
     /// IKEv1: everything behind the header is encrypted.
     pub const ENCRYPTION: Self = Self(0x01);
@@ -289,7 +289,7 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
-    /// Without the bits of `other`.
+    /// The flags without those of `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

@@ -29,7 +29,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The defaults.
+    /// The bounds that hold where a caller asks for none of its own.
     pub const DEFAULT: Self = Self {
         message: 65_535,
         payloads: 16_384,

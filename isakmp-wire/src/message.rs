@@ -8,9 +8,9 @@ use crate::{v1, v2};
 /// A message of either version, told apart by the major version of its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// IKEv1.
+    /// A message with major version 1.
     V1(v1::Message<'a>),
-    /// IKEv2.
+    /// A message with major version 2.
     V2(v2::Message<'a>),
 }
 
@@ -33,7 +33,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The header.
+    /// The ISAKMP header, which both versions share.
     #[must_use]
     pub const fn header(&self) -> &Header {
         match self {

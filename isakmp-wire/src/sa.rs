@@ -41,7 +41,7 @@ pub(crate) mod sealed {
     pub struct Contents<'a> {
         /// The transform with its header.
         pub(crate) raw: &'a [u8],
-        /// Another transform follows.
+        /// Whether another transform follows in the proposal.
         pub(crate) more: bool,
         pub(crate) octets: &'a [u8],
         pub(crate) offset: usize,
@@ -139,7 +139,7 @@ pub struct Proposal<'a, T> {
     /// Proposal number; in IKEv2 1 for the first of an offer, and the accepted one's in the
     /// answer.
     pub number: u8,
-    /// The protocol negotiated.
+    /// The protocol that the proposal is for: ISAKMP or IKE, AH, ESP or IPCOMP.
     pub protocol_id: ProtocolId,
     /// The sender's SPI: 4 octets for AH and ESP. For ISAKMP 0 to 16, to be ignored (RFC 2408
     /// §3.5); none in IKE_SA_INIT, 8 when an IKE SA is rekeyed.
@@ -183,7 +183,7 @@ pub struct Transforms<'a, T> {
 }
 
 impl<'a, T: SaTransform<'a>> Transforms<'a, T> {
-    /// Counts the transforms.
+    /// Reads all transforms once and counts them.
     fn validate(mut self, limits: &Limits) -> Result<usize, ParseError> {
         let mut count = 0_usize;
         let mut more = true;

@@ -68,7 +68,7 @@ impl<'b> SliceSink<'b> {
         Self { buffer, len: 0 }
     }
 
-    /// Octets written.
+    /// The number of octets written.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len

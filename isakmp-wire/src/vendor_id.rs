@@ -66,7 +66,7 @@ pub const UNITY: &[u8] = &[
 pub const FRAGMENTATION: &[u8] = &[
     0x40, 0x48, 0xb7, 0xd5, 0x6e, 0xbc, 0xe8, 0x85, 0x25, 0xe7, 0xde, 0x7f, 0x00, 0xd6, 0xc2, 0xd3,
 ];
-/// The same, as Cisco and strongSwan send it: in main mode.
+/// The vendor ID [`FRAGMENTATION`] as Cisco and strongSwan send it in main mode: with a bit mask behind the MD5.
 pub const FRAGMENTATION_MAIN_MODE: &[u8] = &[
     0x40, 0x48, 0xb7, 0xd5, 0x6e, 0xbc, 0xe8, 0x85, 0x25, 0xe7, 0xde, 0x7f, 0x00, 0xd6, 0xc2, 0xd3,
     0x80, 0x00, 0x00, 0x00,
@@ -77,9 +77,9 @@ pub const FRAGMENTATION_MAIN_MODE: &[u8] = &[
 pub struct VendorId {
     /// The octets, or the first of them when [`Self::suffix`] is set.
     pub octets: &'static [u8],
-    /// Name for logs.
+    /// The name that logs show.
     pub name: &'static str,
-    /// Further octets may follow: a version, flags, options.
+    /// Whether further octets may follow: a version, flags, options.
     pub suffix: bool,
     /// The text whose MD5 the octets are.
     pub hashed: Option<&'static str>,

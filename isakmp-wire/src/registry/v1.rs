@@ -38,7 +38,7 @@ registry! {
         FRAGMENT = 132, "FRAG", "MS-IKEE §2.2.3.1";
     }
 
-    /// Domain of Interpretation.
+    /// The Domain of Interpretation that gives numbers their meaning.
     pub struct Doi(u32) {
         ISAKMP = 0, "ISAKMP", "RFC 2408 §3.4";
         IPSEC = 1, "IPSEC", "RFC 2407 §4.2";
@@ -51,7 +51,7 @@ registry! {
         KEY_IKE = 1, "KEY_IKE", "RFC 2407 §4.4.2";
     }
 
-    /// AH transform identifier.
+    /// The transform of an AH proposal (RFC 2407 §4.4.3).
     pub struct AhTransform(u8) {
         MD5 = 2, "AH_MD5", "RFC 2407 §4.4.3";
         SHA = 3, "AH_SHA", "RFC 2407 §4.4.3";
@@ -67,7 +67,7 @@ registry! {
         AES_256_GMAC = 13, "AH_AES-256-GMAC", "RFC 4543";
     }
 
-    /// ESP transform identifier.
+    /// The transform of an ESP proposal (RFC 2407 §4.4.4).
     pub struct EspTransform(u8) {
         DES_IV64 = 1, "ESP_DES_IV64", "RFC 2407 §4.4.4";
         DES = 2, "ESP_DES", "RFC 2407 §4.4.4";
@@ -93,7 +93,7 @@ registry! {
         NULL_AUTH_AES_GMAC = 23, "ESP_NULL_AUTH_AES-GMAC", "RFC 4543";
     }
 
-    /// IPCOMP transform identifier.
+    /// The transform of an IPCOMP proposal (RFC 2407 §4.4.5).
     pub struct IpcompTransform(u8) {
         OUI = 1, "IPCOMP_OUI", "RFC 2407 §4.4.5";
         DEFLATE = 2, "IPCOMP_DEFLATE", "RFC 2407 §4.4.5";
@@ -260,7 +260,7 @@ registry! {
         FORBIDDEN = 2, "Forbidden", "RFC 3168 §9.2.1";
     }
 
-    /// Identification type.
+    /// What kind of identity an ID payload bears.
     pub struct IdType(u8) {
         IPV4_ADDR = 1, "ID_IPV4_ADDR", "RFC 2407 §4.6.2.2";
         FQDN = 2, "ID_FQDN", "RFC 2407 §4.6.2.3";
@@ -276,7 +276,7 @@ registry! {
         LIST = 12, "ID_LIST", "RFC 3554 §3";
     }
 
-    /// Notify Message Type.
+    /// What an N payload reports.
     pub struct NotifyType(u16) {
         INVALID_PAYLOAD_TYPE = 1, "INVALID-PAYLOAD-TYPE", "RFC 2408 §3.14.1";
         DOI_NOT_SUPPORTED = 2, "DOI-NOT-SUPPORTED", "RFC 2408 §3.14.1";
@@ -381,7 +381,7 @@ registry! {
         UNITY_DDNS_HOSTNAME = 28682, "UNITY_DDNS_HOSTNAME", "Cisco Unity";
     }
 
-    /// Value of `XAUTH-TYPE`.
+    /// What a gateway asks a user for: the value of `XAUTH-TYPE`.
     pub struct XauthType(u16) {
         GENERIC = 0, "Generic", "draft-beaulieu-ike-xauth-02 §6.3";
         RADIUS_CHAP = 1, "RADIUS-CHAP", "draft-beaulieu-ike-xauth-02 §6.3";

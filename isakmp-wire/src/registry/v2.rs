@@ -159,7 +159,7 @@ registry! {
         SIGNATURE_ALGORITHM_IDENTIFIER = 18, "Signature Algorithm Identifier", "RFC 9838";
     }
 
-    /// Identification type.
+    /// What kind of identity an ID payload bears.
     pub struct IdType(u8) {
         IPV4_ADDR = 1, "ID_IPV4_ADDR", "RFC 7296";
         FQDN = 2, "ID_FQDN", "RFC 7296";
@@ -304,7 +304,7 @@ registry! {
         LZJH = 4, "IPCOMP_LZJH", "RFC 3051";
     }
 
-    /// Traffic selector type.
+    /// What kind of selector an element of a TS payload is.
     pub struct TsType(u8) {
         IPV4_ADDR_RANGE = 7, "TS_IPV4_ADDR_RANGE", "RFC 7296";
         IPV6_ADDR_RANGE = 8, "TS_IPV6_ADDR_RANGE", "RFC 7296";

@@ -11,15 +11,15 @@ use crate::error::{BuildError, ErrorKind, ParseError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase1Attribute<'a> {
-    /// Encryption Algorithm.
+    /// Encryption Algorithm, class 1 (RFC 2409 App. A).
     Encryption(EncryptionAlgorithm),
-    /// Hash Algorithm.
+    /// Hash Algorithm, class 2.
     Hash(HashAlgorithm),
-    /// Authentication Method.
+    /// Authentication Method, class 3.
     Authentication(AuthenticationMethod),
-    /// Group Description.
+    /// Group Description, class 4: the number of a registered group.
     Group(GroupDescription),
-    /// Group Type.
+    /// Group Type, class 5, for a group that is given by its numbers.
     GroupType(GroupType),
     /// Life Type: the unit of the duration that follows.
     LifeType(LifeType),
@@ -29,7 +29,7 @@ pub enum Phase1Attribute<'a> {
     Prf(u16),
     /// Key Length in bits.
     KeyLength(u16),
-    /// Any other class.
+    /// An attribute of a class without a view, as received.
     Other(Attribute<'a>),
 }
 
@@ -63,19 +63,19 @@ pub enum Phase2Attribute<'a> {
     LifeType(LifeType),
     /// SA Life Duration in that unit.
     LifeDuration(u64),
-    /// Group Description: PFS.
+    /// Group Description: the quick mode has perfect forward secrecy with this group.
     Group(GroupDescription),
-    /// Encapsulation Mode.
+    /// Encapsulation Mode: tunnel or transport, and whether ESP goes in UDP.
     Encapsulation(EncapsulationMode),
-    /// Authentication Algorithm.
+    /// Authentication Algorithm: the HMAC of ESP or AH.
     Authentication(AuthenticationAlgorithm),
     /// Key Length in bits.
     KeyLength(u16),
-    /// Key Rounds.
+    /// Key Rounds, for ciphers with a variable number of rounds.
     KeyRounds(u16),
     /// Extended Sequence Number: 1 for 64 bits.
     ExtendedSequenceNumber(u16),
-    /// Any other class.
+    /// An attribute of a class without a view, as received.
     Other(Attribute<'a>),
 }
 
@@ -115,21 +115,21 @@ fn duration(attribute: &Attribute<'_>) -> Result<u64, ParseError> {
 /// Everything a phase 1 transform offers; `None` for what it leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Phase1 {
-    /// Encryption algorithm.
+    /// The encryption algorithm, if the transform names one.
     pub encryption: Option<EncryptionAlgorithm>,
     /// Key length in bits, for ciphers of variable key length.
     pub key_length: Option<u16>,
-    /// Hash algorithm.
+    /// The hash algorithm, if the transform names one.
     pub hash: Option<HashAlgorithm>,
-    /// Authentication method.
+    /// The authentication method, if the transform names one.
     pub authentication: Option<AuthenticationMethod>,
-    /// Diffie-Hellman group.
+    /// The Diffie-Hellman group, if the transform names one by number.
     pub group: Option<GroupDescription>,
     /// Negotiated PRF; no value is registered.
     pub prf: Option<u16>,
-    /// Lifetime in seconds.
+    /// The lifetime in seconds, if the transform limits time.
     pub life_seconds: Option<u64>,
-    /// Lifetime in kilobytes.
+    /// The lifetime in kilobytes, if the transform limits traffic.
     pub life_kilobytes: Option<u64>,
     /// The first class that none of the fields holds (RFC 2409 App. A: groups given in full, and
     /// private classes). Not written.
@@ -174,15 +174,15 @@ impl Phase1 {
 /// Everything a phase 2 transform offers; `None` for what it leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Phase2 {
-    /// Lifetime in seconds.
+    /// The lifetime in seconds, if the transform limits time.
     pub life_seconds: Option<u64>,
-    /// Lifetime in kilobytes.
+    /// The lifetime in kilobytes, if the transform limits traffic.
     pub life_kilobytes: Option<u64>,
-    /// Diffie-Hellman group: PFS.
+    /// The Diffie-Hellman group of perfect forward secrecy, if the transform asks for it.
     pub group: Option<GroupDescription>,
-    /// Encapsulation mode.
+    /// The encapsulation mode, if the transform names one.
     pub encapsulation: Option<EncapsulationMode>,
-    /// Integrity algorithm.
+    /// The integrity algorithm, if the transform names one.
     pub authentication: Option<AuthenticationAlgorithm>,
     /// Key length in bits, for ciphers of variable key length.
     pub key_length: Option<u16>,

@@ -4,12 +4,12 @@ use super::{CertEncoding, Payload};
 use crate::error::ParseError;
 use crate::reader::Reader;
 
-/// A Certificate payload.
+/// The body of a Certificate payload (RFC 2408 §3.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certificate<'a> {
     /// How the data is encoded.
     pub encoding: CertEncoding,
-    /// Certificate data.
+    /// The certificate in its encoding, not looked into.
     pub data: &'a [u8],
 }
 

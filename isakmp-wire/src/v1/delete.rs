@@ -13,7 +13,7 @@ use crate::registry::ProtocolId;
 /// A validated Delete payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delete<'a> {
-    /// Domain of Interpretation.
+    /// The Domain of Interpretation that the protocol belongs to.
     pub doi: Doi,
     /// Protocol of the SAs.
     pub protocol_id: ProtocolId,

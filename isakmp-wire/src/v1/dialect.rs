@@ -16,7 +16,7 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Only registered numbers.
+    /// Registered numbers alone: no draft of NAT traversal was announced.
     pub const STANDARD: Self = Self { nat_t_draft: false };
 
     /// Takes in one vendor ID.

@@ -12,7 +12,7 @@ use crate::reader::Reader;
 /// authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
-    /// The same for all fragments of one message.
+    /// The number that all fragments of one message share.
     pub id: u16,
     /// 1 for the first fragment; never 0.
     pub number: u8,

@@ -20,7 +20,7 @@ pub struct Identification<'a> {
     pub protocol: u8,
     /// Port, 0 for any.
     pub port: u16,
-    /// The identity.
+    /// Who or what is identified, by the payload's type.
     pub identity: Identity<'a>,
     /// Identification Data as its octets.
     pub data: &'a [u8],
@@ -32,7 +32,7 @@ pub struct Identification<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Identity<'a> {
-    /// ID_IPV4_ADDR, ID_IPV6_ADDR.
+    /// ID_IPV4_ADDR or ID_IPV6_ADDR: one address.
     Address(IpAddr),
     /// ID_IPV4_ADDR_SUBNET, ID_IPV6_ADDR_SUBNET: address and mask of one family.
     Subnet(IpAddr, IpAddr),
@@ -46,7 +46,7 @@ pub enum Identity<'a> {
     Dn(&'a [u8]),
     /// ID_DER_ASN1_GN: DER, not looked into.
     GeneralName(&'a [u8]),
-    /// ID_KEY_ID.
+    /// ID_KEY_ID: octets that mean something to the two peers alone.
     KeyId(&'a [u8]),
     /// ID_LIST (RFC 3554 §3): see [`Self::list`].
     List(&'a [u8]),

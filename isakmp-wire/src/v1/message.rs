@@ -8,9 +8,9 @@ use crate::limits::Limits;
 /// An IKEv1 message whose header, lengths and payload chain are sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// The header.
+    /// The ISAKMP header (RFC 2408 §3.1).
     pub header: Header,
-    /// What follows it.
+    /// What follows the header: payloads, or ciphertext.
     pub body: Body<'a>,
     raw: &'a [u8],
 }

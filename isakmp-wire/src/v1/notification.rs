@@ -14,15 +14,15 @@ use crate::registry::ProtocolId;
 /// A validated Notification payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification<'a> {
-    /// Domain of Interpretation.
+    /// The Domain of Interpretation that protocol and type belong to.
     pub doi: Doi,
     /// Protocol the notification is about.
     pub protocol_id: ProtocolId,
-    /// Notify message type.
+    /// The type of the notification: an error, or a status.
     pub notify_type: NotifyType,
     /// SPI: both cookies for ISAKMP, or none.
     pub spi: &'a [u8],
-    /// Notification data.
+    /// The octets that the type defines, as received.
     pub data: &'a [u8],
     data_offset: usize,
 }

@@ -26,9 +26,9 @@ pub struct Situation(pub u32);
 impl Situation {
     /// SIT_IDENTITY_ONLY, the one in use.
     pub const IDENTITY_ONLY: Self = Self(1);
-    /// SIT_SECRECY: labels follow.
+    /// SIT_SECRECY: secrecy level and categories follow (RFC 2407 §4.2.2).
     pub const SECRECY: Self = Self(2);
-    /// SIT_INTEGRITY: labels follow.
+    /// SIT_INTEGRITY: integrity level and categories follow (RFC 2407 §4.2.3).
     pub const INTEGRITY: Self = Self(4);
 
     /// All bits of `other` are set.
@@ -43,7 +43,7 @@ impl Situation {
 pub struct Sa<'a> {
     /// Always [`Doi::IPSEC`]: the situation of another DOI cannot be delimited.
     pub doi: Doi,
-    /// Situation bitmap.
+    /// The situation in which the SA is negotiated (RFC 2407 §4.2).
     pub situation: Situation,
     /// Labelled domain, levels and categories; empty for [`Situation::IDENTITY_ONLY`].
     pub labels: &'a [u8],
@@ -110,7 +110,7 @@ fn read_labels<'a>(reader: &mut Reader<'a>, situation: Situation) -> Result<&'a 
 
 /// The proposals of an SA; see [`Sa::proposals`].
 pub type Proposals<'a> = sa::Proposals<'a, Transform<'a>>;
-/// One proposal.
+/// One proposal of an SA payload (RFC 2408 §3.5).
 pub type Proposal<'a> = sa::Proposal<'a, Transform<'a>>;
 /// The transforms of a proposal; see [`Proposal::transforms`](sa::Proposal::transforms).
 pub type Transforms<'a> = sa::Transforms<'a, Transform<'a>>;
@@ -127,7 +127,7 @@ impl<'a> sa::Proposal<'a, Transform<'a>> {
     }
 }
 
-/// One transform.
+/// One transform of a proposal (RFC 2408 §3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transform<'a> {
     /// Transform number, unique in its proposal.

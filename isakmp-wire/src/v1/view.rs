@@ -11,25 +11,25 @@ use crate::limits::Limits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum View<'a> {
-    /// Security association.
+    /// An SA payload: what is proposed or chosen.
     Sa(Sa<'a>),
     /// Key exchange data: the public value.
     KeyExchange(&'a [u8]),
-    /// Identification.
+    /// An ID payload: whom or what an SA is for.
     Identification(Identification<'a>),
-    /// Certificate.
+    /// A CERT payload: one certificate.
     Certificate(Certificate<'a>),
-    /// Certificate request.
+    /// A CR payload: which certificates the sender would take.
     CertificateRequest(CertificateRequest<'a>),
-    /// Hash data.
+    /// A HASH payload: the output of the negotiated hash or PRF.
     Hash(&'a [u8]),
-    /// Signature data.
+    /// A SIG payload: the signature, in the form of its method.
     Signature(&'a [u8]),
     /// Nonce of 8 to 256 octets.
     Nonce(&'a [u8]),
-    /// Notification.
+    /// An N payload: an error, or a status.
     Notification(Notification<'a>),
-    /// Delete.
+    /// A D payload: SPIs that the sender has deleted.
     Delete(Delete<'a>),
     /// Vendor ID; see [`crate::vendor_id`].
     VendorId(&'a [u8]),

@@ -7,7 +7,7 @@ use crate::reader::Reader;
 /// A validated Authentication payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authentication<'a> {
-    /// Authentication method.
+    /// How the authentication data is made (RFC 7296 §3.8).
     pub method: AuthMethod,
     /// Authentication data; never empty.
     pub data: &'a [u8],

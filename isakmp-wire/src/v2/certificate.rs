@@ -4,7 +4,7 @@ use super::{CertEncoding, Payload};
 use crate::error::{ErrorKind, ParseError};
 use crate::reader::Reader;
 
-/// A Certificate payload.
+/// The body of a Certificate payload (RFC 7296 §3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certificate<'a> {
     /// How the data is encoded.

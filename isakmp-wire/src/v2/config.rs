@@ -19,9 +19,9 @@ pub struct Configuration<'a> {
 /// One attribute of a configuration payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigValue<'a> {
-    /// Attribute type.
+    /// The type of the attribute, such as INTERNAL_IP4_ADDRESS.
     pub attribute: ConfigAttribute,
-    /// Its value; empty in a request that has no preference.
+    /// The value of the attribute; empty in a request that has no preference.
     pub value: &'a [u8],
 }
 

@@ -13,7 +13,7 @@ pub struct Eap<'a> {
     pub identifier: u8,
     /// Type of a request or response; `None` for success and failure.
     pub eap_type: Option<u8>,
-    /// Type data.
+    /// The octets behind the type; empty for success and failure.
     pub data: &'a [u8],
     /// The whole EAP message: what a RADIUS server takes.
     pub message: &'a [u8],
@@ -22,13 +22,13 @@ pub struct Eap<'a> {
 /// Code of an EAP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EapCode {
-    /// 1
+    /// Code 1: a question of the server.
     Request,
-    /// 2
+    /// Code 2: the peer's answer to a request.
     Response,
-    /// 3
+    /// Code 3: the server has authenticated the peer.
     Success,
-    /// 4
+    /// Code 4: the server has refused the peer.
     Failure,
 }
 

@@ -12,7 +12,7 @@ use crate::reader::Reader;
 pub struct Identification<'a> {
     /// Type of the identity.
     pub id_type: IdType,
-    /// The identity.
+    /// Who is identified, by the payload's type.
     pub identity: Identity<'a>,
     /// Identification Data as its octets.
     pub data: &'a [u8],
@@ -24,7 +24,7 @@ pub struct Identification<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Identity<'a> {
-    /// ID_IPV4_ADDR, ID_IPV6_ADDR.
+    /// ID_IPV4_ADDR or ID_IPV6_ADDR: one address.
     Address(IpAddr),
     /// ID_FQDN; without a NUL octet.
     Fqdn(&'a [u8]),
@@ -34,7 +34,7 @@ pub enum Identity<'a> {
     Dn(&'a [u8]),
     /// ID_DER_ASN1_GN: DER, not looked into.
     GeneralName(&'a [u8]),
-    /// ID_KEY_ID.
+    /// ID_KEY_ID: octets that mean something to the two peers alone.
     KeyId(&'a [u8]),
     /// ID_NULL (RFC 7619 §2.2): no data.
     Null,

@@ -9,7 +9,7 @@ use crate::limits::Limits;
 /// SKF payload are opaque until it has been opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// The header.
+    /// The IKE header (RFC 7296 §3.1).
     pub header: Header,
     payloads: PayloadChain<'a>,
     protected: Option<Protected<'a>>,

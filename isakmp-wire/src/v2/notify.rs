@@ -10,11 +10,11 @@ use crate::registry::ProtocolId;
 pub struct Notify<'a> {
     /// Protocol of the SA that the SPI names; [`ProtocolId::NONE`] without an SPI.
     pub protocol_id: ProtocolId,
-    /// Notify message type.
+    /// The type of the notification: an error below 16384, a status above.
     pub notify_type: NotifyType,
-    /// SPI, or none.
+    /// The SPI of the SA that the notification is about; empty where it is about none.
     pub spi: &'a [u8],
-    /// Notification data.
+    /// The octets that the type defines, as received.
     pub data: &'a [u8],
 }
 

@@ -12,7 +12,7 @@ use crate::writer::{Written, u8_field};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Gateway<'a> {
-    /// An address.
+    /// An IPv4 or IPv6 address.
     Address(IpAddr),
     /// A fully qualified domain name; without a NUL octet.
     Fqdn(&'a [u8]),
@@ -55,7 +55,7 @@ impl<'a> Notify<'a> {
         matches!(nonce.len(), 0 | 16..=256).then_some((gateway, nonce))
     }
 
-    /// Data of IKEV2_MESSAGE_ID_SYNC.
+    /// Reads the data of IKEV2_MESSAGE_ID_SYNC; `None` if its length is wrong.
     #[must_use]
     pub fn message_id_sync(&self) -> Option<MessageIdSync> {
         let (nonce, rest) = self.data.split_first_chunk::<4>()?;

@@ -30,9 +30,9 @@ pub struct Protected<'a> {
 /// Place of a fragment in its message: `1 <= number <= total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FragmentNumber {
-    /// Fragment Number.
+    /// The number of this fragment, counted from 1 (RFC 7383 §2.5).
     pub number: u16,
-    /// Total Fragments.
+    /// The number of fragments that the message was split into.
     pub total: u16,
 }
 
@@ -92,9 +92,9 @@ pub fn unpad(plaintext: &[u8]) -> Result<&[u8], ParseError> {
 /// What the negotiated algorithms make of an SK or SKF payload, in octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protection {
-    /// Initialization vector.
+    /// The length of the initialization vector.
     pub iv_len: usize,
-    /// Integrity checksum data.
+    /// The length of the integrity checksum data at the end.
     pub icv_len: usize,
     /// Payloads, padding and Pad Length fill a multiple of this; 1 for AEAD ciphers.
     pub block_len: usize,

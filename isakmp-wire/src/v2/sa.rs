@@ -71,10 +71,10 @@ impl<'a> sa::Proposal<'a, Transform<'a>> {
     }
 }
 
-/// One transform.
+/// One transform of a proposal (RFC 7296 §3.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transform<'a> {
-    /// Transform type.
+    /// What kind of algorithm the transform chooses.
     pub transform_type: TransformType,
     /// Transform ID; [`Self::transform_type`] says of which registry.
     pub id: u16,

@@ -24,11 +24,11 @@ pub struct TrafficSelectors<'a> {
 /// One element of a TS payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selector<'a> {
-    /// TS_IPV4_ADDR_RANGE or TS_IPV6_ADDR_RANGE.
+    /// TS_IPV4_ADDR_RANGE or TS_IPV6_ADDR_RANGE: protocol, ports and addresses.
     Range(TrafficSelector),
     /// A type without a view, such as TS_SECLABEL: what follows the Selector Length.
     Other {
-        /// Its type.
+        /// The type that the element says.
         ts_type: TsType,
         /// The second octet: a protocol, or reserved.
         protocol: u8,
@@ -44,7 +44,7 @@ pub struct TrafficSelector {
     pub protocol: u8,
     /// Ports; type and code for ICMP.
     pub ports: Ports,
-    /// First address.
+    /// The first address of the range.
     pub start: IpAddr,
     /// Last address, of the same family and not below the first.
     pub end: IpAddr,
@@ -109,7 +109,7 @@ impl<'a> TrafficSelectors<'a> {
         })
     }
 
-    /// Number of selectors.
+    /// The number of selectors in the payload.
     #[must_use]
     pub fn len(&self) -> usize {
         usize::from(self.count)

@@ -11,25 +11,25 @@ use crate::limits::Limits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum View<'a> {
-    /// Security association.
+    /// An SA payload: what is proposed or chosen.
     Sa(Sa<'a>),
-    /// Key exchange.
+    /// A KE payload: the public value and its group.
     KeyExchange(KeyExchange<'a>),
     /// Identification of the initiator.
     IdInitiator(Identification<'a>),
     /// Identification of the responder.
     IdResponder(Identification<'a>),
-    /// Certificate.
+    /// A CERT payload: one certificate, or a part of a chain.
     Certificate(Certificate<'a>),
-    /// Certificate request.
+    /// A CERTREQ payload: which authorities the sender trusts.
     CertificateRequest(CertificateRequest<'a>),
-    /// Authentication.
+    /// An AUTH payload: what proves the sender's identity.
     Authentication(Authentication<'a>),
     /// Nonce of 16 to 256 octets.
     Nonce(&'a [u8]),
-    /// Notification.
+    /// An N payload: an error, or a status.
     Notify(Notify<'a>),
-    /// Delete.
+    /// A D payload: SPIs that the sender has deleted.
     Delete(Delete<'a>),
     /// Vendor ID; see [`crate::vendor_id`].
     VendorId(&'a [u8]),
@@ -39,9 +39,9 @@ pub enum View<'a> {
     TsResponder(TrafficSelectors<'a>),
     /// SK or SKF: not opened yet.
     Protected(Protected<'a>),
-    /// Configuration.
+    /// A CP payload: addresses and other settings inside the tunnel.
     Configuration(Configuration<'a>),
-    /// EAP message.
+    /// An EAP payload: one message of the EAP conversation.
     Eap(Eap<'a>),
     /// A payload type this crate has no view for; see
     /// [`PayloadChain::unsupported_critical`](super::PayloadChain::unsupported_critical).
