@@ -229,6 +229,8 @@ impl AhOutbound {
             });
         }
         let last = last_sequence(self.config.esn);
+        // RFC 4302 §3.3.2: "the sender MUST NOT send a packet on an SA if doing so would cause the
+        // sequence number to cycle".
         if self.sequence >= last {
             return Err(SealError::SequenceExhausted);
         }
@@ -380,6 +382,8 @@ impl AhInbound {
         now: Duration,
     ) -> Result<Opened, OpenError> {
         let header = IpHeader::parse(packet.as_slice()).map_err(OuterError::Ip)?;
+        // RFC 4302 §3.4.1: of what "appears to be an IP fragment […] the receiver MUST discard the
+        // packet".
         if header.fragment {
             return Err(OuterError::Fragment.into());
         }
@@ -417,6 +421,7 @@ impl AhInbound {
             })
             .map_err(OuterError::Ip)?
             .map_err(|_| OpenError::Authentication)?;
+        // The window moves only behind the integrity check: a forged number must not close it.
         self.window.mark(sequence);
         let content = self.uncover(packet, &header, ah_at.saturating_add(len), ah.next_header)?;
         let soft = self.meter.count(packet.len(), now);

@@ -164,6 +164,7 @@ impl<'b> PacketBuf<'b> {
     /// them: the front moves up to it.
     pub(crate) fn splice(&mut self, front: usize, range: Range<usize>) {
         let old = self.start..self.start.saturating_add(front);
+        // Not behind the front, against what the caller promises: nothing moves.
         let Some(start) = range.start.checked_sub(front) else {
             return;
         };

@@ -203,6 +203,8 @@ impl Inbound {
         } else {
             u64::from(low)
         };
+        // RFC 4303 §3.4.3: "the receiver MUST verify that the packet contains a Sequence Number that
+        // does not duplicate the Sequence Number of any other packets".
         self.check_window(sequence)?;
         let high = u32::try_from(sequence >> 32).unwrap_or(u32::MAX);
         Ok(Prechecked {
@@ -242,6 +244,7 @@ impl Inbound {
         now: Duration,
     ) -> Result<Opened, OpenError> {
         let sequence = decrypted.sequence;
+        // Again: two copies of a packet may both have passed the precheck, on two threads.
         self.check_window(sequence)?;
         // RFC 4303 §3.4.3: the window moves only now, behind the integrity check.
         self.window.mark(sequence);
@@ -252,6 +255,7 @@ impl Inbound {
         let with_tfc = packet.len();
         match content {
             Content::Ip(inner) => {
+                // RFC 4303 §3.4.4.1: this "discards" any TFC padding, which lies behind the packet.
                 packet.truncate(inner.total_len);
                 decapsulate_ecn(packet.as_mut_slice(), &inner, outer.ecn)?;
             }
@@ -353,6 +357,8 @@ impl Inbound {
 
     fn content(&self, packet: &PacketBuf<'_>, next_header: u8) -> Result<Content, OpenError> {
         match next_header {
+            // RFC 4303 §2.6: "a receiver MUST be prepared to discard such packets, without indicating
+            // an error".
             protocol::NO_NEXT_HEADER => Ok(Content::Dummy),
             _ if !self.config.tunnel => Ok(Content::Upper(next_header)),
             protocol::IPV4 | protocol::IPV6 => {
@@ -394,6 +400,7 @@ impl Inbound {
                 Flow::new(source, destination, next_header, packet.as_slice())
             }
         };
+        // RFC 4301 §5.2: a packet that is not consistent with the selectors, "it MUST discard".
         if selectors.matches_inbound(&flow) {
             Ok(())
         } else {
@@ -418,7 +425,8 @@ fn strip_padding(packet: &mut PacketBuf<'_>) -> Result<u8, OpenError> {
         available,
     })?;
     let padding = body.get(keep..).unwrap_or_default();
-    // Behind a good ICV this is no oracle; RFC 4303 §2.4 asks the receiver to look.
+    // RFC 4303 §2.4: "the receiver SHOULD inspect the Padding field". Behind a good ICV an error is
+    // no padding oracle.
     if let Some((at, found)) = (1u8..).zip(padding).find(|(at, found)| at != *found) {
         return Err(OpenError::Padding { at, found: *found });
     }

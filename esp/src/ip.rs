@@ -307,6 +307,7 @@ pub(crate) fn fold(sum: u32) -> u16 {
 
 /// Writes an IPv4 header's checksum over its `header_len` octets.
 pub(crate) fn write_v4_checksum(packet: &mut [u8], header_len: usize) {
+    // The header was parsed or written before: it is there.
     let Some(header) = packet.get_mut(..header_len) else {
         return;
     };

@@ -344,6 +344,8 @@ impl Outbound {
                 )
             }
             Mode::Transport { keep_header } => {
+                // RFC 4303 §3.3.4: transport mode applies to "whole IP datagrams (not to IP
+                // fragments)".
                 if inner.fragment {
                     return Err(SealError::Fragment);
                 }
@@ -393,6 +395,8 @@ impl Outbound {
         v6: bool,
         now: Duration,
     ) -> Result<Plan, SealError> {
+        // RFC 4303 §3.3.3: "the sender MUST NOT send a packet on an SA if doing so would cause the
+        // sequence number to cycle".
         if self.sequence >= last_sequence(self.config.esn) {
             return Err(SealError::SequenceExhausted);
         }

@@ -126,6 +126,7 @@ impl TunnelHeader {
         let total = u16::try_from(packet.len()).unwrap_or(u16::MAX);
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                // The caller has made room for the header.
                 let Some(header) = packet.first_chunk_mut::<IPV4_HEADER_LEN>() else {
                     return;
                 };
@@ -198,6 +199,7 @@ impl UdpPorts {
 /// Fills the UDP checksum of an IPv6 packet whose UDP header is at `udp_offset`. Over IPv6 a
 /// checksum of zero needs both ends' consent (RFC 6936), which nothing negotiates here.
 pub(crate) fn write_udp_checksum_v6(packet: &mut [u8], udp_offset: usize) {
+    // The packet was written before: it holds both headers.
     let Some(addresses) = packet.get(8..40) else {
         return;
     };
@@ -234,8 +236,10 @@ pub const fn decapsulated_ecn(outer: u8, inner: u8) -> Result<u8, EcnDrop> {
     const ECT1: u8 = 1;
     const CE: u8 = 3;
     match (inner & 3, outer & 3) {
+        // RFC 6040 §4.2: "the decapsulator MUST drop the packet": the sender reads loss as congestion.
         (NOT_ECT, CE) => Err(EcnDrop),
         (NOT_ECT, _) => Ok(NOT_ECT),
+        // "The more severe marking of the outer and inner ECN fields" in all other cases.
         (CE, _) | (_, CE) => Ok(CE),
         (ECT1, _) | (_, ECT1) => Ok(ECT1),
         // ECT(0) inside, Not-ECT or ECT(0) outside.

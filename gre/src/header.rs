@@ -101,6 +101,7 @@ impl Header {
     pub(crate) fn write(&self, packet: &mut [u8]) {
         let [f0, f1] = self.flags().to_be_bytes();
         let [p0, p1] = self.protocol.0.to_be_bytes();
+        // `headroom` has found room for the whole header.
         let Some((first, mut rest)) = packet.split_first_chunk_mut::<4>() else {
             return;
         };

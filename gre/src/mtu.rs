@@ -97,8 +97,9 @@ pub const fn ingress(packet: &IpPacket<'_>, tunnel_mtu: usize, policy: DfPolicy)
         return Ingress::Encapsulate { dont_fragment };
     }
     if !v4 {
-        // RFC 7676 §3.3: discard and tell the source, unless the tunnel is smaller than every
-        // IPv6 link has to be.
+        // RFC 7676 §3.3: the ingress MUST "discard the IPv6 payload packet" and send Packet Too Big;
+        // with less than 1280 octets, which an IPv6 link has to carry, it MUST "fragment the delivery
+        // header" instead.
         return match tunnel_mtu < IPV6_MIN_MTU {
             true => Ingress::EncapsulateAndFragment,
             false => Ingress::TooBig { mtu: tunnel_mtu },

@@ -42,6 +42,8 @@ impl<'a> Packet<'a> {
     #[inline]
     pub fn parse_unverified(bytes: &'a [u8]) -> Result<Self, ParseError> {
         let (flags, protocol) = first_word(bytes)?;
+        // RFC 2784 §2.3: "A receiver MUST discard a packet where any of bits 1-5 are non-zero, unless
+        // that receiver implements RFC 1701." Key and sequence number are RFC 2890's.
         if flags & flag::REFUSED != 0 {
             return Err(refused(flags));
         }

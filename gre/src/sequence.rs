@@ -73,7 +73,8 @@ impl ReceiveSequence {
     /// Where `sequence` stands. Changes nothing.
     #[must_use]
     pub const fn order(&self, sequence: Option<u32>) -> Order {
-        // RFC 2890 §2.2: numbers from the last one down to 2³¹ − 1 before it are out of sequence.
+        // RFC 2890 §2.2: an out-of-sequence packet "SHOULD be silently discarded": one whose number
+        // lies from the last one down to 2³¹ − 1 before it.
         match sequence {
             None => Order::InSequence,
             Some(sequence) => match sequence.wrapping_sub(self.last) {
@@ -226,6 +227,7 @@ impl<T, const N: usize> Resequencer<T, N> {
     }
 
     fn deliver_lowest(&mut self, deliver: &mut impl FnMut(T)) {
+        // Nothing is held: nothing to deliver.
         let Some((at, _)) = self.lowest() else { return };
         let Some(held) = self.held.get_mut(at).and_then(Option::take) else {
             return;

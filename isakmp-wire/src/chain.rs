@@ -88,7 +88,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
             let Some((&[following, reserved, high, low], _)) = rest.split_first_chunk::<4>() else {
                 return fault(ErrorKind::Truncated, "generic payload header", rest.len());
             };
-            // RFC 2408 §5.3: a RESERVED field that is not zero discards the message.
+            // RFC 2408 §5.3: "If the value in the RESERVED field is not zero, the message is discarded".
             if P::RESERVED_IS_ZERO && reserved != 0 {
                 return fault(
                     ErrorKind::ReservedNotZero,

@@ -73,11 +73,14 @@ pub fn classify(payload: &[u8]) -> Datagram<'_> {
     let Some((first, rest)) = payload.split_first_chunk::<MARKER_LEN>() else {
         return match *payload {
             [] => Datagram::Malformed(Malformed::Empty),
+            // RFC 3948 §2.3: "The sender MUST use a one-octet-long payload with the value 0xFF."
             [0xff] => Datagram::Keepalive,
             [other] => Datagram::Malformed(Malformed::NotKeepalive(other)),
             _ => Datagram::Malformed(Malformed::Short(payload.len())),
         };
     };
+    // RFC 3948 §2.1: "The SPI field in the ESP header MUST NOT be a zero value." Four zero octets
+    // are the marker in front of IKE (§2.2).
     if *first != NON_ESP_MARKER {
         if payload.len() < ESP_HEADER_LEN {
             let spi = u32::from_be_bytes(*first);

@@ -86,7 +86,8 @@ pub fn follow(
     current: SocketAddr,
     seen: SocketAddr,
 ) -> Option<SocketAddr> {
-    // RFC 3947 §7: the host behind a dynamic NAT must not follow, its peer does not move.
+    // RFC 3947 §7: ends "that are NOT behind NAT SHOULD use the last valid" packet's address, and
+    // "The host behind dynamic NAT MUST NOT": its peer does not move.
     (current != seen && (floats || verdict.follows_peer())).then_some(seen)
 }
 

@@ -103,7 +103,8 @@ impl<'a> Advertisement<'a> {
         if family != Family::of(destination) {
             return Err(ParseError::MixedFamilies);
         }
-        // RFC 9568 §7.1: MUST verify that the TTL is 255.
+        // RFC 9568 §7.1: "It MUST verify that the IPv4 TTL is 255", or the Hop Limit. A packet with
+        // less has crossed a router.
         if ttl < accept.min_ttl {
             return Err(ParseError::Ttl(ttl));
         }
@@ -122,6 +123,7 @@ impl<'a> Advertisement<'a> {
             (3, _) => Version::V3,
             (other, _) => return Err(ParseError::Version(other)),
         };
+        // RFC 9568 §5.2.2: "A packet with unknown type MUST be discarded."
         if version_type & 0x0f != 1 {
             return Err(ParseError::PacketType(version_type & 0x0f));
         }
@@ -129,7 +131,7 @@ impl<'a> Advertisement<'a> {
             Version::V2 => AuthType(high),
             Version::V3 => AuthType::NONE,
         };
-        // RFC 2338 §5.3.6: an unknown authentication type MUST be discarded.
+        // RFC 2338 §5.3.6: "A packet with unknown authentication type […] MUST be discarded."
         if !matches!(auth_type, AuthType::NONE | AuthType::SIMPLE | AuthType::AH) {
             return Err(ParseError::AuthType(auth_type));
         }
@@ -142,6 +144,7 @@ impl<'a> Advertisement<'a> {
         let expected = FIXED_LEN
             .saturating_add(addresses_len)
             .saturating_add(auth_len);
+        // RFC 9568 §7.1: "It MUST verify that the received packet contains the complete VRRP packet".
         if available < expected {
             let what = match version {
                 Version::V2 => "address list and authentication data",

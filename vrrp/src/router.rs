@@ -448,6 +448,7 @@ impl Router {
     }
 
     fn send(&mut self, priority: Priority, actions: &mut Actions) {
+        // Not started: there is no address to send from.
         let Some(source) = self.local else { return };
         let transmit = |destination| Transmit {
             version: self.config.version,

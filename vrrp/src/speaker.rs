@@ -370,6 +370,7 @@ impl Speaker {
         actions: &mut Actions<SpeakerAction>,
         call: impl FnOnce(&mut Router, &mut Actions),
     ) {
+        // A key that was never added: its caller reports that.
         let Some(member) = self.routers.get_mut(&key) else {
             return;
         };
@@ -412,6 +413,7 @@ impl Speaker {
     }
 
     fn refresh_holds(&mut self, group: usize) {
+        // Groups are never removed, so that a member's number is valid.
         let Some(members) = self.groups.get(group) else {
             return;
         };

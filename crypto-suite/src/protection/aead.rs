@@ -125,7 +125,8 @@ impl<A: Aead96> PacketKey for Key<A> {
         let len = packet.len();
         let parts = Parts::split(packet, layout, IV_LEN, self.icv_len)?;
         let aad = Aad::new(parts.aad, layout.esn_high)?;
-        // RFC 4106 §3.1: the IV must never repeat under one key; a counter does not.
+        // RFC 4106 §10: "The most important security consideration is that the IV never repeat for a
+        // given key." A counter does not.
         let iv = seq.to_be_bytes();
         let tag = self
             .aead

@@ -29,6 +29,8 @@ impl Carrier {
     /// [`OuterError`]: the packet is unsound, a fragment, or carries no ESP.
     pub fn find(packet: &[u8]) -> Result<Self, OuterError> {
         let header = IpHeader::parse(packet)?;
+        // RFC 4303 §3.4.1: of what "appears to be an IP fragment […] the receiver MUST discard the
+        // packet".
         if header.fragment {
             return Err(OuterError::Fragment);
         }
@@ -65,6 +67,8 @@ impl Carrier {
             .first_chunk::<4>()
             .filter(|_| esp.len() >= ESP_HEADER_LEN)
             .map(|spi| u32::from_be_bytes(*spi))
+            // RFC 3948 §2.1: "The SPI field in the ESP header MUST NOT be a zero value." Zero in UDP
+            // is the marker of an IKE message.
             .filter(|spi| *spi != 0)
             .ok_or(OuterError::NotEsp)?;
         let esp_offset = header.upper_offset.saturating_add(skipped);

@@ -40,7 +40,8 @@ impl<'a> Message<'a> {
         raw: &'a [u8],
         limits: &Limits,
     ) -> Result<Self, ParseError> {
-        // RFC 2408 §3.1: a version larger than one's own SHOULD never be accepted.
+        // RFC 2408 §3.1: "Implementations SHOULD never accept packets with a major version number
+        // larger than its own", nor with a larger minor one.
         if header.version != Version::V1 {
             let version = usize::from(header.version.0);
             return Err(ParseError::new(

@@ -89,7 +89,7 @@ impl<'a> Payload<'a> {
     }
 
     fn nonce(&self) -> Result<&'a [u8], ParseError> {
-        // RFC 2409 §5: the length of a nonce payload MUST be between 8 and 256 bytes.
+        // RFC 2409 §5: "The length of nonce payload MUST be between 8 and 256 bytes".
         let kind = match self.body.len() {
             8..=256 => return Ok(self.body),
             ..8 => ErrorKind::LengthTooSmall,

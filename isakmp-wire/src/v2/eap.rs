@@ -43,7 +43,8 @@ impl<'a> Eap<'a> {
         let start = reader;
         let [code, identifier, high, low] = reader.array("Code")?;
         let length = usize::from(u16::from_be_bytes([high, low]));
-        // RFC 7296 §3.16: MUST be four less than the Payload Length.
+        // RFC 7296 §3.16: the length "MUST be four less than the Payload Length of the encapsulating
+        // payload": all of the body.
         if length != payload.body.len() {
             return Err(start.fault(ErrorKind::LengthMismatch, "Length", length));
         }

@@ -75,7 +75,7 @@ impl<'a> Identity<'a> {
             IdType::IPV6_ADDR => Self::Address(Ipv6Addr::from(reader.array::<16>(WHAT)?).into()),
             IdType::NULL => Self::Null,
             _ if data.is_empty() => return Err(start.fault(ErrorKind::LengthTooSmall, WHAT, 0)),
-            // RFC 7296 §3.5: the string MUST NOT contain any terminators.
+            // RFC 7296 §3.5: "The string MUST NOT contain any terminators (e.g., NULL, CR, etc.)."
             IdType::FQDN | IdType::RFC822_ADDR if data.contains(&0) => {
                 return Err(start.fault(ErrorKind::InvalidValue, WHAT, 0));
             }

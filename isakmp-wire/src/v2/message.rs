@@ -32,7 +32,8 @@ impl<'a> Message<'a> {
         raw: &'a [u8],
         limits: &Limits,
     ) -> Result<Self, ParseError> {
-        // RFC 7296 §2.5: a higher major version is refused, the minor version is ignored.
+        // RFC 7296 §2.5: an endpoint that receives "a higher major version number […] MUST drop the
+        // message"; the minor one "MUST be ignored by a node with a smaller minor version number".
         if header.version.major() != Version::V2.major() {
             let version = usize::from(header.version.0);
             return Err(ParseError::new(

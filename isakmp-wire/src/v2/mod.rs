@@ -91,12 +91,13 @@ pub type Payload<'a> = crate::Payload<'a, PayloadType>;
 pub type Writer<'s> = crate::Writer<'s, PayloadType>;
 
 impl crate::chain::sealed::Grammar for PayloadType {
-    // RFC 7296 §3.2: the critical bit, and 7 bits to be ignored.
+    // RFC 7296 §3.2: the octet holds the critical bit, and 7 bits that "MUST be ignored on receipt".
     const RESERVED_IS_ZERO: bool = false;
     const PADDING_ALLOWED: bool = false;
 
     fn ends_chain(self) -> bool {
-        // RFC 7296 §3.14, RFC 7383 §2.5: the last payload; its Next Payload is of the first inside.
+        // RFC 7383 §2.5: "As is the case for the Encrypted payload", it "MUST be the last payload in
+        // the message". Its Next Payload is the type of the first one inside.
         matches!(self, Self::ENCRYPTED | Self::ENCRYPTED_FRAGMENT)
     }
 }

@@ -59,12 +59,14 @@ impl FragmentNumber {
         let start = *reader;
         let number = reader.u16("Fragment Number")?;
         let total = reader.u16("Total Fragments")?;
-        // RFC 7383 §2.6: neither may be zero, and the number may not be above the total.
+        // RFC 7383 §2.5: "This field MUST NOT be zero" of both, and the number "MUST be less than or
+        // equal to" the total.
         if number == 0 || number > total {
             let kind = ErrorKind::InvalidValue;
             return Err(start.fault(kind, "Fragment Number", usize::from(number)));
         }
-        // RFC 7383 §2.5: only the first fragment names a payload.
+        // RFC 7383 §2.5: only the first fragment names a payload, in the rest "this field MUST be set
+        // to zero".
         let first = payload.next_payload;
         if number > 1 && first != PayloadType::NONE {
             let kind = ErrorKind::UnexpectedPayload;

@@ -78,7 +78,7 @@ impl<'a> Payload<'a> {
     }
 
     fn nonce(&self) -> Result<&'a [u8], ParseError> {
-        // RFC 7296 §3.9: the size of the Nonce Data MUST be between 16 and 256 octets, inclusive.
+        // RFC 7296 §3.9: "The size of the Nonce Data MUST be between 16 and 256 octets, inclusive."
         let kind = match self.body.len() {
             16..=256 => return Ok(self.body),
             ..16 => ErrorKind::LengthTooSmall,

@@ -71,6 +71,8 @@ impl Router {
         }
         let local = self.local.filter(|_| self.state != State::Initialize);
         let local = local.ok_or(DropReason::NotRunning)?;
+        // A multicast packet may come back, from our own socket or through a bridge: no other router
+        // has sent it.
         if packet.source() == local {
             return Err(DropReason::OwnPacket);
         }
@@ -84,7 +86,7 @@ impl Router {
             return Err(DropReason::Destination(packet.destination()));
         }
         self.check_authentication(packet)?;
-        // RFC 9568 §7.1: MUST verify that the local router is not the owner.
+        // RFC 9568 §7.1: "It MUST verify that […] the local router is not the IPvX address owner".
         if config.priority.is_owner() {
             return Err(DropReason::WeAreOwner);
         }
@@ -98,6 +100,7 @@ impl Router {
             return Err(DropReason::AddressList);
         }
         let interval_fits = packet.interval() == config.interval;
+        // RFC 3768 §7.1: "MUST verify that the Adver Interval in the packet is the same as" ours.
         if !interval_fits && config.version == Version::V2 && !config.learn_interval {
             return Err(DropReason::IntervalMismatch(packet.interval()));
         }
@@ -123,10 +126,14 @@ impl Router {
             Some(_) => AuthType::SIMPLE,
             None => AuthType::NONE,
         };
+        // RFC 2338 §5.3.6: one "that does not match the locally configured authentication method MUST
+        // be discarded".
         if packet.auth_type() != expected {
             return Err(DropReason::AuthTypeMismatch(packet.auth_type()));
         }
         match &self.config.password {
+            // RFC 2338 §5.3.10: a packet whose string "does not match the locally configured
+            // authentication string MUST be discarded".
             Some(password) if !password.matches(packet.auth_data()) => Err(DropReason::Password),
             _ => Ok(()),
         }
