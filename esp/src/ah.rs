@@ -38,7 +38,7 @@ const MAX_ICV_LEN: usize = Digest::MAX_LEN;
 /// An AH as read from a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AhHeader {
-    /// Protocol of what follows.
+    /// The protocol of what follows the AH.
     pub next_header: u8,
     /// Octets of the whole header, ICV and padding included.
     pub len: usize,
@@ -198,7 +198,7 @@ impl AhOutbound {
         outer.saturating_add(ah_len(self.signer.icv_len, true))
     }
 
-    /// The last sequence number used.
+    /// The last sequence number used; 0 before the first packet.
     #[must_use]
     pub const fn sequence(&self) -> u64 {
         self.sequence

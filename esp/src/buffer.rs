@@ -60,7 +60,7 @@ impl<'b> PacketBuf<'b> {
         self.start..self.end
     }
 
-    /// Octets of the packet.
+    /// The length of the packet in octets.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.end.saturating_sub(self.start)
@@ -72,13 +72,13 @@ impl<'b> PacketBuf<'b> {
         self.len() == 0
     }
 
-    /// Octets before the packet.
+    /// Free octets in front of the packet.
     #[must_use]
     pub const fn headroom(&self) -> usize {
         self.start
     }
 
-    /// Octets behind the packet.
+    /// Free octets behind the packet.
     #[must_use]
     pub const fn tailroom(&self) -> usize {
         self.bytes.len().saturating_sub(self.end)
@@ -95,7 +95,7 @@ impl<'b> PacketBuf<'b> {
         self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
-    /// Gives the buffer back.
+    /// Gives the whole buffer back, the room around the packet included.
     #[must_use]
     pub fn into_inner(self) -> (&'b mut [u8], Range<usize>) {
         (self.bytes, self.start..self.end)

@@ -72,7 +72,7 @@ pub enum FragmentError {
     /// IPv6 packets are fragmented by their source alone.
     #[error("IPv6 packets are not fragmented on the way")]
     Ipv6,
-    /// Don't Fragment is set.
+    /// Don't Fragment is set: the source has to send less.
     #[error("don't fragment is set")]
     DontFragment,
     /// The MTU does not hold the header and eight octets.

@@ -65,10 +65,10 @@ pub struct Outer {
     pub ecn: u8,
 }
 
-/// What an opened packet holds.
+/// What the buffer holds after a packet was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Tunnel mode: an IP packet.
+    /// Tunnel mode: the inner IP packet, whose header this is.
     Ip(IpHeader),
     /// Transport mode: the upper layer with this protocol.
     Upper(u8),
@@ -76,7 +76,7 @@ pub enum Content {
     Dummy,
 }
 
-/// An opened packet's particulars.
+/// What an opened packet has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// The sequence number of the packet, its inferred upper half included.

@@ -42,7 +42,7 @@ use protocol::{DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING};
 
 /// Octets of an IPv4 header without options.
 pub const IPV4_HEADER_LEN: usize = 20;
-/// Octets of an IPv6 header.
+/// Octets of an IPv6 header, extension headers not counted.
 pub const IPV6_HEADER_LEN: usize = 40;
 /// Octets of a UDP header.
 pub const UDP_HEADER_LEN: usize = 8;
@@ -86,7 +86,7 @@ pub struct IpHeader {
     pub destination: IpAddr,
     /// TOS or traffic class: DSCP in the upper six bits, ECN in the lower two.
     pub traffic_class: u8,
-    /// TTL or hop limit.
+    /// TTL of IPv4, hop limit of IPv6.
     pub ttl: u8,
     /// Octets of the whole packet by its own length field.
     pub total_len: usize,

@@ -9,12 +9,12 @@ pub struct Limits {
     pub bytes: Option<u64>,
     /// Number of packets, dummies included.
     pub packets: Option<u64>,
-    /// Age of the SA.
+    /// Age of the SA, counted from its installation.
     pub time: Option<Duration>,
 }
 
 impl Limits {
-    /// No limit at all.
+    /// No limit of any kind.
     pub const NONE: Self = Self {
         bytes: None,
         packets: None,
@@ -27,7 +27,7 @@ impl Limits {
 pub struct Lifetime {
     /// Reaching one of these is reported once: time to rekey.
     pub soft: Limits,
-    /// Beyond these, packets are refused.
+    /// Beyond one of these limits, packets are refused.
     pub hard: Limits,
 }
 
@@ -39,7 +39,7 @@ impl Lifetime {
     };
 }
 
-/// Which limit was reached.
+/// The kind of limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// The limit on octets of payload.
@@ -56,7 +56,7 @@ pub enum Limit {
 /// What an SA has used of its lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// When the SA was installed.
+    /// When the SA was installed, on the caller's clock.
     pub created: Duration,
     /// Octets of payload so far, counted as [`Limits::bytes`] says.
     pub bytes: u64,

@@ -54,7 +54,7 @@ pub struct SealOptions {
     pub dscp: Option<u8>,
 }
 
-/// A sealed packet's particulars.
+/// What a packet was given when it was sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sealed {
     /// The sequence number that the packet was given, its upper half included.
@@ -114,7 +114,7 @@ pub struct Outbound {
 pub struct OutboundCounters {
     /// Packets sealed, dummies included.
     pub packets: u64,
-    /// Octets of payload sealed.
+    /// Octets of payload sealed, counted as [`Limits::bytes`](crate::Limits::bytes) says.
     pub bytes: u64,
     /// Dummy packets sealed (RFC 4303 §2.6).
     pub dummies: u64,

@@ -85,7 +85,7 @@ impl TunnelHeader {
         self.destination
     }
 
-    /// Octets of the header.
+    /// Octets of the header: 20 for IPv4, 40 for IPv6.
     #[must_use]
     pub const fn len(&self) -> usize {
         match self.source {

@@ -106,7 +106,7 @@ pub enum TooBigError {
     /// The packet is another ICMP message, or no ICMP at all.
     #[error("not a packet-too-big message")]
     OtherMessage,
-    /// A wrong ICMP checksum.
+    /// The ICMP checksum is wrong.
     #[error("wrong ICMP checksum")]
     Checksum,
     /// The quoted packet is neither ESP nor UDP, or shows too little of it.
@@ -356,7 +356,7 @@ impl PathMtu {
         self.learned.map_or(self.media, |(mtu, _)| mtu)
     }
 
-    /// The link's MTU in octets.
+    /// The MTU of the link that packets leave on, in octets.
     #[must_use]
     pub const fn media_mtu(&self) -> u16 {
         self.media
@@ -376,7 +376,7 @@ impl PathMtu {
         Some(PathMtuChanged { old, new })
     }
 
-    /// Forgets an aged value.
+    /// Forgets a learned value that has aged, and says so; the link's MTU counts again.
     pub fn handle(&mut self, now: Duration) -> Option<PathMtuChanged> {
         let (old, _) = self.learned?;
         if self.remaining(now) != Some(Duration::ZERO) {

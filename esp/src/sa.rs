@@ -78,7 +78,7 @@ impl Mode {
     /// Transport mode that keeps the packet's header.
     pub const TRANSPORT: Self = Self::Transport { keep_header: true };
 
-    /// Whether this is tunnel mode.
+    /// Whether whole IP packets are wrapped.
     #[must_use]
     pub const fn is_tunnel(&self) -> bool {
         matches!(self, Self::Tunnel { .. })

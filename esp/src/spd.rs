@@ -42,7 +42,7 @@ pub enum TableError {
     /// The table has no room for another entry.
     #[error("table of {0} entries is full")]
     Full(usize),
-    /// The key is taken.
+    /// The table has an entry with this key.
     #[error("the key is in the table already")]
     Duplicate,
 }
@@ -209,13 +209,13 @@ impl<T> Sad<T> {
         self.by_spi.iter().map(|(spi, sa)| (*spi, sa))
     }
 
-    /// How many there are.
+    /// The number of SAs in the table.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_spi.len()
     }
 
-    /// Whether there is none.
+    /// Whether the table has no SA.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_spi.is_empty()

@@ -7,9 +7,9 @@ use core::fmt;
 
 /// Smallest window, in packets (RFC 4303 §3.4.3 recommends 64).
 pub const MIN_WINDOW: u32 = 64;
-/// Default window, in packets.
+/// The window, in packets, of an SA that asks for none.
 pub const DEFAULT_WINDOW: u32 = 1024;
-/// Largest window, in packets.
+/// The largest window, in packets; more is reduced to this.
 pub const MAX_WINDOW: u32 = 8192;
 
 const WORD_BITS: u64 = 64;
@@ -19,9 +19,9 @@ const WORD_BITS: u64 = 64;
 pub enum Check {
     /// Newer than everything seen, or inside the window and unseen.
     Fresh,
-    /// Inside the window and seen.
+    /// The number lies inside the window, and was seen before.
     Replayed,
-    /// Left of the window.
+    /// The number lies left of the window: too old to tell whether it was seen.
     TooOld,
 }
 
@@ -73,13 +73,13 @@ impl ReplayWindow {
         self.size
     }
 
-    /// The highest sequence number marked.
+    /// The highest sequence number marked; 0 before the first packet.
     #[must_use]
     pub const fn top(&self) -> u64 {
         self.top
     }
 
-    /// Judges `sequence` without changing anything.
+    /// Says where `sequence` stands. Nothing changes.
     #[must_use]
     pub fn check(&self, sequence: u64) -> Check {
         if sequence > self.top {

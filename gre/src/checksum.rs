@@ -6,7 +6,7 @@
 pub struct Sum(u64);
 
 impl Sum {
-    /// The sum of nothing.
+    /// The sum of no octets.
     pub const ZERO: Self = Self(0);
 
     /// Adds `data`, padded with a zero octet when its length is odd.

@@ -19,7 +19,7 @@ pub enum ParseErrorKind {
     /// The bytes end inside a field the flags announce.
     #[error("truncated: {what} needs {needed} octets, {available} are there")]
     Truncated {
-        /// The field or header.
+        /// The field or header that is cut off.
         what: &'static str,
         /// Octets needed, counted from the start of the packet.
         needed: usize,
@@ -91,7 +91,7 @@ pub enum ParseErrorKind {
     /// [`ip::MAX_EXTENSION_HEADERS`](crate::ip::MAX_EXTENSION_HEADERS).
     #[error("more than {0} IPv6 extension headers")]
     ExtensionHeaders(usize),
-    /// A fragment: reassemble first.
+    /// The packet is a fragment: reassemble first.
     #[error("IP fragment")]
     Fragment,
     /// The delivery header carries another protocol than 47.
@@ -139,7 +139,7 @@ pub enum EncodeError {
         /// Octets that the output has.
         available: usize,
     },
-    /// Addresses of different families.
+    /// The two addresses are of different families.
     #[error("IPv4 and IPv6 addresses in one header")]
     MixedFamilies,
     /// Version 1 with a payload but no sequence number (RFC 2637 §4.1).

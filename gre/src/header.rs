@@ -44,9 +44,9 @@ pub struct Header {
     pub protocol: EtherType,
     /// Whether to compute and send the checksum (RFC 2784 §2.2).
     pub checksum: bool,
-    /// Key (RFC 2890 §2.1).
+    /// The key of the tunnel or flow, if packets have one (RFC 2890 §2.1).
     pub key: Option<u32>,
-    /// Sequence Number (RFC 2890 §2.2).
+    /// The packet's number in its flow, if packets have one (RFC 2890 §2.2).
     pub sequence: Option<u32>,
 }
 

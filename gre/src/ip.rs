@@ -138,13 +138,13 @@ impl<'a> IpPacket<'a> {
         }
     }
 
-    /// Whether it is IPv4.
+    /// Whether the packet is IPv4; if not, it is IPv6.
     #[must_use]
     pub const fn is_ipv4(&self) -> bool {
         matches!(self.fixed, Fixed::V4(_))
     }
 
-    /// TTL or Hop Limit.
+    /// TTL of IPv4, Hop Limit of IPv6.
     #[must_use]
     pub const fn ttl(&self) -> u8 {
         match self.fixed {
@@ -153,7 +153,7 @@ impl<'a> IpPacket<'a> {
         }
     }
 
-    /// TOS or Traffic Class octet.
+    /// The octet TOS of IPv4, Traffic Class of IPv6.
     #[must_use]
     pub const fn traffic_class(&self) -> u8 {
         match self.fixed {
@@ -189,13 +189,13 @@ impl<'a> IpPacket<'a> {
         self.header_len
     }
 
-    /// Octets of the whole packet.
+    /// Octets of the whole packet, by its own length field.
     #[must_use]
     pub const fn total_len(&self) -> usize {
         self.total_len
     }
 
-    /// What follows the header.
+    /// What follows the IP header and its extension headers.
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
         self.payload

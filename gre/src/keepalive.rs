@@ -65,9 +65,9 @@ pub enum Event<'a> {
 pub struct Inbound<'a> {
     /// The delivery header as received.
     pub delivery: &'a IpPacket<'a>,
-    /// The GRE packet in it.
+    /// The GRE packet that the delivery header carries.
     pub gre: &'a Packet<'a>,
-    /// Whether IPsec protected it.
+    /// Whether the packet came protected by IPsec.
     pub protected: bool,
 }
 
@@ -94,7 +94,7 @@ pub enum Action {
 #[must_use]
 #[non_exhaustive]
 pub enum Outcome {
-    /// A keepalive, dealt with.
+    /// The event was taken in; a packet was a keepalive and is not to be decapsulated.
     Handled,
     /// The packet is not a keepalive, and the line protocol is up: decapsulate the packet.
     Data,
@@ -145,7 +145,7 @@ pub struct Counters {
     pub sent: u64,
     /// Keepalives that came back.
     pub returned: u64,
-    /// Keepalives of the peer answered.
+    /// Keepalives of the peer that were sent back.
     pub replied: u64,
     /// Times the line protocol went down.
     pub went_down: u64,

@@ -7,14 +7,14 @@ use crate::ip::{IPV4_HEADER_LEN, IPV6_HEADER_LEN};
 const TCP: u8 = 6;
 const TCP_HEADER_LEN: usize = 20;
 
-/// What became of a packet.
+/// What clamping has done to a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clamp {
     /// The packet is not a TCP SYN, has no MSS option, or its MSS is small enough.
     Unchanged,
     /// The option said the first and says the second now.
     Lowered {
-        /// What the packet said.
+        /// What the packet said before, in octets.
         from: u16,
         /// What the packet says now, in octets.
         to: u16,

@@ -64,14 +64,14 @@ pub enum DfPolicy {
 pub enum Ingress {
     /// Encapsulate it, with this DF bit in an IPv4 delivery header.
     Encapsulate {
-        /// DF of the delivery header.
+        /// Whether the delivery header gets DF.
         dont_fragment: bool,
     },
     /// Encapsulate it whole and fragment the delivery packet to the path MTU; DF clear.
     EncapsulateAndFragment,
     /// Fragment the IPv4 payload packet to `mtu` octets, then encapsulate each.
     FragmentPayload {
-        /// Octets of the largest fragment.
+        /// Octets of the largest fragment that the payload is cut into.
         mtu: usize,
     },
     /// Discard it and tell its source `mtu`: ICMP type 3 code 4, or ICMPv6 Packet Too Big.

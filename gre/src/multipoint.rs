@@ -28,7 +28,7 @@ pub struct NextHops {
 pub struct Entry {
     /// The address of the delivery header.
     pub nbma: IpAddr,
-    /// How the table knows.
+    /// Whether the entry was configured or learned.
     pub origin: Origin,
 }
 
@@ -37,9 +37,9 @@ pub struct Entry {
 pub enum Origin {
     /// The entry was configured, and stays until it is removed.
     Static,
-    /// Learned, until this time.
+    /// The entry was learned, and is forgotten at a time.
     Learned {
-        /// When it is forgotten.
+        /// When the holding time is over, on the caller's clock.
         until: Duration,
     },
 }
@@ -151,7 +151,7 @@ impl NextHops {
         Ok(())
     }
 
-    /// Forgets `tunnel`, static or learned.
+    /// Forgets the entry of `tunnel`, static or learned, and returns it.
     pub fn remove(&mut self, tunnel: IpAddr) -> Option<Entry> {
         self.forget_expiry(tunnel);
         self.entries.remove(&tunnel)

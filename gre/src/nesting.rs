@@ -8,7 +8,7 @@ use crate::{EtherType, Packet, ParseError, ParseErrorKind};
 pub struct Layer<'a> {
     /// The IP packet whose payload the layer is.
     pub delivery: IpPacket<'a>,
-    /// The GRE packet in it.
+    /// The GRE packet that the delivery header carries.
     pub gre: Packet<'a>,
 }
 

@@ -83,7 +83,7 @@ impl<'a> Packet<'a> {
         self.protocol
     }
 
-    /// The checksum field, where present.
+    /// The checksum field as received, where the packet has one.
     #[must_use]
     pub const fn checksum(&self) -> Option<u16> {
         self.checksum
@@ -107,7 +107,7 @@ impl<'a> Packet<'a> {
         self.flags
     }
 
-    /// What the header carries.
+    /// The payload: what lies behind the GRE header.
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
         self.payload
@@ -149,7 +149,7 @@ fn computed_checksum(bytes: &[u8]) -> u16 {
 /// A GRE packet of either version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnyPacket<'a> {
-    /// RFC 2784 and RFC 2890.
+    /// A packet of version 0 (RFC 2784, RFC 2890).
     V0(Packet<'a>),
     /// PPTP's enhanced GRE (RFC 2637 §4.1).
     V1(pptp::Packet<'a>),

@@ -89,13 +89,13 @@ impl<'a> Packet<'a> {
         })
     }
 
-    /// The receiver's Call ID.
+    /// The Call ID that the receiver of the packet has chosen.
     #[must_use]
     pub const fn call_id(&self) -> u16 {
         self.call_id
     }
 
-    /// Sequence Number of the payload.
+    /// The number of the payload, where there is one.
     #[must_use]
     pub const fn sequence(&self) -> Option<u32> {
         self.sequence
@@ -127,7 +127,7 @@ impl<'a> Packet<'a> {
 /// A version 1 header to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The peer's Call ID.
+    /// The Call ID that the peer has chosen.
     pub call_id: u16,
     /// Sequence Number; needed with a payload.
     pub sequence: Option<u32>,

@@ -64,13 +64,13 @@ impl ReceiveSequence {
         Self { last }
     }
 
-    /// The last number decapsulated.
+    /// The number of the last packet decapsulated.
     #[must_use]
     pub const fn last(&self) -> u32 {
         self.last
     }
 
-    /// Where `sequence` stands. Changes nothing.
+    /// Says where `sequence` stands. Nothing changes.
     #[must_use]
     pub const fn order(&self, sequence: Option<u32>) -> Order {
         // RFC 2890 §2.2: an out-of-sequence packet "SHOULD be silently discarded": one whose number

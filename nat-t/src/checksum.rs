@@ -25,7 +25,7 @@ pub enum FixError {
     Truncated {
         /// The protocol number of the IP header.
         protocol: u8,
-        /// Octets in the segment.
+        /// Octets that the segment has.
         len: usize,
     },
     /// Received and original addresses are of different families.

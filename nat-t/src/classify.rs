@@ -39,7 +39,7 @@ pub enum Datagram<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// No payload at all.
+    /// The UDP datagram has no payload.
     #[error("empty UDP payload")]
     Empty,
     /// One octet that is not 0xFF.

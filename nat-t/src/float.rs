@@ -8,14 +8,14 @@ use crate::detect::Verdict;
 /// Whether and how one IKE SA moves to port 4500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Float {
-    /// No NAT: both ports stay.
+    /// There is no NAT: both ports stay.
     Stay,
     /// The exchange began on 4500 (a rekey, RFC 3947 §4): nothing moves, the marker is there.
     Already,
     /// Set both ports to 4500 and prepend the marker from the next message on: the one with the
     /// ID payload in main mode, the last of aggressive mode, IKE_AUTH in version 2.
     Move {
-        /// Local port to send from.
+        /// The local port to send from.
         local_port: u16,
         /// The peer's port to send to.
         remote_port: u16,
@@ -47,7 +47,7 @@ pub const fn float_with(
     }
 }
 
-/// [`float_with`] for the registered ports.
+/// What an initiator does where the registered ports are used, see [`float_with`].
 #[must_use]
 pub const fn float(verdict: Verdict, local_port: u16) -> Float {
     float_with(verdict, local_port, NAT_T_PORT, NAT_T_PORT)

@@ -131,7 +131,7 @@ impl Keepalive {
         }
     }
 
-    /// Whether the timer runs.
+    /// Whether keepalives are sent, or were and linger.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.state != State::Idle

@@ -51,7 +51,7 @@ pub struct EspTranslation {
     pub outbound_spi: u32,
     /// SPI of the packets that come back, once bound.
     pub inbound_spi: Option<u32>,
-    /// When it was created.
+    /// When the translation was created, on the caller's clock.
     pub created: Duration,
     /// When a packet last used it.
     pub used: Duration,
@@ -72,10 +72,10 @@ pub enum Refused {
     /// Another inside host waits for the first answer of the same outside host.
     #[error("{waiting} waits for an answer of the same outside host")]
     Busy {
-        /// The host that waits.
+        /// The inside host whose translation waits.
         waiting: IpAddr,
     },
-    /// The table is full.
+    /// The table holds as many translations as it may.
     #[error("translation table full")]
     Full,
     /// No inside host has asked for this packet.
@@ -84,7 +84,7 @@ pub enum Refused {
     /// The cookie or SPI belongs to another inside host.
     #[error("in use by {owner}")]
     Collision {
-        /// The host that has it.
+        /// The inside host that the cookie or SPI belongs to.
         owner: IpAddr,
     },
 }
@@ -344,13 +344,13 @@ impl Pat {
         self.esp.iter()
     }
 
-    /// Translations of both kinds.
+    /// The number of translations, of ESP and of IKE.
     #[must_use]
     pub fn len(&self) -> usize {
         self.esp.len().saturating_add(self.ike.len())
     }
 
-    /// Whether the table is empty.
+    /// Whether there is no translation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -34,9 +34,9 @@ pub enum Version {
 /// The numbers a [`Version`] uses: IKEv1 payload types and ESP encapsulation modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
-    /// Payload type of NAT-D.
+    /// The payload type of NAT-D (RFC 3947 §3.2).
     pub nat_d: u8,
-    /// Payload type of NAT-OA.
+    /// The payload type of NAT-OA (RFC 3947 §5.2).
     pub nat_oa: u8,
     /// Value of the attribute Encapsulation Mode for UDP-Encapsulated-Tunnel.
     pub udp_tunnel: u16,
@@ -44,7 +44,7 @@ pub struct Numbers {
     pub udp_transport: u16,
 }
 
-/// RFC 3947 §3.2, §5.1, §5.2.
+/// The registered numbers (RFC 3947 §3.2, §5.1, §5.2).
 const RFC: Numbers = Numbers {
     nat_d: 20,
     nat_oa: 21,
@@ -237,7 +237,7 @@ impl FromIterator<Version> for Versions {
 /// What an encapsulation-mode attribute value means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encapsulation {
-    /// Tunnel rather than transport.
+    /// Whether the mode is tunnel mode rather than transport mode.
     pub tunnel: bool,
     /// Whether ESP goes inside UDP.
     pub udp: bool,
@@ -269,7 +269,7 @@ impl Encapsulation {
         }
     }
 
-    /// The attribute value under `version`.
+    /// The value of the attribute for this mode under `version`.
     #[must_use]
     pub const fn value(self, version: Version) -> u16 {
         let numbers = version.numbers();

@@ -16,7 +16,7 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 /// One address announced at one link-layer address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announcement {
-    /// The virtual router's address.
+    /// The address of the virtual router that is announced.
     pub address: IpAddr,
     /// The MAC address at which the address is reached: the virtual router's, or the interface's
     /// own if the embedder runs without virtual MACs.

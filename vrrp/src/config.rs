@@ -20,7 +20,7 @@ pub struct Config {
     pub addresses: Arc<[IpAddr]>,
     /// Priority; [`Priority::OWNER`] for the owner of the addresses.
     pub priority: Priority,
-    /// Advertisement_Interval. Version 2: whole seconds.
+    /// Advertisement_Interval; version 2 can send whole seconds alone.
     pub interval: Interval,
     /// Preempt_Mode: whether a backup takes over from a master of lower priority (RFC 9568 §6.1).
     pub preempt: bool,
@@ -179,7 +179,7 @@ pub enum ConfigError {
     /// An address or peer of another family than the first address.
     #[error("{0} is of another family than the first address")]
     Family(IpAddr),
-    /// Version 2 knows IPv4 alone.
+    /// Version 2 is defined for IPv4 alone.
     #[error("version 2 with IPv6 addresses")]
     Version2WithIpv6,
     /// RFC 9568 §5.2.9: the first IPv6 address is the link-local one.
@@ -227,7 +227,7 @@ impl Password {
         Some(Self(octets))
     }
 
-    /// Zero-filled, as on the wire.
+    /// The password as it is on the wire: filled up with zeros.
     #[must_use]
     pub const fn octets(&self) -> &[u8; 8] {
         &self.0

@@ -9,7 +9,7 @@ pub enum ParseError {
     /// The bytes end before `what`.
     #[error("truncated: {what} needs {needed} octets, {available} are there")]
     Truncated {
-        /// The field or header.
+        /// The field or header that is cut off.
         what: &'static str,
         /// Octets needed, counted from the start of the bytes given.
         needed: usize,
@@ -44,7 +44,7 @@ pub enum ParseError {
     /// Octets behind the last field: the address count contradicts the length.
     #[error("{count} addresses make {expected} octets, {available} are there")]
     Length {
-        /// The address count field.
+        /// The number of addresses that the packet claims.
         count: u8,
         /// Octets they make with the fixed fields.
         expected: usize,
@@ -68,7 +68,7 @@ pub enum ParseError {
     /// An IP header or length that contradicts itself or the bytes given.
     #[error("IP length {stated}, {available} octets are there")]
     IpLength {
-        /// What the header says.
+        /// The length that the IP header says.
         stated: usize,
         /// Octets that were given.
         available: usize,

@@ -28,11 +28,11 @@ pub enum Event<'a> {
     Received(Received<'a>),
     /// The time of [`next_deadline`](crate::Router::next_deadline) is reached.
     Deadline,
-    /// A tracked object changed.
+    /// A tracked object went up or down.
     Track {
         /// The embedder's number of the object.
         object: u32,
-        /// Whether it is up.
+        /// Whether the object is up.
         up: bool,
     },
     /// The configured priority changes to this, 1 to 254; the owner's does not change.
@@ -77,7 +77,7 @@ pub struct Addresses {
     pub owned: bool,
 }
 
-/// An advertisement to send.
+/// An advertisement to send, without buffers: write it with one of the methods.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Transmit {
     pub(crate) version: Version,
@@ -108,7 +108,7 @@ impl Transmit {
         }
     }
 
-    /// The priority it carries.
+    /// The priority that the advertisement carries.
     #[must_use]
     pub const fn priority(&self) -> Priority {
         self.priority
@@ -179,21 +179,21 @@ impl State {
     }
 }
 
-/// Why a state changed.
+/// What led to a change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Startup as a backup.
+    /// The router was started as a backup.
     Startup,
     /// Startup as the owner of the addresses.
     Owner,
     /// The embedder has stopped the router.
     Shutdown,
-    /// The interface went down.
+    /// The embedder reports that the interface went down.
     InterfaceDown,
-    /// The master is silent.
+    /// The master was silent for Master_Down_Interval.
     MasterDown,
-    /// The master stopped: priority 0.
+    /// The master has said that it stops, with priority 0.
     MasterStopped,
     /// The preempt delay is over and the master's priority is lower.
     Preempt,
@@ -209,7 +209,7 @@ pub enum Reason {
         /// The embedder's number of the object.
         object: u32,
     },
-    /// The tracked objects are back.
+    /// All tracked objects that kept the router out are up again.
     TrackRecovered,
     /// Another member of the sync group changed.
     SyncGroup,
@@ -356,17 +356,17 @@ pub struct Deadline {
     pub why: DeadlineReason,
 }
 
-/// What a deadline is for.
+/// What is due at a [`Deadline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DeadlineReason {
-    /// The start-up delay is over.
+    /// The start-up delay is over, and the router begins.
     StartupDelay,
     /// Adver_Timer: the master sends its next advertisement (RFC 9568 §6.2).
     Advertise,
     /// Master_Down_Timer: the master counts as down (Active_Down_Timer in RFC 9568 §6.2).
     MasterDown,
-    /// The preempt delay is over.
+    /// The preempt delay is over, and the router takes over from a lesser master.
     Preempt,
     /// The addresses are to be announced again.
     Announce,

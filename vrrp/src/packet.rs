@@ -32,7 +32,7 @@ pub enum ChecksumReading {
     PseudoHeader,
 }
 
-/// What a receiver accepts.
+/// What a receiver takes that not all RFCs agree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accept {
     /// The lowest TTL. 255 keeps out everything from beyond the link; lower it for unicast peers
@@ -43,7 +43,7 @@ pub struct Accept {
 }
 
 impl Accept {
-    /// TTL 255, both checksum readings.
+    /// A TTL of 255, and either reading of the checksum.
     pub const STANDARD: Self = Self {
         min_ttl: TTL,
         checksum: None,
@@ -63,7 +63,7 @@ pub struct Received<'a> {
     pub source: IpAddr,
     /// The destination address of the IP header: the group, or ours.
     pub destination: IpAddr,
-    /// TTL or Hop Limit.
+    /// TTL of IPv4, Hop Limit of IPv6.
     pub ttl: u8,
     /// The payload of the IP packet: what begins with version and type.
     pub message: &'a [u8],
@@ -222,7 +222,7 @@ impl<'a> Advertisement<'a> {
         self.priority
     }
 
-    /// Time between the sender's advertisements.
+    /// The time between the sender's advertisements, as the packet says.
     #[must_use]
     pub const fn interval(&self) -> Interval {
         self.interval
@@ -264,7 +264,7 @@ impl<'a> Advertisement<'a> {
         self.destination
     }
 
-    /// TTL or Hop Limit.
+    /// TTL of IPv4, Hop Limit of IPv6, as received.
     #[must_use]
     pub const fn ttl(&self) -> u8 {
         self.ttl

@@ -57,7 +57,7 @@ pub struct Router {
     counters: Counters,
 }
 
-/// What the sync group forbids.
+/// What the other members of a sync group forbid a router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Hold {
     /// A member does not run: no member becomes master.
@@ -66,7 +66,7 @@ pub(crate) struct Hold {
     pub(crate) preempt: bool,
 }
 
-/// The master last heard of.
+/// The master whose advertisement was last taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Master {
     /// The primary address that the master's advertisements come from.

@@ -41,7 +41,7 @@ pub enum SpeakerEvent<'a> {
         /// The primary IPv4 or link-local IPv6 address of the interface.
         address: IpAddr,
     },
-    /// An interface is gone.
+    /// An interface is gone: its routers stop and send nothing.
     InterfaceDown {
         /// The embedder's number of the interface.
         interface: u32,
@@ -50,12 +50,12 @@ pub enum SpeakerEvent<'a> {
     Track {
         /// The embedder's number of the object.
         object: u32,
-        /// Whether it is up.
+        /// Whether the object is up.
         up: bool,
     },
     /// The time of [`Speaker::next_deadline`] is reached.
     Deadline,
-    /// An event for one router.
+    /// An event for one router, which no other router sees.
     Router {
         /// The router that the event is for.
         key: RouterKey,
@@ -110,7 +110,7 @@ pub enum SyncError {
     /// A router that was never added.
     #[error("VRID {} is not configured", .0.vrid)]
     Unknown(RouterKey),
-    /// A member of another group.
+    /// The router is a member of another group.
     #[error("VRID {} is in another sync group", .0.vrid)]
     Member(RouterKey),
     /// An owner is master whenever it runs (RFC 9568 §6.4.1): it follows no group.

@@ -17,7 +17,7 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 /// A version of the protocol that this crate speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// RFC 3768: IPv4, seconds.
+    /// RFC 3768: IPv4 alone, intervals in whole seconds.
     V2,
     /// RFC 5798 and RFC 9568: IPv4 or IPv6, centiseconds.
     V3,
@@ -127,11 +127,11 @@ impl fmt::Display for Vrid {
 pub struct Priority(pub u8);
 
 impl Priority {
-    /// The active router stops participating.
+    /// Priority 0: the master stops, and backups need not wait for silence.
     pub const STOP: Self = Self(0);
     /// The default of a backup router.
     pub const DEFAULT: Self = Self(100);
-    /// The owner of the addresses.
+    /// Priority 255: the router owns the addresses, they are on its interface.
     pub const OWNER: Self = Self(255);
 
     /// Whether this is the address owner's.

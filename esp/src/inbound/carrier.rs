@@ -10,9 +10,9 @@ use crate::sa::ESP_HEADER_LEN;
 /// Where ESP lies in an IP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Carrier {
-    /// The outer IP header.
+    /// The IP header in front of ESP: the outer one in tunnel mode.
     pub ip: IpHeader,
-    /// Offset of the SPI.
+    /// Offset of the SPI from the start of the packet.
     pub esp_offset: usize,
     /// UDP source and destination port, if encapsulated (RFC 3948).
     pub udp: Option<(u16, u16)>,

@@ -7,18 +7,18 @@ use super::{Content, OpenError, Opened};
 pub struct InboundCounters {
     /// Packets opened and passed on.
     pub packets: u64,
-    /// Octets of payload opened.
+    /// Octets of payload opened, counted as [`Limits::bytes`](crate::Limits::bytes) says.
     pub bytes: u64,
     /// Dummy packets dropped (RFC 4303 §2.6).
     pub dummies: u64,
-    /// Packets with TFC padding.
+    /// Packets that had TFC padding behind the inner packet.
     pub tfc_padded: u64,
     /// Packets that are too short, bear another SPI, hold no whole number of blocks, or whose outer
     /// header is not sound.
     pub malformed: u64,
     /// Sequence numbers that had been seen before, or were 0.
     pub replayed: u64,
-    /// Left of the window.
+    /// Sequence numbers left of the window.
     pub too_old: u64,
     /// Packets that failed the integrity check.
     pub authentication: u64,
@@ -26,7 +26,7 @@ pub struct InboundCounters {
     pub inner: u64,
     /// Packets outside the selectors of the SA, and those whose outer addresses were not given.
     pub selectors: u64,
-    /// Dropped by RFC 6040.
+    /// Packets dropped because the ECN fields contradict each other (RFC 6040 §4.2).
     pub ecn: u64,
     /// Refused because of a hard limit.
     pub expired: u64,

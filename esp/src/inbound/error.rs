@@ -61,7 +61,7 @@ pub enum OpenError {
     /// The pad length exceeds the packet.
     #[error("pad length {pad} with {available} octets before it")]
     PadLength {
-        /// Octets of padding it claims.
+        /// Octets of padding that the pad length field claims.
         pad: usize,
         /// Octets in front of the pad length field.
         available: usize,

@@ -10,7 +10,7 @@ use core::time::Duration;
 use super::{PathMtu, PathMtuChanged};
 use crate::Overhead;
 
-/// Probes of a round.
+/// The number of probe packets of one round, at most.
 pub const PROBES: usize = 4;
 /// After this time an unanswered probe goes out again: routers limit their answers, and the packets
 /// that led to the claim have used some up.
@@ -39,7 +39,7 @@ pub enum Claimed {
 /// The probes of one round, and what was said about them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Round {
-    /// What is claimed to fit.
+    /// The MTU that the claim says.
     mtu: u16,
     /// UDP length of the packet that the first claim quoted: more such packets may be under way.
     first: u16,

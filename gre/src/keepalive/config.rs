@@ -20,7 +20,7 @@ pub struct Config {
     pub key: Option<u32>,
     /// Whether both GRE headers carry a checksum.
     pub checksum: bool,
-    /// TTL of both IP headers.
+    /// TTL of both IP headers, at least 2 for the way back.
     pub ttl: u8,
     /// TOS or Traffic Class octet of both IP headers.
     pub traffic_class: u8,
@@ -31,7 +31,7 @@ pub struct Config {
     pub require_protection: bool,
     /// How many keepalives of the peer are answered per second.
     pub replies_per_second: u32,
-    /// How the peer's packets differ.
+    /// How the peer's packets differ from ours.
     pub quirks: Quirks,
 }
 
@@ -60,13 +60,13 @@ impl Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// Addresses of different families.
+    /// The two tunnel ends are of different families.
     #[error("local and remote tunnel ends are of different families")]
     MixedFamilies,
     /// Both tunnel ends have the same address.
     #[error("local and remote tunnel end are the same")]
     SameEnds,
-    /// A period of zero.
+    /// The period is zero: keepalives would be due all the time.
     #[error("keepalive period 0")]
     PeriodZero,
     /// No retries: the line would never be up.
@@ -113,7 +113,7 @@ impl Wrapper {
 /// The inner destination of the peer's keepalives: where the answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InnerDestination {
-    /// The peer's tunnel end.
+    /// The address of the peer's tunnel end.
     Remote,
     /// Any; the answer goes to the peer's tunnel end all the same. For a peer behind NAT that
     /// writes its private address.

@@ -38,7 +38,7 @@ impl Datagram {
         })
     }
 
-    /// The packet, IP header first.
+    /// The octets of the packet, from its IP header on.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.octets.get(self.start..self.end).unwrap_or_default()

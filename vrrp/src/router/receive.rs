@@ -120,7 +120,7 @@ impl Router {
         Ok(None)
     }
 
-    /// RFC 2338 §5.3.6, §5.3.10.
+    /// Checks type and password of version 2 (RFC 2338 §5.3.6, §5.3.10).
     fn check_authentication(&self, packet: &Advertisement<'_>) -> Result<(), DropReason> {
         let expected = match self.config.password {
             Some(_) => AuthType::SIMPLE,

@@ -22,7 +22,7 @@ pub struct Status {
     pub family: Family,
     /// The state that the router is in.
     pub state: State,
-    /// Time in this state.
+    /// How long the router has been in this state.
     pub in_state: Duration,
     /// The addresses of the virtual router, the primary one first.
     pub addresses: Vec<IpAddr>,
@@ -61,14 +61,14 @@ pub struct Status {
 pub struct TrackStatus {
     /// The embedder's number of the object.
     pub object: u32,
-    /// Whether it is up.
+    /// Whether the object is up.
     pub up: bool,
     /// What happens while it is down.
     pub effect: TrackEffect,
 }
 
 impl Router {
-    /// A snapshot at `now`.
+    /// Takes a snapshot; what is left of timers is counted from `now`.
     #[must_use]
     pub fn status(&self, now: Duration) -> Status {
         let config = &self.config;
@@ -109,7 +109,7 @@ impl Router {
 /// `show vrrp` of one virtual router, for printing.
 #[derive(Debug, Clone, Copy)]
 pub struct Show<'a> {
-    /// Name of the interface.
+    /// The name of the interface that is printed.
     pub interface: &'a str,
     /// The snapshot that is printed.
     pub status: &'a Status,
