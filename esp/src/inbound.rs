@@ -7,6 +7,7 @@ use core::time::Duration;
 use crypto_suite::{CryptoError, Layout, PacketKey};
 
 use crate::buffer::PacketBuf;
+use crate::deadline::Deadline;
 use crate::ip::{IpHeader, protocol};
 use crate::lifetime::{Lifetime, Limit, Meter, Usage};
 use crate::outer::decapsulate_ecn;
@@ -318,9 +319,10 @@ impl Inbound {
         self.meter.remaining(now)
     }
 
-    /// When a time limit is reached next.
+    /// When a time limit is reached next, and which. The SA itself needs no call then: it refuses
+    /// packets by the time of each, and [`soft_expired`](Self::soft_expired) tells of a soft limit.
     #[must_use]
-    pub fn next_deadline(&self, now: Duration) -> Option<Duration> {
+    pub fn next_deadline(&self, now: Duration) -> Option<Deadline> {
         self.meter.next_deadline(now)
     }
 

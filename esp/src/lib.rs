@@ -76,6 +76,7 @@ extern crate std;
 
 mod ah;
 mod buffer;
+mod deadline;
 mod fragment;
 mod inbound;
 pub mod ip;
@@ -95,6 +96,7 @@ mod window;
 
 pub use ah::{AH_FIXED_LEN, AhConfig, AhHeader, AhInbound, AhOutbound, ah_len};
 pub use buffer::{PacketBuf, RoomError};
+pub use deadline::{Deadline, DeadlineReason};
 pub use fragment::{Fit, FragmentError, Fragments, look_ahead};
 pub use inbound::{
     Carrier, Content, Decrypted, Inbound, InboundConfig, InboundCounters, OpenError, Opened, Outer,

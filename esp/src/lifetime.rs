@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::deadline::{Deadline, DeadlineReason};
+
 /// Limits of one kind; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -143,14 +145,20 @@ impl Meter {
     }
 
     /// The next moment at which a time limit is reached.
-    pub(crate) fn next_deadline(&self, now: Duration) -> Option<Duration> {
+    pub(crate) fn next_deadline(&self, now: Duration) -> Option<Deadline> {
         let soft = self.lifetime.soft.time.filter(|_| !self.soft_reported);
-        [soft, self.lifetime.hard.time]
-            .into_iter()
-            .flatten()
-            .map(|limit| self.usage.created.saturating_add(limit))
-            .filter(|at| *at > now)
-            .min()
+        let deadline = |(limit, why): (Option<Duration>, _)| {
+            let at = self.usage.created.saturating_add(limit?);
+            Some(Deadline { at, why })
+        };
+        [
+            (soft, DeadlineReason::SoftLifetime),
+            (self.lifetime.hard.time, DeadlineReason::HardLifetime),
+        ]
+        .into_iter()
+        .filter_map(deadline)
+        .filter(|deadline| deadline.at > now)
+        .min()
     }
 
     /// Kilobytes and time left before the hard limits, as `show crypto ipsec sa` prints them.

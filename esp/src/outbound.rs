@@ -6,6 +6,7 @@ use core::time::Duration;
 use crypto_suite::{CryptoError, Layout, PacketKey};
 
 use crate::buffer::{PacketBuf, RoomError};
+use crate::deadline::Deadline;
 use crate::ip::{self, IpError, IpHeader, protocol};
 use crate::lifetime::{Lifetime, Limit, Meter, Usage};
 use crate::outer::{UdpPorts, write_udp_checksum_v6};
@@ -276,9 +277,10 @@ impl Outbound {
         self.meter.remaining(now)
     }
 
-    /// When a time limit is reached next.
+    /// When a time limit is reached next, and which. The SA itself needs no call then: it refuses
+    /// packets by the time of each, and [`soft_expired`](Self::soft_expired) tells of a soft limit.
     #[must_use]
-    pub fn next_deadline(&self, now: Duration) -> Option<Duration> {
+    pub fn next_deadline(&self, now: Duration) -> Option<Deadline> {
         self.meter.next_deadline(now)
     }
 

@@ -4,6 +4,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::deadline::{Deadline, DeadlineReason};
 use crate::ip::{
     self, IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpError, IpHeader, UDP_HEADER_LEN, protocol,
 };
@@ -396,11 +397,18 @@ impl PathMtu {
         self.ages_at().map(|at| at.saturating_sub(now))
     }
 
-    /// When [`handle`](Self::handle) or [`probes`](Self::probes) has something to do.
+    /// When [`handle`](Self::handle) or [`probes`](Self::probes) has something to do, and which.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Duration> {
-        let probes = self.round.map(|round| round.next);
-        self.ages_at().into_iter().chain(probes).min()
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        let probes = self.round.map(|round| Deadline {
+            at: round.next,
+            why: DeadlineReason::PathMtuProbes,
+        });
+        let ageing = self.ages_at().map(|at| Deadline {
+            at,
+            why: DeadlineReason::PathMtuAgeing,
+        });
+        ageing.into_iter().chain(probes).min()
     }
 
     fn ages_at(&self) -> Option<Duration> {

@@ -1,6 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
 use super::*;
+use crate::DeadlineReason;
 use crate::ip::IpError;
 use crate::outer::EcnDrop;
 use crate::testing::*;
@@ -470,11 +471,19 @@ fn rfc4301_s4_4_2_1_what_is_left_of_a_lifetime_is_told() {
     let packet = sealed(&mut outbound, &ip_packet(false, 1024)).unwrap();
     assert!(opened(&mut inbound, &packet).is_ok());
     assert_eq!(left(&inbound, 2).0, Some(8));
-    assert_eq!(inbound.next_deadline(T0), Some(T0 + secs(60)));
+    let soft = Deadline {
+        at: T0 + secs(60),
+        why: DeadlineReason::SoftLifetime,
+    };
+    assert_eq!(inbound.next_deadline(T0), Some(soft));
     assert_eq!(inbound.soft_expired(T0 + secs(59)), None);
     assert_eq!(inbound.soft_expired(T0 + secs(60)), Some(Limit::Time));
     assert_eq!(inbound.soft_expired(T0 + secs(61)), None);
-    assert_eq!(inbound.next_deadline(T0 + secs(61)), Some(T0 + secs(100)));
+    let hard = Deadline {
+        at: T0 + secs(100),
+        why: DeadlineReason::HardLifetime,
+    };
+    assert_eq!(inbound.next_deadline(T0 + secs(61)), Some(hard));
 }
 
 #[test]

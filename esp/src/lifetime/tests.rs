@@ -24,6 +24,10 @@ fn soft_limits_are_reported_once_and_hard_limits_refuse() {
     assert_eq!(meter.admit(51, at(0)), Err(Limit::Bytes));
 }
 
+fn due(at: Duration, why: DeadlineReason) -> Deadline {
+    Deadline { at, why }
+}
+
 #[test]
 fn packets_and_time_count_as_well() {
     let hard = Limits {
@@ -36,10 +40,16 @@ fn packets_and_time_count_as_well() {
         ..Limits::NONE
     };
     let mut meter = Meter::new(Lifetime { soft, hard }, at(10));
-    assert_eq!(meter.next_deadline(at(10)), Some(at(3010)));
+    assert_eq!(
+        meter.next_deadline(at(10)),
+        Some(due(at(3010), DeadlineReason::SoftLifetime))
+    );
     assert_eq!(meter.soft(at(3009)), None);
     assert_eq!(meter.soft(at(3010)), Some(Limit::Time));
-    assert_eq!(meter.next_deadline(at(3010)), Some(at(3610)));
+    assert_eq!(
+        meter.next_deadline(at(3010)),
+        Some(due(at(3610), DeadlineReason::HardLifetime))
+    );
     assert_eq!(meter.admit(1, at(3609)), Ok(()));
     assert_eq!(meter.admit(1, at(3610)), Err(Limit::Time));
     meter.count(1, at(3011));

@@ -7,6 +7,8 @@
 
 use core::time::Duration;
 
+use rand_core::CryptoRng;
+
 use super::{PathMtu, PathMtuChanged};
 use crate::Overhead;
 
@@ -91,17 +93,17 @@ impl Round {
         (mtu, most): (u16, u16),
         first: u16,
         overhead: &Overhead,
-        random: [u32; PROBES],
         now: Duration,
+        rng: &mut dyn CryptoRng,
     ) -> Option<Self> {
         let lengths = overhead.dummies(usize::from(mtu), usize::from(most))?;
         let mut taken: [Option<usize>; PROBES] = [None; PROBES];
         let mut probes = [None; PROBES];
-        for (at, (slot, random)) in probes.iter_mut().zip(random).enumerate() {
+        for (at, slot) in probes.iter_mut().enumerate() {
             let Some(left) = lengths.count.checked_sub(at).filter(|left| *left > 0) else {
                 break;
             };
-            let random = usize::try_from(random).unwrap_or_default();
+            let random = usize::try_from(rng.next_u32()).unwrap_or_default();
             let mut nth = random.checked_rem(left).unwrap_or_default();
             // The nth of those that are left. `taken` is in order.
             for before in taken.iter().flatten() {
@@ -148,15 +150,15 @@ impl Round {
 
 impl PathMtu {
     /// Takes a claim that [`Evidence::Claim`](super::Evidence::Claim) rests on: the MTU, and the length in the quoted UDP
-    /// header. It lowers nothing but starts a round of probes with what `overhead` adds, of lengths that `random`
-    /// decides, at most one round for a time that grows; or it is the complaint about one of them. When every probe was
-    /// complained about, the path MTU is lowered, once until that has aged.
+    /// header. It lowers nothing but starts a round of probes with what `overhead` adds, of lengths that are drawn from
+    /// `rng` then, at most one round for a time that grows; or it is the complaint about one of them. When every probe
+    /// was complained about, the path MTU is lowered, once until that has aged.
     pub fn claim(
         &mut self,
         (mtu, length): (u16, u16),
         overhead: &Overhead,
-        random: [u32; PROBES],
         now: Duration,
+        rng: &mut dyn CryptoRng,
     ) -> Claimed {
         let mtu = mtu.max(self.floor);
         if let Some(round) = &mut self.round {
@@ -178,7 +180,7 @@ impl PathMtu {
         if mtu >= self.mtu() || self.by_claim || !self.pace.admit(now, self.ageing) {
             return Claimed::Ignored;
         }
-        self.round = Round::draw((mtu, self.mtu()), length, overhead, random, now);
+        self.round = Round::draw((mtu, self.mtu()), length, overhead, now, rng);
         // Where no packet of ours has a length in between, the claim changes nothing.
         self.round.map_or(Claimed::Ignored, |_| Claimed::Probing)
     }

@@ -6,11 +6,53 @@ use crate::{Mode, OutboundConfig, Overhead, PacketBuf, TunnelHeader, UdpPorts};
 use crypto_suite::{CipherId, IntegrityId, ProtectionId};
 use etherparse::{Icmpv4Slice, Icmpv4Type, Icmpv6Slice, Icmpv6Type, SlicedPacket, TransportSlice};
 use proptest::prelude::*;
+use rand_core::{TryCryptoRng, TryRng};
+use std::convert::Infallible;
 use std::vec::Vec;
 
 const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
+
+const fn ageing(at: Duration) -> Deadline {
+    let why = DeadlineReason::PathMtuAgeing;
+    Deadline { at, why }
+}
+
+const fn probing(at: Duration) -> Deadline {
+    let why = DeadlineReason::PathMtuProbes;
+    Deadline { at, why }
+}
+
+/// A generator that gives these numbers, over and over.
+struct Numbers(std::iter::Cycle<std::array::IntoIter<u32, PROBES>>);
+
+impl Numbers {
+    fn of(numbers: [u32; PROBES]) -> Self {
+        Self(numbers.into_iter().cycle())
+    }
+}
+
+impl TryRng for Numbers {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.0.next().unwrap())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.try_next_u32().map(u64::from)
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
+        for octet in dst {
+            *octet = self.try_next_u32()? as u8;
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Numbers {}
 
 const PORTS: UdpPorts = UdpPorts {
     source: 4500,
@@ -199,7 +241,7 @@ fn p5_p6_the_path_mtu_falls_is_told_and_ages() {
     let overhead = Overhead::tunnel(suite, false, false);
     assert_eq!(overhead.max_inner(usize::from(path.mtu())), 1350);
     assert_eq!(path.handle(at(699)), None);
-    assert_eq!(path.next_deadline(), Some(at(700)));
+    assert_eq!(path.next_deadline(), Some(ageing(at(700))));
     assert_eq!(
         path.handle(at(700)),
         Some(PathMtuChanged {
@@ -311,11 +353,11 @@ fn x11_a_quote_without_the_spi_lowers_nothing_and_starts_probes() {
 
     let mut path = PathMtu::new(1500, false);
     let overhead = Overhead::tunnel(AES_SHA1, false, true);
-    let claimed = path.claim((68, 1400), &overhead, [1, 2, 3, 4], at(0));
+    let claimed = path.claim((68, 1400), &overhead, at(0), &mut Numbers::of([1, 2, 3, 4]));
     assert_eq!((claimed, path.mtu()), (Claimed::Probing, 1500));
     // Four dummies of four lengths, above the claim and within the path, and again while nobody complains.
     for second in 0..4 {
-        assert_eq!(path.next_deadline(), Some(at(second)));
+        assert_eq!(path.next_deadline(), Some(probing(at(second))));
         let payloads: Vec<usize> = path.probes(at(second)).collect();
         assert_eq!(payloads.len(), PROBES);
         for payload in payloads {
@@ -341,7 +383,7 @@ fn dummy(payload: usize) -> usize {
 /// A round with these random numbers: the UDP lengths of its probes.
 fn round(path: &mut PathMtu, mtu: u16, random: [u32; PROBES], now: Duration) -> Vec<u16> {
     let overhead = Overhead::tunnel(AES_SHA1, false, true);
-    let claimed = path.claim((mtu, 1400), &overhead, random, now);
+    let claimed = path.claim((mtu, 1400), &overhead, now, &mut Numbers::of(random));
     assert_eq!(claimed, Claimed::Probing);
     let payloads = path.probes(now);
     payloads
@@ -356,8 +398,9 @@ fn x11_a_router_that_complains_about_every_probe_is_believed_once() {
     let lengths = round(&mut path, 1400, [7, 7, 7, 7], at(0));
     let different: std::collections::BTreeSet<u16> = lengths.iter().copied().collect();
     assert_eq!(different.len(), PROBES, "{lengths:?}");
-    let claim =
-        |path: &mut PathMtu, length, now| path.claim((1400, length), &overhead, [0; 4], now);
+    let claim = |path: &mut PathMtu, length, now| {
+        path.claim((1400, length), &overhead, now, &mut Numbers::of([0; 4]))
+    };
     // More packets like the first were under way: they say nothing, and nothing against it.
     for _ in 0..9 {
         assert_eq!(claim(&mut path, 1400, at(0)), Claimed::Probing);
@@ -380,10 +423,10 @@ fn x11_a_router_that_complains_about_every_probe_is_believed_once() {
     assert_eq!(claim(&mut path, *last, at(1)), Claimed::Learned(changed));
     assert_eq!(path.mtu(), 1400);
     // No second step rests on claims until this one has aged; proof is believed at once.
-    let again = path.claim((1300, 1380), &overhead, [0; 4], at(100));
+    let again = path.claim((1300, 1380), &overhead, at(100), &mut Numbers::of([0; 4]));
     assert_eq!(again, Claimed::Ignored);
     assert_eq!(path.handle(at(601)).map(|c| c.new), Some(1500));
-    let again = path.claim((1300, 1380), &overhead, [0; 4], at(601));
+    let again = path.claim((1300, 1380), &overhead, at(601), &mut Numbers::of([0; 4]));
     assert_eq!(again, Claimed::Probing);
     assert_eq!(path.learn(1350, at(602)).map(|c| c.new), Some(1350));
     assert_eq!(path.probes(at(603)).count(), 0, "settled otherwise");
@@ -395,7 +438,13 @@ fn x11_who_guesses_the_probes_is_refuted_and_gets_fewer_rounds() {
     let mut path = PathMtu::new(1500, false);
     let mut begun = Vec::new();
     for second in 0..3600 {
-        if path.claim((576, 1400), &overhead, [5, 11, 17, 23], at(second)) != Claimed::Probing {
+        if path.claim(
+            (576, 1400),
+            &overhead,
+            at(second),
+            &mut Numbers::of([5, 11, 17, 23]),
+        ) != Claimed::Probing
+        {
             continue;
         }
         begun.push(second);
@@ -405,7 +454,14 @@ fn x11_who_guesses_the_probes_is_refuted_and_gets_fewer_rounds() {
             .collect();
         // Lengths that no probe has; and one that has, with another MTU.
         assert!(!lengths.contains(&1001) && !lengths.contains(&1002));
-        let mut claim = |mtu, length| path.claim((mtu, length), &overhead, [0; 4], at(second));
+        let mut claim = |mtu, length| {
+            path.claim(
+                (mtu, length),
+                &overhead,
+                at(second),
+                &mut Numbers::of([0; 4]),
+            )
+        };
         assert_eq!(claim(576, 1001), Claimed::Probing);
         assert_eq!(claim(600, lengths[0]), Claimed::Probing);
         assert_eq!(claim(576, 1002), Claimed::Refuted);
@@ -435,7 +491,12 @@ fn x11_probes_lie_between_the_claim_and_the_path_mtu() {
             let ip = if v6 { 40 } else { 20 };
             for mtu in [1280, 1400, 1480, 1495, 1499] {
                 let mut path = PathMtu::new(1500, v6);
-                let claimed = path.claim((mtu, 1490), &overhead, [u32::MAX, 0, 9, 1], at(0));
+                let claimed = path.claim(
+                    (mtu, 1490),
+                    &overhead,
+                    at(0),
+                    &mut Numbers::of([u32::MAX, 0, 9, 1]),
+                );
                 let lengths: Vec<usize> = path
                     .probes(at(0))
                     .map(|p| ip + overhead.udp_datagram(p))

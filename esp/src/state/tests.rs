@@ -45,7 +45,10 @@ fn a_restored_pair_goes_on_where_it_stood() {
         Outbound::restore(key(AES_SHA1), outbound_config(), &state, 0, at(1000)).unwrap();
     assert_eq!(outbound.sequence(), 9);
     assert_eq!(outbound.usage().bytes, 9 * inner.len() as u64);
-    assert_eq!(outbound.next_deadline(at(1000)), Some(at(1060)));
+    assert_eq!(
+        outbound.next_deadline(at(1000)).map(|due| due.at),
+        Some(at(1060))
+    );
     let state = inbound.export(at(40));
     let config = InboundConfig::new(spi(), true, SelectorCheck::ByCaller);
     let mut inbound = Inbound::restore(key(AES_SHA1), config, &state, 0, at(1000)).unwrap();

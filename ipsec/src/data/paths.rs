@@ -114,6 +114,7 @@ impl Paths {
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let each = self.watched.iter();
         each.filter_map(|ends| self.known.get(ends)?.mtu.next_deadline())
+            .map(|deadline| deadline.at)
             .min()
     }
 }
@@ -122,3 +123,6 @@ impl Paths {
 pub(crate) const fn ends(path: &Path) -> PathEnds {
     (path.local.ip(), path.remote.ip())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use esp::ip::IpHeader;
-use esp::{Claimed, Evidence, Overhead, PROBES, PacketBuf, PathMtuChanged, TooBig};
+use esp::{Claimed, Evidence, Overhead, PacketBuf, PathMtuChanged, TooBig};
 use ike_sm::{ChildId, Path};
 use rand_core::CryptoRng;
 
@@ -68,9 +68,8 @@ impl DataPlane {
                 IcmpOutcome::Believed
             }
             Some((id, path, overhead, Evidence::Claim(length))) => {
-                let random = core::array::from_fn(|_| rng.next_u32());
                 let claim = (told.mtu, length);
-                self.claimed((id, path, overhead), claim, from, random, now, actions)
+                self.claimed((id, path, overhead), claim, from, now, rng, actions)
             }
             _ => IcmpOutcome::NotOurs,
         }
@@ -82,12 +81,12 @@ impl DataPlane {
         (id, path, overhead): (ChildId, Path, Overhead),
         claim: (u16, u16),
         from: IpAddr,
-        random: [u32; PROBES],
         now: Duration,
+        rng: &mut dyn CryptoRng,
         actions: &mut Actions<DataAction>,
     ) -> IcmpOutcome {
         let known = self.paths.watch(&path);
-        match known.map(|path| path.claim(claim, &overhead, random, now)) {
+        match known.map(|path| path.claim(claim, &overhead, now, rng)) {
             None | Some(Claimed::Ignored) => IcmpOutcome::Ignored,
             Some(Claimed::Probing) => {
                 self.send_probes(now, actions);
