@@ -45,7 +45,7 @@ pub trait Integrity: Sync {
     fn new_key(&self, key: &[u8]) -> Result<Box<dyn IntegrityKey>, CryptoError>;
 }
 
-/// A prepared integrity key.
+/// An integrity algorithm with its key, ready for packets.
 pub trait IntegrityKey: Send + Sync {
     /// The truncated ICV over `parts` as one string.
     fn icv(&self, parts: &[&[u8]]) -> Digest;
@@ -231,7 +231,7 @@ pub trait KeyExchange: Sync {
     fn responder_public_len(&self) -> usize;
     /// Length of the shared secret, bytes; always padded to it.
     fn shared_len(&self) -> usize;
-    /// Initiator: draws a key pair.
+    /// Draws a key pair, as the initiator does.
     fn start(&self, rng: &mut dyn CryptoRng) -> Result<Box<dyn ActiveKeyExchange>, CryptoError>;
     /// Responder: answers the initiator's public value with its own and the shared secret
     /// (Diffie-Hellman: a fresh key pair; KEM: encapsulation).
@@ -270,7 +270,7 @@ pub(crate) fn check_len(expected: usize, public: &[u8]) -> Result<(), CryptoErro
 
 /// An initiator's half of a key exchange: it holds the private key, and zeroizes it when it is dropped.
 pub trait ActiveKeyExchange: Send + Sync {
-    /// The method it belongs to.
+    /// The method that the key pair belongs to.
     fn group(&self) -> GroupId;
     /// What to send to the responder.
     fn public(&self) -> &[u8];

@@ -73,7 +73,7 @@ names!(PrfId {
     HmacSha512 => "PRF_HMAC_SHA2_512",
 });
 
-/// A truncated message authentication code.
+/// The name of a truncated message authentication code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum IntegrityId {
@@ -247,7 +247,7 @@ pub enum ProtectionId {
     CbcHmac(CipherId, IntegrityId),
     /// Authenticate only (NULL encryption, RFC 2410).
     NullHmac(IntegrityId),
-    /// One algorithm does both.
+    /// An AEAD algorithm, which encrypts and authenticates.
     Aead(AeadId),
 }
 
@@ -368,7 +368,7 @@ names!(GroupId {
     MlKem1024 => "ML_KEM_1024",
 });
 
-/// A NIST curve of ECDSA.
+/// The name of a NIST curve, as ECDSA uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EcdsaCurve {

@@ -38,9 +38,9 @@ pub trait SignatureScheme: Sync {
     fn signing_key(&self, private_key: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError>;
 }
 
-/// A prepared private key.
+/// A private key that is ready to sign.
 pub trait SigningKey: Send + Sync {
-    /// The scheme it signs with.
+    /// The scheme that the key signs with.
     fn id(&self) -> SignatureId;
 
     /// Its public key as DER `SubjectPublicKeyInfo`.

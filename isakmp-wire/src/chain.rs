@@ -33,7 +33,7 @@ pub(crate) mod sealed {
     }
 }
 
-/// A validated chain of payloads.
+/// A chain of payloads that was validated: reading it cannot fail.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PayloadChain<'a, P> {
     first: P,
@@ -162,7 +162,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
         self.count
     }
 
-    /// There is no payload.
+    /// Whether the chain has no payload.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
@@ -174,7 +174,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
         self.octets
     }
 
-    /// What follows the last payload.
+    /// The octets behind the last payload: padding.
     #[must_use]
     pub const fn padding(&self) -> &'a [u8] {
         self.padding

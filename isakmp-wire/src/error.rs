@@ -138,7 +138,7 @@ pub enum BuildError {
     BadLength {
         /// The name of the field.
         what: &'static str,
-        /// The length asked for.
+        /// The length that was asked for.
         length: usize,
     },
     /// A patch outside of the message, or of another length than its placeholder.
@@ -146,7 +146,7 @@ pub enum BuildError {
     BadPatch {
         /// Octet of the message the patch was for.
         offset: usize,
-        /// Octets of the patch.
+        /// The length of the patch in octets.
         length: usize,
     },
     /// A payload after one that must be the last (SK, SKF, fragment).

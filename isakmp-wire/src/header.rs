@@ -38,7 +38,7 @@ pub struct Header {
     /// Number of the first payload; its meaning depends on the version (see
     /// [`crate::v1::PayloadType`], [`crate::v2::PayloadType`]). A writer fills it in.
     pub next_payload: u8,
-    /// Major and minor version.
+    /// The version of IKE that the message is of.
     pub version: Version,
     /// The kind of exchange that the message belongs to.
     pub exchange_type: ExchangeType,
@@ -51,7 +51,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Octets of the header.
+    /// Octets of the header, the same in both versions.
     pub const LEN: usize = 28;
 
     /// A header to build an IKEv1 message with: message ID 0, no flag.

@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
         Ok((Self::new(body, offset), raw, next == own))
     }
 
-    /// Nothing may be left.
+    /// Fails if octets are left.
     #[inline]
     pub(crate) fn end(&self, what: &'static str) -> Result<(), ParseError> {
         if self.rest.is_empty() {

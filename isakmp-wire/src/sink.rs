@@ -74,7 +74,7 @@ impl<'b> SliceSink<'b> {
         self.len
     }
 
-    /// Nothing is written yet.
+    /// Whether nothing was written yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0

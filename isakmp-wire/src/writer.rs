@@ -130,7 +130,7 @@ impl<'s, P: PayloadNumber> Writer<'s, P> {
         self.out.patch(range.start, body)
     }
 
-    /// The message so far.
+    /// The octets of the message so far; its length is not yet written.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         self.out.written()

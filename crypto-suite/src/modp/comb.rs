@@ -68,7 +68,7 @@ impl Comb {
         field.leave(&power, &mut space)
     }
 
-    /// The bits of one column.
+    /// Collects the exponent's bits in one column into an index.
     fn digit(&self, exponent: &[Limb], column: u32) -> u32 {
         (0..TEETH).rev().fold(0, |digit, row| {
             let at = row.saturating_mul(self.columns).saturating_add(column);

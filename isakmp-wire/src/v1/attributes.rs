@@ -23,11 +23,11 @@ pub enum Phase1Attribute<'a> {
     GroupType(GroupType),
     /// Life Type: the unit of the duration that follows.
     LifeType(LifeType),
-    /// Life Duration in that unit.
+    /// Life Duration, in the unit of the Life Type before it.
     LifeDuration(u64),
     /// PRF; no value is registered.
     Prf(u16),
-    /// Key Length in bits.
+    /// Key Length in bits, for ciphers with keys of several lengths.
     KeyLength(u16),
     /// An attribute of a class without a view, as received.
     Other(Attribute<'a>),
@@ -69,7 +69,7 @@ pub enum Phase2Attribute<'a> {
     Encapsulation(EncapsulationMode),
     /// Authentication Algorithm: the HMAC of ESP or AH.
     Authentication(AuthenticationAlgorithm),
-    /// Key Length in bits.
+    /// Key Length in bits, for ciphers with keys of several lengths.
     KeyLength(u16),
     /// Key Rounds, for ciphers with a variable number of rounds.
     KeyRounds(u16),

@@ -15,7 +15,7 @@ use crate::writer::{Buffer, Chain, Written, u8_field, u16_field};
 type Filled = Result<(), BuildError>;
 
 impl<'s> Writer<'s> {
-    /// SA of the IPsec DOI (RFC 2407 §4.6.1).
+    /// Appends an SA payload of the IPsec DOI (RFC 2407 §4.6.1), whose proposals `fill` writes.
     ///
     /// # Errors
     /// What `fill` returns, and [`BuildError`] of a length that does not fit.
@@ -35,7 +35,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Key exchange: the public value.
+    /// Appends a KE payload with a public value.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -43,7 +43,7 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::KEY_EXCHANGE, public)
     }
 
-    /// Nonce.
+    /// Appends a NONCE payload.
     ///
     /// # Errors
     /// [`BuildError::BadLength`] outside of 8 to 256 octets (RFC 2409 §5).
@@ -57,7 +57,7 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::NONCE, nonce)
     }
 
-    /// Hash data; see [`Writer::placeholder`] for one that covers what follows it.
+    /// Appends a HASH payload; see [`Writer::placeholder`] for one that covers what follows it.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -65,7 +65,7 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::HASH, hash)
     }
 
-    /// Signature data.
+    /// Appends a SIG payload.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -73,7 +73,7 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::SIGNATURE, signature)
     }
 
-    /// Vendor ID.
+    /// Appends a VID payload, whose body is the vendor ID.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -81,7 +81,7 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::VENDOR_ID, vendor_id)
     }
 
-    /// Identification. For a type without an [`Identity`] of its own see
+    /// Appends an ID payload. For a type without an [`Identity`] of its own see
     /// [`Writer::identification_data`].
     ///
     /// # Errors
@@ -96,7 +96,8 @@ impl<'s> Writer<'s> {
         self.identification_raw(id_type, protocol, port, |out| identity.write(out))
     }
 
-    /// Identification with its data as octets: what a state machine has signed or hashed before.
+    /// Appends an ID payload with its data as octets: what a state machine has signed or hashed
+    /// before.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -124,7 +125,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Certificate.
+    /// Appends a CERT payload.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -139,7 +140,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Certificate request; an empty authority for any.
+    /// Appends a CR payload; an empty authority asks for any.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -154,7 +155,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Notification of the IPsec DOI.
+    /// Appends an N payload of the IPsec DOI.
     ///
     /// # Errors
     /// [`BuildError::TooLong`] for an SPI above 255 octets.
@@ -168,7 +169,7 @@ impl<'s> Writer<'s> {
         self.notification_with(protocol_id, spi, notify_type, |out| out.out.put(data))
     }
 
-    /// Notification whose data are attributes: RESPONDER-LIFETIME.
+    /// Appends an N payload whose data are attributes, which `fill` writes: RESPONDER-LIFETIME.
     ///
     /// # Errors
     /// What `fill` returns, and [`BuildError::TooLong`] for an SPI above 255 octets.
@@ -189,7 +190,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Delete of SAs of one protocol.
+    /// Appends a D payload that names SAs of one protocol.
     ///
     /// # Errors
     /// [`BuildError::BadLength`] for SPIs of different lengths, of none, or of more than 255
@@ -218,7 +219,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Attributes of mode-config and XAUTH.
+    /// Appends an ATTR payload of mode-config or XAUTH, whose attributes `fill` writes.
     ///
     /// # Errors
     /// What `fill` returns.
@@ -235,7 +236,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// NAT-D under the number that both sides use: [`PayloadType::NAT_D`] or
+    /// Appends a NAT-D payload under the number that both sides use: [`PayloadType::NAT_D`] or
     /// [`PayloadType::NAT_D_DRAFT`].
     ///
     /// # Errors
@@ -244,7 +245,7 @@ impl<'s> Writer<'s> {
         self.payload(number, hash)
     }
 
-    /// NAT-OA under the number that both sides use: [`PayloadType::NAT_OA`] or
+    /// Appends a NAT-OA payload under the number that both sides use: [`PayloadType::NAT_OA`] or
     /// [`PayloadType::NAT_OA_DRAFT`].
     ///
     /// # Errors
@@ -257,7 +258,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Fragment `number` of a message; it must be the only payload.
+    /// Appends fragment `number` of a message; it must be the only payload.
     ///
     /// # Errors
     /// [`BuildError::BadLength`] for number 0 or no data.
@@ -332,7 +333,8 @@ impl<'s> SaWriter<'_, 's> {
         })
     }
 
-    /// The answer to a proposal: its number and protocol, the responder's own SPI, and the one
+    /// Appends the answer to a proposal: its number and protocol, the responder's own SPI, and the
+    /// one
     /// chosen transform with its attributes unchanged (RFC 2409 §5: the responder "MUST NOT modify
     /// attributes").
     ///

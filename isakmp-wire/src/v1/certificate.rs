@@ -7,7 +7,7 @@ use crate::reader::Reader;
 /// The body of a Certificate payload (RFC 2408 §3.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certificate<'a> {
-    /// How the data is encoded.
+    /// What kind of certificate the data is.
     pub encoding: CertEncoding,
     /// The certificate in its encoding, not looked into.
     pub data: &'a [u8],
@@ -16,7 +16,7 @@ pub struct Certificate<'a> {
 /// A Certificate Request payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CertificateRequest<'a> {
-    /// The encoding asked for.
+    /// The kind of certificate that is asked for.
     pub encoding: CertEncoding,
     /// DER name of an acceptable authority; empty for any.
     pub authority: &'a [u8],

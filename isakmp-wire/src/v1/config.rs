@@ -13,9 +13,9 @@ use crate::reader::Reader;
 /// them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Configuration<'a> {
-    /// Type of the message.
+    /// Whether attributes are asked for, given, set or acknowledged.
     pub config_type: ConfigType,
-    /// Identifier of the transaction.
+    /// The identifier that request and reply of a transaction share.
     pub identifier: u16,
     /// The attributes; see [`super::ConfigAttribute`].
     pub attributes: Attributes<'a>,

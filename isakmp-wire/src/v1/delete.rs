@@ -15,7 +15,7 @@ use crate::registry::ProtocolId;
 pub struct Delete<'a> {
     /// The Domain of Interpretation that the protocol belongs to.
     pub doi: Doi,
-    /// Protocol of the SAs.
+    /// The protocol of the SAs that were deleted.
     pub protocol_id: ProtocolId,
     /// Octets of one SPI: 16 for ISAKMP, 4 for AH and ESP; never 0.
     pub spi_size: u8,

@@ -14,7 +14,7 @@ use crate::reader::Reader;
 /// A validated Identification payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identification<'a> {
-    /// Type of the identity.
+    /// The type that says how the data is read.
     pub id_type: IdType,
     /// IP protocol, 0 for any.
     pub protocol: u8,
@@ -50,7 +50,7 @@ pub enum Identity<'a> {
     KeyId(&'a [u8]),
     /// ID_LIST (RFC 3554 §3): see [`Self::list`].
     List(&'a [u8]),
-    /// A type without a view.
+    /// The data of a type without a view.
     Other(&'a [u8]),
 }
 

@@ -15,10 +15,10 @@ pub struct Message<'a> {
     raw: &'a [u8],
 }
 
-/// What follows the header.
+/// What follows the header of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// Payloads in the clear.
+    /// The payloads of a message that is not encrypted.
     Clear(PayloadChain<'a>),
     /// The encryption flag is set: opaque until [`Message::decrypted`].
     Encrypted(&'a [u8]),

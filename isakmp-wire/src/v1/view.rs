@@ -31,15 +31,15 @@ pub enum View<'a> {
     Notification(Notification<'a>),
     /// A D payload: SPIs that the sender has deleted.
     Delete(Delete<'a>),
-    /// Vendor ID; see [`crate::vendor_id`].
+    /// A VID payload; [`crate::vendor_id`] knows the names.
     VendorId(&'a [u8]),
-    /// Attributes of mode-config and XAUTH.
+    /// An ATTR payload: attributes of mode-config and XAUTH.
     Configuration(Configuration<'a>),
     /// NAT-D: a hash of an address and a port.
     NatD(&'a [u8]),
-    /// NAT-OA: an original address.
+    /// A NAT-OA payload: an address as it was before the NAT.
     NatOa(NatOa),
-    /// Fragment of a message.
+    /// A piece of a message that was split (MS-IKEE §2.2.3.1).
     Fragment(Fragment<'a>),
     /// A payload type this crate has no view for.
     Unknown,

@@ -17,7 +17,7 @@ use crate::writer::{Buffer, Chain, Written, u8_field, u16_field};
 type Filled = Result<(), BuildError>;
 
 impl<'s> Writer<'s> {
-    /// SA.
+    /// Appends an SA payload, whose proposals `fill` writes.
     ///
     /// # Errors
     /// What `fill` returns.
@@ -33,7 +33,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Key exchange.
+    /// Appends a KE payload with a public value of the group.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -46,7 +46,7 @@ impl<'s> Writer<'s> {
         self.with_head(PayloadType::KEY_EXCHANGE, &[high, low, 0, 0], data)
     }
 
-    /// Identification of the initiator.
+    /// Appends an IDi payload: who the initiator is.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -54,7 +54,7 @@ impl<'s> Writer<'s> {
         self.identification(PayloadType::ID_INITIATOR, identity)
     }
 
-    /// Identification of the responder.
+    /// Appends an IDr payload: who the responder is.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -83,7 +83,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Certificate.
+    /// Appends a CERT payload.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -95,7 +95,8 @@ impl<'s> Writer<'s> {
         self.with_head(PayloadType::CERTIFICATE, &[encoding.0], data)
     }
 
-    /// Certificate request: the hashes of the authorities' public keys, one after the other.
+    /// Appends a CERTREQ payload with the hashes of the authorities' public keys, one after the
+    /// other.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -107,7 +108,7 @@ impl<'s> Writer<'s> {
         self.with_head(PayloadType::CERTIFICATE_REQUEST, &[encoding.0], authorities)
     }
 
-    /// Authentication.
+    /// Appends an AUTH payload.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -119,7 +120,7 @@ impl<'s> Writer<'s> {
         self.with_head(PayloadType::AUTHENTICATION, &[method.0, 0, 0, 0], data)
     }
 
-    /// Authentication by a signature whose algorithm is named (RFC 7427 §3): DER of the
+    /// Appends an AUTH payload with a signature whose algorithm is named (RFC 7427 §3): DER of the
     /// AlgorithmIdentifier, and the signature.
     ///
     /// # Errors
@@ -137,7 +138,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Nonce.
+    /// Appends a Nonce payload.
     ///
     /// # Errors
     /// [`BuildError::BadLength`] outside of 16 to 256 octets (RFC 7296 §3.9).
@@ -151,7 +152,7 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::NONCE, nonce)
     }
 
-    /// Notify about the IKE SA or the exchange: no protocol, no SPI.
+    /// Appends an N payload about the IKE SA or the exchange: no protocol, no SPI.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -160,7 +161,8 @@ impl<'s> Writer<'s> {
         self.with_head(PayloadType::NOTIFY, &[0, 0, high, low], data)
     }
 
-    /// Notify about the Child SA that an SPI names: REKEY_SA, CHILD_SA_NOT_FOUND, INVALID_SPI.
+    /// Appends an N payload about the Child SA that an SPI names: REKEY_SA, CHILD_SA_NOT_FOUND,
+    /// INVALID_SPI.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -179,7 +181,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Delete of the IKE SA.
+    /// Appends a D payload that deletes the IKE SA.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -187,7 +189,7 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::DELETE, &[ProtocolId::IKE.0, 0, 0, 0])
     }
 
-    /// Delete of Child SAs: the SPIs of the sender's inbound SAs.
+    /// Appends a D payload that deletes Child SAs: the SPIs of the sender's inbound SAs.
     ///
     /// # Errors
     /// [`BuildError::TooLong`] above 65,535 SPIs.
@@ -200,7 +202,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Vendor ID.
+    /// Appends a V payload, whose body is the vendor ID.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -208,7 +210,7 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::VENDOR_ID, vendor_id)
     }
 
-    /// Traffic selectors of the initiator's end.
+    /// Appends a TSi payload: the traffic selectors of the initiator's end.
     ///
     /// # Errors
     /// [`BuildError::BadLength`] for none, or for a range of two address families.
@@ -216,7 +218,7 @@ impl<'s> Writer<'s> {
         self.traffic_selectors(PayloadType::TS_INITIATOR, selectors)
     }
 
-    /// Traffic selectors of the responder's end.
+    /// Appends a TSr payload: the traffic selectors of the responder's end.
     ///
     /// # Errors
     /// As [`Self::ts_initiator`].
@@ -244,7 +246,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// Configuration.
+    /// Appends a CP payload, whose attributes `fill` writes.
     ///
     /// # Errors
     /// What `fill` returns.
@@ -259,7 +261,7 @@ impl<'s> Writer<'s> {
         })
     }
 
-    /// EAP: a whole EAP message.
+    /// Appends an EAP payload with a whole EAP message.
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -267,7 +269,8 @@ impl<'s> Writer<'s> {
         self.payload(PayloadType::EAP, message)
     }
 
-    /// A payload that a recipient without support for its type must refuse, and its message with
+    /// Appends a payload that a recipient without support for its type must refuse, and its message
+    /// with
     /// it (RFC 7296 §3.2: never for a payload type of RFC 7296 itself).
     ///
     /// # Errors
@@ -330,7 +333,8 @@ impl<'s> SaWriter<'_, 's> {
         })
     }
 
-    /// The answer to a proposal: its number and protocol, the responder's own SPI, and the chosen
+    /// Appends the answer to a proposal: its number and protocol, the responder's own SPI, and the
+    /// chosen
     /// transforms unchanged (RFC 7296 §3.3.6).
     ///
     /// # Errors
@@ -357,15 +361,16 @@ pub struct ProposalWriter<'w, 's> {
 }
 
 impl<'s> ProposalWriter<'_, 's> {
-    /// Encryption algorithm; the key length in bits for ciphers of variable key length only.
+    /// Appends an encryption algorithm; the key length in bits for ciphers of variable key length
+    /// only.
     ///
     /// # Errors
-    /// [`BuildError::SinkFull`], here and below.
+    /// [`BuildError::SinkFull`].
     pub fn encryption(&mut self, id: EncryptionId, key_length: Option<u16>) -> Filled {
         self.transform(TransformType::ENCRYPTION, id, key_length)
     }
 
-    /// Pseudo-random function.
+    /// Appends a pseudo-random function.
     ///
     /// # Errors
     /// As [`Self::transform`].
@@ -373,7 +378,7 @@ impl<'s> ProposalWriter<'_, 's> {
         self.transform(TransformType::PRF, id, None)
     }
 
-    /// Integrity algorithm.
+    /// Appends an integrity algorithm.
     ///
     /// # Errors
     /// As [`Self::transform`].
@@ -381,7 +386,7 @@ impl<'s> ProposalWriter<'_, 's> {
         self.transform(TransformType::INTEGRITY, id, None)
     }
 
-    /// Key exchange method.
+    /// Appends a key exchange method.
     ///
     /// # Errors
     /// As [`Self::transform`].
@@ -389,7 +394,7 @@ impl<'s> ProposalWriter<'_, 's> {
         self.transform(TransformType::KEY_EXCHANGE, method, None)
     }
 
-    /// Sequence numbers: with or without ESN.
+    /// Appends a kind of sequence numbers: with or without ESN.
     ///
     /// # Errors
     /// As [`Self::transform`].
@@ -397,7 +402,7 @@ impl<'s> ProposalWriter<'_, 's> {
         self.transform(TransformType::SEQUENCE_NUMBERS, numbers, None)
     }
 
-    /// A transform of any type, with a key length in bits when it has one.
+    /// Appends a transform of any type, with a key length in bits when it has one.
     ///
     /// # Errors
     /// [`BuildError::SinkFull`].
@@ -413,7 +418,7 @@ impl<'s> ProposalWriter<'_, 's> {
         })
     }
 
-    /// A received transform, unchanged.
+    /// Appends a received transform, unchanged.
     ///
     /// # Errors
     /// As [`Self::transform`].

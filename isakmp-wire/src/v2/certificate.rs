@@ -7,7 +7,7 @@ use crate::reader::Reader;
 /// The body of a Certificate payload (RFC 7296 §3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certificate<'a> {
-    /// How the data is encoded.
+    /// What kind of certificate the data is.
     pub encoding: CertEncoding,
     /// Certificate data; never empty.
     pub data: &'a [u8],
@@ -16,7 +16,7 @@ pub struct Certificate<'a> {
 /// A Certificate Request payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CertificateRequest<'a> {
-    /// The encoding asked for.
+    /// The kind of certificate that is asked for.
     pub encoding: CertEncoding,
     /// SHA-1 hashes of the public keys of acceptable authorities, or what the encoding defines;
     /// empty for any.

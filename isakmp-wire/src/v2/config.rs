@@ -10,7 +10,7 @@ use crate::reader::Reader;
 /// A validated Configuration payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Configuration<'a> {
-    /// Type of the payload.
+    /// Whether attributes are asked for, given, set or acknowledged.
     pub config_type: ConfigType,
     attributes: &'a [u8],
     offset: usize,

@@ -10,7 +10,7 @@ use crate::reader::Reader;
 /// A validated Identification payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identification<'a> {
-    /// Type of the identity.
+    /// The type that says how the data is read.
     pub id_type: IdType,
     /// Who is identified, by the payload's type.
     pub identity: Identity<'a>,
@@ -38,7 +38,7 @@ pub enum Identity<'a> {
     KeyId(&'a [u8]),
     /// ID_NULL (RFC 7619 §2.2): no data.
     Null,
-    /// A type without a view.
+    /// The data of a type without a view.
     Other(IdType, &'a [u8]),
 }
 

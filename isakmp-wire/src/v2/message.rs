@@ -64,7 +64,7 @@ impl<'a> Message<'a> {
         self.payloads
     }
 
-    /// The SK or SKF payload.
+    /// The SK or SKF payload, if the message has one.
     #[must_use]
     pub const fn protected(&self) -> Option<Protected<'a>> {
         self.protected

@@ -30,14 +30,14 @@ pub struct MessageIdSync {
 }
 
 impl<'a> Notify<'a> {
-    /// An address: ADDITIONAL_IP4_ADDRESS of 4 octets, ADDITIONAL_IP6_ADDRESS of 16 (RFC 4555
+    /// Reads an address: ADDITIONAL_IP4_ADDRESS of 4 octets, ADDITIONAL_IP6_ADDRESS of 16 (RFC 4555
     /// §4.2).
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         address(self.data)
     }
 
-    /// Gateway and nonce of REDIRECT; the nonce is empty outside of IKE_SA_INIT and in
+    /// Reads gateway and nonce of REDIRECT; the nonce is empty outside of IKE_SA_INIT and in
     /// REDIRECTED_FROM.
     #[must_use]
     pub fn redirect(&self) -> Option<(Gateway<'a>, &'a [u8])> {
@@ -68,7 +68,7 @@ impl<'a> Notify<'a> {
         })
     }
 
-    /// Delta of IPSEC_REPLAY_COUNTER_SYNC: 4 octets, or 8 with ESN (RFC 6311 §6.4).
+    /// Reads the delta of IPSEC_REPLAY_COUNTER_SYNC: 4 octets, or 8 with ESN (RFC 6311 §6.4).
     #[must_use]
     pub fn replay_counter_delta(&self) -> Option<u64> {
         match self.data.len() {
@@ -77,7 +77,8 @@ impl<'a> Notify<'a> {
         }
     }
 
-    /// Type and value of the identity in PPK_IDENTITY (RFC 8784 §5.1); `None` for the empty one of
+    /// Reads type and value of the identity in PPK_IDENTITY (RFC 8784 §5.1); `None` for the empty
+    /// one of
     /// a response.
     #[must_use]
     pub fn ppk_identity(&self) -> Option<(PpkIdType, &'a [u8])> {
@@ -85,7 +86,7 @@ impl<'a> Notify<'a> {
         Some((PpkIdType(*id_type), identity))
     }
 
-    /// CPI, transform and its attributes in IPCOMP_SUPPORTED (RFC 7296 §2.22).
+    /// Reads CPI, transform and its attributes in IPCOMP_SUPPORTED (RFC 7296 §2.22).
     #[must_use]
     pub fn ipcomp(&self) -> Option<(u16, IpcompTransform, &'a [u8])> {
         let (&[high, low, transform], attributes) = self.data.split_first_chunk::<3>()?;
@@ -98,7 +99,8 @@ impl<'a> Notify<'a> {
 }
 
 impl Writer<'_> {
-    /// REDIRECT with the `Ni` of an IKE_SA_INIT request, or with no nonce in another exchange; or
+    /// Appends REDIRECT with the `Ni` of an IKE_SA_INIT request, or with no nonce in another
+    /// exchange; or
     /// REDIRECTED_FROM, with none.
     ///
     /// # Errors
@@ -125,7 +127,7 @@ impl Writer<'_> {
         self.notify_parts(notify_type, &[&[id_type.0, length], identity, nonce])
     }
 
-    /// IKEV2_MESSAGE_ID_SYNC.
+    /// Appends IKEV2_MESSAGE_ID_SYNC (RFC 6311 §6.3).
     ///
     /// # Errors
     /// As [`Writer::payload`].
@@ -140,7 +142,7 @@ impl Writer<'_> {
         )
     }
 
-    /// SIGNATURE_HASH_ALGORITHMS (RFC 7427 §4).
+    /// Appends SIGNATURE_HASH_ALGORITHMS (RFC 7427 §4).
     ///
     /// # Errors
     /// As [`Writer::payload`].

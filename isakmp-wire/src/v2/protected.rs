@@ -19,11 +19,11 @@ use crate::writer::{Buffer, u8_field};
 pub struct Protected<'a> {
     /// Type of the first payload inside; [`PayloadType::NONE`] in the second and later fragments.
     pub first: PayloadType,
-    /// The fragment's number, for SKF.
+    /// Which fragment the payload is, for SKF; none for SK.
     pub fragment: Option<FragmentNumber>,
     /// Octets of the message in front of the IV.
     pub aad_len: usize,
-    /// IV, ciphertext and ICV.
+    /// IV, ciphertext and ICV, one behind the other.
     pub data: &'a [u8],
 }
 

@@ -106,7 +106,7 @@ impl<'a> Transform<'a> {
         self.contents.attributes()
     }
 
-    /// Key length in bits.
+    /// The key length in bits, if the transform has the attribute.
     #[must_use]
     pub fn key_length(&self) -> Option<u16> {
         match self

@@ -15,9 +15,9 @@ pub enum View<'a> {
     Sa(Sa<'a>),
     /// A KE payload: the public value and its group.
     KeyExchange(KeyExchange<'a>),
-    /// Identification of the initiator.
+    /// An IDi payload: who the initiator is.
     IdInitiator(Identification<'a>),
-    /// Identification of the responder.
+    /// An IDr payload: who the responder is, or shall be.
     IdResponder(Identification<'a>),
     /// A CERT payload: one certificate, or a part of a chain.
     Certificate(Certificate<'a>),
@@ -31,7 +31,7 @@ pub enum View<'a> {
     Notify(Notify<'a>),
     /// A D payload: SPIs that the sender has deleted.
     Delete(Delete<'a>),
-    /// Vendor ID; see [`crate::vendor_id`].
+    /// A V payload; [`crate::vendor_id`] knows the names.
     VendorId(&'a [u8]),
     /// Traffic selectors of the initiator's end.
     TsInitiator(TrafficSelectors<'a>),
