@@ -46,6 +46,7 @@
 //! 1321, 2104, 2403, 2404, 2405, 2409 §6, 2410, 2451, 3526, 3602, 4106, 4754, 4868, 5282, 5903,
 //! 7427, 7634, 7748, 8017, 8031, 8032, 8420; FIPS 203.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -123,3 +124,8 @@ const GROUPS: &[&dyn KeyExchange] = &{
         m768,
     ]
 };
+
+/// The examples of README.md, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -123,3 +123,8 @@ pub use selector::{
 pub use spd::{Policy, PolicyAction, PolicyId, Sad, Spd, TableError};
 pub use state::RestoreError;
 pub use window::{Bitmap, Check, DEFAULT_WINDOW, MAX_WINDOW, MIN_WINDOW, ReplayWindow};
+
+/// The examples of README.md, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

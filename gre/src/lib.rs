@@ -66,3 +66,8 @@ pub use header::Header;
 pub use ip::{Delivery, IpPacket};
 pub use nesting::{Layer, innermost};
 pub use packet::{AnyPacket, Packet};
+
+/// The examples of README.md, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

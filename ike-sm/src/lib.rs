@@ -113,3 +113,8 @@ pub use model::{
 pub use status::{
     AgreedPolicy, Capabilities, ChildPhase, ChildStatus, EstablishedStatus, IkeStatus,
 };
+
+/// The examples of README.md, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -105,3 +105,8 @@ pub use message::Message;
 pub use registry::{ExchangeType, ProtocolId};
 pub use sink::{Sink, SliceSink};
 pub use writer::{Writer, Written};
+
+/// The examples of README.md, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -71,3 +71,8 @@ pub use float::{Float, OldPort, float, float_with, follow, old_port};
 pub use keepalive::{DEFAULT_INTERVAL, DEFAULT_LINGER, Keepalive, MIN_INTERVAL};
 pub use pat::{EspTranslation, Passed, Pat, PatConfig, Refused};
 pub use vendor::{Encapsulation, Numbers, Version, Versions};
+
+/// The examples of README.md, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

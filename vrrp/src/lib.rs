@@ -115,3 +115,8 @@ pub use types::{
     AuthType, Family, GROUP_V4, GROUP_V6, Interval, MacAddr, PROTOCOL_VRRP, Priority, TTL, Version,
     Vrid,
 };
+
+/// The examples of README.md, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
