@@ -9,3 +9,12 @@ pub mod net;
 pub mod ping;
 pub mod process;
 pub mod vrrp;
+
+/// The Rust of the guides, compiled and run by `cargo test --doc`.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../docs/questions.md")]
+    struct Questions;
+    #[doc = include_str!("../../docs/nat.md")]
+    struct Nat;
+}
