@@ -10,7 +10,8 @@ use bytes::Bytes;
 use crypto_suite::{ActiveKeyExchange, KeyExchange, PrfId, Provider};
 use rand_core::CryptoRng;
 
-use crate::children::Children;
+use crate::auth::guesses::Guesses;
+use crate::child::{Children, ReservedSpi};
 use crate::config::{Config, PeerConfig};
 use crate::core::effects::{Effect, TimerKey};
 use crate::core::questions::{Asker, Place, Questions};
@@ -20,7 +21,7 @@ use crate::event::{Action, Actions, Question, Record, What};
 use crate::model::{
     ChildId, CloseReason, Counter, DropReason, Identity, IkeId, IkeVersion, Path, Ticket,
 };
-use crate::standing::Standings;
+use crate::peer::standing::Standings;
 
 /// One call of the endpoint, as its sessions see it.
 pub(crate) struct Context<'a> {
@@ -45,7 +46,7 @@ pub(crate) struct World {
     /// Redirects of IKEv2 that were followed.
     pub(crate) redirects: Redirects,
     /// Passwords of EAP that were tried.
-    pub(crate) guesses: crate::v2::guesses::Guesses,
+    pub(crate) guesses: Guesses,
     /// What one session's progress means to the others; worked off before the call returns.
     pub(crate) effects: VecDeque<Effect>,
     /// Objects whose deadline may have changed in this call.
@@ -166,6 +167,17 @@ impl Context<'_> {
         let mut bytes = [0; N];
         self.rng.fill_bytes(&mut bytes);
         bytes
+    }
+
+    /// An inbound SPI that nobody has.
+    pub(crate) fn inbound_spi(&mut self) -> Result<ReservedSpi, DropReason> {
+        for _ in 0..64 {
+            let spi = u32::from_be_bytes(self.random());
+            if let Ok(reserved) = self.world.children.take_spi(spi) {
+                return Ok(reserved);
+            }
+        }
+        Err(DropReason::Crypto)
     }
 
     /// A cookie or SPI of an IKE SA: random and not zero.

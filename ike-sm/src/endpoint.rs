@@ -6,6 +6,7 @@ mod commands;
 mod effects;
 mod half_open;
 mod lingering;
+mod status;
 mod strangers;
 
 use alloc::collections::BTreeMap;
@@ -20,17 +21,21 @@ use rand_core::CryptoRng;
 use self::half_open::HalfOpen;
 use self::lingering::Lingering;
 use self::strangers::Budget;
-use crate::children;
+use crate::child::{self, Child, Children};
 use crate::config::{Config, ConfigError};
 use crate::context::{Context, World};
 use crate::core::effects::TimerKey;
 use crate::core::timers::{Deadline, TimerQueue};
 use crate::event::{Actions, Answer, Event, Traffic, What};
 use crate::model::{ChildId, DropReason, IkeId, IkeVersion, Outcome, Path, Role, Ticket};
-use crate::peers::PeerState;
-use crate::session::Session;
-use crate::standing::Standing;
+use crate::peer::attempts::PeerState;
+use crate::peer::session::Session;
+use crate::peer::standing::Standing;
 use crate::v2::cookie::Cookies;
+
+pub use status::{
+    AgreedPolicy, Capabilities, ChildPhase, ChildStatus, EstablishedStatus, IkeStatus,
+};
 
 /// All IKE SAs of one host, fed with events.
 ///
@@ -127,7 +132,7 @@ impl Endpoint {
     pub fn own_deadline(&self) -> Option<Deadline> {
         let sessions = self.sessions.values().filter_map(Session::deadline);
         let children = self.world.children.iter();
-        let children = children.filter_map(children::Child::deadline);
+        let children = children.filter_map(Child::deadline);
         let peers = self.peers.iter().filter_map(PeerState::deadline);
         let all = sessions.chain(children).chain(peers);
         all.min_by_key(|deadline| (deadline.at, deadline.why))
@@ -283,11 +288,7 @@ impl Endpoint {
         for key in core::mem::take(&mut self.world.touched) {
             let deadline = match key {
                 TimerKey::Ike(id) => self.sessions.get(&id).and_then(Session::deadline),
-                TimerKey::Child(id) => self
-                    .world
-                    .children
-                    .get(id)
-                    .and_then(children::Child::deadline),
+                TimerKey::Child(id) => self.world.children.get(id).and_then(Child::deadline),
                 TimerKey::Peer(index) => self.peers.get(index).and_then(PeerState::deadline),
             };
             let deadline = deadline.map(|d| Deadline {
@@ -455,7 +456,7 @@ impl Call<'_> {
                 TimerKey::Ike(id) => {
                     self.with(id, |session, ctx| session.on_deadline(ctx));
                 }
-                TimerKey::Child(id) => children::on_deadline(&mut self.context(), id),
+                TimerKey::Child(id) => child::on_deadline(&mut self.context(), id),
                 TimerKey::Peer(index) => self.retry_peer(index),
             }
             // Touched even if it is gone: its deadline must not stand any longer.
@@ -481,7 +482,7 @@ impl Call<'_> {
         let (ike, peer, config) = found
             .map(|c| (c.ike, c.peer, c.config))
             .ok_or(DropReason::NoSuchObject)?;
-        children::on_traffic(&mut self.context(), child, traffic);
+        child::on_traffic(&mut self.context(), child, traffic);
         let alive = self.with(ike, |session, ctx| session.on_traffic(ctx, child, traffic));
         if alive.is_none() && traffic.outbound_packets > 0 {
             // Nobody looks after the child any more: without an IKE SA its end could not be told.
@@ -496,7 +497,7 @@ impl Endpoint {
         self.sessions.values()
     }
 
-    pub(crate) const fn child_table(&self) -> &children::Children {
+    pub(crate) const fn child_table(&self) -> &Children {
         &self.world.children
     }
 

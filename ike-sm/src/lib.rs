@@ -81,8 +81,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod alg;
-mod certificates;
-mod children;
+mod auth;
+mod child;
 pub mod config;
 mod context;
 mod core;
@@ -90,17 +90,16 @@ mod endpoint;
 mod event;
 pub mod explain;
 mod model;
-mod peers;
+mod peer;
 pub mod policy;
 mod report;
-mod session;
-mod standing;
-mod status;
 pub mod v1;
 pub mod v2;
 
 pub use core::timers::{Deadline, DeadlineReason};
-pub use endpoint::Endpoint;
+pub use endpoint::{
+    AgreedPolicy, Capabilities, ChildPhase, ChildStatus, Endpoint, EstablishedStatus, IkeStatus,
+};
 pub use event::{
     Action, Actions, Answer, ChildSa, ChildUpdate, Command, EapAnswer, EapMessage, EapPassword,
     Event, KeyExchangeDone, KeyExchangeJob, KeyLog, PacketEnd, PskStage, Question, SignatureDone,
@@ -109,9 +108,6 @@ pub use event::{
 pub use model::{
     ChildId, ChildLifetime, ChildSuite, CloseReason, DropReason, IkeId, IpsecProtocol, Mode,
     OriginalAddresses, Outcome, Path, PayloadName, Route, Selector, Selectors, Ticket,
-};
-pub use status::{
-    AgreedPolicy, Capabilities, ChildPhase, ChildStatus, EstablishedStatus, IkeStatus,
 };
 
 /// The examples of README.md, compiled and run by `cargo test --doc`.

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use crate::model::{Identity, IkeId};
+use crate::model::{ChildId, Identity, IkeId, Ticket};
 
 /// A peer as its SAs see it: its place in the configuration, and who it has proved to be. Those of
 /// one place stand together; no SA is without identity.
@@ -18,6 +18,17 @@ pub(crate) trait Bounded: Copy + Ord {
     /// No value is higher.
     const HIGHEST: Self;
 }
+
+macro_rules! bounded {
+    ($($handle:ident),*) => {
+        $(impl Bounded for $handle {
+            const LOWEST: Self = Self(u64::MIN);
+            const HIGHEST: Self = Self(u64::MAX);
+        })*
+    };
+}
+
+bounded!(IkeId, ChildId, Ticket);
 
 /// By time, then by age of the SA.
 impl Bounded for (Duration, IkeId) {

@@ -14,7 +14,7 @@ use super::{Call, Endpoint};
 use crate::config::{Config, Phase1Mode};
 use crate::core::effects::{Effect, TimerKey};
 use crate::model::{CloseReason, DropReason, IkeId, IkeVersion, Outcome, Path};
-use crate::session::Session;
+use crate::peer::session::Session;
 use crate::v2::cookie::{CookieInput, Cookies};
 use crate::{v1, v2};
 

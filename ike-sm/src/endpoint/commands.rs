@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Call;
-use crate::children::{TrafficOf, Wanted};
+use crate::child::{TrafficOf, Wanted};
 use crate::context::Context;
 use crate::core::effects::{Effect, TimerKey};
 use crate::event::{Command, PacketEnd};
 use crate::model::{ChildId, CloseReason, DropReason, IkeId, IkeVersion, Outcome, Path};
-use crate::peers::PeerState;
+use crate::peer::attempts::PeerState;
+use crate::peer::session::Session;
 use crate::policy::pfs::PfsOffer;
-use crate::session::Session;
 use crate::{v1, v2};
 
 impl Call<'_> {
@@ -42,7 +42,7 @@ impl Call<'_> {
             }
             Command::RekeyChild(child) => {
                 let current = self.endpoint.world.children.get(child);
-                if !current.is_some_and(crate::children::Child::is_current) {
+                if !current.is_some_and(crate::child::Child::is_current) {
                     return Err(DropReason::NoSuchObject);
                 }
                 self.context().effect(Effect::RekeyChild(child));

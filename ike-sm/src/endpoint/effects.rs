@@ -11,15 +11,15 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::Call;
-use crate::children::{self, Child, ChildState, DeletedChild, Wanted};
+use crate::child::{self, Child, ChildState, DeletedChild, Wanted};
 use crate::core::effects::{Effect, TimerKey};
 use crate::event::{Action, ChildUpdate, What};
 use crate::model::{
     ChildId, CloseReason, DropReason, IkeId, IkeVersion, IpsecProtocol, Outcome, Role,
 };
+use crate::peer::session::Head;
+use crate::peer::standing::{Device, Standing};
 use crate::policy::pfs::PfsOffer;
-use crate::session::Head;
-use crate::standing::{Device, Standing};
 
 /// How often a peer is told of SPIs that nobody has.
 const TELL_SPI: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ impl Call<'_> {
                 Effect::InitialContact(ike) => self.initial_contact(ike),
                 Effect::Closed(ike, reason) => self.closed(ike, reason),
                 Effect::RekeyIke(ike) => self.rekey_ike(ike),
-                Effect::FirstChild(child) => children::activate_first(&mut self.context(), child),
+                Effect::FirstChild(child) => child::activate_first(&mut self.context(), child),
                 Effect::AskForLife(ike) => {
                     self.with(ike, |session, ctx| session.ask_for_life(ctx));
                 }
@@ -361,7 +361,7 @@ impl Call<'_> {
             self.want_again(index, config);
             return;
         };
-        if children::postpone(&mut self.context(), id) {
+        if child::postpone(&mut self.context(), id) {
             return;
         }
         let sessions = &self.endpoint.sessions;
@@ -395,7 +395,7 @@ impl Call<'_> {
             self.with(ike, |session, ctx| session.tell_deleted(ctx, &told));
             if lingers {
                 let answered = self.version_of(ike) == Some(IkeVersion::V2);
-                return children::linger(&mut self.context(), id, answered);
+                return child::linger(&mut self.context(), id, answered);
             }
         }
         // Nothing that it had replaced takes over again.
@@ -455,7 +455,7 @@ impl Call<'_> {
             self.with(ike, |session, ctx| session.tell_deleted(ctx, &deleted));
         }
         let answered = self.version_of(ike) == Some(IkeVersion::V2);
-        children::expire(&mut self.context(), id, answered);
+        child::expire(&mut self.context(), id, answered);
         self.make_up_for(&loss, CloseReason::Expired);
     }
 

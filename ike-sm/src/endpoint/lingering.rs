@@ -8,7 +8,7 @@ use super::Call;
 use crate::core::effects::Effect;
 use crate::core::multimap::{Multimap, Owner};
 use crate::model::{CloseReason, IkeId, IkeVersion};
-use crate::standing::{Device, Standing};
+use crate::peer::standing::{Device, Standing};
 
 /// IKE SAs that have ended and say so, or answer what they have answered before, by their peers.
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ use crate::core::effects::TimerKey;
 use crate::event::{Action, Actions, ChildUpdate, Command, Event, KeyLog};
 use crate::model::{CloseReason, IkeVersion, Outcome, Path, Selector};
 use crate::v1::keys::Iv;
-use crate::{children, v1};
+use crate::{child, v1};
 
 /// The messages of main mode (0 to 5), quick mode (6 to 8) and aggressive mode (9 to 11); what each
 /// must carry once, and may carry.
@@ -550,7 +550,7 @@ fn a_shorter_lifetime_that_the_peer_tells_holds_at_once() {
         actions: &mut actions,
         world: &mut end.world,
     };
-    children::shorten(&mut ctx, id, schedule);
+    child::shorten(&mut ctx, id, schedule);
     let child = end.world.children.get(id).unwrap();
     assert_eq!(child.deadline().map(|due| due.at), Some(started + soft));
     assert!(end.world.touched.contains(&TimerKey::Child(id)));

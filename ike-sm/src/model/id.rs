@@ -3,8 +3,6 @@
 
 use core::fmt;
 
-use crate::core::multimap::Bounded;
-
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -17,11 +15,6 @@ macro_rules! handle {
             pub const fn number(self) -> u64 {
                 self.0
             }
-        }
-
-        impl Bounded for $name {
-            const LOWEST: Self = Self(u64::MIN);
-            const HIGHEST: Self = Self(u64::MAX);
         }
 
         impl fmt::Debug for $name {

@@ -7,7 +7,7 @@ use isakmp_wire::registry::{ExchangeType, ProtocolId};
 use isakmp_wire::v1::{Message, Notification, NotifyType, PayloadType, Writer};
 use isakmp_wire::{BuildError, Header};
 
-use crate::children::Child;
+use crate::child::Child;
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::event::{DpdStep, What};
@@ -264,7 +264,7 @@ fn obey(
                 })
             });
             if let Some(schedule) = schedule {
-                crate::children::shorten(ctx, child, schedule);
+                crate::child::shorten(ctx, child, schedule);
             }
         }
         Order::Close => {

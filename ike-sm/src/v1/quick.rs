@@ -23,7 +23,7 @@ use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Message, NotifyType, PayloadType};
 use nat_t::Version;
 
-use crate::children::{Claim, NewChild, ReservedSpi, TrafficOf};
+use crate::child::{Claim, NewChild, ReservedSpi, TrafficOf};
 use crate::config::{ChildConfig, Lifetime};
 use crate::context::Context;
 use crate::event::{Answer, ChildSummary, Question, What};
@@ -31,9 +31,9 @@ use crate::model::{
     ChildId, CloseReason, DropReason, IpsecProtocol, Mode, OriginalAddresses, Path, Selector,
     Selectors,
 };
+use crate::peer::standing::Device;
 use crate::policy::pfs::{Permitted, PfsOffer};
 use crate::policy::{ClientId, NatModes, Phase2Choice, Phase2Context};
-use crate::standing::Device;
 use crate::v1::established::Agreed;
 use crate::v1::keys::ChildKeyInput;
 use crate::v1::payloads::Payloads;
@@ -420,7 +420,7 @@ fn install(
     let config = child_config(ctx, frame, parts.config)?;
     // Questions and messages take time, in which another peer may have got it.
     let sides = [&parts.local.into(), &parts.remote.into()];
-    crate::children::refuse_overlap(ctx, &claim(frame, agreed, parts.config, sides))?;
+    crate::child::refuse_overlap(ctx, &claim(frame, agreed, parts.config, sides))?;
     let len = parts.choice.suite.key_material_len();
     let protocol = protocol_id(parts.choice.suite.protocol());
     let keymat = |spi: u32| {
@@ -460,7 +460,7 @@ fn install(
         replaces: parts.replaces,
     };
     let device = ctx.world.standing.device(frame.ike);
-    crate::children::install(
+    crate::child::install(
         ctx,
         NewChild {
             id: parts.child,

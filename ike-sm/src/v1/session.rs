@@ -12,7 +12,7 @@ use crypto_suite::Digest;
 use isakmp_wire::registry::ExchangeType;
 use isakmp_wire::v1::{Message, NotifyType};
 
-use crate::children::{DeletedChild, TrafficOf};
+use crate::child::{DeletedChild, TrafficOf};
 use crate::context::Context;
 use crate::core::allowance::{Again, Allowance};
 use crate::core::effects::Effect;
@@ -447,7 +447,7 @@ impl Session {
     pub(crate) fn start_child(
         &mut self,
         ctx: &mut Context<'_>,
-        wanted: &crate::children::Wanted,
+        wanted: &crate::child::Wanted,
     ) -> Result<(), DropReason> {
         // RFC 2409 §5.5: one selector of each side; the configuration has no more of them.
         let wanted = Wanted {

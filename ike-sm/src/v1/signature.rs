@@ -14,7 +14,7 @@ use isakmp_wire::v1::{CertEncoding, PayloadType, Writer};
 use super::payloads::Payloads;
 use super::phase1::{Frame, Suite};
 use crate::alg;
-use crate::certificates::Shown;
+use crate::auth::certificates::Shown;
 use crate::config::v2::{Credential, LocalAuth, RemoteAuth, SendCertificate};
 use crate::context::Context;
 use crate::event::job::SignatureJob;

@@ -19,9 +19,9 @@ use core::time::Duration;
 use crypto_suite::{Provider, Secret};
 use rand_core::CryptoRng;
 
-use super::guesses::Guesses;
 use super::keys::{Keys, Sender, prf_plus};
-use super::proof::{IntAuth, NegotiatedHashes, SignedOctets};
+use crate::auth::guesses::Guesses;
+use crate::auth::proof::{IntAuth, NegotiatedHashes, SignedOctets};
 use crate::config::{Config, PeerConfig};
 use crate::event::{AuthRecord, Question, What};
 use crate::model::{AuthFault, Identity};

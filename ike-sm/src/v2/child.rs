@@ -15,7 +15,7 @@ use nat_t::Verdict;
 use super::keys::{Fresh, Keys};
 use super::payloads::{Payloads, required};
 use super::session::Frame;
-use crate::children::{self, Claim, DeletedChild, NewChild, ReservedSpi, TrafficOf, Wanted};
+use crate::child::{self, Claim, DeletedChild, NewChild, ReservedSpi, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
 use crate::config::{ChildConfig, Pfs, SelectorMatch};
 use crate::context::Context;
@@ -104,7 +104,7 @@ impl Offered {
     ) -> Result<Self, DropReason> {
         let config = child_config(frame, wanted.traffic.config)?;
         let child = ChildId(ctx.world.handles.next());
-        let spi = children::draw_spi(ctx)?;
+        let spi = ctx.inbound_spi()?;
         let (provider, weak) = (ctx.provider, ctx.config.weak);
         let proposals = match (exchange, config.pfs) {
             (OfferedExchange::Never, _) => child_offer(config, spi.get(), ChildKeyExchange::Never),
@@ -198,7 +198,7 @@ impl Offered {
             local: &local,
             remote: &remote,
         };
-        children::refuse_overlap(ctx, &claim)?;
+        child::refuse_overlap(ctx, &claim)?;
         let transport = payloads.has(NotifyType::USE_TRANSPORT_MODE);
         if transport != (self.mode == Mode::Transport) {
             return Err(DropReason::NotOffered);
@@ -397,7 +397,7 @@ pub(crate) fn grant(
             local: &narrowed.local,
             remote: &narrowed.remote,
         };
-        if children::refuse_overlap(ctx, &claim).is_err() {
+        if child::refuse_overlap(ctx, &claim).is_err() {
             refused.push((index, None, ChildFault::Taken));
             continue;
         }
@@ -491,7 +491,7 @@ impl Granted {
         Ok(Settled {
             child,
             traffic: self.traffic.clone(),
-            spi: children::draw_spi(ctx)?,
+            spi: ctx.inbound_spi()?,
             mode: self.mode,
             transforms: self.transforms,
             replaces,
@@ -534,7 +534,7 @@ pub(crate) fn install(
         local: &settled.traffic.local,
         remote: &settled.traffic.remote,
     };
-    children::refuse_overlap(ctx, &claim)?;
+    child::refuse_overlap(ctx, &claim)?;
     let len = settled.transforms.suite.key_material_len();
     let keys = under.keys.child(fresh.g_ir, nonces, fresh.additional, len);
     let keys = keys.ok().filter(|_| len > 0).ok_or(DropReason::Crypto)?;
@@ -562,7 +562,7 @@ pub(crate) fn install(
         replaces: settled.replaces,
     };
     let device = frame.device(ctx);
-    children::install(
+    child::install(
         ctx,
         NewChild {
             id: settled.child,

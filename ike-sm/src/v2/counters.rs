@@ -22,7 +22,7 @@ use super::explain;
 use super::payloads::Payloads;
 use super::protect::Inner;
 use super::session::{Session, send};
-use crate::children;
+use crate::child;
 use crate::config::{PeerConfig, Retransmit};
 use crate::context::Context;
 use crate::event::{Notice, Takeover, What};
@@ -158,7 +158,7 @@ impl Session {
         crypt.begin_epoch(takeover.epoch)?;
         if takeover.skip_outbound > 0 {
             for (child, _) in children {
-                children::skip(ctx, child, takeover.skip_outbound);
+                child::skip(ctx, child, takeover.skip_outbound);
             }
         }
         self.begin_anew(ctx);
@@ -422,7 +422,7 @@ impl Session {
             return;
         };
         for (child, _) in self.own_children(ctx) {
-            children::skip(ctx, child, delta);
+            child::skip(ctx, child, delta);
         }
     }
 

@@ -22,7 +22,7 @@ use super::sa_init::Init;
 use super::session::Frame;
 use super::up::{MAX_QUEUE, Parked};
 use super::window::Datagrams;
-use crate::children::{DeletedChild, TrafficOf, Wanted};
+use crate::child::{DeletedChild, TrafficOf, Wanted};
 use crate::config::v2::{Assign, Assignment};
 use crate::config::{Dpd, DpdTimes, Retransmit, Schedule};
 use crate::context::Context;

@@ -31,7 +31,7 @@ use super::protect::Inner;
 use super::redirect::Redirected;
 use super::sa_init::Init;
 use super::session::Frame;
-use crate::children::DeletedChild;
+use crate::child::DeletedChild;
 use crate::config::v2::{Assignment, LocalAuth, RemoteAuth};
 use crate::context::Context;
 use crate::event::{AuthRecord, Notice, Question, What};

@@ -8,7 +8,7 @@ use super::protect::Inner;
 use super::session::{Frame, Session};
 use super::up::{Response, Then, remove_deleted};
 use super::{mobike, nat};
-use crate::children::DeletedChild;
+use crate::child::DeletedChild;
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::event::What;

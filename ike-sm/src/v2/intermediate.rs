@@ -14,8 +14,8 @@ use isakmp_wire::Header;
 use isakmp_wire::v2::PayloadType;
 
 use super::keys::{Keys, Sender};
-use super::proof::IntAuth;
 use super::protect::Inner;
+use crate::auth::proof::IntAuth;
 
 /// Generic header of a payload, octets.
 const PAYLOAD_HEADER: usize = 4;

@@ -23,7 +23,7 @@ use super::protect::Inner;
 use super::sa_init::{self, Init, Reply};
 use super::window::{Datagrams, Incoming, Overdue, Owed, Request, Settled, Window};
 use super::{explain, ike_auth};
-use crate::children::Wanted;
+use crate::child::Wanted;
 use crate::config::PeerConfig;
 use crate::context::Context;
 use crate::core::allowance::{Allowance, most_for};
@@ -35,7 +35,7 @@ use crate::model::{
     CloseReason, DropReason, IkeId, IkeState, IkeVersion, Input, Outcome, Path, Role, State, Step,
     Ticket,
 };
-use crate::standing::Device;
+use crate::peer::standing::Device;
 
 pub(super) use sending::send;
 

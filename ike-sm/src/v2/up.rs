@@ -17,7 +17,7 @@ use super::protect::Inner;
 use super::session::{Session, Stage};
 use super::window::{Owed, Settled};
 use super::{explain, informational, mobike, redirect};
-use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
+use crate::child::{self, Child, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::event::job::{Computed, KeyExchangeDone};
@@ -626,7 +626,7 @@ impl Session {
 
     /// Whether a child belongs to this SA. Those of the SA that it takes the place of do as soon as
     /// the peer, who made it, uses it.
-    pub(super) fn owns(&self, child: &children::Child) -> bool {
+    pub(super) fn owns(&self, child: &Child) -> bool {
         child.ike == self.id || self.replaces == Some(child.ike)
     }
 
@@ -651,7 +651,7 @@ impl Session {
         if traffic.inbound_packets > 0 {
             up.heard(now);
             // RFC 7296 §2.8: the initiator has the new pair, so packets may go out on it.
-            children::activate(ctx, child);
+            child::activate(ctx, child);
         }
     }
 
@@ -832,7 +832,7 @@ pub(super) fn remove_deleted(
             .find(|c| c.replaces == Some(id) && c.state == ChildState::Inbound)
             .map(|c| c.id);
         if let Some(successor) = successor {
-            children::activate(ctx, successor);
+            child::activate(ctx, successor);
         }
         // RFC 7296 §1.4.1: not those that we delete ourselves.
         if !told {

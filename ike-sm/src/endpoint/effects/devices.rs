@@ -6,12 +6,12 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::Call;
-use crate::children::Child;
+use crate::child::Child;
 use crate::config::Uniqueness;
 use crate::event::{Action, Notice, What};
 use crate::model::{ChildId, CloseReason, IkeId, IkeVersion};
-use crate::session::Session;
-use crate::standing::{Device, Standing};
+use crate::peer::session::Session;
+use crate::peer::standing::{Device, Standing};
 
 /// An SA whose peer cannot be asked for a sign of life counts as alive for this long after the last
 /// one ([`Uniqueness::Keep`]).

@@ -4,14 +4,14 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::Call;
-use crate::children::{TrafficOf, Wanted};
+use crate::child::{TrafficOf, Wanted};
 use crate::config::Uniqueness;
 use crate::core::effects::{Effect, TimerKey};
 use crate::event::Action;
 use crate::model::{CloseReason, IkeId, IkeVersion, Role};
+use crate::peer::session::Session;
+use crate::peer::standing::{Device, Standing};
 use crate::policy::pfs::PfsOffer;
-use crate::session::Session;
-use crate::standing::{Device, Standing};
 
 impl Call<'_> {
     pub(super) fn established(&mut self, ike: IkeId) {

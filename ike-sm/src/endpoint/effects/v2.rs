@@ -9,8 +9,8 @@ use crate::core::effects::TimerKey;
 use crate::core::multimap::Owner;
 use crate::event::{Action, Transition, What};
 use crate::model::{ChildId, CloseReason, IkeId, IkeState, IkeVersion, Input, Role};
-use crate::session::Session;
-use crate::standing::Standing;
+use crate::peer::session::Session;
+use crate::peer::standing::Standing;
 
 impl Call<'_> {
     pub(in crate::endpoint) fn version_of(&self, ike: IkeId) -> Option<IkeVersion> {

@@ -5,11 +5,11 @@ use core::time::Duration;
 use crypto_suite::GroupId;
 
 use super::Call;
-use crate::children::{self, Child, ChildState};
+use crate::child::{self, Child, ChildState};
 use crate::core::effects::{Effect, TimerKey};
 use crate::event::{Action, What};
 use crate::model::{ChildId, CloseReason, DropReason};
-use crate::peers::{Again, again};
+use crate::peer::attempts::{Again, again};
 
 /// A child that sends no more.
 pub(super) struct Loss {
@@ -165,7 +165,7 @@ impl Call<'_> {
         }
         let version = self.version_of(ike);
         let mut ctx = self.context_of(version);
-        children::remove(&mut ctx, id, reason);
+        child::remove(&mut ctx, id, reason);
         ctx.note(
             Some(ike),
             What::ChildClosed {

@@ -9,7 +9,7 @@ use crypto_suite::Digest;
 use isakmp_wire::v1::{Message, NotifyType};
 
 use super::Established;
-use crate::children::{self, TrafficOf};
+use crate::child::{self, TrafficOf};
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::core::questions::Place;
@@ -60,7 +60,7 @@ fn came_to_nothing(
 ) {
     match wanted.replaces {
         Some(old) => {
-            children::rekey_failed(ctx, old);
+            child::rekey_failed(ctx, old);
             // It may have gone meanwhile, and this was to come in its place.
             ctx.effect(Effect::Pursue(frame.index));
         }
@@ -484,7 +484,7 @@ impl Established {
             exchange.quick = None;
             exchange.finish(ctx, ctx.now);
         }
-        crate::children::activate(ctx, child);
+        crate::child::activate(ctx, child);
         ctx.note(
             Some(frame.ike),
             What::ExchangeEnded {

@@ -10,7 +10,7 @@ use isakmp_wire::v1::{Message, NotifyType, Situation, Writer};
 use isakmp_wire::{BuildError, Limits};
 
 use super::{Parts, Progress, Quick, Refused, Secrets, Wanted};
-use crate::children::ReservedSpi;
+use crate::child::ReservedSpi;
 use crate::config::Lifetime;
 use crate::context::Context;
 use crate::event::job::{self, Computed};
@@ -42,7 +42,7 @@ pub(crate) fn start(
     let config = super::child_config(ctx, frame, wanted.config)?;
     let sides = [&wanted.local.into(), &wanted.remote.into()];
     let claim = super::claim(frame, agreed, wanted.config, sides);
-    if crate::children::refuse_overlap(ctx, &claim).is_err() {
+    if crate::child::refuse_overlap(ctx, &claim).is_err() {
         return Ok(Progress::Fail {
             child,
             config: wanted.config,
@@ -56,7 +56,7 @@ pub(crate) fn start(
         let next = Quick::SpiWanted(SpiWanted { child, wanted });
         return Ok(Progress::Ask { next, question });
     }
-    let spi_in = crate::children::draw_spi(ctx)?;
+    let spi_in = ctx.inbound_spi()?;
     let wanted = PairWanted {
         child,
         wanted,
@@ -433,7 +433,7 @@ impl Sent {
             },
         )?;
         // The responder takes packets in since it sent message 2.
-        crate::children::activate(ctx, self.child);
+        crate::child::activate(ctx, self.child);
         Ok(Progress::Done {
             message: Some(message),
         })

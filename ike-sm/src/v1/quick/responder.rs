@@ -9,7 +9,7 @@ use isakmp_wire::registry::{ExchangeType, ProtocolId};
 use isakmp_wire::v1::{Message, NotifyType, PayloadType, Situation, Writer};
 
 use super::{Parts, Progress, Quick, Refused, Secrets};
-use crate::children::ReservedSpi;
+use crate::child::ReservedSpi;
 use crate::context::Context;
 use crate::event::{Answer, ChildFault, ChildRefusal, Question, SelectorCheck, What};
 use crate::model::{
@@ -224,7 +224,7 @@ fn choose(
     for (_, _, index, child) in fitting {
         let sides = [&local.into(), &remote.into()];
         let claim = super::claim(frame, agreed, index, sides);
-        if crate::children::refuse_overlap(ctx, &claim).is_err() {
+        if crate::child::refuse_overlap(ctx, &claim).is_err() {
             refused.push((child, ChildFault::Taken));
             continue;
         }
@@ -295,7 +295,7 @@ fn want_spi(
         });
         return Progress::Ask { next, question };
     }
-    match crate::children::draw_spi(ctx) {
+    match ctx.inbound_spi() {
         Ok(spi) => grant(ctx, frame, agreed, granted, spi),
         Err(_) => Progress::Fail {
             child,
@@ -517,7 +517,7 @@ impl Answered {
         if let Err(reason) = self.check(ctx, frame, agreed, message) {
             return Err(Box::new((self, reason)));
         }
-        crate::children::activate(ctx, self.child);
+        crate::child::activate(ctx, self.child);
         Ok(Progress::Done { message: None })
     }
 

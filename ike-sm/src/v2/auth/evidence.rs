@@ -9,16 +9,16 @@ use isakmp_wire::v2::{AuthMethod, Authentication, CertEncoding, Certificate};
 
 use super::Env;
 use super::identity::Claimed;
-use crate::certificates::Shown;
+use crate::auth::certificates::Shown;
+use crate::auth::proof::{
+    SignaturePolicy, algorithm_identifier, choose, shared_key_mic, verify_parts, verify_shared_key,
+    verify_signature,
+};
 use crate::config::v2::{Credential, RemoteAuth};
 use crate::event::job::{SignatureDone, SignatureJob};
 use crate::event::{AuthRecord, PskFound, PskStage, Question, What};
 use crate::model::{AuthFault, Identity};
 use crate::v2::keys::Sender;
-use crate::v2::proof::{
-    SignaturePolicy, algorithm_identifier, choose, shared_key_mic, verify_parts, verify_shared_key,
-    verify_signature,
-};
 
 /// An AUTH payload that came in, kept while questions are open.
 #[derive(Debug, Clone)]

@@ -13,11 +13,11 @@ use super::evidence::{
 use super::identity::{Claimed, body_of, claimed, expected, own_body};
 use super::payloads::{Outgoing, Received};
 use super::{Env, Failure, Proven, Step};
-use crate::certificates::Shown;
+use crate::auth::certificates::Shown;
+use crate::auth::eap::{Client, ClientStep};
 use crate::config::v2::{LocalAuth, RemoteAuth};
 use crate::event::{Answer, AuthRecord, Question};
 use crate::model::{AuthFault, RemoteIdentity};
-use crate::v2::eap::{Client, ClientStep};
 use crate::v2::keys::Sender;
 
 const US: Sender = Sender::Initiator;

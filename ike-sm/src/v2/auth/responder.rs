@@ -16,12 +16,12 @@ use super::evidence::{
 use super::identity::{Claimed, claimed, own_body};
 use super::payloads::{Asked as CertificatesAsked, Outgoing, Received};
 use super::{Env, Failure, Proven, Step};
-use crate::certificates::Shown;
+use crate::auth::certificates::Shown;
+use crate::auth::eap::{MAX_ROUNDS, Server, ServerStep};
+use crate::auth::guesses::Admission;
 use crate::config::v2::{EapMethod, LocalAuth, RemoteAuth};
 use crate::event::{Answer, AuthRecord, EapAnswer, EapMessage, Question};
 use crate::model::{AuthFault, EapError, Identity};
-use crate::v2::eap::{MAX_ROUNDS, Server, ServerStep};
-use crate::v2::guesses::Admission;
 use crate::v2::keys::Sender;
 
 const US: Sender = Sender::Responder;

@@ -1,6 +1,5 @@
 #![allow(clippy::arithmetic_side_effects)]
 
-use crate::model::{EapError, ProofError};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,14 +15,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
+use crate::auth::proof::HashAlgorithms;
 use crate::config::PskOwner;
 use crate::config::v2::{
     AuthOptions, Credential, EapMethod, LocalAuth, Ppk, RemoteAuth, SendCertificate,
 };
 use crate::event::{Answer, EapAnswer};
-use crate::model::RemoteIdentity;
+use crate::model::{EapError, ProofError, RemoteIdentity};
 use crate::v2::keys::{Nonces, Spis};
-use crate::v2::proof::HashAlgorithms;
 
 const P256: SignatureId = SignatureId::Ecdsa(EcdsaCurve::P256, HashId::Sha256, EcdsaForm::Der);
 

@@ -11,7 +11,7 @@ use isakmp_wire::v2::{NotifyType, PayloadType};
 use super::followup::{Coming, Goal, Material, link_of};
 use super::{FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, nonce};
 use crate::alg::v2 as alg;
-use crate::children::{self, ChildState, DeletedChild, TrafficOf, Wanted};
+use crate::child::{self, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::event::What;
@@ -312,9 +312,9 @@ pub(super) fn failed(
                 ctx.effect(Effect::NotUp(frame.index, config, reason));
             }
         }
-        (Some(error), Some(old)) if busy.contains(&error) => children::retry_soon(ctx, old),
+        (Some(error), Some(old)) if busy.contains(&error) => child::retry_soon(ctx, old),
         // Before the old one expires.
-        (_, Some(old)) => children::rekey_failed(ctx, old),
+        (_, Some(old)) => child::rekey_failed(ctx, old),
         (Some(error), None) if busy.contains(&error) => {
             ctx.effect(Effect::Busy(frame.index, config));
         }
@@ -383,10 +383,10 @@ pub(super) fn comes_up(
         install(ctx, under, settled, fresh, true)
     })?;
     if crossed.is_some_and(|theirs| fresh.nonces.lowest() < theirs) {
-        children::give_way(ctx, child);
+        child::give_way(ctx, child);
     } else {
         // RFC 7296 §2.8: the responder takes packets in on it already.
-        children::activate(ctx, child);
+        child::activate(ctx, child);
     }
     Ok(())
 }
@@ -406,7 +406,7 @@ pub(super) fn peer_comes_up(
     if let (Some(old), Some(up)) = (replaces, session.up_mut()) {
         up.crossed(old, fresh.nonces.lowest());
     } else {
-        children::activate_first(ctx, child);
+        child::activate_first(ctx, child);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::{
     Proved, RefusedChild, Round, broken, doubt_proof, failed, received, with_env,
     write_announcements,
 };
-use crate::children::Wanted;
+use crate::child::Wanted;
 use crate::context::Context;
 use crate::event::{Answer, What};
 use crate::model::{ChildId, CloseReason, DropReason, Identity, RemoteIdentity};

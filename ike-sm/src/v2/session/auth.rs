@@ -6,7 +6,7 @@ use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
 
 use super::{Frame, Session, Stage};
-use crate::children::DeletedChild;
+use crate::child::DeletedChild;
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::core::questions::Place;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use isakmp_wire::Header;
 
 use super::{Frame, Session, Stage, send};
-use crate::children::Wanted;
+use crate::child::Wanted;
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::event::job::{Computed, KeyExchangeDone};

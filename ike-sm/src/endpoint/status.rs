@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crypto_suite::GroupId;
 
-use crate::children::{Child, ChildState};
+use crate::child::{Child, ChildState};
 use crate::config::{Config, Phase1Policy, Schedule};
 use crate::endpoint::Endpoint;
 use crate::event::Traffic;
@@ -14,8 +14,8 @@ use crate::model::{
     ChildId, ChildSuite, Identity, IkeId, IkeState, IkeVersion, Mode, OriginalAddresses, Path,
     Role, Selectors, ShowState,
 };
+use crate::peer::session::Session;
 use crate::policy::v2::IkeSuite;
-use crate::session::Session;
 
 /// One IKE SA, finished or not.
 #[derive(Debug, Clone, PartialEq)]

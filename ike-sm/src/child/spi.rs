@@ -4,7 +4,6 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 
-use crate::context::Context;
 use crate::model::{ChildId, DropReason};
 
 /// SPIs below are reserved (RFC 4303 §2.1).
@@ -90,17 +89,6 @@ impl fmt::Debug for Spis {
             .entries(self.reserved().map(|spi| (spi, "a negotiation")))
             .finish()
     }
-}
-
-/// Draws an SPI that nobody has.
-pub(crate) fn draw_spi(ctx: &mut Context<'_>) -> Result<ReservedSpi, DropReason> {
-    for _ in 0..64 {
-        let spi = u32::from_be_bytes(ctx.random());
-        if let Ok(reserved) = ctx.world.children.take_spi(spi) {
-            return Ok(reserved);
-        }
-    }
-    Err(DropReason::Crypto)
 }
 
 #[cfg(test)]

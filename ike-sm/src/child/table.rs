@@ -1,12 +1,4 @@
-//! The pairs of IPsec SAs of an endpoint, whichever version of IKE made them.
-//!
-//! A child belongs to a peer, not to the IKE SA that negotiated it: an IKE SA may be replaced under
-//! it. Two children for the same traffic may stand side by side during a rekey; exactly one of them
-//! carries outbound packets, both take inbound ones.
-
-mod life;
-mod overlap;
-mod spi;
+//! The table of children and its indexes.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -16,15 +8,9 @@ use core::time::Duration;
 
 use crypto_suite::GroupId;
 
-pub(crate) use life::{
-    NewChild, activate, activate_first, expire, give_way, install, linger, on_deadline, on_traffic,
-    postpone, rekey_failed, remove, retry_soon, shorten, skip,
-};
-use overlap::Areas;
-pub(crate) use overlap::{Claim, refuse_overlap};
-pub(crate) use spi::{ReservedSpi, draw_spi};
+use super::areas::Areas;
 
-use self::spi::Spis;
+use super::spi::{ReservedSpi, Spis};
 
 use crate::config::{Config, Schedule};
 use crate::core::multimap::{Multimap, Owner};
@@ -34,8 +20,8 @@ use crate::model::{
     ChildId, ChildSuite, CloseReason, DropReason, Identity, IkeId, Mode, OriginalAddresses, Path,
     Route, Selectors,
 };
+use crate::peer::standing::Device;
 use crate::policy::pfs::PfsOffer;
-use crate::standing::Device;
 
 /// A pair of IPsec SAs that has been installed.
 #[derive(Debug)]
@@ -64,7 +50,7 @@ pub(crate) struct Child {
     pub(crate) local: Selectors,
     pub(crate) remote: Selectors,
     /// Children of other peers that are so too may carry the same packets.
-    shared: bool,
+    pub(super) shared: bool,
     pub(crate) esn: bool,
     /// The group of its own key exchange.
     pub(crate) pfs: Option<GroupId>,
@@ -79,7 +65,7 @@ pub(crate) struct Child {
     /// The peer has been told of its end; what is on its way from there is still taken in.
     pub(crate) told: bool,
     /// Its time is over.
-    expired: bool,
+    pub(super) expired: bool,
     pub(crate) schedule: Schedule,
     pub(crate) started: Duration,
     /// When packets were first let out on it.
@@ -90,11 +76,11 @@ pub(crate) struct Child {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) routes: Vec<Route>,
     /// When packets go out on it although the peer has not shown that it has it.
-    send_at: Option<Duration>,
-    rekey_at: Option<Duration>,
-    expire_at: Option<Duration>,
-    drain_at: Option<Duration>,
-    idle_at: Option<Duration>,
+    pub(super) send_at: Option<Duration>,
+    pub(super) rekey_at: Option<Duration>,
+    pub(super) expire_at: Option<Duration>,
+    pub(super) drain_at: Option<Duration>,
+    pub(super) idle_at: Option<Duration>,
 }
 
 /// What a child is for: its place in the peer's configuration, our side, the peer's side.
@@ -174,7 +160,7 @@ impl Child {
     }
 
     /// Whether both stand for the same traffic of the same device.
-    fn rivals(&self, other: &Self) -> bool {
+    pub(super) fn rivals(&self, other: &Self) -> bool {
         let successor = self.replaces == Some(other.id) || other.replaces == Some(self.id);
         let crossed = self.replaces.is_some() && self.replaces == other.replaces;
         let names = self.names_replaced && other.names_replaced && (successor || crossed);
@@ -183,11 +169,11 @@ impl Child {
             && (names || self.covers_same(&other.local, &other.remote, other.suite, other.mode))
     }
 
-    fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> Owner {
         (self.peer, Some(Arc::clone(&self.remote_id)))
     }
 
-    fn covers_same(
+    pub(super) fn covers_same(
         &self,
         local: &Selectors,
         remote: &Selectors,
@@ -221,12 +207,12 @@ pub(crate) struct Children {
     by_ike: Multimap<IkeId, ChildId>,
     by_spi_out: Multimap<u32, ChildId>,
     /// Where children are that share nothing with other peers, and where those that do.
-    exclusive: Areas,
-    shared: Areas,
+    pub(super) exclusive: Areas,
+    pub(super) shared: Areas,
     /// Inbound SPIs that are taken, negotiations under way included.
     spis: Spis,
     /// How many children want each route.
-    routes: BTreeMap<Route, usize>,
+    pub(super) routes: BTreeMap<Route, usize>,
 }
 
 impl Children {
@@ -242,25 +228,36 @@ impl Children {
         self.table.values().map(|child| &**child)
     }
 
-    fn insert(&mut self, child: Box<Child>) {
+    pub(super) fn insert(&mut self, child: Box<Child>) {
         self.by_owner.insert(child.owner(), child.id);
         self.by_device.insert(child.device, child.id);
         self.by_ike.insert(child.ike, child.id);
         self.by_spi_out.insert(child.spi_out, child.id);
-        self.areas_of(&child).insert(&child);
+        self.areas_of(&child)
+            .insert(&child.local, &child.remote, child.id);
         self.spis.install(child.spi_in, child.id);
         self.table.insert(child.id, child);
     }
 
-    fn remove(&mut self, id: ChildId) -> Option<Child> {
+    pub(super) fn remove(&mut self, id: ChildId) -> Option<Child> {
         let child = *self.table.remove(&id)?;
         self.by_owner.remove(child.owner(), id);
         self.by_device.remove(child.device, id);
         self.by_ike.remove(child.ike, id);
         self.by_spi_out.remove(child.spi_out, id);
-        self.areas_of(&child).remove(&child);
+        self.areas_of(&child)
+            .remove(&child.local, &child.remote, child.id);
         self.spis.remove(child.spi_in);
         Some(child)
+    }
+
+    /// The index that a child stands in.
+    fn areas_of(&mut self, child: &Child) -> &mut Areas {
+        if child.shared {
+            &mut self.shared
+        } else {
+            &mut self.exclusive
+        }
     }
 
     /// Another IKE SA looks after a child.
@@ -288,7 +285,7 @@ impl Children {
         let areas = |shared: bool| {
             let mut areas = Areas::default();
             let children = self.iter().filter(|c| c.shared == shared);
-            children.for_each(|c| areas.insert(c));
+            children.for_each(|c| areas.insert(&c.local, &c.remote, c.id));
             areas
         };
         self.exclusive == areas(false)

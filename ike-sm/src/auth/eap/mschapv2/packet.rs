@@ -16,7 +16,7 @@ const FAILURE: u8 = 4;
 const MAX_MESSAGE: usize = 512;
 
 #[cfg_attr(test, derive(PartialEq, Eq))]
-pub(in crate::v2::eap) enum Packet<'a> {
+pub(in crate::auth::eap) enum Packet<'a> {
     Challenge {
         id: u8,
         challenge: [u8; 16],
@@ -56,7 +56,7 @@ impl fmt::Debug for Packet<'_> {
 }
 
 impl<'a> Packet<'a> {
-    pub(in crate::v2::eap) fn parse(data: &'a [u8]) -> Result<Self, EapError> {
+    pub(in crate::auth::eap) fn parse(data: &'a [u8]) -> Result<Self, EapError> {
         let (&[op, id, high, low], body) = match data {
             [SUCCESS] => return Ok(Self::SuccessAcknowledged),
             [FAILURE] => return Ok(Self::FailureAcknowledged),
@@ -104,16 +104,16 @@ fn value<const N: usize>(body: &[u8]) -> Result<(&[u8; N], &[u8]), EapError> {
 }
 
 /// The error code of a failure message (RFC 2759 §6): `E=` and decimal digits.
-pub(in crate::v2::eap) fn failure_error(message: &[u8]) -> u32 {
+pub(in crate::auth::eap) fn failure_error(message: &[u8]) -> u32 {
     let text = core::str::from_utf8(message).unwrap_or("");
     let code = text.split(' ').find_map(|word| word.strip_prefix("E="));
     code.and_then(|code| code.parse().ok()).unwrap_or(0)
 }
 
 /// Writes type data.
-pub(in crate::v2::eap) mod write {
+pub(in crate::auth::eap) mod write {
     use super::{CHALLENGE, FAILURE, RESPONSE, SUCCESS, Vec};
-    use crate::v2::eap::mschapv2::Challenges;
+    use crate::auth::eap::mschapv2::Challenges;
 
     fn packet(op: u8, id: u8, parts: &[&[u8]]) -> Vec<u8> {
         let body = parts.concat();
@@ -122,11 +122,11 @@ pub(in crate::v2::eap) mod write {
         [&[op, id, high, low][..], &body].concat()
     }
 
-    pub(in crate::v2::eap) fn challenge(id: u8, challenge: &[u8; 16], name: &str) -> Vec<u8> {
+    pub(in crate::auth::eap) fn challenge(id: u8, challenge: &[u8; 16], name: &str) -> Vec<u8> {
         packet(CHALLENGE, id, &[&[16], challenge, name.as_bytes()])
     }
 
-    pub(in crate::v2::eap) fn response(
+    pub(in crate::auth::eap) fn response(
         id: u8,
         challenges: &Challenges,
         response: &[u8; 24],
@@ -139,12 +139,12 @@ pub(in crate::v2::eap) mod write {
         )
     }
 
-    pub(in crate::v2::eap) fn success(id: u8, authenticator: &[u8; 42]) -> Vec<u8> {
+    pub(in crate::auth::eap) fn success(id: u8, authenticator: &[u8; 42]) -> Vec<u8> {
         packet(SUCCESS, id, &[authenticator, b" M=OK"])
     }
 
     /// RFC 2759 §6: authentication failure, with a challenge for the next try if there is one.
-    pub(in crate::v2::eap) fn failure(id: u8, retry: bool, challenge: &[u8; 16]) -> Vec<u8> {
+    pub(in crate::auth::eap) fn failure(id: u8, retry: bool, challenge: &[u8; 16]) -> Vec<u8> {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let nibbles = challenge.iter().flat_map(|b| [b >> 4, b & 15]);
         let digit = |n| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0');
@@ -163,6 +163,6 @@ pub(in crate::v2::eap) mod write {
         )
     }
 
-    pub(in crate::v2::eap) const SUCCESS_ACKNOWLEDGED: &[u8] = &[SUCCESS];
-    pub(in crate::v2::eap) const FAILURE_ACKNOWLEDGED: &[u8] = &[FAILURE];
+    pub(in crate::auth::eap) const SUCCESS_ACKNOWLEDGED: &[u8] = &[SUCCESS];
+    pub(in crate::auth::eap) const FAILURE_ACKNOWLEDGED: &[u8] = &[FAILURE];
 }

@@ -1,10 +1,13 @@
 #![allow(clippy::arithmetic_side_effects)]
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::ChildId;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

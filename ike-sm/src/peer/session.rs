@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use isakmp_wire::registry::ExchangeType;
 
-use crate::children::{DeletedChild, TrafficOf, Wanted};
+use crate::child::{DeletedChild, TrafficOf, Wanted};
 use crate::context::Context;
 use crate::core::questions::Place;
 use crate::core::timers::Deadline;
@@ -17,7 +17,7 @@ use crate::model::{
     ChildId, CloseReason, DropReason, Identity, IkeId, IkeState, IkeVersion, Outcome, Path, Role,
     Ticket,
 };
-use crate::standing::Site;
+use crate::peer::standing::Site;
 use crate::{v1, v2};
 
 /// One IKE SA.

@@ -16,7 +16,7 @@ use crate::event::{Action, ChildSa, ChildUpdate, KeyLog, Traffic};
 use crate::model::{
     ChildId, ChildLifetime, ChildSuite, CloseReason, Identity, IkeId, Route, Selector, Selectors,
 };
-use crate::standing::Device;
+use crate::peer::standing::Device;
 
 /// How long a replaced child takes packets in before the side that replaced it deletes it.
 const DRAIN: Duration = Duration::from_secs(10);
