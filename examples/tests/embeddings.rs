@@ -37,3 +37,15 @@ fn tokio_five_pings_cross() {
     is_short("embed_tokio", include_str!("../examples/embed_tokio.rs"));
     embed_tokio::main().unwrap();
 }
+
+/// What README shows is in the program.
+#[test]
+fn readme_shows_the_loop_of_embed_std() {
+    let trimmed = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let readme = include_str!("../../README.md");
+    let (_, shown) = readme.split_once("```rust\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    assert!(shown.lines().count() > 30);
+    let program = trimmed(include_str!("../examples/embed_std.rs"));
+    assert!(program.contains(trimmed(shown).trim()), "{shown}");
+}
