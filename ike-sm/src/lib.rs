@@ -106,8 +106,8 @@ pub use event::{
     SignatureJob, Takeover, Traffic, UserGrant,
 };
 pub use model::{
-    ChildId, ChildLifetime, ChildSuite, CloseReason, DropReason, IkeId, IpsecProtocol, Mode,
-    OriginalAddresses, Outcome, Path, PayloadName, Route, Selector, Selectors, Ticket,
+    ChildId, ChildLifetime, ChildSuite, ChildTerms, CloseReason, DropReason, IkeId, IpsecProtocol,
+    Mode, OriginalAddresses, Outcome, Path, PayloadName, Route, Selector, Selectors, Ticket,
 };
 
 /// The examples of README.md, compiled and run by `cargo test --doc`.

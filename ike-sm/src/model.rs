@@ -13,7 +13,7 @@ mod state;
 mod suite;
 mod version;
 
-pub use child::{ChildLifetime, OriginalAddresses, Route};
+pub use child::{ChildLifetime, ChildTerms, OriginalAddresses, Route};
 pub use fault::{AuthFault, EapError, EapType, FragmentError, OpenError, ProofError};
 pub(crate) use id::Counter;
 pub use id::{ChildId, IkeId, Ticket};

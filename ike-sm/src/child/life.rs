@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crypto_suite::{GroupId, Secret};
+use crypto_suite::Secret;
 
 use super::{Child, ChildState, ReservedSpi};
 use crate::config::{ChildConfig, ReverseRoute, Schedule};
@@ -14,7 +14,8 @@ use crate::context::Context;
 use crate::core::effects::{Effect, TimerKey};
 use crate::event::{Action, ChildSa, ChildUpdate, KeyLog, Traffic};
 use crate::model::{
-    ChildId, ChildLifetime, ChildSuite, CloseReason, Identity, IkeId, Route, Selector, Selectors,
+    ChildId, ChildLifetime, ChildSuite, ChildTerms, CloseReason, Identity, IkeId, Route, Selector,
+    Selectors,
 };
 use crate::peer::standing::Device;
 
@@ -50,19 +51,11 @@ pub(crate) struct NewChild {
     pub(crate) config: usize,
     pub(crate) remote_id: Arc<Identity>,
     pub(crate) initiator: bool,
-    pub(crate) suite: ChildSuite,
-    pub(crate) mode: crate::model::Mode,
+    pub(crate) terms: ChildTerms,
+    /// Keeps `terms.spi_in` for it.
     pub(crate) spi_in: ReservedSpi,
-    pub(crate) spi_out: u32,
     pub(crate) keys_in: Secret,
     pub(crate) keys_out: Secret,
-    pub(crate) udp_encapsulation: bool,
-    pub(crate) path: crate::model::Path,
-    pub(crate) local: Selectors,
-    pub(crate) remote: Selectors,
-    pub(crate) esn: bool,
-    pub(crate) pfs: Option<GroupId>,
-    pub(crate) original_addresses: Option<crate::model::OriginalAddresses>,
     pub(crate) replaces: Option<ChildId>,
     pub(crate) names_replaced: bool,
     pub(crate) rank: Vec<u8>,
@@ -100,23 +93,14 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         ike: new.ike,
         peer: peer_name,
         name,
-        suite: new.suite,
-        spi_in: new.spi_in.get(),
-        spi_out: new.spi_out,
+        terms: new.terms.clone(),
         keys_in: new.keys_in,
         keys_out: new.keys_out,
-        mode: new.mode,
-        udp_encapsulation: new.udp_encapsulation,
-        path: new.path,
-        local: new.local.clone(),
-        remote: new.remote.clone(),
-        esn: new.esn,
-        original_addresses: new.original_addresses,
         lifetime: lifetime(&new.schedule),
         replaces: new.replaces,
         initiator: new.initiator,
     })));
-    let routes = routes(reverse_route, &new.remote, new.path.remote.ip());
+    let routes = routes(reverse_route, &new.terms.remote, new.terms.path.remote.ip());
     let mut child = Child {
         id: new.id,
         peer: new.peer,
@@ -126,18 +110,8 @@ pub(crate) fn install(ctx: &mut Context<'_>, new: NewChild) {
         made_by: new.ike,
         ike: new.ike,
         initiator: new.initiator,
-        suite: new.suite,
-        mode: new.mode,
-        spi_in: new.spi_in.get(),
-        spi_out: new.spi_out,
-        udp_encapsulation: new.udp_encapsulation,
-        path: new.path,
-        local: new.local,
-        remote: new.remote,
+        terms: new.terms,
         shared,
-        esn: new.esn,
-        pfs: new.pfs,
-        original_addresses: new.original_addresses,
         replaces: new.replaces,
         names_replaced: new.names_replaced,
         rank: new.rank,
@@ -180,16 +154,16 @@ fn routes(wanted: ReverseRoute, remote: &Selectors, via: core::net::IpAddr) -> V
 }
 
 fn log_keys(ctx: &mut Context<'_>, new: &NewChild) {
-    let ChildSuite::Esp(suite) = new.suite else {
+    let ChildSuite::Esp(suite) = new.terms.suite else {
         return;
     };
     if !ctx.config.key_log {
         return;
     }
-    let (here, there) = (new.path.local.ip(), new.path.remote.ip());
+    let (here, there) = (new.terms.path.local.ip(), new.terms.path.remote.ip());
     for (source, destination, spi, keys) in [
         (there, here, new.spi_in.get(), new.keys_in.clone()),
-        (here, there, new.spi_out, new.keys_out.clone()),
+        (here, there, new.terms.spi_out, new.keys_out.clone()),
     ] {
         ctx.actions.push(Action::KeyLog(KeyLog::Esp {
             source,
@@ -496,7 +470,7 @@ pub(crate) fn remove(ctx: &mut Context<'_>, id: ChildId, reason: CloseReason) {
     }
     ctx.actions.push(Action::RemoveChild {
         child: id,
-        spi_in: child.spi_in,
+        spi_in: child.terms.spi_in,
         reason,
     });
     if child.activated.is_some() {
@@ -544,7 +518,7 @@ pub(crate) fn skip(ctx: &mut Context<'_>, id: ChildId, count: u64) {
     let Some(child) = ctx.world.children.get(id) else {
         return;
     };
-    let long = !child.esn && count >= LONG_JUMP;
+    let long = !child.terms.esn && count >= LONG_JUMP;
     let skip = ChildUpdate::SkipSequence(count);
     ctx.actions.push(Action::UpdateChild(id, skip));
     if long {

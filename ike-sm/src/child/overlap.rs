@@ -50,7 +50,7 @@ pub(crate) fn refuse_overlap(ctx: &mut Context<'_>, claim: &Claim<'_>) -> Result
         holder: (*holder.remote_id).clone(),
         holder_peer,
         holder_child,
-        holder_remote: holder.remote.clone(),
+        holder_remote: holder.terms.remote.clone(),
     };
     let (ike, device) = (holder.ike, holder.device);
     ctx.note(Some(claim.ike), What::SelectorsTaken(Box::new(record)));
@@ -105,7 +105,7 @@ fn same_peer(config: &Config, claim: &Claim<'_>, child: &Child) -> bool {
     let by_address = peer.remote_id == RemoteIdentity::Address;
     let listed = [now, before].iter().all(|a| peer.addresses.contains(a));
     // It may have moved there before it called anew (RFC 4555).
-    let moved = child.path.remote.ip() == *now;
+    let moved = child.terms.path.remote.ip() == *now;
     by_address && listed || moved
 }
 
@@ -115,9 +115,9 @@ fn overlap(claim: &Claim<'_>, child: &Child) -> bool {
         let mut ours = a.iter().filter(|a| a.start().is_ipv4() == v4);
         ours.any(|a| b.iter().any(|b| a.intersect(b).is_some()))
     };
-    [true, false]
-        .into_iter()
-        .any(|v4| common(claim.remote, &child.remote, v4) && common(claim.local, &child.local, v4))
+    [true, false].into_iter().any(|v4| {
+        common(claim.remote, &child.terms.remote, v4) && common(claim.local, &child.terms.local, v4)
+    })
 }
 
 /// Whether the configuration itself has put the one into the other: a narrow child whose far side its
@@ -139,6 +139,6 @@ fn nested(config: &Config, own: &ChildConfig, claim: &Claim<'_>, child: &Child) 
         inner == whole && outer.contains(inner) && inner.iter().all(narrower)
     };
     (claim.peer, claim.config) != (child.peer, child.config)
-        && (within(claim.remote, &own.remote, &child.remote)
-            || within(&child.remote, &other.remote, claim.remote))
+        && (within(claim.remote, &own.remote, &child.terms.remote)
+            || within(&child.terms.remote, &other.remote, claim.remote))
 }

@@ -6,19 +6,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crypto_suite::GroupId;
-
 use super::areas::Areas;
-
 use super::spi::{ReservedSpi, Spis};
-
 use crate::config::{Config, Schedule};
 use crate::core::multimap::{Multimap, Owner};
 use crate::core::timers::{Deadline, DeadlineReason, deadline, earliest};
 use crate::event::Traffic;
 use crate::model::{
-    ChildId, ChildSuite, CloseReason, DropReason, Identity, IkeId, Mode, OriginalAddresses, Path,
-    Route, Selectors,
+    ChildId, ChildSuite, ChildTerms, CloseReason, DropReason, Identity, IkeId, Mode, Route,
+    Selectors,
 };
 use crate::peer::standing::Device;
 use crate::policy::pfs::PfsOffer;
@@ -41,20 +37,9 @@ pub(crate) struct Child {
     pub(crate) ike: IkeId,
     /// Whether we started its negotiation.
     pub(crate) initiator: bool,
-    pub(crate) suite: ChildSuite,
-    pub(crate) mode: Mode,
-    pub(crate) spi_in: u32,
-    pub(crate) spi_out: u32,
-    pub(crate) udp_encapsulation: bool,
-    pub(crate) path: Path,
-    pub(crate) local: Selectors,
-    pub(crate) remote: Selectors,
+    pub(crate) terms: ChildTerms,
     /// Children of other peers that are so too may carry the same packets.
     pub(super) shared: bool,
-    pub(crate) esn: bool,
-    /// The group of its own key exchange.
-    pub(crate) pfs: Option<GroupId>,
-    pub(crate) original_addresses: Option<OriginalAddresses>,
     /// What stood for the same traffic when the negotiation started.
     pub(crate) replaces: Option<ChildId>,
     /// What it replaces was named by both ends (REKEY_SA of IKEv2), not inferred.
@@ -136,9 +121,9 @@ impl Child {
     /// What the peer is told of its end.
     pub(crate) const fn deleted(&self) -> DeletedChild {
         DeletedChild {
-            protocol: self.suite.protocol(),
-            spi_in: self.spi_in,
-            spi_out: self.spi_out,
+            protocol: self.terms.suite.protocol(),
+            spi_in: self.terms.spi_in,
+            spi_out: self.terms.spi_out,
         }
     }
 
@@ -154,8 +139,8 @@ impl Child {
     pub(crate) fn traffic(&self) -> TrafficOf {
         TrafficOf {
             config: self.config,
-            local: self.local.clone(),
-            remote: self.remote.clone(),
+            local: self.terms.local.clone(),
+            remote: self.terms.remote.clone(),
         }
     }
 
@@ -166,7 +151,13 @@ impl Child {
         let names = self.names_replaced && other.names_replaced && (successor || crossed);
         self.id != other.id
             && self.device == other.device
-            && (names || self.covers_same(&other.local, &other.remote, other.suite, other.mode))
+            && (names
+                || self.covers_same(
+                    &other.terms.local,
+                    &other.terms.remote,
+                    other.terms.suite,
+                    other.terms.mode,
+                ))
     }
 
     pub(super) fn owner(&self) -> Owner {
@@ -180,10 +171,10 @@ impl Child {
         suite: ChildSuite,
         mode: Mode,
     ) -> bool {
-        self.local == *local
-            && self.remote == *remote
-            && self.suite.protocol() == suite.protocol()
-            && self.mode == mode
+        self.terms.local == *local
+            && self.terms.remote == *remote
+            && self.terms.suite.protocol() == suite.protocol()
+            && self.terms.mode == mode
     }
 
     /// Whether its rekey should have come through.
@@ -232,10 +223,10 @@ impl Children {
         self.by_owner.insert(child.owner(), child.id);
         self.by_device.insert(child.device, child.id);
         self.by_ike.insert(child.ike, child.id);
-        self.by_spi_out.insert(child.spi_out, child.id);
+        self.by_spi_out.insert(child.terms.spi_out, child.id);
         self.areas_of(&child)
-            .insert(&child.local, &child.remote, child.id);
-        self.spis.install(child.spi_in, child.id);
+            .insert(&child.terms.local, &child.terms.remote, child.id);
+        self.spis.install(child.terms.spi_in, child.id);
         self.table.insert(child.id, child);
     }
 
@@ -244,10 +235,10 @@ impl Children {
         self.by_owner.remove(child.owner(), id);
         self.by_device.remove(child.device, id);
         self.by_ike.remove(child.ike, id);
-        self.by_spi_out.remove(child.spi_out, id);
+        self.by_spi_out.remove(child.terms.spi_out, id);
         self.areas_of(&child)
-            .remove(&child.local, &child.remote, child.id);
-        self.spis.remove(child.spi_in);
+            .remove(&child.terms.local, &child.terms.remote, child.id);
+        self.spis.remove(child.terms.spi_in);
         Some(child)
     }
 
@@ -285,7 +276,7 @@ impl Children {
         let areas = |shared: bool| {
             let mut areas = Areas::default();
             let children = self.iter().filter(|c| c.shared == shared);
-            children.for_each(|c| areas.insert(&c.local, &c.remote, c.id));
+            children.for_each(|c| areas.insert(&c.terms.local, &c.terms.remote, c.id));
             areas
         };
         self.exclusive == areas(false)
@@ -293,7 +284,7 @@ impl Children {
             && self.by_device == self.iter().map(|c| (c.device, c.id)).collect()
             && self.by_owner == self.iter().map(|c| (c.owner(), c.id)).collect()
             && self.by_ike == self.iter().map(|c| (c.ike, c.id)).collect()
-            && self.by_spi_out == self.iter().map(|c| (c.spi_out, c.id)).collect()
+            && self.by_spi_out == self.iter().map(|c| (c.terms.spi_out, c.id)).collect()
     }
 
     /// The children of a peer, whatever IKE SA looks after them.
@@ -370,7 +361,11 @@ impl Children {
         remote: &Selectors,
     ) -> Option<ChildId> {
         self.of_device(device)
-            .filter(|c| c.state == ChildState::Active && c.local == *local && c.remote == *remote)
+            .filter(|c| {
+                c.state == ChildState::Active
+                    && c.terms.local == *local
+                    && c.terms.remote == *remote
+            })
             .map(|c| c.id)
             .last()
     }
@@ -410,7 +405,7 @@ impl Children {
 
     /// Whether each SPI that is taken is the one of its child.
     pub(crate) fn spis_match(&self) -> bool {
-        let spi_of = |id: ChildId| self.table.get(&id).map(|c| c.spi_in);
+        let spi_of = |id: ChildId| self.table.get(&id).map(|c| c.terms.spi_in);
         let mut installed = self.spis.installed();
         installed.all(|(spi, id)| spi_of(id) == Some(spi))
             && self.spis.installed().count() == self.table.len()

@@ -112,12 +112,12 @@ impl Call<'_> {
             .world
             .children
             .under(ike)
-            .filter(|c| c.path != path)
+            .filter(|c| c.terms.path != path)
             .map(|c| c.id)
             .collect();
         for child in children {
             if let Some(child) = self.endpoint.world.children.get_mut(child) {
-                child.path = path;
+                child.terms.path = path;
             }
             self.actions
                 .push(Action::UpdateChild(child, ChildUpdate::Path(path)));
@@ -273,7 +273,7 @@ impl Call<'_> {
             .children
             .of_peer(index)
             .filter(|c| {
-                c.path.remote.ip() == attempt.path.remote.ip()
+                c.terms.path.remote.ip() == attempt.path.remote.ip()
                     && c.last_inbound.unwrap_or(c.started) < attempt.created
                     && !self.endpoint.world.standing.contains(c.ike)
             })
@@ -306,7 +306,7 @@ impl Call<'_> {
         };
         let (index, config) = (active.peer, active.config);
         let sessions = self.negotiators(index, active.device);
-        let (group, rekeyed) = (active.pfs, active.replaces.is_some());
+        let (group, rekeyed) = (active.terms.pfs, active.replaces.is_some());
         if let Some(state) = self.endpoint.peers.get_mut(index) {
             state.child_up(config, group, rekeyed);
         }
@@ -345,7 +345,7 @@ impl Call<'_> {
         }
         let (index, config) = (child.peer, child.config);
         let traffic = child.traffic();
-        let shown = child.pfs.or_else(|| self.group_of(index, config));
+        let shown = child.terms.pfs.or_else(|| self.group_of(index, config));
         let wanted = Wanted {
             traffic: traffic.clone(),
             replaces: Some(id),

@@ -4,15 +4,12 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use crypto_suite::GroupId;
-
 use crate::child::{Child, ChildState};
 use crate::config::{Config, Phase1Policy, Schedule};
 use crate::endpoint::Endpoint;
 use crate::event::Traffic;
 use crate::model::{
-    ChildId, ChildSuite, Identity, IkeId, IkeState, IkeVersion, Mode, OriginalAddresses, Path,
-    Role, Selectors, ShowState,
+    ChildId, ChildTerms, Identity, IkeId, IkeState, IkeVersion, Path, Role, ShowState,
 };
 use crate::peer::session::Session;
 use crate::policy::v2::IkeSuite;
@@ -140,34 +137,23 @@ pub struct ChildStatus {
     pub phase: ChildPhase,
     /// Whether we started its negotiation.
     pub initiator: bool,
-    /// Algorithms.
-    pub suite: ChildSuite,
-    /// Tunnel or transport.
-    pub mode: Mode,
-    /// ESP in UDP.
-    pub udp_encapsulation: bool,
-    /// Extended sequence numbers.
-    pub esn: bool,
-    /// The group of its own key exchange (perfect forward secrecy); `None` without one.
-    pub pfs: Option<GroupId>,
-    /// The SPI on packets to us.
-    pub spi_in: u32,
-    /// The SPI on packets to the peer.
-    pub spi_out: u32,
-    /// Our side.
-    pub local: Selectors,
-    /// The peer's side.
-    pub remote: Selectors,
-    /// The outer addresses.
-    pub path: Path,
-    /// Addresses before the NAT, where the peer told them.
-    pub original_addresses: Option<OriginalAddresses>,
+    /// What was agreed on, and where it runs.
+    pub terms: ChildTerms,
     /// When it was installed.
     pub since: Duration,
     /// Its limits, from then on.
     pub schedule: Schedule,
     /// What was reported of it.
     pub used: Traffic,
+}
+
+/// Its terms are read as if they were its own.
+impl core::ops::Deref for ChildStatus {
+    type Target = ChildTerms;
+
+    fn deref(&self) -> &ChildTerms {
+        &self.terms
+    }
 }
 
 /// How far a pair of IPsec SAs is.
@@ -270,17 +256,7 @@ fn child_status(config: &Config, child: &Child) -> ChildStatus {
             ChildState::Retiring => ChildPhase::Retiring,
         },
         initiator: child.initiator,
-        suite: child.suite,
-        mode: child.mode,
-        udp_encapsulation: child.udp_encapsulation,
-        esn: child.esn,
-        pfs: child.pfs,
-        spi_in: child.spi_in,
-        spi_out: child.spi_out,
-        local: child.local.clone(),
-        remote: child.remote.clone(),
-        path: child.path,
-        original_addresses: child.original_addresses,
+        terms: child.terms.clone(),
         since: child.started,
         schedule: child.schedule,
         used: child.used,

@@ -11,10 +11,7 @@ use crypto_suite::{ProtectionId, Secret};
 
 use crate::config::v2::Assignment;
 use crate::event::{Question, Record};
-use crate::model::{
-    ChildId, ChildLifetime, ChildSuite, CloseReason, IkeId, Mode, OriginalAddresses, Path, Route,
-    Selectors, Ticket,
-};
+use crate::model::{ChildId, ChildLifetime, ChildTerms, CloseReason, IkeId, Path, Route, Ticket};
 
 /// One thing for the embedder to do. Actions of one call are in the order in which they must be
 /// done: an inbound SA is installed before the message goes out that lets the peer use it.
@@ -166,30 +163,12 @@ pub struct ChildSa {
     pub peer: String,
     /// The child's name in the configuration.
     pub name: String,
-    /// Algorithms; also says whether it is ESP or AH.
-    pub suite: ChildSuite,
-    /// The SPI on packets to us.
-    pub spi_in: u32,
-    /// The SPI on packets to the peer.
-    pub spi_out: u32,
+    /// What was agreed on, and where it runs.
+    pub terms: ChildTerms,
     /// Keying material for packets to us: encryption key, then integrity key.
     pub keys_in: Secret,
     /// Keying material for packets to the peer.
     pub keys_out: Secret,
-    /// Tunnel or transport.
-    pub mode: Mode,
-    /// ESP in UDP (RFC 3948) between the ends of `path`, instead of IP protocol 50.
-    pub udp_encapsulation: bool,
-    /// The outer addresses; the ports matter under UDP encapsulation only.
-    pub path: Path,
-    /// What our side protects.
-    pub local: Selectors,
-    /// What the peer's side protects.
-    pub remote: Selectors,
-    /// Extended sequence numbers (RFC 4304).
-    pub esn: bool,
-    /// Original addresses for transport mode behind NAT (RFC 3947 §5.2).
-    pub original_addresses: Option<OriginalAddresses>,
     /// When it ends. The endpoint keeps the time limits itself and learns volume from
     /// [`Event::Traffic`](crate::Event::Traffic); an ESP engine may enforce both as well.
     pub lifetime: ChildLifetime,
@@ -197,6 +176,15 @@ pub struct ChildSa {
     pub replaces: Option<ChildId>,
     /// Whether we started the negotiation.
     pub initiator: bool,
+}
+
+/// Its terms are read as if they were its own.
+impl core::ops::Deref for ChildSa {
+    type Target = ChildTerms;
+
+    fn deref(&self) -> &ChildTerms {
+        &self.terms
+    }
 }
 
 /// A change to a pair of IPsec SAs.

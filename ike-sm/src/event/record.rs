@@ -11,8 +11,8 @@ use core::time::Duration;
 use crate::config::Lifetime;
 use crate::core::timers::DeadlineReason;
 use crate::model::{
-    ChildId, ChildSuite, CloseReason, DropReason, Identity, IkeId, IkeState, IkeVersion, Input,
-    Mode, Path, PayloadName, Role, Selectors, State, Step,
+    ChildId, ChildTerms, CloseReason, DropReason, Identity, IkeId, IkeState, IkeVersion, Input,
+    Path, PayloadName, Role, Selectors, State, Step,
 };
 use crate::policy::narrow::NarrowRecord;
 use crate::policy::v2::{ProposalRecord, WhatWouldMatch};
@@ -447,28 +447,23 @@ pub struct ChildSummary {
     pub child: ChildId,
     /// The child's name in the configuration.
     pub name: String,
-    /// SPI of packets to us.
-    pub spi_in: u32,
-    /// SPI of packets to the peer.
-    pub spi_out: u32,
-    /// What protects them.
-    pub suite: ChildSuite,
-    /// Tunnel or transport.
-    pub mode: Mode,
-    /// ESP in UDP.
-    pub udp_encapsulation: bool,
-    /// Our side.
-    pub local: Selectors,
-    /// The peer's side.
-    pub remote: Selectors,
-    /// The outer addresses.
-    pub path: Path,
+    /// What was agreed on, and where it runs.
+    pub terms: ChildTerms,
     /// What was offered.
     pub offered: Lifetime,
     /// What holds at our end.
     pub lifetime: Lifetime,
     /// The pair it takes the place of.
     pub replaces: Option<ChildId>,
+}
+
+/// Its terms are read as if they were its own.
+impl core::ops::Deref for ChildSummary {
+    type Target = ChildTerms;
+
+    fn deref(&self) -> &ChildTerms {
+        &self.terms
+    }
 }
 
 /// Dead peer detection (RFC 3706).

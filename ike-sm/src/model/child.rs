@@ -3,7 +3,38 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::selector::Selector;
+use crypto_suite::GroupId;
+
+use super::path::Path;
+use super::selector::{Selector, Selectors};
+use super::suite::{ChildSuite, Mode};
+
+/// What both ends have agreed on for a pair of IPsec SAs, and where it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildTerms {
+    /// The SPI on packets to us.
+    pub spi_in: u32,
+    /// The SPI on packets to the peer.
+    pub spi_out: u32,
+    /// Algorithms; also says whether it is ESP or AH.
+    pub suite: ChildSuite,
+    /// Tunnel or transport.
+    pub mode: Mode,
+    /// ESP in UDP (RFC 3948) between the ends of `path`, instead of IP protocol 50.
+    pub udp_encapsulation: bool,
+    /// The outer addresses; the ports matter under UDP encapsulation only.
+    pub path: Path,
+    /// What our side protects.
+    pub local: Selectors,
+    /// What the peer's side protects.
+    pub remote: Selectors,
+    /// Extended sequence numbers (RFC 4304).
+    pub esn: bool,
+    /// The group of its own key exchange (perfect forward secrecy); `None` without one.
+    pub pfs: Option<GroupId>,
+    /// Original addresses for transport mode behind NAT (RFC 3947 §5.2), where the peer told them.
+    pub original_addresses: Option<OriginalAddresses>,
+}
 
 /// What the two ends looked like before the NAT, for checksum repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

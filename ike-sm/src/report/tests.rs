@@ -12,6 +12,7 @@ use isakmp_wire::registry::v1::PayloadType;
 use super::cisco;
 use crate::config::{Lifetime, Phase1Policy};
 use crate::event::*;
+use crate::model::ChildTerms;
 use crate::model::{
     Authentication, ChildId, ChildSuite, CloseReason, DropReason, ExchangeState, Identity, IkeId,
     IkeState, IkeVersion, Input, Mode, Path, Role, Selector, Step,
@@ -426,17 +427,22 @@ fn every_kind() -> Vec<What> {
         What::ChildCreated(Box::new(ChildSummary {
             child: ChildId(3),
             name: "net".into(),
-            spi_in: 0x52b9_05bc,
-            spi_out: 0xcdd3_aca0,
-            suite: ChildSuite::Esp(ProtectionId::CbcHmac(
-                CipherId::TripleDesCbc,
-                IntegrityId::HmacSha1_96,
-            )),
-            mode: Mode::Tunnel,
-            udp_encapsulation: true,
-            local: selector.into(),
-            remote: selector.into(),
-            path: path(),
+            terms: ChildTerms {
+                spi_in: 0x52b9_05bc,
+                spi_out: 0xcdd3_aca0,
+                suite: ChildSuite::Esp(ProtectionId::CbcHmac(
+                    CipherId::TripleDesCbc,
+                    IntegrityId::HmacSha1_96,
+                )),
+                mode: Mode::Tunnel,
+                udp_encapsulation: true,
+                local: selector.into(),
+                remote: selector.into(),
+                path: path(),
+                esn: false,
+                pfs: None,
+                original_addresses: None,
+            },
             offered: Lifetime::PHASE2,
             lifetime: Lifetime::PHASE2,
             replaces: None,

@@ -145,8 +145,8 @@ fn read(
                 for spi in delete.spis_u32() {
                     let child = child_named(ctx, frame, spi);
                     // What is gone already is no fault: deletions cross.
-                    if let Some(child) =
-                        child.filter(|c| protocol_id(c.suite.protocol()) == delete.protocol_id)
+                    if let Some(child) = child
+                        .filter(|c| protocol_id(c.terms.suite.protocol()) == delete.protocol_id)
                     {
                         orders.push(Order::Remove(child.id));
                     }

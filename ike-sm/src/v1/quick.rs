@@ -28,8 +28,8 @@ use crate::config::{ChildConfig, Lifetime};
 use crate::context::Context;
 use crate::event::{Answer, ChildSummary, Question, What};
 use crate::model::{
-    ChildId, CloseReason, DropReason, IpsecProtocol, Mode, OriginalAddresses, Path, Selector,
-    Selectors,
+    ChildId, ChildTerms, CloseReason, DropReason, IpsecProtocol, Mode, OriginalAddresses, Path,
+    Selector, Selectors,
 };
 use crate::peer::standing::Device;
 use crate::policy::pfs::{Permitted, PfsOffer};
@@ -444,21 +444,27 @@ fn install(
     let schedule = config
         .margin
         .schedule(parts.lifetime, parts.initiator, random);
-    let summary = ChildSummary {
-        child: parts.child,
-        name: config.name.clone(),
+    let terms = ChildTerms {
         spi_in: parts.spi_in.get(),
         spi_out: parts.choice.spi,
         suite: parts.choice.suite,
         mode: parts.choice.mode,
         udp_encapsulation: parts.choice.udp_encapsulation,
+        path: frame.path,
         local: parts.local.into(),
         remote: parts.remote.into(),
-        path: frame.path,
+        esn: parts.choice.esn,
+        pfs: parts.choice.group,
+        original_addresses: parts.original_addresses,
+    };
+    let summary = ctx.config.explain.then(|| ChildSummary {
+        child: parts.child,
+        name: config.name.clone(),
+        terms: terms.clone(),
         offered: parts.choice.offered,
         lifetime: parts.lifetime,
         replaces: parts.replaces,
-    };
+    });
     let device = ctx.world.standing.device(frame.ike);
     crate::child::install(
         ctx,
@@ -470,26 +476,19 @@ fn install(
             config: parts.config,
             remote_id: agreed.remote_id.clone(),
             initiator: parts.initiator,
-            suite: parts.choice.suite,
-            mode: parts.choice.mode,
+            terms,
             spi_in: parts.spi_in,
-            spi_out: parts.choice.spi,
             keys_in,
             keys_out,
-            udp_encapsulation: parts.choice.udp_encapsulation,
-            path: frame.path,
-            local: parts.local.into(),
-            remote: parts.remote.into(),
-            esn: parts.choice.esn,
-            pfs: parts.choice.group,
-            original_addresses: parts.original_addresses,
             replaces: parts.replaces,
             names_replaced: false,
             rank: secrets.ni_b.min(secrets.nr_b).to_vec(),
             schedule,
         },
     );
-    ctx.note(Some(frame.ike), What::ChildCreated(Box::new(summary)));
+    if let Some(summary) = summary {
+        ctx.note(Some(frame.ike), What::ChildCreated(Box::new(summary)));
+    }
     Ok(())
 }
 

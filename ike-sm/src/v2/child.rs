@@ -21,7 +21,7 @@ use crate::config::{ChildConfig, Pfs, SelectorMatch};
 use crate::context::Context;
 use crate::event::{ChildFault, ChildRefusal, ChildSummary, Question, SelectorCheck, What};
 use crate::model::{
-    ChildId, DropReason, Identity, IpsecProtocol, Mode, Selector, Selectors, breadth,
+    ChildId, ChildTerms, DropReason, Identity, IpsecProtocol, Mode, Selector, Selectors, breadth,
 };
 use crate::policy::Listener;
 use crate::policy::narrow::{
@@ -546,21 +546,27 @@ pub(crate) fn install(
     let random = u32::from_be_bytes(ctx.random());
     let schedule = config.margin.schedule(config.lifetime, initiator, random);
     let udp_encapsulation = frame.path.natt && under.verdict.is_some_and(Verdict::nat);
-    let summary = ChildSummary {
-        child: settled.child,
-        name: config.name.clone(),
+    let terms = ChildTerms {
         spi_in: settled.spi.get(),
         spi_out: settled.transforms.peer_spi,
         suite: settled.transforms.suite,
         mode: settled.mode,
         udp_encapsulation,
-        local: settled.traffic.local.clone(),
-        remote: settled.traffic.remote.clone(),
         path: frame.path,
+        local: settled.traffic.local,
+        remote: settled.traffic.remote,
+        esn: settled.transforms.esn,
+        pfs: settled.transforms.group,
+        original_addresses: None,
+    };
+    let summary = ctx.config.explain.then(|| ChildSummary {
+        child: settled.child,
+        name: config.name.clone(),
+        terms: terms.clone(),
         offered: config.lifetime,
         lifetime: config.lifetime,
         replaces: settled.replaces,
-    };
+    });
     let device = frame.device(ctx);
     child::install(
         ctx,
@@ -572,26 +578,19 @@ pub(crate) fn install(
             config: settled.traffic.config,
             remote_id: under.remote_id.clone(),
             initiator,
-            suite: settled.transforms.suite,
-            mode: settled.mode,
+            terms,
             spi_in: settled.spi,
-            spi_out: settled.transforms.peer_spi,
             keys_in,
             keys_out,
-            udp_encapsulation,
-            path: frame.path,
-            local: settled.traffic.local,
-            remote: settled.traffic.remote,
-            esn: settled.transforms.esn,
-            original_addresses: None,
             replaces: settled.replaces,
-            pfs: settled.transforms.group,
             names_replaced: true,
             rank: nonces.lowest().to_vec(),
             schedule,
         },
     );
-    ctx.note(Some(frame.ike), What::ChildCreated(Box::new(summary)));
+    if let Some(summary) = summary {
+        ctx.note(Some(frame.ike), What::ChildCreated(Box::new(summary)));
+    }
     Ok(())
 }
 

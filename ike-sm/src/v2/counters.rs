@@ -429,7 +429,7 @@ impl Session {
     /// The children of this SA, and whether their sequence numbers are extended.
     fn own_children(&self, ctx: &Context<'_>) -> Vec<(ChildId, bool)> {
         let own = ctx.world.children.under(self.id);
-        own.map(|child| (child.id, child.esn)).collect()
+        own.map(|child| (child.id, child.terms.esn)).collect()
     }
 
     /// Exchanges under way begin anew with other message IDs: whether the other end has taken

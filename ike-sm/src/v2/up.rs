@@ -813,14 +813,14 @@ pub(super) fn remove_deleted(
             .world
             .children
             .with_spi_out(spi)
-            .find(|c| session.owns(c) && c.suite.protocol() == protocol);
+            .find(|c| session.owns(c) && c.terms.suite.protocol() == protocol);
         let Some(child) = found else {
             if let Some(up) = session.up_mut() {
                 up.deleted_unknown(spi);
             }
             continue;
         };
-        let (id, spi_in, told) = (child.id, child.spi_in, child.told);
+        let (id, spi_in, told) = (child.id, child.terms.spi_in, child.told);
         if ours.contains(&spi_in) {
             continue;
         }

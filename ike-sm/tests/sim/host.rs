@@ -415,7 +415,7 @@ impl Host {
                 match update {
                     ChildUpdate::Activate { .. } => pair.activated = Some(serial),
                     ChildUpdate::StopSending => pair.activated = None,
-                    ChildUpdate::Path(path) => pair.sa.path = path,
+                    ChildUpdate::Path(path) => pair.sa.terms.path = path,
                     ChildUpdate::Lifetime(lifetime) => pair.sa.lifetime = lifetime,
                     _ => {}
                 }

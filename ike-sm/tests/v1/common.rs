@@ -128,7 +128,7 @@ impl End {
                     self.active.retain(|c| *c != child);
                 }
                 Action::UpdateChild(child, ChildUpdate::Path(path)) => {
-                    self.children.get_mut(&child).unwrap().path = path;
+                    self.children.get_mut(&child).unwrap().terms.path = path;
                 }
                 Action::UpdateChild(..) => {}
                 Action::RemoveChild { child, reason, .. } => {

@@ -158,7 +158,7 @@ impl Call<'_> {
         let Some(child) = self.endpoint.world.children.get(id) else {
             return;
         };
-        let (ike, spi_in) = (child.ike, child.spi_in);
+        let (ike, spi_in) = (child.ike, child.terms.spi_in);
         let loss = self.loss_of(child);
         if child.state == ChildState::Inbound {
             self.with(ike, |session, ctx| session.forget_child(ctx, id));

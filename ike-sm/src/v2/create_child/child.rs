@@ -79,7 +79,7 @@ impl ChildTask {
                 let old = children.get(old).filter(|c| session.owns(c));
                 let old = old.filter(|c| !children.has_successor(c.id, c.device));
                 let old = old.ok_or(DropReason::NoSuchObject)?;
-                Some((protocol_id(old.suite.protocol()), old.spi_in))
+                Some((protocol_id(old.terms.suite.protocol()), old.terms.spi_in))
             }
         };
         let exchange: Option<Arc<dyn ActiveKeyExchange>> = match group {
@@ -540,8 +540,8 @@ fn rekeyed(
         return Err(DropReason::TemporaryFailure);
     }
     let mut same_spi = ctx.world.children.with_spi_out(spi);
-    let found =
-        same_spi.find(|c| session.owns(c) && protocol_id(c.suite.protocol()) == notify.protocol_id);
+    let found = same_spi
+        .find(|c| session.owns(c) && protocol_id(c.terms.suite.protocol()) == notify.protocol_id);
     let Some(child) = found else {
         // It may be the one that we negotiate: the peer has it as soon as it has answered.
         let coming = session.up().is_some_and(|up| up.makes_children());
