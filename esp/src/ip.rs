@@ -179,6 +179,7 @@ fn parse_v4(packet: &[u8]) -> Result<IpHeader, IpError> {
             value: total_len,
         });
     }
+    // RFC 791 §3.1: DF 0x4000, MF 0x2000, the offset below.
     let fragment = u16::from_be_bytes([f0, f1]);
     Ok(IpHeader {
         source: Ipv4Addr::new(s0, s1, s2, s3).into(),
@@ -249,6 +250,8 @@ impl IpHeader {
             })?;
             let octets = match kind {
                 FRAGMENT => {
+                    // RFC 8200 §4.5: 13 bits of offset, two reserved, M. With neither offset nor M
+                    // the header makes no fragment of the packet.
                     let field = u16::from_be_bytes([f0, f1]);
                     self.fragment = field & 0xfff9 != 0;
                     self.later_fragment = field & 0xfff8 != 0;

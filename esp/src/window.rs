@@ -196,6 +196,7 @@ impl ReplayWindow {
         let old = self.top / WORD_BITS;
         let new = top / WORD_BITS;
         let words = u64::try_from(self.words.len()).unwrap_or(u64::MAX);
+        // A jump beyond the whole window empties each word once, not once per number skipped.
         for word in 1..=new.saturating_sub(old).min(words) {
             let index = self.index(old.wrapping_add(word).wrapping_mul(WORD_BITS));
             if let Some(word) = self.words.get_mut(index) {

@@ -371,6 +371,7 @@ struct Replies {
 
 impl Replies {
     fn allows(&self, limit: u32, now: Duration) -> bool {
+        // A limit of 0 answers nothing, in a new second too.
         self.is_over(now) && limit > 0 || self.count < limit
     }
 

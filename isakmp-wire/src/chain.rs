@@ -97,6 +97,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
                 );
             }
             let length = usize::from(u16::from_be_bytes([high, low]));
+            // The length counts its own header. With 0 the walk would not move.
             if length < PAYLOAD_HEADER_LEN {
                 return fault(ErrorKind::LengthTooSmall, "Payload Length", length);
             }
@@ -117,6 +118,7 @@ impl<'a, P: PayloadNumber> PayloadChain<'a, P> {
                 P::from(following)
             };
         }
+        // IKEv1 pads behind the last payload (RFC 2409 App. B), IKEv2 inside of SK.
         if !P::PADDING_ALLOWED && !rest.is_empty() {
             return Err(ParseError::new(
                 ErrorKind::TrailingBytes,

@@ -82,6 +82,8 @@ impl<'a, T: SaTransform<'a>> Proposals<'a, T> {
                     .reader
                     .fault(ErrorKind::TooMany, "proposals", limits.proposals));
             }
+            // Whether another proposal follows is said by this one, not by a count: the loop is
+            // bounded by the limit above and by the octets.
             let proposal = self.read()?;
             proposals = proposals.saturating_add(1);
             // RFC 7296 §3.3.1: "Num Transforms (1 octet) - Specifies the number of transforms in this

@@ -94,6 +94,7 @@ pub fn classify(payload: &[u8]) -> Datagram<'_> {
     if rest.len() < IKE_HEADER_LEN {
         return Datagram::Malformed(Malformed::IkeTooShort(rest.len()));
     }
+    // RFC 7296 §3.1: the initiator's SPI "MUST NOT be zero".
     if rest.first_chunk::<8>() == Some(&[0; 8]) {
         return Datagram::Malformed(Malformed::ZeroInitiatorCookie);
     }

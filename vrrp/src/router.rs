@@ -226,6 +226,7 @@ impl Router {
     /// The sync group makes it backup; it says so, for the others to take over at once.
     pub(crate) fn sync_to_backup(&mut self, now: Duration, actions: &mut Actions) {
         if self.state == State::Master && !self.config.priority.is_owner() {
+            // Addresses go before the word that lets another router take them.
             self.release(actions);
             self.send(Priority::STOP, actions);
             self.master_interval = self.config.interval;
