@@ -234,7 +234,7 @@ fn rfc4301_s5_2_what_a_peer_sends_has_to_be_what_its_child_is_for() {
                 ControlAction::Send(path, datagram) => end.sent.push((path, datagram.to_vec())),
                 ControlAction::Update(mut update) => {
                     if let Update::Install { sa, .. } = &mut update {
-                        (sa.local, sa.remote) = (all.into(), all.into());
+                        (sa.terms.local, sa.terms.remote) = (all.into(), all.into());
                     }
                     end.planes[0].update(update, NOW, &mut Actions::new());
                 }
