@@ -15,6 +15,10 @@ pub struct Deadline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DeadlineReason {
+    /// Nothing was sent on the path for the interval: a keepalive is due.
+    Keepalive,
+    /// The linger time after the last SA is over: the keepalives end.
+    LingerEnd,
     /// A translation that no packet has used for the idle time is removed.
     IdleTranslation,
     /// An ESP translation that nothing has answered stops to block other inside hosts.

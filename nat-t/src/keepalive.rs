@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::{Deadline, DeadlineReason};
+
 /// RFC 3948 §4: M, the silence after which a keepalive is due.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(20);
 /// RFC 3948 §4: N, how long keepalives may go on after the last SA went.
@@ -22,10 +24,10 @@ pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// let mut timer = Keepalive::new(at(20));
 /// timer.start(at(100));
 /// timer.outbound(at(115)); // an ESP packet left
-/// assert_eq!(timer.next_deadline(), Some(at(135)));
+/// assert_eq!(timer.next_deadline().unwrap().at, at(135));
 /// assert!(!timer.handle(at(120)));
 /// assert!(timer.handle(at(135))); // send nat_t::KEEPALIVE now
-/// assert_eq!(timer.next_deadline(), Some(at(155)));
+/// assert_eq!(timer.next_deadline().unwrap().at, at(155));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Keepalive {
@@ -99,7 +101,8 @@ impl Keepalive {
         }
     }
 
-    /// Whether a keepalive is to be sent at `now`; if so, the timer counts it as sent.
+    /// Whether a keepalive is to be sent at `now`; if so, the timer counts it as sent. Sending is the
+    /// only action there is, and the owner of the timer knows the path: it is told, not queued.
     #[must_use]
     pub fn handle(&mut self, now: Duration) -> bool {
         if let State::Lingering { until, .. } = self.state
@@ -119,14 +122,25 @@ impl Keepalive {
         due
     }
 
-    /// When [`handle`](Self::handle) next has something to do.
+    /// When [`handle`](Self::handle) next has something to do, and what.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Duration> {
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        let keepalive = |last_sent: Duration| Deadline {
+            at: last_sent.saturating_add(self.interval),
+            why: DeadlineReason::Keepalive,
+        };
         match self.state {
             State::Idle => None,
-            State::Running { last_sent } => Some(last_sent.saturating_add(self.interval)),
+            State::Running { last_sent } => Some(keepalive(last_sent)),
             State::Lingering { last_sent, until } => {
-                Some(last_sent.saturating_add(self.interval).min(until))
+                let end = Deadline {
+                    at: until,
+                    why: DeadlineReason::LingerEnd,
+                };
+                // Where both fall on one moment, the end: nothing is sent then.
+                Some(keepalive(last_sent))
+                    .filter(|next| next.at < until)
+                    .or(Some(end))
             }
         }
     }

@@ -25,7 +25,7 @@
 //! let mut timer = Keepalive::new(nat_t::DEFAULT_INTERVAL);
 //! timer.start(Duration::ZERO);
 //! let deadline = timer.next_deadline().unwrap();
-//! if timer.handle(deadline) {
+//! if timer.handle(deadline.at) {
 //!     // socket.send_to(&nat_t::KEEPALIVE, peer)
 //! }
 //! ```

@@ -170,7 +170,8 @@ impl Established {
             (
                 self.keepalive
                     .as_ref()
-                    .and_then(nat_t::Keepalive::next_deadline),
+                    .and_then(nat_t::Keepalive::next_deadline)
+                    .map(|due| due.at),
                 DeadlineReason::NatKeepalive,
             ),
         ]

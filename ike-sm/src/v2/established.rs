@@ -380,7 +380,9 @@ impl Established {
             (self.followed_until(), DeadlineReason::HalfOpen),
             (self.live.deadline(), DeadlineReason::Dpd),
             (
-                keepalive.and_then(nat_t::Keepalive::next_deadline),
+                keepalive
+                    .and_then(nat_t::Keepalive::next_deadline)
+                    .map(|due| due.at),
                 DeadlineReason::NatKeepalive,
             ),
         ]

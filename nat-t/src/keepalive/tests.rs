@@ -7,6 +7,11 @@ const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+const fn due(at: Duration) -> Deadline {
+    let why = DeadlineReason::Keepalive;
+    Deadline { at, why }
+}
+
 #[test]
 fn a_timer_that_was_not_started_never_fires() {
     let mut timer = Keepalive::new(DEFAULT_INTERVAL);
@@ -22,7 +27,7 @@ fn rfc3948_s4_silence_of_m_seconds_sends_one() {
     assert!(!timer.handle(at(19)));
     assert!(timer.handle(at(20)));
     assert!(!timer.handle(at(20)));
-    assert_eq!(timer.next_deadline(), Some(at(40)));
+    assert_eq!(timer.next_deadline(), Some(due(at(40))));
 }
 
 #[test]
@@ -32,9 +37,9 @@ fn outbound_traffic_postpones_and_a_second_start_does_not() {
     timer.outbound(at(50));
     assert!(!timer.handle(at(60)));
     timer.start(at(70));
-    assert_eq!(timer.next_deadline(), Some(at(110)));
+    assert_eq!(timer.next_deadline(), Some(due(at(110))));
     timer.outbound(at(40)); // a clock that went back postpones nothing and advances nothing
-    assert_eq!(timer.next_deadline(), Some(at(110)));
+    assert_eq!(timer.next_deadline(), Some(due(at(110))));
 }
 
 #[test]
@@ -43,10 +48,17 @@ fn rfc3948_s4_keepalives_end_n_minutes_after_the_last_sa() {
     timer.start(at(0));
     timer.last_sa_gone(at(10));
     let mut sent = 0;
+    let mut last = None;
     while let Some(deadline) = timer.next_deadline() {
-        sent += u32::from(timer.handle(deadline));
+        last = Some(deadline);
+        sent += u32::from(timer.handle(deadline.at));
     }
     assert_eq!(sent, 15); // at 20, 40, … 300; the end of the linger is at 310
+    let end = Deadline {
+        at: at(310),
+        why: DeadlineReason::LingerEnd,
+    };
+    assert_eq!(last, Some(end));
     assert!(!timer.is_running());
 }
 
@@ -77,7 +89,7 @@ proptest! {
                 _ => {}
             }
             let _ = timer.handle(now);
-            prop_assert!(timer.next_deadline().is_none_or(|deadline| deadline > now));
+            prop_assert!(timer.next_deadline().is_none_or(|deadline| deadline.at > now));
         }
     }
 }
