@@ -27,6 +27,18 @@ draft() { # The cable spoils the vendor ID of RFC 3947: both sides fall back to 
   [ "$natd" -ge 2 ] || fail "$natd messages with the draft's NAT-D payload 130"
   note "NAT-D payload 130 in $natd messages"
 }
+from_start() { # RFC 7296 §2.23: IKE begins on port 4500, NAT or not.
+  pair a; settings GWPEER='nat-traversal = "from-start"'; topology "$1"; capture b
+  start b; start a; initiate a; both_up
+  ping_through a 3; ping_through b 3; capture_end b
+  local plain natt
+  plain=$(tshark -r b.pcap -Y 'udp.port == 500' 2>/dev/null | wc -l)
+  natt=$(tshark -r b.pcap -Y 'udp.dstport == 4500 && isakmp' 2>/dev/null | wc -l)
+  [ "$plain" = 0 ] || fail "$plain messages on port 500"
+  [ "$natt" -ge 2 ] || fail "$natt messages on port 4500"
+}
+scenario v2-nat-from-start 60 'IKEv2 begins on port 4500, without a NAT' from_start direct
+scenario v2-nat-from-start-behind 60 'IKEv2 begins on port 4500, behind a NAT' from_start nat
 scenario v1-nat-draft-init 60 'NAT-T of draft-ietf-ipsec-nat-t-ike-02, we initiate' draft a
 scenario v1-nat-draft-resp 60 'NAT-T of draft-ietf-ipsec-nat-t-ike-02, they initiate' draft b
 both nat-init 60 'we are behind the NAT and initiate: float, keepalives' natted a

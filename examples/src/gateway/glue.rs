@@ -156,7 +156,7 @@ fn peer(config: &Config, p: &config::Peer) -> Result<PeerConfig, Unsupported> {
         config::Phase1Mode::Main => Phase1Mode::Main,
         config::Phase1Mode::Aggressive => Phase1Mode::AggressiveExposingPskHash,
     };
-    peer.nat_traversal = nat_traversal(p.nat_traversal, gateway.nat_keepalive.0);
+    peer.nat_traversal = nat_traversal(*p.nat_traversal.get_ref(), gateway.nat_keepalive.0);
     peer.dpd = p.dpd.as_ref().map_or(Dpd::Off, dpd);
     peer.unique = match p.unique {
         config::Unique::No => Uniqueness::UnlessInitialContact,
@@ -199,7 +199,8 @@ fn local_towards(config: &Config, host: IpAddr) -> Result<IpAddr, Unsupported> {
 fn nat_traversal(wish: config::NatTraversal, keepalive: Duration) -> NatTraversal {
     let mut nat = NatTraversal::default();
     nat.enabled = wish != config::NatTraversal::Off;
-    nat.force = wish == config::NatTraversal::Force;
+    nat.from_start = wish == config::NatTraversal::FromStart;
+    nat.force = wish == config::NatTraversal::Force || nat.from_start;
     nat.keepalive = (!keepalive.is_zero()).then_some(keepalive);
     nat
 }

@@ -260,7 +260,7 @@ fn fitting(
     };
     let path = peer.first_host().map_or(ETHERNET, known);
     let v6 = written.source.get_ref().is_ipv6();
-    let udp = peer.nat_traversal != NatTraversal::Off;
+    let udp = *peer.nat_traversal.get_ref() != NatTraversal::Off;
     let mut least = path;
     for name in &tunnel.transform_set.get_ref().0 {
         let Some(set) = config.transform_set(name) else {

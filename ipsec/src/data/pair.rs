@@ -206,12 +206,12 @@ impl Pair {
                 ike: sa.ike,
                 peer: sa.peer,
                 name: sa.name,
-                udp: sa.udp_encapsulation,
-                mode: sa.mode,
+                udp: sa.terms.udp_encapsulation,
+                mode: sa.terms.mode,
                 initiator: sa.initiator,
-                original: sa.original_addresses,
-                local: sa.local,
-                remote: sa.remote,
+                original: sa.terms.original_addresses,
+                local: sa.terms.local,
+                remote: sa.terms.remote,
             },
         })
     }

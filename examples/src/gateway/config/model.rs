@@ -209,7 +209,7 @@ pub struct Peer {
     pub dpd: Option<Dpd>,
     /// What to do about NAT.
     #[serde(default = "auto")]
-    pub nat_traversal: NatTraversal,
+    pub nat_traversal: Spanned<NatTraversal>,
     /// How both ends prove themselves; absent, by a pre-shared key.
     pub auth: Option<Auth>,
     /// IKEv2: octets of the longest message that is not split (RFC 7383).
@@ -326,8 +326,8 @@ fn main_mode() -> Phase1Mode {
 pub(super) fn none<T>() -> Spanned<Several<T>> {
     Spanned::new(0..0, Several::default())
 }
-fn auto() -> NatTraversal {
-    NatTraversal::Auto
+fn auto() -> Spanned<NatTraversal> {
+    Spanned::new(0..0, NatTraversal::Auto)
 }
 fn dpd_on_demand() -> DpdMode {
     DpdMode::OnDemand
@@ -489,6 +489,10 @@ impl Config {
             }
         }
         if peer.version == Version::Ikev1 {
+            if *peer.nat_traversal.get_ref() == NatTraversal::FromStart {
+                let what = "IKEv1 begins on UDP 500 (RFC 3947 §4)".into();
+                return Err((peer.nat_traversal.span(), what));
+            }
             let aead = self
                 .policies(peer)
                 .find(|p| p.encryption.get_ref().is_aead());

@@ -264,6 +264,8 @@ words! {
         Auto = "auto",
         /// Encapsulate always.
         Force = "force",
+        /// Encapsulate always, and begin IKE on the same port (RFC 7296 §2.23): IKEv2.
+        FromStart = "from-start",
         /// Neither announce nor detect.
         Off = "off",
     }

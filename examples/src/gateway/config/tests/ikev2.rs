@@ -148,3 +148,20 @@ fn mistakes_of_ikev2_are_named() {
         assert!(error.what.contains(what), "{error}");
     }
 }
+
+#[test]
+fn rfc7296_s2_23_ikev2_may_begin_on_4500_and_ikev1_may_not() {
+    let from_start = V2.replace(
+        "policy = 20\n",
+        "policy = 20\nnat-traversal = \"from-start\"\n",
+    );
+    let ike = super::super::super::glue::ike_config(&parse(&from_start).unwrap(), false).unwrap();
+    let nat = ike.peers[0].nat_traversal;
+    assert!(nat.enabled && nat.force && nat.from_start);
+    let v1 = WHOLE.replace(
+        "policy = 10\n",
+        "policy = 10\nnat-traversal = \"from-start\"\n",
+    );
+    let refused = parse(&v1).expect_err("accepted").to_string();
+    assert!(refused.contains("IKEv1 begins on UDP 500"), "{refused}");
+}
