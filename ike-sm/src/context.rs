@@ -88,15 +88,13 @@ impl Context<'_> {
         child: ChildId,
         reason: CloseReason,
     ) {
+        let peer = self.config.peers.get(peer);
         let config_of = |peer: &PeerConfig| peer.children.get(config).map(|c| c.name.clone());
-        let name = self
-            .config
-            .peers
-            .get(peer)
-            .and_then(config_of)
-            .unwrap_or_default();
+        let name = peer.and_then(config_of).unwrap_or_default();
+        let peer = peer.map(|peer| peer.name.clone()).unwrap_or_default();
         self.actions.push(Action::ChildFailed {
             child,
+            peer,
             name,
             reason,
         });

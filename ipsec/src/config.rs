@@ -147,6 +147,30 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Puts the policies with the narrowest far side first, so that a network within another one is
+    /// found before it. Policies that are alike stay in their order.
+    pub fn narrowest_first(policies: &mut [Self]) {
+        policies.sort_by_key(|policy| width(&policy.remote));
+    }
+}
+
+/// How many addresses the widest of these selectors has, less one.
+pub(crate) fn width(side: &Selectors) -> u128 {
+    side.iter().map(addresses).max().unwrap_or(0)
+}
+
+/// How many addresses a selector has, less one.
+pub(crate) fn addresses(selector: &Selector) -> u128 {
+    match (selector.start(), selector.end()) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            u128::from(last.to_bits().saturating_sub(first.to_bits()))
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => last.to_bits().saturating_sub(first.to_bits()),
+        _ => 0,
+    }
+}
+
 impl From<Exception> for Policy {
     fn from(exception: Exception) -> Self {
         let action = if exception.bypass {
@@ -158,15 +182,39 @@ impl From<Exception> for Policy {
     }
 }
 
+/// Why a configuration is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The part that is about IKE has a fault.
+    #[error(transparent)]
+    Ike(#[from] ike_sm::config::ConfigError),
+    /// An exception has a selector that no packet can match.
+    #[error("exception {index}: no packet matches {selector}")]
+    Exception {
+        /// Its place in [`Config::exceptions`].
+        index: usize,
+        /// The selector.
+        selector: Selector,
+    },
+}
+
+/// Whether there are packets that a selector matches.
+pub(crate) const fn can_match(selector: &Selector) -> bool {
+    esp::Ports::from_wire(selector.ports.0, selector.ports.1).is_some()
+}
+
 /// What a policy does with its packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PolicyAction {
-    /// They go through the child of this name of this peer.
+    /// They go through a pair of IPsec SAs with this peer, and with no other: of those that cover them
+    /// the one with the narrowest selectors. Where a policy with the same selectors follows, its peer's
+    /// pairs serve too, as long as this peer has none.
     Protect {
         /// The peer's name in the configuration.
         peer: String,
-        /// The child's name in the configuration.
+        /// The child's name in the configuration, which is asked for when there is no pair.
         child: String,
         /// A packet that finds no pair of IPsec SAs asks for one and waits for it. Otherwise it is
         /// dropped, and the peer or a command has to begin.

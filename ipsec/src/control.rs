@@ -8,12 +8,12 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use crypto_suite::Provider;
-use ike_sm::config::{ConfigError, IkeVersion};
+use ike_sm::config::IkeVersion;
 use ike_sm::{Action, Answer, ChildUpdate, Command, Endpoint, Outcome, Path, Question, Ticket};
 use rand_core::CryptoRng;
 
 use crate::actions::Actions;
-use crate::config::{Config, Policy, PolicyAction};
+use crate::config::{Config, ConfigError, Policy, PolicyAction, can_match};
 use crate::event::Event;
 use crate::message::{Deadline, DeadlineReason, Notice, Update};
 
@@ -46,12 +46,17 @@ pub struct Control {
 
 impl Control {
     /// Takes the part of the configuration that is about IKE, and derives the policies of the data
-    /// planes from it: the exceptions first, then each child of each peer in their order.
+    /// planes from it: the exceptions first, then the children of all peers, the narrowest first.
     ///
     /// # Errors
     /// The first fault of the configuration, with the place and the field that it is in.
     pub fn new(config: Config, provider: &'static Provider) -> Result<Self, ConfigError> {
-        let exceptions = config.exceptions.into_iter().map(Policy::from);
+        for (index, exception) in config.exceptions.iter().enumerate() {
+            let sides = exception.local.iter().chain(exception.remote.iter());
+            if let Some(selector) = sides.copied().find(|s| !can_match(s)) {
+                return Err(ConfigError::Exception { index, selector });
+            }
+        }
         let children = config.ike.peers.iter().flat_map(|peer| {
             peer.children.iter().map(|child| {
                 let action = PolicyAction::Protect {
@@ -62,6 +67,9 @@ impl Control {
                 Policy::new(child.local.clone(), child.remote.clone(), action)
             })
         });
+        let mut children: Vec<Policy> = children.collect();
+        Policy::narrowest_first(&mut children);
+        let exceptions = config.exceptions.into_iter().map(Policy::from);
         let policies = exceptions.chain(children).collect();
         let versions = config.ike.peers.iter();
         let versions = versions.map(|peer| (peer.name.clone(), peer.version));
@@ -218,13 +226,22 @@ impl Control {
             Action::IkeClosed { ike, peer, reason } => Event::IkeDown { ike, peer, reason },
             Action::ChildFailed {
                 child,
+                peer,
                 name,
                 reason,
-            } => Event::ChildFailed {
-                child,
-                name,
-                reason,
-            },
+            } => {
+                let waiting = Update::Forget {
+                    peer: peer.clone(),
+                    child: name.clone(),
+                };
+                actions.push(ControlAction::Update(waiting));
+                Event::ChildFailed {
+                    child,
+                    peer,
+                    name,
+                    reason,
+                }
+            }
             Action::PeerDead { peer, next } => Event::PeerDead { peer, next },
             Action::NextAttempt { peer, child, at } => Event::NextAttempt { peer, child, at },
             Action::Assigned {

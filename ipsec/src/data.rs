@@ -1,6 +1,7 @@
 //! The fast path: the SAs and policies of one core, and what becomes of each packet.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -29,7 +30,7 @@ mod transport;
 
 use hold::Hold;
 use pair::Pair;
-pub use pair::{FittingCounters, NotInstalled, PairStatus};
+pub use pair::{FittingCounters, NotInstalled, PairStatus, PairSummary};
 use paths::Paths;
 pub use pmtu::IcmpOutcome;
 
@@ -168,6 +169,10 @@ pub enum Dropped {
     /// The inner packet is not sound IP.
     #[error("inner packet: {0}")]
     Inner(IpError),
+    /// The packet does not show its ports, being a later fragment, and policies decide by them (RFC 4301
+    /// §7).
+    #[error("a policy looks at ports, and a later fragment shows none")]
+    PortsHidden,
     /// No policy is about the packet (RFC 4301 §5.1: it is discarded).
     #[error("no policy for the packet")]
     NoPolicy,
@@ -205,6 +210,8 @@ pub struct DataPlane {
     timers: BTreeSet<(Duration, ChildId)>,
     paths: Paths,
     hold: Hold,
+    /// Numbers of the peers that policies and pairs name.
+    peers: BTreeMap<String, u32>,
     /// Pairs of which something passed that control has not heard of.
     unreported: Vec<ChildId>,
     report_at: Option<Duration>,
@@ -215,6 +222,11 @@ pub struct DataPlane {
 /// A policy, and when a packet of its last asked for a pair.
 struct Entry {
     selectors: SelectorSet,
+    /// The same without ports, where the policy has any: what a packet that does not show its ports, a
+    /// later fragment, may belong to.
+    portless: Option<SelectorSet>,
+    /// The number of its peer.
+    peer: Option<u32>,
     action: PolicyAction,
     asked: Option<Duration>,
     hits: u64,
@@ -243,6 +255,7 @@ impl DataPlane {
             timers: BTreeSet::new(),
             paths: Paths::new(config.link_mtu),
             hold: Hold::new(config.hold),
+            peers: BTreeMap::new(),
             unreported: Vec::new(),
             report_at: None,
             too_big: IcmpLimiter::new(TOO_BIG.0, TOO_BIG.1),
@@ -288,8 +301,13 @@ impl DataPlane {
         let Ok(flow) = Flow::of(packet) else {
             return false;
         };
-        let found = self.policies.iter();
-        let mut found = found.filter(|entry| entry.selectors.matches_inbound(&flow));
+        let hidden = ports_hidden(&flow);
+        let mut found = self.policies.iter().filter(|entry| {
+            let portless = entry.portless.as_ref().filter(|_| hidden);
+            let portless = portless.filter(|_| entry.action != PolicyAction::Bypass);
+            entry.selectors.matches_inbound(&flow)
+                || portless.is_some_and(|set| set.matches_inbound(&flow))
+        });
         matches!(found.next(), Some(entry) if entry.action == PolicyAction::Bypass)
     }
 
@@ -297,6 +315,11 @@ impl DataPlane {
     pub fn pairs(&self) -> impl Iterator<Item = PairStatus> + '_ {
         let status = |pair: &Pair| pair.status(self.paths.mtu(&pair.path));
         self.pairs.values().map(status)
+    }
+
+    /// The pairs that are installed, in few words: without a copy of anything.
+    pub fn summaries(&self) -> impl Iterator<Item = PairSummary<'_>> + '_ {
+        self.pairs.values().map(Pair::summary)
     }
 
     /// The pair `id`, for tables.
@@ -327,17 +350,41 @@ impl DataPlane {
     }
 
     fn set_policies(&mut self, policies: Vec<Policy>) {
-        let entries = policies.into_iter().filter_map(|policy| {
-            // A selector that no packet can match is no policy.
-            let selectors = pair::selector_set(&policy.local, &policy.remote).ok()?;
-            Some(Entry {
+        let mut entries = Vec::new();
+        for policy in policies {
+            let portless = pair::portless(&policy.local, &policy.remote);
+            let (selectors, action) = match pair::selector_set(&policy.local, &policy.remote) {
+                Ok(selectors) => (selectors, policy.action),
+                // Who wrote a selector that no packet can match meant some packets, but nobody knows
+                // which: none of these addresses pass.
+                Err(_) => (portless.clone(), PolicyAction::Discard),
+            };
+            let peer = match &action {
+                PolicyAction::Protect { peer, .. } => Some(self.peer_number(peer)),
+                PolicyAction::Bypass | PolicyAction::Discard => None,
+            };
+            entries.push(Entry {
+                portless: (portless != selectors).then_some(portless),
                 selectors,
-                action: policy.action,
+                peer,
+                action,
                 asked: None,
                 hits: 0,
-            })
-        });
-        self.policies = entries.collect();
+            });
+        }
+        self.policies = entries;
+        // What waited for policies that are gone asks anew, if its source does.
+        self.hold.forget(|_| true);
+    }
+
+    /// Policies and pairs name few peers many times: their numbers are compared.
+    fn peer_number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.peers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
+        self.peers.insert(name.into(), number);
+        number
     }
 
     /// Tells control what passed since the last time, without waiting for the deadline.
@@ -356,7 +403,14 @@ impl DataPlane {
         if first {
             self.unreported.push(id);
         }
-        let at = now.saturating_add(self.config.traffic_interval);
+        // Later than now, whatever is configured: a deadline moves on.
+        let interval = self.config.traffic_interval.max(Duration::from_nanos(1));
+        let at = now.saturating_add(interval);
         self.report_at.get_or_insert(at);
     }
+}
+
+/// Whether a packet of a protocol with ports, or with types and codes, shows none.
+const fn ports_hidden(flow: &Flow) -> bool {
+    flow.source_port.is_none() && flow.destination_port.is_none() && flow.protocol != 0
 }

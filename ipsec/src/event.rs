@@ -61,10 +61,13 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// The negotiation of a child ended before anything was installed.
+    /// The negotiation of a child ended before anything was installed. The packets that waited for it
+    /// are dropped.
     ChildFailed {
         /// Which attempt.
         child: ChildId,
+        /// The peer's name in the configuration.
+        peer: String,
         /// The child's name in the configuration.
         name: String,
         /// Why.
@@ -190,7 +193,9 @@ impl Event {
                 name,
                 reason,
             } => write!(f, "{peer}: {name} is down ({child}): {reason:?}"),
-            Self::ChildFailed { name, reason, .. } => write!(f, "{name} failed: {reason:?}"),
+            Self::ChildFailed {
+                peer, name, reason, ..
+            } => write!(f, "{peer}: {name} failed: {reason:?}"),
             Self::NotInstalled { name, why, .. } => write!(f, "{name} was not installed: {why}"),
             Self::PeerDead { peer, next } => {
                 write!(f, "{peer}: does not answer")?;

@@ -135,11 +135,13 @@ struct Readme;
 
 pub use actions::{Actions, Carrier, Transmit};
 pub use buffer::Buffer;
-pub use config::{Config, DataConfig, Exception, HoldLimits, Policy, PolicyAction, Site};
+pub use config::{
+    Config, ConfigError, DataConfig, Exception, HoldLimits, Policy, PolicyAction, Site,
+};
 pub use control::{Control, ControlAction};
 pub use data::{
     Arrival, DataAction, DataPlane, Dropped, Egress, FittingCounters, Fragmentation, HEADROOM,
-    INBOUND_HEADROOM, IcmpOutcome, Ingress, NotInstalled, PairStatus, TAILROOM,
+    INBOUND_HEADROOM, IcmpOutcome, Ingress, NotInstalled, PairStatus, PairSummary, TAILROOM,
 };
 pub use event::Event;
 pub use message::{Deadline, DeadlineReason, Notice, Update};

@@ -1,6 +1,7 @@
 //! What the two machines tell each other.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -44,6 +45,13 @@ pub enum Update {
     Lifetime(ChildId, ChildLifetime),
     /// So many outbound sequence numbers are left out (RFC 6311 §5.2).
     SkipSequence(ChildId, u64),
+    /// A child will not come up for now: the packets that wait for it are dropped.
+    Forget {
+        /// The peer's name in the configuration.
+        peer: String,
+        /// The child's name in the configuration.
+        child: String,
+    },
     /// The pair is deleted, and its keys are forgotten.
     Remove {
         /// Which pair.
@@ -59,7 +67,7 @@ impl Update {
     #[must_use]
     pub fn child(&self) -> Option<ChildId> {
         match self {
-            Self::Policies(_) => None,
+            Self::Policies(_) | Self::Forget { .. } => None,
             Self::Install { sa, .. } => Some(sa.id),
             Self::Activate { child, .. } | Self::Remove { child, .. } => Some(*child),
             Self::StopSending(child)

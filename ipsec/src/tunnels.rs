@@ -5,13 +5,12 @@ use core::time::Duration;
 use bytes::Bytes;
 use crypto_suite::Provider;
 use esp::PacketBuf;
-use ike_sm::config::ConfigError;
 use ike_sm::{Answer, ChildId, Command, Outcome, Path, Question, Ticket};
 use nat_t::Datagram;
 use rand_core::CryptoRng;
 
 use crate::actions::{Actions, Transmit};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::control::{Control, ControlAction};
 use crate::data::{Arrival, DataAction, DataPlane, Dropped, Egress, IcmpOutcome, Ingress};
 use crate::event::Event;
@@ -161,10 +160,11 @@ impl Tunnels {
             Ok(Egress::Held { .. } | Egress::TooBig { .. }) => Sent::Done,
             Ok(Egress::Fragment(how)) => {
                 let (whole, data) = (packet.as_slice(), &mut self.data);
-                for (to, piece) in data.pieces(whole, how, now, &mut self.from_data) {
+                let (pieces, lost) = data.pieces(whole, how, now, &mut self.from_data);
+                for (to, piece) in pieces {
                     actions.push(Action::Send(to, piece));
                 }
-                Sent::Done
+                lost.map_or(Sent::Done, Sent::Dropped)
             }
             Err(why) => Sent::Dropped(why),
         };

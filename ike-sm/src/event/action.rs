@@ -80,6 +80,8 @@ pub enum Action {
     ChildFailed {
         /// Which attempt.
         child: ChildId,
+        /// The peer's name in the configuration.
+        peer: String,
         /// The child's name in the configuration.
         name: String,
         /// Why.

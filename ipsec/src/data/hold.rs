@@ -19,6 +19,8 @@ pub(crate) struct Hold {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) flow: Flow,
+    /// Place of the policy that it waits for.
+    pub(crate) policy: usize,
     since: Duration,
     pub(crate) packet: Vec<u8>,
 }
@@ -33,7 +35,7 @@ impl Hold {
     }
 
     /// Keeps `packet`.
-    pub(crate) fn push(&mut self, flow: Flow, packet: &[u8], now: Duration) {
+    pub(crate) fn push(&mut self, policy: usize, flow: Flow, packet: &[u8], now: Duration) {
         if self.limits.packets == 0 {
             self.count(1);
             return;
@@ -44,19 +46,29 @@ impl Hold {
         }
         self.packets.push_back(Held {
             flow,
+            policy,
             since: now,
             packet: packet.into(),
         });
     }
 
-    /// Takes the packets of the flows that `takes` wants, the oldest first.
-    pub(crate) fn release(&mut self, takes: impl Fn(&Flow) -> bool) -> VecDeque<Held> {
-        let (taken, kept) = self
-            .packets
-            .drain(..)
-            .partition(|held: &Held| takes(&held.flow));
+    /// Takes the packets that `takes` wants, the oldest first.
+    pub(crate) fn release(&mut self, takes: impl Fn(&Held) -> bool) -> VecDeque<Held> {
+        let (taken, kept) = self.packets.drain(..).partition(takes);
         self.packets = kept;
         taken
+    }
+
+    /// The oldest packet that `is` wants.
+    pub(crate) fn find(&self, is: impl Fn(&Held) -> bool) -> Option<&Held> {
+        self.packets.iter().find(|held| is(held))
+    }
+
+    /// Drops the packets that `goes` wants.
+    pub(crate) fn forget(&mut self, goes: impl Fn(&Held) -> bool) {
+        let before = self.packets.len();
+        self.packets.retain(|held| !goes(held));
+        self.count(before.saturating_sub(self.packets.len()));
     }
 
     /// Drops what has waited too long.
@@ -82,7 +94,8 @@ impl Hold {
         self.dropped
     }
 
-    fn count(&mut self, dropped: usize) {
+    /// Counts packets that waited in vain.
+    pub(crate) fn count(&mut self, dropped: usize) {
         let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
         self.dropped = self.dropped.saturating_add(dropped);
     }

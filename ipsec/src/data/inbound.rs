@@ -114,7 +114,7 @@ impl DataPlane {
         let pair = self.pairs.get_mut(&id).ok_or(Dropped::Gone)?;
         let newest = opened.sequence == pair.inbound.window().top();
         let first = pair.unreported == Traffic::default();
-        let moved = pair.received(packet.len(), arrival.remote, newest);
+        let moved = pair.received(packet.len(), arrival.remote, newest, now);
         // RFC 7296 §2.8: the first packet shows that the peer has its half. Control hears of it before
         // the answer to the packet leaves, which goes through the same pair.
         let proved = core::mem::replace(&mut pair.unproved, false);

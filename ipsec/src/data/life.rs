@@ -1,16 +1,36 @@
 //! The life of a pair of IPsec SAs: installed, activated, replaced, deleted.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
 use ike_sm::{ChildId, ChildSa, CloseReason, Path};
 
+use super::outbound::acquire;
 use super::pair::{Pair, Timer};
-use super::{DataAction, DataPlane, Egress, HEADROOM, NotInstalled, TAILROOM};
+use super::{DataAction, DataPlane, Egress, Entry, HEADROOM, NotInstalled, TAILROOM};
 use crate::actions::Actions;
+use crate::config::PolicyAction;
 use crate::event::Event;
 use crate::message::{Notice, Update};
+
+/// How long nothing asks for a child again whose pair could not be installed.
+const NOT_INSTALLED: Duration = Duration::from_secs(30);
+
+impl Entry {
+    /// Whether it asks for this child.
+    fn asks_for(&self, peer: &str, child: &str) -> bool {
+        match &self.action {
+            PolicyAction::Protect {
+                peer: own_peer,
+                child: own_child,
+                ..
+            } => own_peer == peer && own_child == child,
+            PolicyAction::Bypass | PolicyAction::Discard => false,
+        }
+    }
+}
 
 impl DataPlane {
     /// Does what control has decided.
@@ -31,6 +51,7 @@ impl DataPlane {
                     pair.outbound.skip(count);
                 }
             }
+            Update::Forget { peer, child } => self.forget(&peer, &child),
             Update::Remove { child, reason } => self.delete(child, reason, now, actions),
         }
     }
@@ -43,12 +64,15 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
     ) {
         let (id, spi, path) = (sa.id, sa.spi_in, sa.path);
-        let name = sa.name.clone();
+        let (peer, name) = (sa.peer.clone(), sa.name.clone());
+        // Handles are given once; who installs one again means the newer pair.
+        self.remove(id);
         let most = self.config.max_pairs;
         let built = if self.pairs.len() >= most {
             Err(NotInstalled::Full(most))
         } else {
-            Pair::build(*sa, settle, self.provider, self.config.replay_window, now)
+            let (number, window) = (self.peer_number(&sa.peer), self.config.replay_window);
+            Pair::build(*sa, number, settle, self.provider, window, now)
         };
         match built {
             Ok(pair) => {
@@ -58,11 +82,27 @@ impl DataPlane {
                 self.pairs.insert(id, pair);
             }
             Err(why) => {
+                // The next packet would lead to the same again.
+                let later = now.saturating_add(NOT_INSTALLED);
+                for entry in self.policies_of(&peer, &name) {
+                    entry.asked = Some(later);
+                }
                 let child = id;
                 actions.push(DataAction::Event(Event::NotInstalled { child, name, why }));
                 actions.push(DataAction::Notice(Notice::NotInstalled(id)));
             }
         }
+    }
+
+    /// The policies that ask for this child.
+    fn policies_of<'a>(
+        &'a mut self,
+        peer: &str,
+        child: &str,
+    ) -> impl Iterator<Item = &'a mut Entry> {
+        self.policies
+            .iter_mut()
+            .filter(move |entry| entry.asks_for(peer, child))
     }
 
     /// Packets may leave through `id`, at once or in a moment.
@@ -74,11 +114,12 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
     ) {
         let wait = self.config.settle;
-        let Some(pair) = self.pairs.get_mut(&id) else {
+        // One that is deleted comes to life no more.
+        let Some(pair) = self.pairs.get_mut(&id).filter(|pair| !pair.lingers()) else {
             return;
         };
         pair.replaces = replaces;
-        if !pair.settle {
+        if !pair.settle || wait.is_zero() {
             return self.activate_outbound(id, now, actions);
         }
         self.set_timer(id, Some((now.saturating_add(wait), Timer::Settle)));
@@ -95,18 +136,44 @@ impl DataPlane {
         };
         (pair.active, pair.unproved) = (true, false);
         let replaces = pair.replaces;
+        let (peer, name) = (pair.sa.peer.clone(), pair.sa.name.clone());
         let up = Event::ChildUp {
             child: id,
             ike: pair.sa.ike,
-            peer: pair.sa.peer.clone(),
-            name: pair.sa.name.clone(),
+            peer: peer.clone(),
+            name: name.clone(),
             replaces,
         };
-        if let Some(old) = replaces.and_then(|old| self.pairs.get_mut(&old)) {
-            (old.active, old.successor) = (false, None);
+        if let Some(old) = replaces {
+            // It has not let packets out yet, and never will.
+            self.stop_settling(old);
+            if let Some(old) = self.pairs.get_mut(&old) {
+                (old.active, old.successor) = (false, None);
+            }
         }
         actions.push(DataAction::Event(up));
         self.release(id, now, actions);
+        self.ask_for_rest(&peer, &name, now, actions);
+    }
+
+    /// Packets of a child that its pair does not cover, having been narrowed, ask for another.
+    fn ask_for_rest(
+        &mut self,
+        peer: &str,
+        name: &str,
+        now: Duration,
+        actions: &mut Actions<DataAction>,
+    ) {
+        for (index, entry) in self.policies.iter_mut().enumerate() {
+            if !entry.asks_for(peer, name) {
+                continue;
+            }
+            entry.asked = None;
+            if let Some(held) = self.hold.find(|held| held.policy == index) {
+                entry.asked = Some(now);
+                actions.push(acquire(&held.flow));
+            }
+        }
     }
 
     /// Lets packets out through what takes the place of `old`, which cannot wait any longer.
@@ -117,14 +184,33 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
     ) {
         let old = self.pairs.get_mut(&old);
-        if let Some(successor) = old.and_then(|old| old.successor.take()) {
-            self.activate_outbound(successor, now, actions);
+        let successor = old.and_then(|old| old.successor.take());
+        let settles = successor.and_then(|id| self.pairs.get(&id)?.timer);
+        if let (Some(id), Some((_, Timer::Settle))) = (successor, settles) {
+            self.activate_outbound(id, now, actions);
+        }
+    }
+
+    /// A pair that settles lets no packets out after all.
+    fn stop_settling(&mut self, id: ChildId) {
+        let Some(pair) = self.pairs.get(&id) else {
+            return;
+        };
+        if !matches!(pair.timer, Some((_, Timer::Settle))) {
+            return;
+        }
+        let replaces = pair.replaces;
+        self.set_timer(id, None);
+        if let Some(old) = replaces.and_then(|old| self.pairs.get_mut(&old))
+            && old.successor == Some(id)
+        {
+            old.successor = None;
         }
     }
 
     fn stop_sending(&mut self, id: ChildId, now: Duration, actions: &mut Actions<DataAction>) {
         self.activate_successor(id, now, actions);
-        self.set_timer(id, None);
+        self.stop_settling(id);
         if let Some(pair) = self.pairs.get_mut(&id) {
             pair.active = false;
         }
@@ -138,25 +224,38 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
     ) {
         self.stop_sending(id, now, actions);
-        if let Some(pair) = self.pairs.get(&id) {
-            actions.push(DataAction::Event(Event::ChildDown {
-                child: id,
-                peer: pair.sa.peer.clone(),
-                name: pair.sa.name.clone(),
-                reason,
-            }));
+        let Some(pair) = self.pairs.get(&id) else {
+            return;
+        };
+        let (peer, name) = (pair.sa.peer.clone(), pair.sa.name.clone());
+        // What wants out next may ask for another at once.
+        for entry in self.policies_of(&peer, &name) {
+            entry.asked = None;
         }
-        if reason == CloseReason::Replaced {
+        actions.push(DataAction::Event(Event::ChildDown {
+            child: id,
+            peer,
+            name,
+            reason,
+        }));
+        let linger = self.config.linger;
+        if reason == CloseReason::Replaced && !linger.is_zero() {
             // What is still on its way comes in.
-            let until = now.saturating_add(self.config.linger);
+            let until = now.saturating_add(linger);
             self.set_timer(id, Some((until, Timer::Linger)));
         } else {
             self.remove(id);
         }
-        // What waits for a pair may ask for one at once.
-        for entry in &mut self.policies {
-            entry.asked = None;
-        }
+    }
+
+    fn forget(&mut self, peer: &str, child: &str) {
+        let asks: Vec<bool> = self
+            .policies
+            .iter()
+            .map(|entry| entry.asks_for(peer, child))
+            .collect();
+        self.hold
+            .forget(|held| asks.get(held.policy).copied().unwrap_or_default());
     }
 
     fn remove(&mut self, id: ChildId) {
@@ -216,8 +315,13 @@ impl DataPlane {
         let Some(pair) = self.pairs.get(&id) else {
             return;
         };
-        let selectors = &pair.selectors;
-        let released = self.hold.release(|flow| selectors.matches_outbound(flow));
+        let (selectors, peer) = (&pair.selectors, pair.sa.peer_number);
+        let policies = &self.policies;
+        let released = self.hold.release(|held| {
+            let policy = policies.get(held.policy);
+            let of_peer = policy.is_none_or(|entry| entry.peer == Some(peer));
+            of_peer && selectors.matches_outbound(&held.flow)
+        });
         for held in released {
             let range = HEADROOM..HEADROOM.saturating_add(held.packet.len());
             let mut buffer = alloc::vec![0; range.end.saturating_add(TAILROOM)];
@@ -233,11 +337,15 @@ impl DataPlane {
                     actions.push(DataAction::Send(transmit, datagram));
                 }
                 Ok(Egress::Fragment(how)) => {
-                    for (to, piece) in self.pieces(packet.as_slice(), how, now, actions) {
+                    let (pieces, lost) = self.pieces(packet.as_slice(), how, now, actions);
+                    for (to, piece) in pieces {
                         actions.push(DataAction::Send(to, piece));
                     }
+                    self.hold.count(usize::from(lost.is_some()));
                 }
-                _ => {}
+                // The source of one that is too big has been told; whatever else is lost is counted.
+                Ok(Egress::TooBig { .. } | Egress::Held { .. }) => {}
+                Ok(Egress::Bypass) | Err(_) => self.hold.count(1),
             }
         }
     }

@@ -8,7 +8,9 @@ use esp::ip::IpHeader;
 use esp::{BATCH, DontFragment, Fit, Flow, Fragments, Limit, PacketBuf, SealError, Sealed};
 use ike_sm::{ChildId, Mode, PacketEnd, Traffic};
 
-use super::{DataAction, DataPlane, Dropped, Egress, Fragmentation, HEADROOM, TAILROOM};
+use super::{
+    DataAction, DataPlane, Dropped, Egress, Fragmentation, HEADROOM, TAILROOM, ports_hidden,
+};
 use crate::actions::{Actions, Transmit};
 use crate::config::PolicyAction;
 use crate::message::Notice;
@@ -100,6 +102,7 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
     ) {
         let Some(pair) = self.pairs.get_mut(&id) else {
+            results.fill(Err(Dropped::Gone));
             return;
         };
         let mut sealed = [Err(SealError::SequenceExhausted); BATCH];
@@ -120,33 +123,67 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
     ) -> Result<Prepared, Dropped> {
         let flow = Flow::of(packet.as_slice()).map_err(Dropped::Inner)?;
-        let policies = self.policies.iter_mut().enumerate();
-        let mut matching = policies.filter(|(_, entry)| entry.selectors.matches_outbound(&flow));
-        let policy = matching.next().map(|(index, entry)| {
-            entry.hits = entry.hits.saturating_add(1);
-            (index, &entry.action)
-        });
-        let index = match policy {
-            Some((_, PolicyAction::Bypass)) => return Ok(Prepared::Other(Egress::Bypass)),
-            Some((_, PolicyAction::Discard)) => return Err(Dropped::Discarded),
-            Some((index, PolicyAction::Protect { .. })) => Some(index),
+        let Some(index) = self.policy_for(&flow)? else {
             // A pair may be for packets that no policy names: those of an assigned address.
-            None => None,
+            let id = self.pair_for(&flow, None).ok_or(Dropped::NoPolicy)?;
+            return self.fit(id, packet, now, actions);
         };
-        if let Some(id) = self.pair_for(&flow) {
+        let entry = self.policies.get_mut(index).ok_or(Dropped::NoPolicy)?;
+        entry.hits = entry.hits.saturating_add(1);
+        match entry.action {
+            PolicyAction::Bypass => return Ok(Prepared::Other(Egress::Bypass)),
+            PolicyAction::Discard => return Err(Dropped::Discarded),
+            PolicyAction::Protect { .. } => {}
+        }
+        if let Some(id) = self.pair_of_policy(index, &flow) {
             return self.fit(id, packet, now, actions);
         }
-        self.hold_packet(index.ok_or(Dropped::NoPolicy)?, flow, packet, now, actions)
+        self.hold_packet(index, flow, packet, now, actions)
             .map(Prepared::Other)
+    }
+
+    /// The place of the first policy that a packet matches.
+    ///
+    /// # Errors
+    /// A policy before it would have decided by ports that the packet does not show.
+    fn policy_for(&self, flow: &Flow) -> Result<Option<usize>, Dropped> {
+        let hidden = ports_hidden(flow);
+        for (index, entry) in self.policies.iter().enumerate() {
+            if entry.selectors.matches_outbound(flow) {
+                return Ok(Some(index));
+            }
+            // What may belong to a protected or discarded packet does not go another way.
+            let portless = entry.portless.as_ref().filter(|_| hidden);
+            if portless.is_some_and(|set| set.matches_outbound(flow))
+                && entry.action != PolicyAction::Bypass
+            {
+                return Err(Dropped::PortsHidden);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The pair for a packet that the policy at `index` protects: one with its peer, or with that of a
+    /// later policy for the same packets.
+    fn pair_of_policy(&self, index: usize, flow: &Flow) -> Option<ChildId> {
+        let mut policies = self.policies.iter().skip(index);
+        let first = policies.next()?;
+        let twins = policies.filter(|entry| entry.selectors == first.selectors);
+        let peers = core::iter::once(first).chain(twins);
+        peers
+            .filter_map(|entry| entry.peer)
+            .find_map(|peer| self.pair_for(flow, Some(peer)))
     }
 
     /// The pair through which `flow` leaves: of the active ones whose selectors cover it the one with
     /// the narrowest selector that holds its destination, of several alike the newest. Without that, a
     /// rekey of a wide child would take the packets of a narrow one within it.
-    fn pair_for(&self, flow: &Flow) -> Option<ChildId> {
+    fn pair_for(&self, flow: &Flow, peer: Option<u32>) -> Option<ChildId> {
         let fits = |id: &ChildId| {
-            let pair = self.pairs.get(id);
-            pair.is_some_and(|p| p.active && p.selectors.matches_outbound(flow))
+            self.pairs.get(id).is_some_and(|pair| {
+                let of_peer = peer.is_none_or(|peer| pair.sa.peer_number == peer);
+                of_peer && pair.active && pair.selectors.matches_outbound(flow)
+            })
         };
         let places = self.narrowest.iter();
         let holding = places.filter(|place| place.holds(flow.destination));
@@ -169,7 +206,6 @@ impl DataPlane {
         let overhead = pair.overhead();
         let tunnel = pair.sa.mode == Mode::Tunnel;
         let first = pair.unreported == Traffic::default();
-        pair.sends(packet.len());
         let whole = |dont_fragment| {
             let transmit = pair.transmit(dont_fragment, header.traffic_class);
             Prepared::Ready(id, transmit)
@@ -198,7 +234,13 @@ impl DataPlane {
                 Prepared::Other(Egress::TooBig { mtu })
             }
         };
-        self.passes(id, first, now);
+        // What does not leave is no traffic: it neither wakes dead peer detection nor counts.
+        if matches!(prepared, Prepared::Ready(..)) {
+            if let Some(pair) = self.pairs.get_mut(&id) {
+                pair.sends(packet.len());
+            }
+            self.passes(id, first, now);
+        }
         Ok(prepared)
     }
 
@@ -221,12 +263,16 @@ impl DataPlane {
         let mut pieces = Fragments::new(packet, how.mtu).map_err(Dropped::Fragment)?;
         let pair = self.pairs.get_mut(&how.child).ok_or(Dropped::Gone)?;
         let transmit = pair.transmit(how.dont_fragment, header.traffic_class);
+        let first = pair.unreported == Traffic::default();
+        self.passes(how.child, first, now);
+        let pair = self.pairs.get_mut(&how.child).ok_or(Dropped::Gone)?;
         loop {
             let space = room.get_mut(HEADROOM..).unwrap_or_default();
             let length = match pieces.next_into(space) {
                 None => return Ok(()),
                 Some(length) => length.map_err(Dropped::Fragment)?,
             };
+            pair.sends(length);
             let range = HEADROOM..HEADROOM.saturating_add(length);
             let mut piece = PacketBuf::new(room, range).ok_or(Dropped::Gone)?;
             let sealed = pair.outbound.seal(&mut piece, now);
@@ -236,19 +282,19 @@ impl DataPlane {
         }
     }
 
-    /// The protected pieces of a packet, each in memory of its own; those before one that failed.
+    /// The protected pieces of a packet, each in memory of its own; where one failed, those before it,
+    /// and why.
     pub(crate) fn pieces(
         &mut self,
         packet: &[u8],
         how: Fragmentation,
         now: Duration,
         actions: &mut Actions<DataAction>,
-    ) -> Vec<(Transmit, Bytes)> {
+    ) -> (Vec<(Transmit, Bytes)>, Option<Dropped>) {
         let (mut room, mut pieces) = (alloc::vec![0; how.room()], Vec::new());
         let each = |to, piece: &[u8]| pieces.push((to, Bytes::copy_from_slice(piece)));
-        // What stands in the way of one piece stands in the way of the rest: the packet is lost.
-        let _lost = self.fragments(packet, how, &mut room, now, actions, each);
-        pieces
+        let cut = self.fragments(packet, how, &mut room, now, actions, each);
+        (pieces, cut.err())
     }
 
     fn hold_packet(
@@ -273,19 +319,9 @@ impl DataPlane {
         if asks {
             entry.asked = Some(now);
         }
-        self.hold.push(flow, packet.as_slice(), now);
+        self.hold.push(policy, flow, packet.as_slice(), now);
         if asks {
-            // ICMP type and code are no ports.
-            let icmp = matches!(flow.protocol, 1 | 58);
-            let end = |address, port: Option<u16>| PacketEnd {
-                address,
-                port: port.filter(|_| !icmp).unwrap_or(0),
-            };
-            actions.push(DataAction::Notice(Notice::Acquire {
-                source: end(flow.source, flow.source_port),
-                destination: end(flow.destination, flow.destination_port),
-                protocol: flow.protocol,
-            }));
+            actions.push(acquire(&flow));
         }
         Ok(Egress::Held { policy })
     }
@@ -303,6 +339,21 @@ impl DataPlane {
         // What is not sound IP has no MSS.
         let _clamped = esp::clamp_mss(packet.as_mut_slice(), mss);
     }
+}
+
+/// Asks control for a pair that this flow fits.
+pub(super) fn acquire(flow: &Flow) -> DataAction {
+    // ICMP type and code are no ports.
+    let icmp = matches!(flow.protocol, 1 | 58);
+    let end = |address, port: Option<u16>| PacketEnd {
+        address,
+        port: port.filter(|_| !icmp).unwrap_or(0),
+    };
+    DataAction::Notice(Notice::Acquire {
+        source: end(flow.source, flow.source_port),
+        destination: end(flow.destination, flow.destination_port),
+        protocol: flow.protocol,
+    })
 }
 
 /// Tells control once that a pair runs out of sequence numbers.

@@ -17,6 +17,7 @@ use ike_sm::{
 };
 
 use crate::actions::{Carrier, Transmit};
+use crate::config::{addresses, width};
 
 /// Why a pair of IPsec SAs was not installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum NotInstalled {
     Full(usize),
 }
 
+/// How often control is told of one address that a peer sends from, at most.
+const MOVED_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A pair of IPsec SAs: what was negotiated, and how far it has come.
 pub(crate) struct Pair {
     pub(crate) sa: Negotiated,
@@ -71,6 +75,8 @@ pub(crate) struct Pair {
     /// What passed since the last report.
     pub(crate) unreported: Traffic,
     pub(crate) fitting: FittingCounters,
+    /// Where the peer was last seen to send from, when control was told, and which has not followed.
+    moved: Option<(SocketAddr, Duration)>,
 }
 
 /// How often packets of a pair did not fit its path.
@@ -99,6 +105,8 @@ pub(crate) enum Timer {
 /// What control has told of a pair, keys apart.
 pub(crate) struct Negotiated {
     pub(crate) id: ChildId,
+    /// The number of the peer.
+    pub(crate) peer_number: u32,
     pub(crate) ike: IkeId,
     pub(crate) peer: alloc::string::String,
     pub(crate) name: alloc::string::String,
@@ -125,14 +133,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn all(sa: &ChildSa) -> Vec<Self> {
-        let addresses = |s: &Selector| match (s.start(), s.end()) {
-            (IpAddr::V4(first), IpAddr::V4(last)) => {
-                u128::from(last.to_bits().saturating_sub(first.to_bits()))
-            }
-            (IpAddr::V6(first), IpAddr::V6(last)) => last.to_bits().saturating_sub(first.to_bits()),
-            _ => 0,
-        };
-        let near = sa.local.iter().map(addresses).max().unwrap_or(0);
+        let near = width(&sa.local);
         let place = |s: &Selector| Self {
             width: (addresses(s), near),
             id: Reverse(sa.id),
@@ -154,6 +155,7 @@ impl Place {
 impl Pair {
     pub(crate) fn build(
         sa: ChildSa,
+        peer_number: u32,
         settle: bool,
         provider: &Provider,
         window: u32,
@@ -201,8 +203,10 @@ impl Pair {
             successor: None,
             unreported: Traffic::default(),
             fitting: FittingCounters::default(),
+            moved: None,
             sa: Negotiated {
                 id: sa.id,
+                peer_number,
                 ike: sa.ike,
                 peer: sa.peer,
                 name: sa.name,
@@ -266,19 +270,31 @@ impl Pair {
 
     /// Notes that a packet came in, and from where. Returns the new address of a peer that moved: the
     /// packet is the newest of its SA and passed the integrity check (RFC 3947 §7).
+    /// Control is told of one address once a second at most.
     pub(crate) fn received(
         &mut self,
         bytes: usize,
         from: SocketAddr,
         newest: bool,
+        now: Duration,
     ) -> Option<SocketAddr> {
         let t = &mut self.unreported;
         t.inbound_packets = t.inbound_packets.saturating_add(1);
         t.inbound_bytes = t.inbound_bytes.saturating_add(octets(bytes));
-        (self.sa.udp && newest && from != self.path.remote).then_some(from)
+        if !self.sa.udp || !newest || from == self.path.remote {
+            return None;
+        }
+        let told = self
+            .moved
+            .is_some_and(|(to, at)| to == from && now.saturating_sub(at) < MOVED_INTERVAL);
+        if told {
+            return None;
+        }
+        self.moved = Some((from, now));
+        Some(from)
     }
 
-    /// Notes that a packet goes out, or wants to.
+    /// Notes that a packet goes out.
     pub(crate) fn sends(&mut self, bytes: usize) {
         let t = &mut self.unreported;
         t.outbound_packets = t.outbound_packets.saturating_add(1);
@@ -325,6 +341,22 @@ pub(crate) fn selector_set(
     Ok(SelectorSet::new(all(local)?, all(remote)?))
 }
 
+/// What `local` and `remote` cover, whatever the ports.
+pub(crate) fn portless(local: &Selectors, remote: &Selectors) -> SelectorSet {
+    let all = |side: &Selectors| -> Vec<_> {
+        side.iter()
+            .filter_map(|s| {
+                Some(TrafficSelector {
+                    addresses: AddressRange::new(s.start(), s.end())?,
+                    protocol: (s.protocol != 0).then_some(s.protocol),
+                    ports: Ports::Any,
+                })
+            })
+            .collect()
+    };
+    SelectorSet::new(all(local), all(remote))
+}
+
 fn traffic_selector(s: &Selector) -> Result<TrafficSelector, NotInstalled> {
     let impossible = NotInstalled::Selector(*s);
     Ok(TrafficSelector {
@@ -332,6 +364,26 @@ fn traffic_selector(s: &Selector) -> Result<TrafficSelector, NotInstalled> {
         protocol: (s.protocol != 0).then_some(s.protocol),
         ports: Ports::from_wire(s.ports.0, s.ports.1).ok_or(impossible)?,
     })
+}
+
+/// An installed pair in few words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PairSummary<'a> {
+    /// Its handle.
+    pub id: ChildId,
+    /// The peer's name in the configuration.
+    pub peer: &'a str,
+    /// The child's name in the configuration.
+    pub name: &'a str,
+    /// Tunnel or transport mode.
+    pub mode: Mode,
+    /// The outer ends.
+    pub path: Path,
+    /// Packets leave through it.
+    pub active: bool,
+    /// It is deleted, and takes packets in for a moment yet.
+    pub deleted: bool,
 }
 
 /// What an installed pair is and has done, for tables.
@@ -391,6 +443,23 @@ pub struct PairStatus {
 }
 
 impl Pair {
+    /// It is deleted, and takes packets in for a moment yet.
+    pub(crate) const fn lingers(&self) -> bool {
+        matches!(self.timer, Some((_, Timer::Linger)))
+    }
+
+    pub(crate) fn summary(&self) -> PairSummary<'_> {
+        PairSummary {
+            id: self.sa.id,
+            peer: &self.sa.peer,
+            name: &self.sa.name,
+            mode: self.sa.mode,
+            path: self.path,
+            active: self.active,
+            deleted: self.lingers(),
+        }
+    }
+
     pub(crate) fn status(&self, (path_mtu, link_mtu): (u16, u16)) -> PairStatus {
         PairStatus {
             id: self.sa.id,
@@ -404,7 +473,7 @@ impl Pair {
             local: self.sa.local.clone(),
             remote: self.sa.remote.clone(),
             active: self.active,
-            deleted: matches!(self.timer, Some((_, Timer::Linger))),
+            deleted: self.lingers(),
             fitting: self.fitting,
             installed: self.installed,
             lifetime: self.lifetime,

@@ -15,3 +15,4 @@ mod hostile;
 mod kit;
 mod life;
 mod policy;
+mod updates;
