@@ -329,10 +329,10 @@ impl DataPlane {
         Some(pair.status(self.paths.mtu(&pair.path)))
     }
 
-    /// Name of the child in the configuration that the pair `id` was negotiated for.
+    /// The pair `id`, in few words.
     #[must_use]
-    pub fn child_name(&self, id: ChildId) -> Option<&str> {
-        self.pairs.get(&id).map(|pair| pair.sa.name.as_str())
+    pub fn summary(&self, id: ChildId) -> Option<PairSummary<'_>> {
+        self.pairs.get(&id).map(Pair::summary)
     }
 
     /// The policies and how many packets from the inside matched each, in the order in which they are

@@ -66,6 +66,10 @@ pub struct Engine {
     /// The inner side.
     pub inside: Inside,
     gre: GreTunnels,
+    /// Actions of the data plane are being done.
+    handing_on: bool,
+    /// Our addresses whose links the data plane knows.
+    links: BTreeSet<IpAddr>,
     /// Room for the pieces of packets that are cut.
     scratch: Vec<u8>,
     tunnels: Vec<TunnelState>,
@@ -155,6 +159,7 @@ impl Engine {
             let (local, remote) = (child.local.clone(), child.remote.clone());
             policies.push(Policy::new(local, remote, protect));
         }
+        Policy::narrowest_first(&mut policies);
         let mut data = DataPlane::new(data_config(&config), &PROVIDER);
         let mut from_data = Actions::new();
         data.update(Update::Policies(policies), Duration::ZERO, &mut from_data);
@@ -174,6 +179,8 @@ impl Engine {
             outside: parts.outside,
             inside: parts.inside,
             gre: parts.gre,
+            handing_on: false,
+            links: BTreeSet::new(),
             scratch: Vec::new(),
             tunnels,
             routed: BTreeMap::new(),
@@ -263,7 +270,7 @@ impl Engine {
     /// Whether any pair of IPsec SAs is installed.
     #[must_use]
     pub fn has_pairs(&self) -> bool {
-        self.data.pairs().next().is_some()
+        self.data.summaries().next().is_some()
     }
 
     /// Whether the endpoint still has something to do.
@@ -330,28 +337,40 @@ impl Engine {
                     Update::Path(_, path) => Some(*path),
                     _ => None,
                 };
-                if let Some(local) = path.map(|path| path.local.ip()) {
+                let local = path.map(|path| path.local.ip());
+                if let Some(local) = local.filter(|local| self.links.insert(*local)) {
                     self.data.set_link_mtu(local, link_mtu(local));
                 }
                 let child = update.child();
                 self.data.update(update, now, &mut self.from_data);
+                // First what takes the place of a pair, then the pair: no packet to a peer leaves in clear between
+                // two routes.
+                self.hand_on(now);
                 if let Some(child) = child {
                     self.follow_peer(child);
                 }
-                self.hand_on(now);
             }
             _ => {}
         }
     }
 
-    /// Does what the data plane wants.
+    /// Does what the data plane wants. What that leads to is done by the outermost call, so that however many pairs are
+    /// concerned, no call lies within a call for each.
     fn hand_on(&mut self, now: Duration) {
+        if std::mem::replace(&mut self.handing_on, true) {
+            return;
+        }
+        self.hand_on_all(now);
+        self.handing_on = false;
+    }
+
+    fn hand_on_all(&mut self, now: Duration) {
         while let Some(action) = self.from_data.pop() {
             match action {
                 DataAction::Send(to, datagram) => self.send_esp(to, &datagram),
                 DataAction::Deliver { packet, child } => {
-                    let mut packet = packet.to_vec();
-                    self.deliver(&mut packet, child, now);
+                    let pair = child.and_then(|child| self.came_on(child));
+                    self.deliver(&mut packet.to_vec(), pair, now);
                 }
                 DataAction::Notice(notice) => {
                     self.tell(notice.into(), now);
@@ -469,7 +488,7 @@ impl Engine {
 
     /// The peer of a transport-mode pair is routed into the tunnel device while the pair sends.
     fn follow_peer(&mut self, id: ChildId) {
-        let wanted = self.data.pair(id).filter(|pair| {
+        let wanted = self.data.summary(id).filter(|pair| {
             let written = self.config.peer.iter().flat_map(|p| &p.tunnel);
             let off = written
                 .filter(|t| *t.name.get_ref() == pair.name)

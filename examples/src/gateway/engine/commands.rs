@@ -81,7 +81,7 @@ impl Engine {
         };
         let down: Vec<String> = tunnels
             .into_iter()
-            .filter(|t| !self.data.pairs().any(|p| p.active && p.name == *t))
+            .filter(|t| !self.data.summaries().any(|p| p.active && p.name == *t))
             .collect();
         if down.is_empty() {
             return self.finish(client, Reply::Done(format!("{name} is up already")));
@@ -107,7 +107,10 @@ impl Engine {
         let commands: Vec<Command> = if peer == name {
             vec![Command::Terminate { peer }]
         } else {
-            let mine = self.data.pairs().filter(|p| tunnels.contains(&p.name));
+            let mine = self
+                .data
+                .summaries()
+                .filter(|p| tunnels.iter().any(|t| t == p.name));
             mine.map(|p| Command::DeleteChild(p.id)).collect()
         };
         if commands.is_empty() {
@@ -135,7 +138,7 @@ impl Engine {
         }
         let Some(of) = self
             .data
-            .pairs()
+            .summaries()
             .filter(|p| p.active && p.name == name)
             .map(|p| p.id)
             .max()
@@ -240,7 +243,7 @@ impl Engine {
     /// A pair is deleted.
     pub(super) fn child_removed(&mut self, name: &str, id: ChildId, reason: CloseReason) {
         let version = self.version_of_tunnel(name);
-        let mut pairs = self.data.pairs();
+        let mut pairs = self.data.summaries();
         if !pairs.any(|p| p.name == name && p.id != id && !p.deleted) {
             self.log
                 .note(&format!("tunnel {name}: down: {}", words(reason, version)));

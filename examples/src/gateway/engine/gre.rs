@@ -91,8 +91,9 @@ impl Engine {
         let fitting = match &gre.policy {
             None => path_mtu(gre.tunnel.settings().remote).ok(),
             Some(policy) => {
-                let mut pairs = self.data.pairs();
+                let mut pairs = self.data.summaries();
                 let pair = pairs.find(|pair| pair.active && pair.name == *policy);
+                let pair = pair.and_then(|pair| self.data.pair(pair.id));
                 pair.map(|pair| pair.overhead.max_inner(pair.path_mtu.into()))
             }
         };

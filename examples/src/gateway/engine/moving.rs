@@ -12,6 +12,8 @@ use std::{
 impl Engine {
     /// Links or addresses have changed.
     pub fn addresses_changed(&mut self, now: Duration) {
+        // Their links are looked at again with the next pair.
+        self.links.clear();
         let known = Netlink::open().and_then(|mut netlink| netlink.addresses());
         let Ok(known) = known else { return };
         let ours: BTreeSet<IpAddr> = known.into_iter().map(|(_, ip, _)| ip).collect();

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::gateway::outside::Outside;
 use esp::{OpenError, PacketBuf};
-use ike_sm::{ChildId, Event, Path};
+use ike_sm::{ChildId, Event, Mode, Path};
 use ipsec::{Arrival, Carrier, Dropped, Egress, IcmpOutcome, Ingress, PolicyAction, Transmit};
 use nat_t::Datagram;
 use std::{
@@ -12,6 +12,14 @@ use std::{
     ops::Range,
     time::Duration,
 };
+
+/// The pair that a packet came in on.
+pub(super) struct CameOn {
+    /// The tunnel's name, where there are GRE tunnels.
+    name: Option<String>,
+    /// The peer's address.
+    from: IpAddr,
+}
 
 impl Engine {
     /// A UDP datagram has arrived.
@@ -49,31 +57,57 @@ impl Engine {
         let mut packet = PacketBuf::full(packet);
         let (data, actions) = (&mut self.data, &mut self.from_data);
         let opened = data.open(&arrival, &mut packet, now, actions);
+        let pair = match opened {
+            Ok(Ingress::Deliver(child)) => self.came_on(child),
+            _ => None,
+        };
         // What control is told of the first packet comes before the answer to it.
         self.hand_on(now);
         match opened {
-            Ok(Ingress::Deliver(child)) => {
-                self.deliver(packet.as_mut_slice(), Some(child), now);
-            }
+            Ok(Ingress::Deliver(_)) => self.deliver(packet.as_mut_slice(), pair, now),
             Ok(_) => {}
             Err(why) => self.count(word(&why)),
         }
     }
 
-    /// Gives a packet to the inner side: one that came in on the pair `child`, or an answer of ours.
-    pub(super) fn deliver(&mut self, packet: &mut [u8], child: Option<ChildId>, now: Duration) {
-        let name = child.and_then(|child| self.data.child_name(child));
-        if let Some(name) = name.filter(|_| self.gre.takes(packet)) {
-            let name = name.to_owned();
-            return self.gre_opened(packet, &name, now);
+    /// What the inner side has to know of the pair that a packet came in on.
+    pub(super) fn came_on(&self, child: ChildId) -> Option<CameOn> {
+        let pair = self.data.summary(child)?;
+        // Only a packet of GRE asks for the name.
+        let name = (!self.gre.is_empty()).then(|| pair.name.to_owned());
+        Some(CameOn {
+            name,
+            from: pair.path.remote.ip(),
+        })
+    }
+
+    /// Gives a packet to the inner side: one that came in on a pair, or an answer of ours.
+    pub(super) fn deliver(&mut self, packet: &mut [u8], pair: Option<CameOn>, now: Duration) {
+        let from = pair.as_ref().map(|pair| pair.from);
+        if let Some(name) = pair.and_then(|pair| pair.name) {
+            if self.gre.takes(packet) {
+                return self.gre_opened(packet, &name, now);
+            }
+            // RFC 4301 §5.2: GRE in transport mode is for a tunnel of ours or for nobody.
+            let header = esp::ip::IpHeader::parse(packet);
+            if header.is_ok_and(|header| header.protocol == ::gre::ip::PROTOCOL_GRE)
+                && self
+                    .data
+                    .summaries()
+                    .any(|p| p.name == name && p.mode == Mode::Transport)
+            {
+                return self.count("GRE: no tunnel for it");
+            }
         }
         let sent = self.inside.send(packet);
         self.inside.poll(now);
         if let Err(e) = sent {
             let what = "inner packets that the kernel refused";
-            let from = esp::ip::IpHeader::parse(packet);
-            let from = from.map_or(IpAddr::from([0, 0, 0, 0]), |header| header.source);
-            self.note_of(what, from, &format!("inner packet: {e}"), now);
+            let text = format!("inner packet: {e}");
+            match from {
+                Some(from) => self.note_of(what, from, &text, now),
+                None => self.count(what),
+            }
         }
     }
 
@@ -176,7 +210,7 @@ const fn word(why: &Dropped) -> &'static str {
         Dropped::Open(_) => "ESP: malformed",
         Dropped::Segment(_) => "ESP: transport mode, segment too short",
         Dropped::Inner(_) => "inner: no IP packet",
-        Dropped::NoPolicy | Dropped::Discarded => "inner: no tunnel for it",
+        Dropped::NoPolicy | Dropped::Discarded | Dropped::PortsHidden => "inner: no tunnel for it",
         Dropped::Down => "inner: tunnel is down and waits for the peer",
         Dropped::Seal(esp::SealError::Fragment) => {
             "inner: a fragment cannot cross in transport mode"

@@ -8,7 +8,7 @@ use crate::gateway::{
     words,
 };
 use ike_sm::{AgreedPolicy, IkeId, config::Authentication, explain::Role};
-use ipsec::PairStatus;
+use ipsec::{PairStatus, PolicyAction};
 use std::time::Duration;
 
 impl Engine {
@@ -55,14 +55,13 @@ impl Engine {
                 .iter()
                 .flat_map(|p| &p.tunnel)
                 .zip(&self.tunnels)
-                .zip(self.data.policies())
-                .map(|((written, t), (_, hits))| TunnelStatus {
+                .map(|(written, t)| TunnelStatus {
                     name: t.name.clone(),
                     peer: t.peer.clone(),
                     selectors: [written.local.get_ref(), written.remote.get_ref()]
                         .map(|n| n.to_string()),
                     up: up(&t.name),
-                    hits,
+                    hits: self.hits(&t.peer, &t.name),
                 })
                 .collect(),
             gre: self.gre.status(now),
@@ -84,6 +83,18 @@ impl Engine {
             word(auth.map(|a| *a.local.get_ref())),
             word(auth.map(|a| *a.remote.get_ref())),
         )
+    }
+
+    /// How many packets have matched the policy of a tunnel.
+    fn hits(&self, peer: &str, tunnel: &str) -> u64 {
+        let mut policies = self.data.policies();
+        let of_tunnel = |action: &PolicyAction| match action {
+            PolicyAction::Protect { peer: p, child, .. } => p == peer && child == tunnel,
+            _ => false,
+        };
+        policies
+            .find(|(action, _)| of_tunnel(action))
+            .map_or(0, |(_, hits)| hits)
     }
 
     /// The newest IKE SA with `peer` that is up.
