@@ -1,6 +1,7 @@
 //! IKEv1 (RFC 2407, 2408, 2409).
 
 mod aggressive;
+mod agreed;
 mod dpd;
 mod established;
 mod informational;

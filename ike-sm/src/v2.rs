@@ -4,6 +4,7 @@
 //! exchange is a task in a file of its own. What is public here are the parts without state.
 
 mod additional;
+mod answer;
 pub(crate) mod auth;
 mod child;
 mod computing;
@@ -16,6 +17,7 @@ mod error;
 mod established;
 mod explain;
 pub mod fragments;
+mod frame;
 mod ike_auth;
 mod informational;
 pub mod intermediate;

@@ -4,7 +4,6 @@ mod exchanges;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::sync::Arc;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -17,11 +16,11 @@ use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::core::retransmit::Answered;
 use crate::core::timers::{Deadline, DeadlineReason, deadline, earliest};
-use crate::model::{DropReason, Identity, Outcome, Path, Role};
+use crate::model::{DropReason, Outcome, Path, Role};
+use crate::v1::agreed::Agreed;
 use crate::v1::dpd::Dpd;
 use crate::v1::informational;
-use crate::v1::keys::{Iv, Keys, MessageCipher};
-use crate::v1::phase1::{Frame, Nat, Suite, Vendor};
+use crate::v1::phase1::Frame;
 
 pub(crate) use exchanges::Exchange;
 
@@ -31,19 +30,6 @@ const REKEY_RETRY: Duration = Duration::from_secs(30);
 const DRAIN: Duration = Duration::from_secs(10);
 /// The same on the side that did not start its replacement.
 const DRAIN_PASSIVE: Duration = Duration::from_secs(60);
-
-/// What phase 1 has agreed on and proved.
-#[derive(Debug)]
-pub(crate) struct Agreed {
-    pub(crate) suite: Suite,
-    pub(crate) vendor: Vendor,
-    pub(crate) nat: Nat,
-    pub(crate) keys: Keys,
-    pub(crate) cipher: MessageCipher,
-    /// The last cipher block of phase 1, from which the IVs of later exchanges come.
-    pub(crate) last_block: Iv,
-    pub(crate) remote_id: Arc<Identity>,
-}
 
 /// An ISAKMP SA after phase 1.
 #[derive(Debug)]

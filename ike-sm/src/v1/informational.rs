@@ -15,10 +15,9 @@ use crate::model::{ChildId, CloseReason, DropReason, IkeState, IkeVersion, Ipsec
 use crate::policy;
 use crate::v1::established::Established;
 use crate::v1::keys::Cookies;
-use crate::v1::payloads::{self, INFO, Payloads};
+use crate::v1::payloads::{self, INFO, Payloads, protocol_id};
 use crate::v1::phase1::Frame;
 use crate::v1::protect;
-use crate::v1::quick::protocol_id;
 
 /// What a message asks for, once all of it has been checked.
 enum Order {

@@ -13,7 +13,7 @@ use crate::config::Phase1Mode;
 use crate::context::Context;
 use crate::event::{Answer, PskFound, PskStage, Question, QuestionKind, What};
 use crate::model::{CloseReason, DropReason, Identity, IkeState, Path};
-use crate::v1::established::Agreed;
+use crate::v1::agreed::Agreed;
 use crate::v1::phase1::Frame;
 use crate::v1::{aggressive, main_mode};
 

@@ -3,12 +3,13 @@
 use alloc::vec::Vec;
 
 use isakmp_wire::Limits;
+use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{
     Certificate, CertificateRequest, Delete, Dialect, Identification, NatOa, Notification, Payload,
     PayloadChain, PayloadType, Sa, View,
 };
 
-use crate::model::DropReason;
+use crate::model::{DropReason, IpsecProtocol};
 
 /// What a message must and may carry.
 #[derive(Debug)]
@@ -299,5 +300,13 @@ impl<'a> Payloads<'a> {
         self.ids.first().ok_or(DropReason::MissingPayload(
             PayloadType::IDENTIFICATION.into(),
         ))
+    }
+}
+
+/// RFC 2407 §4.4.1.
+pub(crate) const fn protocol_id(protocol: IpsecProtocol) -> ProtocolId {
+    match protocol {
+        IpsecProtocol::Esp => ProtocolId::ESP,
+        IpsecProtocol::Ah => ProtocolId::AH,
     }
 }

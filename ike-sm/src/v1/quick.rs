@@ -19,7 +19,6 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use crypto_suite::{GroupId, Secret};
-use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v1::{Message, NotifyType, PayloadType};
 use nat_t::Version;
 
@@ -34,9 +33,9 @@ use crate::model::{
 use crate::peer::standing::Device;
 use crate::policy::pfs::{Permitted, PfsOffer};
 use crate::policy::{ClientId, NatModes, Phase2Choice, Phase2Context};
-use crate::v1::established::Agreed;
+use crate::v1::agreed::Agreed;
 use crate::v1::keys::ChildKeyInput;
-use crate::v1::payloads::Payloads;
+use crate::v1::payloads::{Payloads, protocol_id};
 use crate::v1::phase1::{Frame, Nat};
 
 pub(crate) use initiator::start;
@@ -490,14 +489,6 @@ fn install(
         ctx.note(Some(frame.ike), What::ChildCreated(Box::new(summary)));
     }
     Ok(())
-}
-
-/// RFC 2407 §4.4.1.
-pub(crate) const fn protocol_id(protocol: IpsecProtocol) -> ProtocolId {
-    match protocol {
-        IpsecProtocol::Esp => ProtocolId::ESP,
-        IpsecProtocol::Ah => ProtocolId::AH,
-    }
 }
 
 /// The group's implementation, if quick mode uses one.

@@ -9,40 +9,35 @@ use alloc::boxed::Box;
 use crypto_suite::Secret;
 use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
-use isakmp_wire::v2::{KeyExchange, Message, PayloadType};
+use isakmp_wire::v2::KeyExchange;
 
-use super::crypt::{Crypt, Whole, other, sender};
-use super::explain;
+use super::crypt::Whole;
 use super::intermediate::IntAuthChain;
 use super::keys::{Keys, Nonces, Sender};
-use super::payloads::{Payloads, required};
 use super::protect::Inner;
-use super::series::{Public, Series, agreement};
-use super::session::{Session, Stage};
-use super::window::{Owed, Settled};
+use super::series::{Public, Series};
 use crate::auth::proof::IntAuth;
 use crate::context::Context;
-use crate::event::job::{Computed, KeyExchangeDone};
-use crate::event::{Question, What};
-use crate::model::{CloseReason, DropReason, IkeState, Outcome, Path, Step};
+use crate::event::job::Computed;
+use crate::model::DropReason;
 use crate::policy::v2::IkeSuite;
 
 /// The key exchanges that follow IKE_SA_INIT.
 #[derive(Debug, Default)]
 pub(crate) struct Additional {
-    series: Series,
-    chain: IntAuthChain,
+    pub(super) series: Series,
+    pub(super) chain: IntAuthChain,
     /// Exchanges that are over.
-    done: u32,
+    pub(super) done: u32,
     /// The message for which the embedder computes our half of the key exchange.
-    parked: Option<Box<Parked>>,
+    pub(super) parked: Option<Box<Parked>>,
 }
 
 /// A message that waits for our half of its key exchange.
 #[derive(Debug)]
-struct Parked {
-    header: Header,
-    whole: Whole,
+pub(super) struct Parked {
+    pub(super) header: Header,
+    pub(super) whole: Whole,
 }
 
 impl Additional {
@@ -75,12 +70,16 @@ impl Additional {
     }
 
     /// `KEi(n)`
-    fn request(&mut self, ctx: &mut Context<'_>, computed: Computed) -> Result<Inner, DropReason> {
+    pub(super) fn request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        computed: Computed,
+    ) -> Result<Inner, DropReason> {
         key_exchange(&self.series.begin(ctx, computed)?)
     }
 
     /// Takes `KEr(n)` in and gives the keys that hold from now on.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         ctx: &Context<'_>,
         ke: &KeyExchange<'_>,
@@ -93,7 +92,7 @@ impl Additional {
     }
 
     /// Answers `KEi(n)` with `KEr(n)`, and gives the keys that hold after that.
-    fn respond(
+    pub(super) fn respond(
         &mut self,
         ctx: &mut Context<'_>,
         ke: &KeyExchange<'_>,
@@ -105,7 +104,7 @@ impl Additional {
         Ok((key_exchange(&public)?, self.over(&secret, nonces, keys)?))
     }
 
-    fn over(
+    pub(super) fn over(
         &mut self,
         secret: &Secret,
         nonces: &Nonces<'_>,
@@ -117,305 +116,18 @@ impl Additional {
     }
 
     /// Notes a message for AUTH; `keys` protect it.
-    fn cover(&mut self, keys: &Keys, whose: Sender, header: &Header, reserved: u8, inner: &Inner) {
+    pub(super) fn cover(
+        &mut self,
+        keys: &Keys,
+        whose: Sender,
+        header: &Header,
+        reserved: u8,
+        inner: &Inner,
+    ) {
         self.chain.add(keys, whose, header, reserved, inner);
     }
 }
 
-fn key_exchange(public: &Public) -> Result<Inner, DropReason> {
+pub(super) fn key_exchange(public: &Public) -> Result<Inner, DropReason> {
     Inner::build(|w| public.write(w)).map_err(|_| DropReason::Limit("message size"))
-}
-
-impl Session {
-    /// A request whose message ID was used before, with other octets. A fragment of a request that
-    /// is answered already is answered again if it is the first one (RFC 7383 §2.6.1): the peer may
-    /// have divided its request anew, so that only the keys tell.
-    pub(super) fn asked_again(
-        &mut self,
-        ctx: &mut Context<'_>,
-        path: Path,
-        id: u32,
-        raw: &[u8],
-    ) -> Result<Outcome, DropReason> {
-        let message = Message::parse(raw, &ctx.config.wire).map_err(DropReason::Malformed)?;
-        let fragment = message.protected().and_then(|p| p.fragment);
-        let Some(fragment) = fragment else {
-            return Err(DropReason::ReplayedMessageId(id));
-        };
-        if fragment.number != 1 {
-            return Err(DropReason::Stale);
-        }
-        let crypt = self.crypt.as_ref().ok_or(DropReason::NoKeyYet)?;
-        crypt.open(&message)?;
-        if let Some(answer) = self.window.answer_to(id).cloned() {
-            self.answer_again(ctx, (id, path), raw.len(), &answer);
-        }
-        Ok(Outcome::Repeated)
-    }
-
-    /// Initiator: the next exchange after IKE_SA_INIT, or after one of these.
-    pub(super) fn go_on(&mut self, ctx: &mut Context<'_>) {
-        if let Stage::Initiator(init, _) = &self.stage
-            && let Some(next) = init.additional.series.next()
-            && let Some(group) = ctx.provider.group(next)
-            && let Some(question) = ctx.key_pair(group)
-        {
-            return self.ask(ctx, question);
-        }
-        self.begin_next(ctx, None);
-    }
-
-    /// Initiator: the same, with the key pair that the embedder was asked for.
-    fn begin_next(&mut self, ctx: &mut Context<'_>, computed: Computed) {
-        let id = self.window.next_id();
-        let exchange = ExchangeType::IKE_INTERMEDIATE;
-        let header = self.place(exchange, id, false).header();
-        let (Stage::Initiator(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) else {
-            return;
-        };
-        if init.additional.is_done() {
-            init.int_auth = init.additional.int_auth();
-            return self.auth_start(ctx);
-        }
-        let request = init.additional.request(ctx, computed).inspect(|inner| {
-            let whose = sender(self.role);
-            init.additional.cover(&crypt.keys, whose, &header, 0, inner);
-        });
-        let sent = match (request, self.frame(ctx)) {
-            (Ok(inner), Ok(frame)) => self.request(ctx, exchange, &inner, &frame.peer.retransmit),
-            (Err(reason), _) | (_, Err(reason)) => Err(reason),
-        };
-        if sent.is_err() {
-            self.end(ctx, CloseReason::Crypto);
-        }
-    }
-
-    /// Initiator: `<-- HDR, SK {KEr(n)}`, or an error.
-    pub(super) fn intermediate_response(
-        &mut self,
-        ctx: &mut Context<'_>,
-        header: &Header,
-        whole: Whole,
-    ) {
-        match self.park(ctx, header, whole) {
-            Ok(question) => self.ask(ctx, question),
-            Err(whole) => self.intermediate_over(ctx, header, &whole, None),
-        }
-    }
-
-    fn intermediate_over(
-        &mut self,
-        ctx: &mut Context<'_>,
-        header: &Header,
-        whole: &Whole,
-        computed: Computed,
-    ) {
-        match self.take_response(ctx, header, whole, computed) {
-            Ok(()) => self.go_on(ctx),
-            Err(reason) => {
-                // Whoever sees IKE_SA_INIT cannot make this, so it ends the attempt.
-                let close = match &reason {
-                    DropReason::Crypto => CloseReason::Crypto,
-                    DropReason::Notified(error) => CloseReason::RefusedByPeer(*error),
-                    _ => CloseReason::Refused,
-                };
-                self.end(ctx, close);
-            }
-        }
-    }
-
-    fn take_response(
-        &mut self,
-        ctx: &mut Context<'_>,
-        header: &Header,
-        whole: &Whole,
-        computed: Computed,
-    ) -> Result<(), DropReason> {
-        let payloads = self.read(ctx, Step::IntermediateR, header, whole)?;
-        if let Some(error) = payloads.error() {
-            return Err(DropReason::Notified(error.notify_type.0));
-        }
-        let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
-        let (Stage::Initiator(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) else {
-            return Err(DropReason::WrongState);
-        };
-        let init = &mut **init;
-        let whose = other(self.role);
-        init.additional
-            .cover(&crypt.keys, whose, header, whole.reserved, &whole.inner);
-        let nonces = Nonces {
-            initiator: &init.ni,
-            responder: &init.nr,
-        };
-        let keys = &crypt.keys;
-        let keys = init.additional.finish(ctx, &ke, &nonces, keys, computed)?;
-        self.change_keys(ctx, keys)
-    }
-
-    /// Responder: `--> HDR, SK {KEi(n)}`.
-    pub(super) fn intermediate_request(
-        &mut self,
-        ctx: &mut Context<'_>,
-        owed: Owed,
-        header: &Header,
-        whole: Whole,
-    ) -> Settled {
-        match self.park(ctx, header, whole) {
-            Ok(question) => self.ask_for(ctx, question, owed),
-            Err(whole) => self.answer_intermediate(ctx, owed, header, &whole, None),
-        }
-    }
-
-    /// Leaves a message until the embedder has computed our half of its key exchange, for which this is
-    /// the question. Gives it back where that is computed here.
-    fn park(
-        &mut self,
-        ctx: &mut Context<'_>,
-        header: &Header,
-        whole: Whole,
-    ) -> Result<Question, Whole> {
-        let question = self.intermediate_question(ctx, &whole);
-        let (Stage::Initiator(init, _) | Stage::Responder(init, _)) = &mut self.stage else {
-            return Err(whole);
-        };
-        let Some(question) = question else {
-            return Err(whole);
-        };
-        let header = *header;
-        init.additional.parked = Some(Box::new(Parked { header, whole }));
-        Ok(question)
-    }
-
-    /// The question for our half of a key exchange, where it is not computed here. What is wrong with
-    /// the message shows when it is worked on.
-    fn intermediate_question(&self, ctx: &mut Context<'_>, whole: &Whole) -> Option<Question> {
-        let limits = ctx.config.wire;
-        let payloads = Payloads::read(&whole.inner.payloads(&limits).ok()?, &limits).ok()?;
-        let ke = payloads.key_exchange?;
-        match &self.stage {
-            Stage::Initiator(init, _) => agreement(ctx, init.additional.series.pair()?, &ke),
-            Stage::Responder(init, _) => init.additional.series.question(ctx, &ke).ok().flatten(),
-            _ => None,
-        }
-    }
-
-    /// Responder: our half is there, or will not come.
-    pub(super) fn intermediate_exchanged(
-        &mut self,
-        ctx: &mut Context<'_>,
-        owed: Owed,
-        done: Option<KeyExchangeDone>,
-    ) -> Settled {
-        let parked = match &mut self.stage {
-            Stage::Responder(init, _) => init.additional.parked.take(),
-            _ => None,
-        };
-        let Some(Parked { header, whole }) = parked.map(|parked| *parked) else {
-            return self.refuse(ctx, owed, &DropReason::WrongState);
-        };
-        self.answer_intermediate(ctx, owed, &header, &whole, Some(done))
-    }
-
-    /// Initiator: the key pair of our next request is there, or the shared secret of the last one; or
-    /// it will not come.
-    pub(super) fn intermediate_computed(
-        &mut self,
-        ctx: &mut Context<'_>,
-        done: Option<KeyExchangeDone>,
-    ) {
-        let parked = match &mut self.stage {
-            Stage::Initiator(init, _) => init.additional.parked.take(),
-            _ => None,
-        };
-        match parked.map(|parked| *parked) {
-            None => self.begin_next(ctx, Some(done)),
-            Some(Parked { header, whole }) => {
-                self.intermediate_over(ctx, &header, &whole, Some(done));
-            }
-        }
-    }
-
-    fn answer_intermediate(
-        &mut self,
-        ctx: &mut Context<'_>,
-        owed: Owed,
-        header: &Header,
-        whole: &Whole,
-        exchanged: Computed,
-    ) -> Settled {
-        let (settled, refusal) = match self.take_request(ctx, header, whole, exchanged) {
-            Ok((inner, keys)) => {
-                let answer = self.place(owed.exchange(), owed.id(), true).header();
-                let whose = sender(self.role);
-                if let (Stage::Responder(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) {
-                    init.additional
-                        .cover(&crypt.keys, whose, &answer, 0, &inner);
-                    init.int_auth = init.additional.int_auth();
-                }
-                let settled = self.respond_with(ctx, owed, &inner);
-                match self.change_keys(ctx, keys) {
-                    Ok(()) => return settled,
-                    Err(reason) => (settled, reason),
-                }
-            }
-            Err(reason) => (self.refuse(ctx, owed, &reason), reason),
-        };
-        self.turn_away(
-            ctx,
-            match refusal {
-                DropReason::Crypto => CloseReason::Crypto,
-                _ => CloseReason::Refused,
-            },
-        );
-        settled
-    }
-
-    fn take_request(
-        &mut self,
-        ctx: &mut Context<'_>,
-        header: &Header,
-        whole: &Whole,
-        exchanged: Computed,
-    ) -> Result<(Inner, Keys), DropReason> {
-        let payloads = self.read(ctx, Step::IntermediateI, header, whole)?;
-        let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
-        let (Stage::Responder(init, _), Some(crypt)) = (&mut self.stage, &self.crypt) else {
-            return Err(DropReason::WrongState);
-        };
-        let init = &mut **init;
-        let whose = other(self.role);
-        init.additional
-            .cover(&crypt.keys, whose, header, whole.reserved, &whole.inner);
-        let nonces = Nonces {
-            initiator: &init.ni,
-            responder: &init.nr,
-        };
-        let keys = &crypt.keys;
-        init.additional.respond(ctx, &ke, &nonces, keys, exchanged)
-    }
-
-    /// The payloads of a message of this exchange, which is reported.
-    fn read<'w>(
-        &self,
-        ctx: &mut Context<'_>,
-        step: Step,
-        header: &Header,
-        whole: &'w Whole,
-    ) -> Result<Payloads<'w>, DropReason> {
-        let frame = self.frame(ctx)?;
-        let limits = ctx.config.wire;
-        let chain = whole.inner.payloads(&limits);
-        let chain = chain.map_err(DropReason::Malformed)?;
-        let len = usize::try_from(header.length).unwrap_or(0);
-        explain::received(ctx, &frame, step, IkeState::WaitAuth, header, &chain, len);
-        Payloads::read(&chain, &limits)
-    }
-
-    fn change_keys(&mut self, ctx: &mut Context<'_>, keys: Keys) -> Result<(), DropReason> {
-        let crypt = Crypt::new(ctx.provider, keys, self.role)?;
-        ctx.note(Some(self.id), What::KeysDerived);
-        crypt.log(ctx);
-        self.crypt = Some(Box::new(crypt));
-        Ok(())
-    }
 }

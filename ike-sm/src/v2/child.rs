@@ -14,7 +14,6 @@ use nat_t::Verdict;
 
 use super::keys::{Fresh, Keys};
 use super::payloads::{Payloads, required};
-use super::session::Frame;
 use crate::child::{self, Claim, DeletedChild, NewChild, ReservedSpi, TrafficOf, Wanted};
 use crate::config::v2::Assignment;
 use crate::config::{ChildConfig, Pfs, SelectorMatch};
@@ -32,6 +31,7 @@ use crate::policy::v2::{
     check_answer, child_offer, child_offer_with, child_policy, choose, read_sa, what_would_match,
     write_sa,
 };
+use crate::v2::frame::Frame;
 
 /// A child that we offer.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 mod child;
 mod followup;
 mod ike;
+mod task;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,17 +13,19 @@ use crypto_suite::{GroupId, Secret};
 use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v2::{KeyExchangeMethod, PayloadType};
 
-pub(super) use child::{ChildTask, finish as finish_child};
-pub(super) use followup::{FollowUp, Followed, finish as finish_follow_up, respond as follow};
-pub(super) use ike::{IkeTask, came_to_nothing as rekey_came_to_nothing, finish as finish_ike};
+pub(super) use child::finish as finish_child;
+pub(super) use followup::{finish as finish_follow_up, respond as follow};
+pub(super) use ike::{came_to_nothing as rekey_came_to_nothing, finish as finish_ike};
+pub(super) use task::{ChildTask, FollowUp, Followed, IkeTask};
 
 use super::keys::shortest_nonce;
 use super::payloads::{Payloads, required};
-use super::session::{Frame, Session};
-use super::up::{Known, Response, Stop};
+use super::session::Session;
 use crate::alg::v2 as alg;
 use crate::context::Context;
 use crate::model::{CloseReason, DropReason};
+use crate::v2::answer::{Known, Response, Stop};
+use crate::v2::frame::Frame;
 
 /// Answers a request of the peer.
 pub(super) fn respond(

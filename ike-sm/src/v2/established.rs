@@ -19,8 +19,6 @@ use super::create_child::{ChildTask, FollowUp, Followed, IkeTask};
 use super::ike_auth::Proved;
 use super::mobike::Paths;
 use super::sa_init::Init;
-use super::session::Frame;
-use super::up::{MAX_QUEUE, Parked};
 use super::window::Datagrams;
 use crate::child::{DeletedChild, TrafficOf, Wanted};
 use crate::config::v2::{Assign, Assignment};
@@ -29,7 +27,11 @@ use crate::context::Context;
 use crate::core::timers::{Deadline, DeadlineReason, deadline, earliest};
 use crate::model::{ChildId, CloseReason, DropReason, Identity, IkeId, Path, Role};
 use crate::policy::v2::IkeSuite;
+use crate::v2::answer::Parked;
+use crate::v2::frame::Frame;
 
+/// Exchanges that may wait for room in the window.
+pub(super) const MAX_QUEUE: usize = 256;
 /// When a rekey that has led to nothing is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 /// The same when the peer was busy only (TEMPORARY_FAILURE).

@@ -6,11 +6,11 @@ use isakmp_wire::{Header, Limits};
 
 use super::crypt::Place;
 use super::protect::Inner;
-use super::session::Frame;
 use super::window::Datagrams;
 use crate::context::Context;
 use crate::event::{Packet, PayloadList, What};
 use crate::model::{IkeState, Step};
+use crate::v2::frame::Frame;
 
 /// A message came in, its payloads decrypted.
 pub(super) fn received(

@@ -30,12 +30,12 @@ use super::payloads::Payloads;
 use super::protect::Inner;
 use super::redirect::Redirected;
 use super::sa_init::Init;
-use super::session::Frame;
 use crate::child::DeletedChild;
 use crate::config::v2::{Assignment, LocalAuth, RemoteAuth};
 use crate::context::Context;
 use crate::event::{AuthRecord, Notice, Question, What};
 use crate::model::{AuthFault, ChildId, CloseReason, DropReason, Identity, ProofError, Role};
+use crate::v2::frame::Frame;
 
 /// What a round has led to. A responder's `Last` is a message, for each request gets a response;
 /// that of an initiator, which has got its response, may be one.

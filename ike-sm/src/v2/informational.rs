@@ -5,14 +5,16 @@ use isakmp_wire::v2::NotifyType;
 
 use super::payloads::Payloads;
 use super::protect::Inner;
-use super::session::{Frame, Session};
-use super::up::{Response, Then, remove_deleted};
+use super::session::Session;
+use super::up::remove_deleted;
 use super::{mobike, nat};
 use crate::child::DeletedChild;
 use crate::context::Context;
 use crate::core::effects::Effect;
 use crate::event::What;
 use crate::model::{CloseReason, DropReason, IkeVersion, IpsecProtocol};
+use crate::v2::answer::{Response, Then};
+use crate::v2::frame::Frame;
 
 /// Answers a request of the peer.
 pub(super) fn respond(

@@ -10,10 +10,10 @@ use nat_t::{Float, Verdict, nat_hash};
 
 use super::keys::Spis;
 use super::payloads::Payloads;
-use super::session::Frame;
 use crate::context::Context;
 use crate::event::{NatCheck, What};
 use crate::model::Path;
+use crate::v2::frame::Frame;
 
 /// What is sent about our addresses: the source's hash, then the destination's.
 pub(crate) type Hashes = Option<(Vec<u8>, Vec<u8>)>;

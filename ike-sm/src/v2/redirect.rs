@@ -8,13 +8,11 @@ use core::net::IpAddr;
 
 use isakmp_wire::v2::{Gateway, Notify, NotifyType, PayloadType};
 
-use super::established::Want;
 use super::payloads::Payloads;
 use super::protect::Inner;
-use super::session::{Frame, Session};
 use crate::context::Context;
-use crate::core::effects::Effect;
 use crate::model::DropReason;
+use crate::v2::frame::Frame;
 
 /// How IKE_AUTH ends with a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +48,7 @@ pub(super) fn target(
 }
 
 /// The same of a notification under the IKE SA's protection.
-fn authentic(
+pub(super) fn authentic(
     ctx: &Context<'_>,
     frame: &Frame<'_>,
     notify: &Notify<'_>,
@@ -80,50 +78,4 @@ pub(super) fn request(to: IpAddr) -> Result<Inner, DropReason> {
     let to = Gateway::Address(to);
     Inner::build(|w| w.redirect(NotifyType::REDIRECT, &to, &[]).map(|_| ()))
         .map_err(|_| DropReason::Limit("message size"))
-}
-
-impl Session {
-    /// Sends the peer to another gateway.
-    pub(crate) fn send_away(
-        &mut self,
-        ctx: &mut Context<'_>,
-        to: IpAddr,
-    ) -> Result<(), DropReason> {
-        let up = self.up().ok_or(DropReason::WrongState)?;
-        // RFC 5685 §3, §10: an original initiator that follows.
-        if up.mover || !up.peer_follows || up.replaced {
-            return Err(DropReason::WrongState);
-        }
-        if up.queue.iter().any(|w| matches!(w, Want::Redirect(_))) {
-            return Err(DropReason::AlreadyUnderWay);
-        }
-        self.want(ctx, Want::Redirect(to))
-    }
-
-    /// The peer goes, or has the time that it needs to; then this SA is over.
-    pub(super) fn sent_away(&mut self, ctx: &mut Context<'_>) {
-        let (now, Ok(frame)) = (ctx.now, self.frame(ctx)) else {
-            return;
-        };
-        if let Some(up) = self.up_mut() {
-            up.leave_at(now.saturating_add(frame.peer.v2.redirect_time));
-        }
-    }
-
-    /// The peer sends us to another gateway in the middle of a session. The SAs there come up before
-    /// those here are deleted.
-    pub(super) fn redirected(
-        &self,
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
-        payloads: &Payloads<'_>,
-    ) {
-        let follows = self.up().is_some_and(|up| up.mover && !up.replaced);
-        let notify = payloads.notify(NotifyType::REDIRECT).filter(|_| follows);
-        if let Some(notify) = notify
-            && let Ok(to) = authentic(ctx, frame, notify)
-        {
-            ctx.effect(Effect::Redirected(self.id, to));
-        }
-    }
 }

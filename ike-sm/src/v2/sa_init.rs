@@ -22,13 +22,13 @@ use super::auth::Asked;
 use super::crypt::Crypt;
 use super::keys::{Keys, Nonces, skeyseed};
 use super::payloads::Payloads;
-use super::session::Frame;
 use crate::auth::proof::{HashAlgorithms, IntAuth, NegotiatedHashes};
 use crate::config::v2::{AuthOptions, LocalAuth, RemoteAuth};
 use crate::context::Context;
 use crate::event::What;
 use crate::model::DropReason;
 use crate::policy::v2::IkeSuite;
+use crate::v2::frame::Frame;
 
 /// Octets of our nonces: at least half the key size of each prf, and all the entropy of the longest
 /// key (RFC 7296 §2.10).

@@ -1,8 +1,13 @@
 //! One IKE SA from its first message to its last: which message belongs where. The exchanges
 //! themselves are tasks of their own; message IDs and repetition are the window's.
 
+mod additional;
 mod auth;
 mod begin;
+mod computing;
+mod counters;
+pub(super) mod mobike;
+mod redirect;
 mod sending;
 
 use alloc::boxed::Box;
@@ -24,7 +29,6 @@ use super::sa_init::{self, Init, Reply};
 use super::window::{Datagrams, Incoming, Overdue, Owed, Request, Settled, Window};
 use super::{explain, ike_auth};
 use crate::child::Wanted;
-use crate::config::PeerConfig;
 use crate::context::Context;
 use crate::core::allowance::{Allowance, most_for};
 use crate::core::effects::Effect;
@@ -35,7 +39,7 @@ use crate::model::{
     CloseReason, DropReason, IkeId, IkeState, IkeVersion, Input, Outcome, Path, Role, State, Step,
     Ticket,
 };
-use crate::peer::standing::Device;
+use crate::v2::frame::Frame;
 
 pub(super) use sending::send;
 
@@ -85,32 +89,6 @@ pub(crate) enum Stage {
     Responder(Box<Init>, Box<ike_auth::Responder>),
     Up(Box<Established>),
     Gone,
-}
-
-/// The IKE SA that a message belongs to.
-#[derive(Clone, Copy)]
-pub(crate) struct Frame<'a> {
-    pub(crate) ike: IkeId,
-    pub(crate) role: Role,
-    /// The peer's place in the configuration.
-    pub(crate) index: usize,
-    pub(crate) peer: &'a PeerConfig,
-    /// Where the message at hand came from, or where ours goes.
-    pub(crate) path: Path,
-    pub(crate) spis: Spis,
-    /// The SA that this one takes the place of.
-    pub(crate) replaces: Option<IkeId>,
-}
-
-impl Frame<'_> {
-    /// Whose the SA is among those that prove its identity: one that is to replace another is of the
-    /// same device, also before it has taken its place.
-    pub(super) fn device(&self, ctx: &Context<'_>) -> Device {
-        let standing = &ctx.world.standing;
-        let before = || self.replaces.and_then(|old| standing.device(old));
-        let device = standing.device(self.ike).or_else(before);
-        device.unwrap_or(Device(self.ike))
-    }
 }
 
 impl Session {

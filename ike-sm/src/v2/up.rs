@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
-use isakmp_wire::v2::{NotifyType, Writer};
+use isakmp_wire::v2::NotifyType;
 
 use super::computing::NextPair;
 use super::create_child::{self, ChildTask, IkeTask};
@@ -20,76 +20,12 @@ use super::{explain, informational, mobike, redirect};
 use crate::child::{self, Child, ChildState, DeletedChild, TrafficOf, Wanted};
 use crate::context::Context;
 use crate::core::effects::Effect;
-use crate::event::job::{Computed, KeyExchangeDone};
-use crate::event::{Action, DpdStep, Question, Traffic, What};
+use crate::event::job::Computed;
+use crate::event::{Action, DpdStep, Traffic, What};
 use crate::model::{ChildId, CloseReason, DropReason, IkeId, IkeState, Input, Path, Step};
-
-/// Exchanges that may wait for room in the window.
-pub(super) const MAX_QUEUE: usize = 256;
-
-/// What a request of the peer has led to.
-pub(super) struct Response {
-    pub(super) inner: Inner,
-    /// What becomes of the SA once the response is out.
-    pub(super) then: Then,
-}
-
-/// Why a request gets no response as it would like.
-pub(super) enum Stop {
-    Refuse(DropReason),
-    /// Not before this is answered.
-    Ask(Box<Question>),
-}
-
-impl From<DropReason> for Stop {
-    fn from(reason: DropReason) -> Self {
-        Self::Refuse(reason)
-    }
-}
-
-/// A request of the peer that waits for the answer to a question.
-#[derive(Debug)]
-pub(super) struct Parked {
-    pub(super) header: Header,
-    pub(super) inner: Inner,
-    pub(super) known: Known,
-}
-
-/// What the embedder has answered about a request that waits.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    /// Whether the peer may have its child.
-    pub(super) authorized: Option<bool>,
-    /// Our half of the key exchange; `Some(None)` when nobody has computed it.
-    pub(super) exchanged: Option<Option<KeyExchangeDone>>,
-}
-
-impl Known {
-    const fn is_empty(&self) -> bool {
-        self.authorized.is_none() && self.exchanged.is_none()
-    }
-}
-
-/// What becomes of the SA once a response is out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    Nothing,
-    /// It is over.
-    Close(CloseReason),
-}
-
-impl Response {
-    /// A response of these payloads, after which nothing happens.
-    pub(super) fn build(
-        fill: impl FnOnce(&mut Writer<'_>) -> Result<(), isakmp_wire::BuildError>,
-    ) -> Result<Self, DropReason> {
-        let inner = Inner::build(fill).map_err(|_| DropReason::Limit("message size"))?;
-        Ok(Self {
-            inner,
-            then: Then::Nothing,
-        })
-    }
-}
+use crate::v2::answer::{Known, Parked, Response, Stop, Then};
+use crate::v2::established::MAX_QUEUE;
+use crate::v2::session;
 
 impl Session {
     /// A request of the peer under this SA: authentic and new.
@@ -164,7 +100,7 @@ impl Session {
         inner: &Inner,
         known: &mut Known,
     ) -> Result<Response, Stop> {
-        let frame = super::session::Frame {
+        let frame = crate::v2::frame::Frame {
             path,
             ..self.frame(ctx)?
         };
@@ -427,9 +363,9 @@ impl Session {
             Want::DeleteIke(reason) => {
                 informational::delete_ike().map(|inner| (Task::DeleteIke(reason), inner))
             }
-            Want::Update => mobike::update(ctx, &frame),
-            Want::Addresses => mobike::addresses(self, &frame),
-            Want::Check => mobike::check(ctx, &frame),
+            Want::Update => session::mobike::update(ctx, &frame),
+            Want::Addresses => session::mobike::addresses(self, &frame),
+            Want::Check => session::mobike::check(ctx, &frame),
             Want::Redirect(to) => redirect::request(to).map(|inner| (Task::Redirect(to), inner)),
             Want::Skip(delta) => delta.request().map(|inner| (Task::Skip(delta), inner)),
             Want::Liveness => {

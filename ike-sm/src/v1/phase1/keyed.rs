@@ -12,7 +12,7 @@ use super::{Frame, Nat, Suite, Vendor, peer_id};
 use crate::context::Context;
 use crate::event::{Action, KeyLog, What};
 use crate::model::{DropReason, Identity, IkeState, Role, Step};
-use crate::v1::established::Agreed;
+use crate::v1::agreed::Agreed;
 use crate::v1::keys::{Iv, Keys, MessageCipher, Transcript, skeyid_psk, skeyid_signature};
 use crate::v1::payloads::{self, MM_ID, MM_SIGNED};
 use crate::v1::protect;

@@ -17,7 +17,7 @@ use crate::event::job::{self, Computed};
 use crate::event::{Answer, SelectorCheck, What};
 use crate::model::{ChildId, CloseReason, DropReason, IkeState, IpsecProtocol, Step};
 use crate::policy::{self, ChildOffer, Phase2Choice, Phase2Finding};
-use crate::v1::established::Agreed;
+use crate::v1::agreed::Agreed;
 use crate::v1::keys::Iv;
 use crate::v1::payloads::{self, Payloads, QM_SA};
 use crate::v1::phase1::{self, Frame};

@@ -16,7 +16,7 @@ use crate::model::{
     ChildId, CloseReason, DropReason, IkeState, OriginalAddresses, Selector, Step, breadth,
 };
 use crate::policy::{self, ChildOffer, Closeness, Phase2Choice, Phase2Finding, Phase2Refusal};
-use crate::v1::established::Agreed;
+use crate::v1::agreed::Agreed;
 use crate::v1::keys::Iv;
 use crate::v1::payloads::{self, QM_DONE, QM_SA};
 use crate::v1::phase1::{self, Frame};
@@ -402,7 +402,7 @@ fn answer(
     let nat_oa = granted
         .original_addresses
         .and_then(|_| super::nat_oa(agreed, choice.mode, frame.path, false));
-    let protocol = super::protocol_id(choice.suite.protocol());
+    let protocol = crate::v1::payloads::protocol_id(choice.suite.protocol());
     let plain = protect::hashed(
         agreed.suite.prf.output_len(),
         |rest| agreed.keys.hash_2(granted.message_id, &granted.ni_b, rest),

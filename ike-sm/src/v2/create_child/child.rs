@@ -8,7 +8,6 @@ use crypto_suite::{ActiveKeyExchange, GroupId};
 use isakmp_wire::registry::ProtocolId;
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
-use super::followup::{Coming, Goal, Material, link_of};
 use super::{FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, nonce};
 use crate::alg::v2 as alg;
 use crate::child::{self, ChildState, DeletedChild, TrafficOf, Wanted};
@@ -19,27 +18,19 @@ use crate::event::job::{self, Computed};
 use crate::model::{ChildId, CloseReason, DropReason, IpsecProtocol};
 use crate::policy::pfs::Permitted;
 use crate::policy::v2::ChildKeyExchange;
+use crate::v2::answer::{Known, Response, Stop};
 use crate::v2::child::{
     Grant, Offered, OfferedExchange, Settled, Under, child_config, grant, install, remote_side,
 };
+use crate::v2::create_child::task::{ChildTask, Coming, Goal, Material, link_of};
 use crate::v2::established::{Established, Want};
+use crate::v2::frame::Frame;
 use crate::v2::keys::Fresh;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::sa_init;
 use crate::v2::series::Series;
-use crate::v2::session::{Frame, Session};
-use crate::v2::up::{Known, Response, Stop};
-
-/// Our request is out.
-#[derive(Debug)]
-pub(crate) struct ChildTask {
-    pub(crate) offered: Offered,
-    ni: Vec<u8>,
-    exchange: Option<Arc<dyn ActiveKeyExchange>>,
-    /// The peer has rekeyed the same child meanwhile: the highest rank of what it made.
-    crossed: Option<Vec<u8>>,
-}
+use crate::v2::session::Session;
 
 const fn protocol_id(protocol: IpsecProtocol) -> ProtocolId {
     match protocol {
@@ -144,20 +135,6 @@ fn permitted<'a>(
         weak: ctx.config.weak,
         usual: up.suite.group,
     })
-}
-
-impl ChildTask {
-    /// Our key pair, where it has one.
-    pub(in crate::v2) const fn pair(&self) -> Option<&Arc<dyn ActiveKeyExchange>> {
-        self.exchange.as_ref()
-    }
-
-    /// The peer has rekeyed the same child.
-    pub(in crate::v2) fn crossed(&mut self, rank: &[u8]) {
-        if self.crossed.as_deref().is_none_or(|known| known < rank) {
-            self.crossed = Some(rank.to_vec());
-        }
-    }
 }
 
 /// Takes in the response. `computed` is the shared secret that the embedder was asked for.

@@ -5,11 +5,9 @@
 //! the lowest nonce stops as soon as its initiator can tell, and the other end drops its half.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crypto_suite::{ActiveKeyExchange, GroupId, Secret};
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
 use super::{child, ike};
@@ -17,152 +15,17 @@ use crate::context::Context;
 use crate::event::What;
 use crate::event::job::Computed;
 use crate::model::{ChildId, CloseReason, DropReason, IkeId, Role};
-use crate::policy::v2::IkeSuite;
-use crate::v2::child::{Offered, Settled};
+use crate::v2::answer::{Known, Response, Stop};
+use crate::v2::create_child::task::{Coming, FollowUp, Followed, Goal, PATIENCE, message};
 use crate::v2::established::{Established, Want};
-use crate::v2::keys::{Fresh, Nonces, Spis};
+use crate::v2::frame::Frame;
 use crate::v2::payloads::{Payloads, required};
-use crate::v2::protect::Inner;
-use crate::v2::series::{Public, Series};
-use crate::v2::session::{Frame, Session};
-use crate::v2::up::{Known, Response, Stop};
+use crate::v2::session::Session;
 
-/// Longest link of a peer that is carried back to it, octets.
-const MAX_LINK: usize = 256;
-/// How long the next request of the peer is waited for: 5 to 20 s (RFC 9370 §2.2.4).
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Series of the peer under one IKE SA.
 const MAX_FOLLOWED: usize = 4;
 /// So many STATE_NOT_FOUND without a success between them end the IKE SA.
 const MAX_LOST: u8 = 4;
-
-/// What the exchanges of a series have given so far.
-#[derive(Debug)]
-pub(crate) struct Material {
-    pub(super) ni: Vec<u8>,
-    pub(super) nr: Vec<u8>,
-    /// SK(0), SK(1) and so on.
-    pub(super) sk: Vec<Secret>,
-}
-
-impl Material {
-    pub(super) fn fresh(&self) -> Fresh<'_> {
-        let (g_ir, additional) = match self.sk.split_first() {
-            Some((first, more)) => (Some(first), more),
-            None => (None, &[][..]),
-        };
-        Fresh {
-            g_ir,
-            nonces: Nonces {
-                initiator: &self.ni,
-                responder: &self.nr,
-            },
-            additional,
-        }
-    }
-}
-
-/// A series of ours.
-#[derive(Debug)]
-pub(crate) struct FollowUp {
-    pub(super) series: Series,
-    pub(super) material: Material,
-    /// What the responder wants to see again.
-    pub(super) link: Vec<u8>,
-    pub(super) goal: Goal,
-}
-
-/// What comes of it.
-#[derive(Debug)]
-pub(super) enum Goal {
-    Child(Box<Offered>, Box<Settled>),
-    Ike(Spis, IkeSuite),
-}
-
-impl FollowUp {
-    /// `KEi(n), N(ADDITIONAL_KEY_EXCHANGE)`
-    pub(in crate::v2) fn request(
-        &mut self,
-        ctx: &mut Context<'_>,
-        computed: Computed,
-    ) -> Result<Inner, DropReason> {
-        let public = self.series.begin(ctx, computed)?;
-        message(&public, Some(&self.link)).map(|response| response.inner)
-    }
-
-    /// The group of its next key pair.
-    pub(in crate::v2) fn next_group(&self) -> Option<GroupId> {
-        self.series.next()
-    }
-
-    /// The child that is to come; `None` for an IKE SA.
-    pub(in crate::v2) fn child(&self) -> Option<&Offered> {
-        match &self.goal {
-            Goal::Child(offered, _) => Some(offered),
-            Goal::Ike(..) => None,
-        }
-    }
-
-    /// The same from its beginning.
-    pub(in crate::v2) fn anew(&self) -> Want {
-        match self.child() {
-            Some(offered) => Want::Child(offered.wanted.clone()),
-            None => Want::RekeyIke(None),
-        }
-    }
-
-    /// Our key pair, while its request is out.
-    pub(in crate::v2) const fn pair(&self) -> Option<&Arc<dyn ActiveKeyExchange>> {
-        self.series.pair()
-    }
-
-    /// `KEr(n)`, and the link of the next exchange.
-    fn take(
-        &mut self,
-        ctx: &Context<'_>,
-        payloads: &Payloads<'_>,
-        computed: Computed,
-    ) -> Result<(), DropReason> {
-        let computed = match &self.goal {
-            Goal::Child(..) => computed,
-            Goal::Ike(..) => match self.series.next() {
-                Some(group) => ike::or_here(computed, group),
-                None => None,
-            },
-        };
-        if let Some(error) = payloads.error() {
-            return Err(DropReason::Notified(error.notify_type.0));
-        }
-        let ke = required(payloads.key_exchange, PayloadType::KEY_EXCHANGE)?;
-        self.material
-            .sk
-            .push(self.series.finish(ctx, &ke, computed)?);
-        if !self.series.is_over() {
-            self.link = link_of(payloads)?;
-        }
-        Ok(())
-    }
-}
-
-/// The link of the next exchange.
-pub(super) fn link_of(payloads: &Payloads<'_>) -> Result<Vec<u8>, DropReason> {
-    let notify = payloads.notify(NotifyType::ADDITIONAL_KEY_EXCHANGE);
-    let link = required(notify, PayloadType::NOTIFY)?.data;
-    if link.len() > MAX_LINK {
-        return Err(DropReason::BadPayload(PayloadType::NOTIFY.into()));
-    }
-    Ok(link.to_vec())
-}
-
-fn message(public: &Public, link: Option<&[u8]>) -> Result<Response, DropReason> {
-    Response::build(|w| {
-        public.write(w)?;
-        if let Some(link) = link {
-            w.notify(NotifyType::ADDITIONAL_KEY_EXCHANGE, link)?;
-        }
-        Ok(())
-    })
-}
 
 /// Whether the child that a series replaces is gone, or about to be: then nothing replaces it.
 fn is_pointless(ctx: &Context<'_>, replaces: Option<ChildId>) -> bool {
@@ -252,64 +115,6 @@ fn failed(
         // RFC 9370 §2.2.4: a fatal error.
         let reason = CloseReason::RefusedByPeer(NotifyType::STATE_NOT_FOUND.0);
         session.close(ctx, reason, true);
-    }
-}
-
-/// A series of the peer, between two of its requests.
-#[derive(Debug)]
-pub(crate) struct Followed {
-    link: [u8; 16],
-    /// When it is forgotten.
-    until: Duration,
-    series: Series,
-    material: Material,
-    goal: Coming,
-}
-
-/// What comes of it.
-#[derive(Debug)]
-pub(super) enum Coming {
-    Child(Box<Settled>),
-    Ike(Spis, IkeSuite),
-}
-
-impl Followed {
-    /// Begins with the CREATE_CHILD_SA.
-    pub(super) fn new(
-        ctx: &mut Context<'_>,
-        series: Series,
-        material: Material,
-        goal: Coming,
-    ) -> Self {
-        Self {
-            link: ctx.random(),
-            until: ctx.now.saturating_add(PATIENCE),
-            series,
-            material,
-            goal,
-        }
-    }
-
-    /// What the next request has to bring.
-    pub(super) const fn link(&self) -> &[u8; 16] {
-        &self.link
-    }
-
-    pub(in crate::v2) const fn is_ike(&self) -> bool {
-        matches!(self.goal, Coming::Ike(..))
-    }
-
-    fn replaces(&self) -> Option<ChildId> {
-        match &self.goal {
-            Coming::Child(settled) => settled.replaces,
-            Coming::Ike(..) => None,
-        }
-    }
-
-    /// Whether both would come in the place of one SA.
-    fn rivals(&self, other: &Self) -> bool {
-        let replaces = self.replaces();
-        self.is_ike() && other.is_ike() || replaces.is_some() && replaces == other.replaces()
     }
 }
 

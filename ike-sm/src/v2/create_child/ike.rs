@@ -2,13 +2,10 @@
 //! §2.18).
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 
-use crypto_suite::{ActiveKeyExchange, GroupId};
+use crypto_suite::GroupId;
 use isakmp_wire::v2::{NotifyType, PayloadType};
 
-use super::followup::{Coming, Goal, Material, link_of};
 use super::{
     FollowUp, Followed, answer_exchange, delete_if_invalid, group_of, nonce, wanted_group,
 };
@@ -19,29 +16,19 @@ use crate::event::What;
 use crate::event::job::{self, Computed};
 use crate::model::{CloseReason, DropReason, IkeId, Role};
 use crate::policy::v2::{
-    IkeSuite, Proposal, ProposalRecord, SpiRule, Terms, check_answer, choose, ike_offer, read_sa,
+    IkeSuite, ProposalRecord, SpiRule, Terms, check_answer, choose, ike_offer, read_sa,
     what_would_match, write_sa,
 };
+use crate::v2::answer::{Known, Response, Stop};
+use crate::v2::create_child::task::{Coming, Goal, IkeTask, Material, link_of, or_here};
 use crate::v2::crypt::Crypt;
 use crate::v2::established::Want;
+use crate::v2::frame::Frame;
 use crate::v2::keys::{Fresh, Keys, Spis};
 use crate::v2::payloads::{Payloads, required};
-use crate::v2::protect::Inner;
 use crate::v2::sa_init;
 use crate::v2::series::Series;
-use crate::v2::session::{Frame, Session, Stage};
-use crate::v2::up::{Known, Response, Stop};
-
-/// Our request is out.
-#[derive(Debug)]
-pub(crate) struct IkeTask {
-    spi: [u8; 8],
-    ni: Vec<u8>,
-    offer: Vec<Proposal>,
-    exchange: Arc<dyn ActiveKeyExchange>,
-    /// The peer has asked for another group once.
-    corrected: bool,
-}
+use crate::v2::session::{Session, Stage};
 
 fn terms<'a>(key_exchange: Option<GroupId>) -> Terms<'a> {
     Terms {
@@ -49,52 +36,6 @@ fn terms<'a>(key_exchange: Option<GroupId>) -> Terms<'a> {
         spi: SpiRule::Ike,
         key_exchange,
         additional: true,
-    }
-}
-
-impl IkeTask {
-    /// The group that is offered: this one, or the first that is configured.
-    pub(in crate::v2) fn group(frame: &Frame<'_>, group: Option<GroupId>) -> Option<GroupId> {
-        let first = frame.peer.v2.proposals.first();
-        group.or_else(|| first.and_then(|p| p.groups.first()).copied())
-    }
-
-    /// Builds the request, with `group` or the first that is configured. `computed` is the key pair that
-    /// the embedder was asked for.
-    pub(in crate::v2) fn start(
-        ctx: &mut Context<'_>,
-        frame: &Frame<'_>,
-        group: Option<GroupId>,
-        computed: Computed,
-    ) -> Result<(Self, Inner), DropReason> {
-        let proposals = &frame.peer.v2.proposals;
-        let id = Self::group(frame, group).ok_or(DropReason::NoProposalChosen)?;
-        let method = alg::group_to_wire(id).ok_or(DropReason::Crypto)?;
-        let implementation = ctx.provider.group(id).ok_or(DropReason::Crypto)?;
-        let exchange = job::key_pair(implementation, ctx.rng, computed)?;
-        let spi = ctx.cookie()?;
-        let ni = sa_init::nonce(ctx);
-        let offer = ike_offer(proposals, &spi);
-        let inner = Inner::build(|w| {
-            w.sa(|sa| write_sa(&offer, sa))?;
-            w.nonce(&ni)?;
-            w.key_exchange(method, exchange.public())?;
-            Ok(())
-        });
-        let inner = inner.map_err(|_| DropReason::Limit("message size"))?;
-        let task = Self {
-            spi,
-            ni,
-            offer,
-            exchange,
-            corrected: group.is_some(),
-        };
-        Ok((task, inner))
-    }
-
-    /// Our key pair.
-    pub(in crate::v2) const fn pair(&self) -> &Arc<dyn ActiveKeyExchange> {
-        &self.exchange
     }
 }
 
@@ -132,12 +73,6 @@ pub(in crate::v2) fn finish(
     let error = payloads.and_then(|p| p.error()).map(|n| n.notify_type);
     came_to_nothing(session, ctx, error);
     delete_if_invalid(session, ctx, &reason);
-}
-
-/// The peer has the new SA by now, with the children under it. So a shared secret that the embedder has
-/// not computed is computed here: this end of the SA must not be missing.
-pub(super) fn or_here(computed: Computed, group: GroupId) -> Computed {
-    computed.filter(|done| done.as_ref().is_some_and(|done| done.is_shared(group)))
 }
 
 /// What the response leads to.

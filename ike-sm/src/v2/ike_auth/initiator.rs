@@ -16,9 +16,9 @@ use crate::model::{ChildId, CloseReason, DropReason, Identity, RemoteIdentity};
 use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
 use crate::v2::child::{Offered, OfferedExchange};
 use crate::v2::counters::Counters;
+use crate::v2::frame::Frame;
 use crate::v2::payloads::Payloads;
 use crate::v2::protect::Inner;
-use crate::v2::session::Frame;
 use crate::v2::{configuration, redirect};
 
 type Progress = super::Progress<Option<Inner>>;

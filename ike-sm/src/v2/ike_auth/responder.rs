@@ -16,14 +16,14 @@ use crate::event::{Answer, AuthRecord, Notice, Question, UserGrant, What};
 use crate::model::{AuthFault, CloseReason, DropReason, Identity, IkeId, IkeVersion};
 use crate::peer::standing::Site;
 use crate::policy::v2::{ChildKeyExchange, IkeSuite};
+use crate::v2::answer::Stop;
 use crate::v2::auth::{self, Failure, Outgoing, Proven, Step};
 use crate::v2::child::{Grant, Granted, Holder, Settled, grant};
 use crate::v2::error::{refusal, told};
+use crate::v2::frame::Frame;
 use crate::v2::payloads::{Payloads, required};
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
-use crate::v2::session::Frame;
-use crate::v2::up::Stop;
 use crate::v2::{configuration, mobike};
 
 /// Each request leads to a response.

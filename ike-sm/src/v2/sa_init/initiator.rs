@@ -28,9 +28,9 @@ use crate::policy::v2::{
 };
 use crate::v2::additional::Additional;
 use crate::v2::crypt::Crypt;
+use crate::v2::frame::Frame;
 use crate::v2::keys::{Nonces, Spis};
 use crate::v2::payloads::{Payloads, required};
-use crate::v2::session::Frame;
 use crate::v2::{nat, redirect};
 
 /// Times that a responder may make us ask again.

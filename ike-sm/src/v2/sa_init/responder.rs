@@ -24,10 +24,10 @@ use crate::v2::additional::Additional;
 use crate::v2::auth::write_certificate_request;
 use crate::v2::crypt::Crypt;
 use crate::v2::error::Told;
+use crate::v2::frame::Frame;
 use crate::v2::keys::Nonces;
 use crate::v2::nat;
 use crate::v2::payloads::{Payloads, required};
-use crate::v2::session::Frame;
 
 /// Most different lists of proposals that one request is compared with: what a stranger's message
 /// costs is bounded.

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use isakmp_wire::Header;
 use isakmp_wire::registry::ExchangeType;
 
-use super::{Frame, Session, Stage};
+use super::{Session, Stage};
 use crate::child::DeletedChild;
 use crate::context::Context;
 use crate::core::effects::Effect;
@@ -14,15 +14,16 @@ use crate::event::{Action, Answer, Question, What};
 use crate::model::{
     ChildId, CloseReason, DropReason, IkeState, IkeVersion, Input, Role, Step, Ticket,
 };
+use crate::v2::answer::Known;
 use crate::v2::child::{Under, install};
 use crate::v2::crypt::Crypt;
 use crate::v2::established::Established;
+use crate::v2::frame::Frame;
 use crate::v2::ike_auth::{self, Progress, Proved, RefusedChild, Round};
 use crate::v2::keys::Fresh;
 use crate::v2::protect::Inner;
 use crate::v2::redirect::Redirected;
 use crate::v2::sa_init::Init;
-use crate::v2::up::Known;
 use crate::v2::window::{Owed, Settled};
 use crate::v2::{explain, informational};
 

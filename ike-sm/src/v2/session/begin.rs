@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 use isakmp_wire::Header;
 
-use super::{Frame, Session, Stage, send};
+use super::{Session, Stage, send};
 use crate::child::Wanted;
 use crate::context::Context;
 use crate::core::effects::Effect;
@@ -13,6 +13,7 @@ use crate::event::job::{Computed, KeyExchangeDone};
 use crate::model::{CloseReason, DropReason, IkeState, Input, Step};
 use crate::v2::crypt::Crypt;
 use crate::v2::error::told;
+use crate::v2::frame::Frame;
 use crate::v2::sa_init::{self, Accepted, Agreed};
 use crate::v2::window::{Datagrams, Owed, Settled};
 use crate::v2::{explain, ike_auth, nat};
