@@ -50,9 +50,10 @@ pub struct OriginalAddresses {
 pub struct ChildLifetime {
     /// Start a rekey after this time.
     pub soft: Option<Duration>,
-    /// End after this time. Sending ends then ([`ChildUpdate::StopSending`] says so); a data path that
-    /// looks at the clock itself leaves the inbound SA to [`Action::RemoveChild`], which comes within
-    /// seconds, when the peer has heard of the end.
+    /// End after this time. Sending ends then
+    /// ([`ChildUpdate::StopSending`](crate::ChildUpdate::StopSending) says so); a data path that looks
+    /// at the clock itself leaves the inbound SA to [`Action::RemoveChild`](crate::Action::RemoveChild),
+    /// which comes within seconds, when the peer has heard of the end.
     pub hard: Option<Duration>,
     /// Start a rekey after this volume in either direction, bytes.
     pub soft_bytes: Option<u64>,

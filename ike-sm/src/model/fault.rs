@@ -106,7 +106,7 @@ pub enum EapError {
     /// The server refused the client, with this error code of RFC 2759 §6.
     #[error("the server refused the authentication with error {0}")]
     Refused(u32),
-    /// [`MAX_ROUNDS`] are over.
+    /// [`MAX_ROUNDS`](crate::v2::eap::MAX_ROUNDS) are over.
     #[error("too many rounds of EAP")]
     TooManyRounds,
     /// The provider has no MS-CHAPv2 or no SHA-1.

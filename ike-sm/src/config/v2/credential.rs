@@ -67,7 +67,7 @@ pub struct Credential {
     /// 7670): the peer knows it already, and from elsewhere.
     pub raw_key: Option<Vec<u8>>,
     /// Schemes that the key can sign with, the best first;
-    /// [`schemes_of_key`](crate::auth::proof::schemes_of_key) lists them for a public key.
+    /// [`schemes_of_key`](crate::v2::proof::schemes_of_key) lists them for a public key.
     pub schemes: Vec<SignatureId>,
     /// When the chain, or the raw key, is sent.
     pub send: SendCertificate,
