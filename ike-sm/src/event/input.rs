@@ -212,7 +212,7 @@ pub struct PacketEnd {
 /// What may have gone on elsewhere before an IKE SA was taken over (RFC 6311).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Takeover {
-    /// The how manieth takeover of this cluster it is, from 1, a number that never comes back: two
+    /// The number of this takeover in the cluster, counting from 1. It never comes back: two
     /// members never protect IKE messages with the same IV, however old their state is.
     pub epoch: u16,
     /// Agree with the peer on the message IDs to go on with. Until then no other request goes out
@@ -249,7 +249,8 @@ pub enum Command {
     },
     /// Negotiate a new IKE SA that takes over the children of this one.
     RekeyIke(IkeId),
-    /// Negotiate a new pair of IPsec SAs in place of this one.
+    /// Negotiate a new pair of IPsec SAs in place of this one, which goes on taking packets in for ten
+    /// seconds after that, so that none is lost on the way.
     RekeyChild(ChildId),
     /// Our own address has changed: the IKE SA of IKEv2 and its children go on from `local`, and the
     /// peer is told to follow (MOBIKE, RFC 4555). Possible for the end that started the SA, with a
@@ -294,6 +295,8 @@ pub enum Command {
         /// The peer's name in the configuration.
         peer: String,
     },
-    /// Delete everything, towards the peers too, and start and accept nothing more.
+    /// Delete everything, towards the peers too, and start and accept nothing more. Go on as before
+    /// until [`Endpoint::ike_sas`](crate::Endpoint::ike_sas) is empty, for a few seconds at most: a peer
+    /// that does not answer is told again, for as long as [`Retransmit`](crate::config::Retransmit) has it.
     Shutdown,
 }

@@ -6,7 +6,9 @@ use core::net::SocketAddr;
 /// The two ends of a UDP flow that carries IKE, and whether the flow is the NAT-traversal one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path {
-    /// Our address and port.
+    /// Our address and port: the one that the datagram came to, never the wildcard that a socket may be
+    /// bound to. It is what a peer without a [`local_id`](crate::config::PeerConfig::local_id) of its
+    /// own is told that we are, and what NAT detection hashes.
     pub local: SocketAddr,
     /// The peer's address and port, as we see them.
     pub remote: SocketAddr,

@@ -6,7 +6,11 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::Prefix;
 
-/// How addresses inside the tunnel are come by; the configuration payload.
+/// How addresses inside the tunnel are obtained (RFC 7296 §2.19).
+///
+/// As initiator, give the child all addresses as its `local` side, `0.0.0.0/0` for instance: it is
+/// narrowed to the address that the peer assigns. As responder, give it the whole pool as its `remote`
+/// side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AddressOptions {
