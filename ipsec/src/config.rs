@@ -11,6 +11,9 @@ use ike_sm::config::{ChildConfig, IkeVersion, PeerConfig, Ports, Prefix, PskOwne
 use ike_sm::{Selector, Selectors};
 
 /// The configuration of [`Tunnels`](crate::Tunnels).
+///
+/// [`site_to_site`](Self::site_to_site) is a start for two gateways. Anything else starts from
+/// [`ike_sm::config`], whose [`Config`](ike_sm::config::Config) turns into this one.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Config {
@@ -53,19 +56,55 @@ impl Site {
         }
     }
 
-    /// A site whose socket for NAT traversal is at another port than 4500.
+    /// A site whose socket for NAT traversal is at another port than 4500; that of IKE stays at 500.
     #[must_use]
     pub fn at(nat_t: SocketAddr, network: Selector) -> Self {
         let mut site = Self::new(nat_t.ip(), network);
         site.ports.nat_t = nat_t.port();
         site
     }
+
+    /// The same site with both sockets at other ports: that of IKE, and that of NAT traversal.
+    ///
+    /// ```
+    /// # use ipsec::{Selector, Site};
+    /// let network = Selector::subnet([10, 1, 0, 0].into(), 16).unwrap();
+    /// let site = Site::new([192, 0, 2, 1], network).with_ports(10500, 14500);
+    /// assert_eq!((site.ports.ike, site.ports.nat_t), (10500, 14500));
+    /// ```
+    #[must_use]
+    pub const fn with_ports(mut self, ike: u16, nat_t: u16) -> Self {
+        self.ports.ike = ike;
+        self.ports.nat_t = nat_t;
+        self
+    }
 }
 
 impl Config {
     /// IKEv2 and a pre-shared key between two sites: a peer with a child, both of this name. ESP goes
     /// in UDP, so that no raw socket is needed, and IKE begins on the same port: one UDP socket
-    /// suffices where the other site does not begin on port 500. All fields can be changed afterwards.
+    /// suffices where the other site does not begin on port 500. Each end is known by its address.
+    ///
+    /// All fields can be changed afterwards, those of the only peer as `config.ike.peers[0]`:
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use ipsec::ike_sm::config::{ChildConfig, Dpd, DpdTimes, Identity, IkeVersion, RemoteIdentity};
+    /// use ipsec::{Config, Selector, Site, Tunnels, crypto_suite};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let net = |n| Selector::subnet([10, n, 0, 0].into(), 16).ok_or("prefix");
+    /// # let (own, other) = (Site::new([192, 0, 2, 1], net(1)?), Site::new([192, 0, 2, 2], net(2)?));
+    /// let mut config = Config::site_to_site("hub", own, other, &b"a long random string"[..]);
+    /// let hub = &mut config.ike.peers[0];
+    /// hub.version = IkeVersion::V1; // for a peer that speaks nothing else
+    /// hub.remote_id = RemoteIdentity::Is(Identity::Fqdn("hub.example".into()));
+    /// let (idle, retry) = (Duration::from_secs(10), Duration::from_secs(2));
+    /// hub.dpd = Dpd::Periodic(DpdTimes { idle, retry, tries: 5 });
+    /// hub.children.push(ChildConfig::new("second", net(3)?, net(4)?));
+    /// let tunnels = Tunnels::new(config, &crypto_suite::DEFAULT)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn site_to_site(name: &str, own: Site, other: Site, secret: impl Into<Secret>) -> Self {
         let mut peer = PeerConfig::new(name);

@@ -23,7 +23,7 @@ use crate::message::{Deadline, DeadlineReason, Notice, Update};
 pub enum ControlAction {
     /// Send this UDP datagram, which is complete.
     Send(Path, Bytes),
-    /// Hand this to the data plane that holds the pair of IPsec SAs, or to all.
+    /// Hand this to the data plane that holds the pair of IPsec SAs ([`Update::child`]).
     Update(Update),
     /// Answer this with [`Control::answer`].
     Ask(Ticket, Question),
@@ -81,7 +81,7 @@ impl Control {
         })
     }
 
-    /// The policies that a data plane begins with.
+    /// The policies that a data plane begins with: each data plane is given its own update.
     #[must_use]
     pub fn policies(&self) -> Update {
         Update::Policies(self.policies.clone())

@@ -14,6 +14,21 @@ use crate::data::NotInstalled;
 
 /// Something has happened. No event asks for anything, apart from routes where the embedder has
 /// configured them.
+///
+/// For a log, an event is displayed as a whole line, its line feed included, or as nothing where it is a
+/// report of detail. A program that puts something before each line looks first:
+///
+/// ```
+/// # fn log(event: &ipsec::Event) {
+/// let text = event.to_string();
+/// if !text.is_empty() {
+///     print!("tunnels: {text}");
+/// }
+/// # }
+/// ```
+///
+/// There are no reports where [`Config::explain`](ike_sm::config::Config::explain) is off; the other
+/// events always come.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {

@@ -79,7 +79,23 @@
 //! }
 //! ```
 //!
-//! Complete programs are `embed_std`, `embed_mio` and `embed_tokio` among the examples of the suite.
+//! Complete programs are `embed_std`, `embed_mio` and `embed_tokio` among the examples of the suite; its
+//! guide `docs/embedding.md` goes from the sockets to several cores.
+//!
+//! # Where to look
+//! - What is configured: [`Config::site_to_site`], and [`ike_sm::config`] for all that a peer can be told.
+//! - What is commanded: [`Command`]. What is asked: [`Question`], each answered by an [`Answer`].
+//! - What has happened: [`Event`], which is displayed as a line of a log, and [`CloseReason`].
+//! - What stands: [`Tunnels::data`] has the pairs of IPsec SAs ([`DataPlane::pairs`]), and
+//!   [`Tunnels::control`] the IKE SAs ([`ike_sm::Endpoint::ike_sas`]).
+//! - The end: [`Command::Shutdown`].
+//!
+//! # Sockets and randomness
+//! A [`Path`] has the addresses of the datagram itself. With a socket that is bound to `0.0.0.0` or `::`,
+//! `local_addr` is not that address; ask for the destination of each datagram (`IP_PKTINFO`), or bind to
+//! an address. `rng` is a generator of [`rand_core`] 0.10 that cannot fail: that of the operating system is
+//! `rand_core::UnwrapErr(getrandom::SysRng)`, with feature `sys_rng` of `getrandom` 0.4. [`DataPlane::seal`]
+//! draws nothing, since IVs are made from sequence numbers, as each cipher permits.
 //!
 //! # What holds for every call
 //! - *Output leaves with its call*: when a call returns, all that follows from it is in its result,
@@ -93,16 +109,20 @@
 //!
 //! # Buffers
 //! A packet is worked on where it lies: a [`PacketBuf`] is a range of a buffer of yours, and a [`Buffer`]
-//! is one with the room that both directions need. A packet from the inside has [`HEADROOM`] octets free before it and [`TAILROOM`] behind it; what arrives from the
-//! outside needs none, but transport mode is served in place with [`INBOUND_HEADROOM`]. Nothing is
-//! copied and nothing is allocated on the way of a packet that finds its pair and fits its path.
+//! is one with the room that both directions need. A packet from the inside has [`HEADROOM`] octets free
+//! before it and [`TAILROOM`] behind it; what arrives from the outside needs none, but transport mode is
+//! served in place with [`INBOUND_HEADROOM`]. Nothing is copied and nothing is allocated on the way of a
+//! packet that finds its pair and fits its path.
 //!
 //! # Several cores
 //! [`Tunnels`] is a [`Control`] and a [`DataPlane`] in one object. A gateway with several cores has one
 //! control and a data plane per core, carries [`Update`]s and [`Notice`]s between them over channels of
 //! its own, and steers each packet to the data plane that holds its pair: an update names its pair
-//! ([`Update::child`]), and [`ike_sm::ChildSa::spi_in`] is what datagrams of it begin with. Batches go
-//! through [`DataPlane::seal_batch`] and [`DataPlane::open_batch`].
+//! ([`Update::child`]), and [`ike_sm::ChildSa::spi_in`] is what datagrams of it begin with. What comes from
+//! the inside is steered by its addresses, so that all of a child meets one data plane. Each data plane
+//! begins with [`Control::policies`]. Updates and packets share one queue into a data plane: what follows
+//! an update then finds it done. Batches go through [`DataPlane::seal_batch`] and
+//! [`DataPlane::open_batch`].
 //!
 //! # What it does not do
 //! AH is negotiated by `ike-sm` and refused here. An embedder that wants its keys in a kernel or in
@@ -150,6 +170,7 @@ pub use tunnels::{Action, Received, Sent, Tunnels};
 pub use bytes::Bytes;
 pub use crypto_suite::{self, Provider, Secret};
 pub use esp::{self, PacketBuf};
-pub use ike_sm::{self, Command, Outcome, Path, Selector, Selectors};
+pub use ike_sm::{self, Answer, ChildId, CloseReason, Command, IkeId, Outcome, Path};
+pub use ike_sm::{Question, Selector, Selectors, Ticket};
 pub use nat_t;
 pub use rand_core::{self, CryptoRng};

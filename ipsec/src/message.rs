@@ -16,7 +16,12 @@ use crate::config::Policy;
 /// What control has decided, for a data plane: [`DataPlane::update`](crate::DataPlane::update).
 ///
 /// Updates of one pair of IPsec SAs reach its data plane in the order in which they were made.
-/// [`Update::child`] tells whose an update is; those without are for all data planes.
+/// [`Update::child`] tells whose an update is. That of [`Control::policies`](crate::Control::policies)
+/// is for all data planes, and no other has no pair. An update with keys is there once, so there is no
+/// `Clone`.
+///
+/// A pair and the one that it replaces belong into the same data plane: choose by
+/// [`ChildSa::peer`] and [`ChildSa::name`] of [`Update::Install`], not by its id.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Update {
@@ -57,7 +62,7 @@ pub enum Update {
         /// Which pair.
         child: ChildId,
         /// Why. One whose place another has taken still takes packets in for
-        /// [`DataConfig::linger`](crate::DataConfig::linger).
+        /// [`DataConfig::linger`](crate::DataConfig::linger): steer them there until then.
         reason: CloseReason,
     },
 }
