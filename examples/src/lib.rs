@@ -17,4 +17,6 @@ mod guides {
     struct Questions;
     #[doc = include_str!("../../docs/nat.md")]
     struct Nat;
+    #[doc = include_str!("../../docs/embedding.md")]
+    struct Embedding;
 }
