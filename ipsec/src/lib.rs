@@ -63,6 +63,7 @@
 //!         if let Ok(len) = tun.read(buffer.space()) {
 //!             let mut packet = buffer.packet(len);
 //!             match tunnels.inner(&mut packet, now, rng, &mut actions) {
+//!                 // `site_to_site` keeps ESP in UDP; else see `Transmit::carrier`.
 //!                 Sent::Send(to) => {
 //!                     sockets[1].send_to(packet.as_slice(), to.path.remote)?;
 //!                 }
