@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::child::ChildConfig;
@@ -11,7 +11,7 @@ use super::phase1::Phase1Policy;
 use super::ports::Ports;
 use super::prefix::Prefix;
 use super::v2::{AddressOptions, AuthOptions, V2Options};
-use crate::model::{IdPort, Identity, IkeVersion, RemoteIdentity};
+use crate::model::{IdPort, Identity, IkeVersion, Path, RemoteIdentity};
 
 /// A peer, or a group of peers with one configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +148,31 @@ impl PeerConfig {
     /// entity that may be replicated".
     pub(crate) fn announces_initial_contact(&self) -> bool {
         self.initial_contact && self.unique != Uniqueness::Never
+    }
+
+    /// Whether IKE begins on the port of NAT traversal.
+    const fn begins_on_nat_t(&self) -> bool {
+        self.nat_traversal.from_start && matches!(self.version, IkeVersion::V2)
+    }
+
+    /// Where a negotiation that we begin goes.
+    pub(crate) const fn first_address(&self, address: IpAddr) -> SocketAddr {
+        let port = if self.begins_on_nat_t() {
+            self.ports.nat_t
+        } else {
+            self.ports.ike
+        };
+        SocketAddr::new(address, port)
+    }
+
+    /// The path on which a negotiation that we begin starts, from one of `ours`.
+    pub(crate) const fn first_path(&self, local: IpAddr, ours: Ports, remote: IpAddr) -> Path {
+        let remote = self.first_address(remote);
+        if self.begins_on_nat_t() {
+            Path::nat_traversal(SocketAddr::new(local, ours.nat_t), remote)
+        } else {
+            Path::plain(SocketAddr::new(local, ours.ike), remote)
+        }
     }
 
     /// The child of this name.

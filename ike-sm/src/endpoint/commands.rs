@@ -3,14 +3,14 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Call;
 use crate::child::{TrafficOf, Wanted};
 use crate::context::Context;
 use crate::core::effects::{Effect, TimerKey};
 use crate::event::{Command, PacketEnd};
-use crate::model::{ChildId, CloseReason, DropReason, IkeId, IkeVersion, Outcome, Path};
+use crate::model::{ChildId, CloseReason, DropReason, IkeId, IkeVersion, Outcome};
 use crate::peer::attempts::PeerState;
 use crate::peer::session::Session;
 use crate::policy::pfs::PfsOffer;
@@ -236,10 +236,7 @@ impl Call<'_> {
             .map(|s| s.head().path);
         let from = old.filter(|_| to.is_some()).map(|path| path.remote.ip());
         let path = match (old, to) {
-            (Some(path), Some(to)) => Path::plain(
-                SocketAddr::new(path.local.ip(), endpoint.config.ports.ike),
-                SocketAddr::new(to, peer.ports.ike),
-            ),
+            (Some(path), Some(to)) => peer.first_path(path.local.ip(), endpoint.config.ports, to),
             // RFC 3947 §4: a rekey starts where the SA runs, on port 4500 too.
             (Some(path), None) => path,
             (None, _) => {
@@ -250,20 +247,7 @@ impl Call<'_> {
                 };
                 let moved = state.local.filter(|ip| ip.is_ipv4() == address.is_ipv4());
                 let local = moved.or(peer.local_address).unwrap_or(any);
-                let (ours, theirs) = (endpoint.config.ports, peer.ports);
-                let path = |ours, theirs| {
-                    (
-                        SocketAddr::new(local, ours),
-                        SocketAddr::new(address, theirs),
-                    )
-                };
-                if peer.nat_traversal.from_start && version == IkeVersion::V2 {
-                    let (local, remote) = path(ours.nat_t, theirs.nat_t);
-                    Path::nat_traversal(local, remote)
-                } else {
-                    let (local, remote) = path(ours.ike, theirs.ike);
-                    Path::plain(local, remote)
-                }
+                peer.first_path(local, endpoint.config.ports, address)
             }
         };
         let id = IkeId(self.endpoint.world.handles.next());

@@ -7,7 +7,7 @@ mod wanted;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::Call;
@@ -250,9 +250,7 @@ impl Call<'_> {
         let Some(state) = self.endpoint.peers.get_mut(index) else {
             return;
         };
-        let next = state
-            .failed(peer)
-            .map(|ip| SocketAddr::new(ip, peer.ports.ike));
+        let next = state.failed(peer).map(|ip| peer.first_address(ip));
         if next.is_none() && wanted {
             let at = state.wait(now, addresses, random);
             self.tell_next(index, None, at);

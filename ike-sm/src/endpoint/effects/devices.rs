@@ -2,7 +2,6 @@
 //! nobody answers any more.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::Call;
@@ -208,7 +207,7 @@ impl Call<'_> {
         let next = again
             .then(|| state.failed(peer).or_else(|| state.address(peer)))
             .flatten()
-            .map(|ip| SocketAddr::new(ip, peer.ports.ike));
+            .map(|ip| peer.first_address(ip));
         let name = peer.name.clone();
         self.actions.push(Action::PeerDead { peer: name, next });
         self.settle();
