@@ -119,7 +119,7 @@
 //! [`Tunnels`] is a [`Control`] and a [`DataPlane`] in one object. A gateway with several cores has one
 //! control and a data plane per core, carries [`Update`]s and [`Notice`]s between them over channels of
 //! its own, and steers each packet to the data plane that holds its pair: an update names its pair
-//! ([`Update::child`]), and [`ike_sm::ChildSa::spi_in`] is what datagrams of it begin with. What comes from
+//! ([`Update::child`]), and [`ike_sm::ChildTerms::spi_in`] is what datagrams of it begin with. What comes from
 //! the inside is steered by its addresses, so that all of a child meets one data plane. Each data plane
 //! begins with [`Control::policies`]. Updates and packets share one queue into a data plane: what follows
 //! an update then finds it done. Batches go through [`DataPlane::seal_batch`] and
