@@ -12,8 +12,11 @@ mod table;
 
 pub(crate) use life::{
     NewChild, activate, activate_first, expire, give_way, install, linger, on_deadline, on_traffic,
-    postpone, rekey_failed, remove, retry_soon, shorten, skip,
+    postpone, rekey_failed, remove, retry_soon, skip,
 };
+// RESPONDER-LIFETIME (RFC 2407 §4.6.3.1) is IKEv1's.
+#[cfg(feature = "v1")]
+pub(crate) use life::shorten;
 pub(crate) use overlap::{Claim, refuse_overlap};
 pub(crate) use spi::ReservedSpi;
 pub(crate) use table::{Child, ChildState, Children, DeletedChild, TrafficOf, Wanted};

@@ -158,4 +158,5 @@ impl Config {
 }
 
 #[cfg(test)]
+#[cfg(feature = "v1")]
 mod tests;

@@ -514,4 +514,5 @@ impl Endpoint {
 }
 
 #[cfg(test)]
+#[cfg(feature = "v1")]
 mod tests;

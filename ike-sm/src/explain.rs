@@ -11,4 +11,5 @@ pub use crate::event::{
 };
 pub use crate::model::{AuthFault, ExchangeState, IkeState, Input, Role, ShowState, State, Step};
 pub use crate::policy::{ProposalCheck, TransformCheck};
+#[cfg(feature = "render")]
 pub use crate::report::{Cisco, Compact, Json};

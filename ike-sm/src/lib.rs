@@ -66,6 +66,10 @@
 //! [`config`] is what an endpoint is told, [`policy`] how offers meet, [`explain`] what is reported.
 //! A running program is `examples/examples/two_endpoints.rs`, a complete one the gateway there.
 //!
+//! # Features
+//! `v1` is IKEv1, `render` makes text of records ([`explain`]): both are on by default, and what is
+//! left without them is smaller. A build without `v1` refuses the configuration of a peer that speaks it.
+//!
 //! # RFCs
 //! IKEv1: 2407 (IPsec DOI), 2408 (ISAKMP), 2409 (IKE), 3706 (DPD), 3947 and 3948 (NAT traversal),
 //! 3526 (MODP groups), 3602 and 4868 (AES, SHA-2), 4304 (ESN). IKEv1 is historic (RFC 9395): it is
@@ -75,6 +79,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "v1"),
+    allow(
+        dead_code,
+        reason = "IKEv1 alone uses some of what both versions share"
+    )
+)]
 
 extern crate alloc;
 #[cfg(test)]
@@ -92,7 +104,9 @@ pub mod explain;
 mod model;
 mod peer;
 pub mod policy;
+#[cfg(feature = "render")]
 mod report;
+#[cfg(feature = "v1")]
 pub mod v1;
 pub mod v2;
 

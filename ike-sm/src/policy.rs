@@ -21,6 +21,7 @@ pub use phase1::{
     Phase1Choice, Phase1Finding, Phase1OfferError, TransformCheck, check_phase1_answer,
     choose_phase1, phase1_offer, read_phase1,
 };
+#[cfg(feature = "v1")]
 pub(crate) use phase2::phase2_offer_with;
 pub use phase2::{
     ChildOffer, NatModes, Phase2Choice, Phase2Context, Phase2Finding, Phase2Refusal, ProposalCheck,

@@ -230,7 +230,10 @@ impl Event {
                 let what = "quotes a packet that was not sent";
                 write!(f, "path to {}: {from} claims MTU {mtu} and {what}", path.1)
             }
+            #[cfg(feature = "render")]
             Self::Report(record) => write!(f, "{}", record.compact()),
+            #[cfg(not(feature = "render"))]
+            Self::Report(_) => Ok(()),
             // Secrets stand in no log.
             Self::KeyLog(_) => f.write_str("keys"),
         }

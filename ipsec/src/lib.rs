@@ -129,6 +129,9 @@
 //! AH is negotiated by `ike-sm` and refused here. An embedder that wants its keys in a kernel or in
 //! hardware takes `ike-sm` alone.
 //!
+//! # Features
+//! `v1` is IKEv1, `render` displays reports of IKE in an [`Event`]; both are on by default.
+//!
 //! # RFCs
 //! 4301 (architecture), 4303 (ESP), 3948 (ESP in UDP), 6040 and 2983 (ECN and DSCP of the outer
 //! header), 1191 and 8201 (path MTU); those of IKE are listed in [`ike_sm`].

@@ -173,6 +173,10 @@ fn peer(config: &Config, provider: &Provider, p: &PeerConfig) -> Check {
     }
     policies(config, provider, &p.policies, Some(p))?;
     auth::auth(config, provider, p, &place)?;
+    if p.version == IkeVersion::V1 && cfg!(not(feature = "v1")) {
+        let built = ConfigFault::Unsupported("this build speaks no IKEv1");
+        return Err(fault(&place, "version", built));
+    }
     match p.version {
         IkeVersion::V1 => auth::of_v1(config, p, &place)?,
         IkeVersion::V2 => options(config, provider, p, &place)?,

@@ -11,12 +11,16 @@ use isakmp_wire::v2::{Message, PayloadType};
 use isakmp_wire::{Flags, Header};
 
 use super::{Call, Endpoint};
-use crate::config::{Config, Phase1Mode};
+use crate::config::Config;
+#[cfg(feature = "v1")]
+use crate::config::Phase1Mode;
 use crate::core::effects::{Effect, TimerKey};
 use crate::model::{CloseReason, DropReason, IkeId, IkeVersion, Outcome, Path};
 use crate::peer::session::Session;
+#[cfg(feature = "v1")]
+use crate::v1;
+use crate::v2;
 use crate::v2::cookie::{CookieInput, Cookies};
-use crate::{v1, v2};
 
 /// How long a secret makes cookies; they are good for as long again.
 const COOKIE_PERIOD: Duration = Duration::from_secs(60);
@@ -56,13 +60,33 @@ impl Call<'_> {
         if self.endpoint.shut_down {
             return Err(DropReason::ShutDown);
         }
-        let config = &self.endpoint.config;
-        let limits = config.limits;
         let address = path.remote.ip();
-        let mut candidates = candidates(config, address, header.version.major())?;
+        let candidates = candidates(&self.endpoint.config, address, header.version.major())?;
         if header.version.major() == IkeVersion::V2.major() {
             return self.admit_v2(&candidates, path, header, raw);
         }
+        #[cfg(feature = "v1")]
+        return self.admit_v1(candidates, path, header, raw);
+        // No peer speaks IKEv1 then: `Config::validate` sees to it.
+        #[cfg(not(feature = "v1"))]
+        return Err(DropReason::Version {
+            major: header.version.major(),
+            minor: header.version.minor(),
+        });
+    }
+
+    /// A peer starts main mode or aggressive mode.
+    #[cfg(feature = "v1")]
+    fn admit_v1(
+        &mut self,
+        mut candidates: Vec<usize>,
+        path: Path,
+        header: &Header,
+        raw: &[u8],
+    ) -> Result<Outcome, DropReason> {
+        let config = &self.endpoint.config;
+        let limits = config.limits;
+        let address = path.remote.ip();
         let aggressive = header.exchange_type == ExchangeType::AGGRESSIVE;
         if aggressive {
             candidates.retain(|index| {
@@ -106,7 +130,7 @@ impl Call<'_> {
         Ok(Outcome::Handled)
     }
 
-    /// The same for IKEv2.
+    /// A peer starts IKE_SA_INIT.
     fn admit_v2(
         &mut self,
         candidates: &[usize],

@@ -14,7 +14,9 @@ use crate::model::{ChildId, CloseReason, DropReason, IkeId, IkeVersion, Outcome}
 use crate::peer::attempts::PeerState;
 use crate::peer::session::Session;
 use crate::policy::pfs::PfsOffer;
-use crate::{v1, v2};
+#[cfg(feature = "v1")]
+use crate::v1;
+use crate::v2;
 
 impl Call<'_> {
     pub(super) fn command(&mut self, command: Command) -> Result<Outcome, DropReason> {
@@ -252,11 +254,15 @@ impl Call<'_> {
         };
         let id = IkeId(self.endpoint.world.handles.next());
         let session = match version {
+            #[cfg(feature = "v1")]
             IkeVersion::V1 => {
                 let ctx = &mut self.context_of(Some(version));
                 let session = v1::Session::initiate(ctx, id, index, path, replaces)?;
                 Session::V1(Box::new(session))
             }
+            // `Config::validate` lets no such peer in.
+            #[cfg(not(feature = "v1"))]
+            IkeVersion::V1 => return Err(DropReason::Version { major: 1, minor: 0 }),
             IkeVersion::V2 => {
                 let first = self.first_wanted(index);
                 let ctx = &mut self.context_of(Some(version));

@@ -207,6 +207,7 @@ fn ike_status(config: &Config, session: &Session) -> IkeStatus {
 
 fn established(session: &Session, path: Path) -> Option<EstablishedStatus> {
     match session {
+        #[cfg(feature = "v1")]
         Session::V1(session) => session.up().map(|up| EstablishedStatus {
             remote_id: (*up.agreed.remote_id).clone(),
             claimed_id: None,

@@ -18,12 +18,15 @@ use crate::model::{
     Ticket,
 };
 use crate::peer::standing::Site;
-use crate::{v1, v2};
+#[cfg(feature = "v1")]
+use crate::v1;
+use crate::v2;
 
 /// One IKE SA.
 #[derive(Debug)]
 pub(crate) enum Session {
     /// An ISAKMP SA.
+    #[cfg(feature = "v1")]
     V1(Box<v1::Session>),
     /// An IKE SA of IKEv2.
     V2(Box<v2::Session>),
@@ -49,6 +52,7 @@ pub(crate) struct Head {
 macro_rules! either {
     ($session:expr, $inner:ident => $do:expr) => {
         match $session {
+            #[cfg(feature = "v1")]
             Session::V1($inner) => $do,
             Session::V2($inner) => $do,
         }
@@ -59,6 +63,7 @@ impl Session {
     /// What both versions know.
     pub(crate) const fn head(&self) -> Head {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(s) => Head {
                 id: s.id,
                 peer: s.peer,
@@ -82,8 +87,10 @@ impl Session {
 
     /// As an ISAKMP SA.
     #[cfg(test)]
+    #[cfg(feature = "v1")]
     pub(crate) const fn v1(&self) -> Option<&v1::Session> {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(s) => Some(s),
             Self::V2(_) => None,
         }
@@ -92,6 +99,7 @@ impl Session {
     /// Its version.
     pub(crate) const fn version(&self) -> IkeVersion {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(_) => IkeVersion::V1,
             Self::V2(_) => IkeVersion::V2,
         }
@@ -102,6 +110,7 @@ impl Session {
     pub(crate) fn awaits(&self, exchange: ExchangeType) -> bool {
         match self {
             // An error before the responder had a cookie names only ours (RFC 2408 §3.14).
+            #[cfg(feature = "v1")]
             Self::V1(_) => exchange == ExchangeType::INFORMATIONAL,
             // A responder that keeps no state yet has no SPI (RFC 7296 §2.6).
             Self::V2(_) => exchange == ExchangeType::IKE_SA_INIT,
@@ -111,6 +120,7 @@ impl Session {
     /// Who the peer has proved to be, once it has.
     pub(crate) fn remote_id(&self) -> Option<&Arc<Identity>> {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(s) => s.up().map(|up| &up.agreed.remote_id),
             Self::V2(s) => s.up().map(|up| &up.remote_id),
         }
@@ -121,6 +131,7 @@ impl Session {
     pub(crate) fn rank(&self) -> Vec<u8> {
         match self {
             // The lower cookie stays.
+            #[cfg(feature = "v1")]
             Self::V1(s) => s.cookies.initiator.iter().map(|octet| !octet).collect(),
             // RFC 7296 §2.8.1: the SA with the lowest nonce goes.
             Self::V2(s) => s.up().map(|up| up.rank.clone()).unwrap_or_default(),
@@ -131,6 +142,7 @@ impl Session {
     /// aggressive mode, which nobody answers.
     pub(crate) fn is_unconfirmed(&self) -> bool {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(s) => s.up().is_some_and(|up| up.unconfirmed.is_some()),
             Self::V2(_) => false,
         }
@@ -139,6 +151,7 @@ impl Session {
     /// As an IKE SA of IKEv2.
     pub(crate) const fn v2(&self) -> Option<&v2::Session> {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(_) => None,
             Self::V2(s) => Some(s),
         }
@@ -146,6 +159,7 @@ impl Session {
 
     pub(crate) fn v2_mut(&mut self) -> Option<&mut v2::Session> {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(_) => None,
             Self::V2(s) => Some(s),
         }
@@ -165,6 +179,7 @@ impl Session {
     pub(crate) fn is_consistent(&self) -> bool {
         match self {
             // IKEv1 owes no answers.
+            #[cfg(feature = "v1")]
             Self::V1(_) => true,
             Self::V2(s) => s.is_consistent(),
         }
@@ -182,6 +197,7 @@ impl Session {
     /// Where its peer is.
     pub(crate) fn site(&self) -> Site {
         let verdict = match self {
+            #[cfg(feature = "v1")]
             Self::V1(s) => s.up().map(|up| up.agreed.nat.verdict),
             Self::V2(s) => s.up().and_then(|up| up.verdict),
         };
@@ -191,6 +207,7 @@ impl Session {
     /// When something authenticated last came in on it or on a child of it.
     pub(crate) fn last_inbound(&self) -> Option<Duration> {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(s) => s.up().map(|up| up.dpd.last_inbound()),
             Self::V2(s) => s.up().map(v2::Established::last_inbound),
         }
@@ -204,11 +221,7 @@ impl Session {
 
     /// Whether its peer can only be asked for a sign of life by a new SA, and has given none since.
     pub(crate) fn is_silent_since(&self, since: Duration) -> bool {
-        match self {
-            Self::V1(s) => s.up().is_some_and(|up| up.dpd.is_silent_since(since)),
-            // RFC 7296 §2.4: every peer answers an empty request.
-            Self::V2(_) => false,
-        }
+        either!(self, s => s.is_silent_since(since))
     }
 
     /// Takes in a message with this SA's SPIs.
@@ -250,6 +263,7 @@ impl Session {
     /// kept for a while, to say so again.
     pub(crate) fn refuse(&mut self, ctx: &mut Context<'_>) {
         match self {
+            #[cfg(feature = "v1")]
             Self::V1(s) => s.refuse(ctx),
             Self::V2(s) => s.close(ctx, CloseReason::Refused, true),
         }

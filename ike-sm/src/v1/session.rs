@@ -132,6 +132,11 @@ impl Session {
         self.up().is_some_and(|up| !up.replaced)
     }
 
+    /// Whether its peer can only be asked for a sign of life by a new SA, and has given none since.
+    pub(crate) fn is_silent_since(&self, since: Duration) -> bool {
+        self.up().is_some_and(|up| up.dpd.is_silent_since(since))
+    }
+
     /// Whether nothing can come of it any more.
     pub(crate) const fn is_gone(&self) -> bool {
         matches!(self.stage, Stage::Gone | Stage::Refused(_))

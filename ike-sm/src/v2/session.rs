@@ -243,6 +243,13 @@ impl Session {
         self.up().is_some_and(|up| !up.replaced)
     }
 
+    /// Whether its peer can only be asked for a sign of life by a new SA. RFC 7296 §2.4: every peer
+    /// answers an empty request.
+    #[expect(clippy::unused_self, reason = "the question is put to either version")]
+    pub(crate) const fn is_silent_since(&self, _: Duration) -> bool {
+        false
+    }
+
     /// Whether each request of the peer either has its answer or waits for one of the embedder.
     pub(crate) fn is_consistent(&self) -> bool {
         let waits = self.waiting.is_some();

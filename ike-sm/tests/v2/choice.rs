@@ -64,7 +64,10 @@ fn ask(local: &str, remote: &str, suites: &[ChildSuite]) -> ChildConfig {
     ask
 }
 
+#[cfg(feature = "v1")]
 const BOTH: [IkeVersion; 2] = [IkeVersion::V1, IkeVersion::V2];
+#[cfg(not(feature = "v1"))]
+const BOTH: [IkeVersion; 1] = [IkeVersion::V2];
 
 #[test]
 fn l6_the_child_with_exactly_the_selectors_is_granted_and_not_the_first_that_has_them() {

@@ -14,7 +14,10 @@ use crate::common::{A, B, End, config, ip, net, secs};
 
 /// Where the second peer is.
 const M: &str = "198.51.100.9";
+#[cfg(feature = "v1")]
 const BOTH: [IkeVersion; 2] = [IkeVersion::V1, IkeVersion::V2];
+#[cfg(not(feature = "v1"))]
+const BOTH: [IkeVersion; 1] = [IkeVersion::V2];
 
 fn key(config: &mut Config) {
     let any = Prefix::new(ip("0.0.0.0"), 0).unwrap();

@@ -3,8 +3,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crypto_suite::GroupId;
+#[cfg(feature = "v1")]
+use ike_sm::config::IkeVersion;
 use ike_sm::config::v2::{IkeProposal, RemoteAuth};
-use ike_sm::config::{Config, Identity, IkeVersion, PeerConfig, Prefix, RemoteIdentity};
+use ike_sm::config::{Config, Identity, PeerConfig, Prefix, RemoteIdentity};
 use ike_sm::{CloseReason, Outcome};
 use isakmp_wire::Limits;
 use isakmp_wire::v2::{Message, Payload, PayloadType};
@@ -47,7 +49,47 @@ fn of(pair: &Pair) -> Vec<&str> {
     children.map(|child| child.peer.as_str()).collect()
 }
 
+/// A build without IKEv1 does not take a peer of it, nor a message.
 #[test]
+#[cfg(not(feature = "v1"))]
+fn a_build_without_ikev1_says_so() {
+    use ike_sm::config::IkeVersion;
+    use ike_sm::{DropReason, Endpoint, Event, Outcome};
+    let (mut a, b) = crate::configs(|_| {});
+    let mut pair = Pair::new(crate::configs(|_| {}).0, b);
+    // RFC 2408 §3.1: a header of version 1.0, main mode.
+    let mut message = [0; 28];
+    message[..8].fill(7);
+    message[16..20].copy_from_slice(&[1, 0x10, 2, 0]);
+    message[27] = 28;
+    let path = ike_sm::Path::plain(
+        "192.0.2.2:500".parse().unwrap(),
+        "192.0.2.1:500".parse().unwrap(),
+    );
+    let event = Event::Datagram {
+        path,
+        message: &message,
+    };
+    let outcome = pair.feed(false, event);
+    assert!(
+        matches!(
+            outcome,
+            Outcome::Dropped(DropReason::PeerVersion(IkeVersion::V2) | DropReason::UnknownPeer)
+        ),
+        "{outcome:?}"
+    );
+    a.peers[0].version = IkeVersion::V1;
+    let refused = Endpoint::new(a, &crypto_suite::DEFAULT)
+        .map(drop)
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("this build speaks no IKEv1"),
+        "{refused}"
+    );
+}
+
+#[test]
+#[cfg(feature = "v1")]
 fn l7_an_ikev1_peer_at_the_same_address_is_not_in_the_way() {
     let mut pair = pair(|_, first, _| first.version = IkeVersion::V1);
     pair.bring_up();

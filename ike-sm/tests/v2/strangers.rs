@@ -1,5 +1,7 @@
 //! Requests that belong to no IKE SA, and what their senders are told (RFC 7296 §1.5, §2.5, §2.21.4).
-use ike_sm::config::{Config, IkeVersion};
+use ike_sm::config::Config;
+#[cfg(feature = "v1")]
+use ike_sm::config::IkeVersion;
 use ike_sm::{Command, DropReason, Event, Outcome, Path};
 use isakmp_wire::v2::{Message, NotifyType, PayloadType};
 use isakmp_wire::{Flags, Header, Limits};
@@ -123,8 +125,11 @@ fn rfc7296_s2_21_4_only_requests_of_possible_peers_are_answered() {
     let mut clear = request.clone();
     clear[16] = PayloadType::NOTIFY.0;
     silent(&mut end, path, &clear, "a message in the clear");
-    let (mut old, ..) = forgotten(|c| c.peers[0].version = IkeVersion::V1);
-    silent(&mut old, path, &request, "a peer of IKEv1");
+    #[cfg(feature = "v1")]
+    {
+        let (mut old, ..) = forgotten(|c| c.peers[0].version = IkeVersion::V1);
+        silent(&mut old, path, &request, "a peer of IKEv1");
+    }
     let (_, goodbye) = end.feed(Event::Command(Command::Shutdown), secs(1));
     assert!(goodbye.is_empty());
     silent(&mut end, path, &request, "after the end");

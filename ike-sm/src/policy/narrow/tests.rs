@@ -1,3 +1,5 @@
+#![cfg_attr(not(feature = "render"), allow(unused_imports))]
+
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -165,6 +167,7 @@ fn selectors_of_every_kind_survive_the_wire() {
 }
 
 #[test]
+#[cfg(feature = "render")]
 fn records_say_which_selector_found_what() {
     let (l, r) = (set(&["10.1.0.0/16"]), set(&["10.2.0.0/16"]));
     let mut seen = Vec::new();

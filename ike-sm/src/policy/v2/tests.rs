@@ -1,3 +1,5 @@
+#![cfg_attr(not(feature = "render"), allow(unused_imports))]
+
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -583,6 +585,7 @@ fn what_would_match_says_what_is_weak_and_what_we_do_not_have() {
 }
 
 #[test]
+#[cfg(feature = "render")]
 fn records_render_in_all_three_ways() {
     let ours = offer(cbc(&[GroupId::X25519]));
     let theirs = offer(cbc(&[GroupId::Modp2048]));
