@@ -182,9 +182,16 @@ pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
     let (mut runner, mut engine) = run::open(config, options, Inside::Tun(tun))?;
     let waker = runner.waker();
     let (tell, told) = mpsc::channel();
+    // The routes stand when the gateway turns for the first time: before, the kernel knows no way.
+    let (begin, begun) = mpsc::channel();
+    let mut begin = Some(begin);
     if east {
+        // The first turn waits for nothing.
+        waker.wake()?;
         thread::spawn(move || {
-            ping(side.inner, other.inner, &tell);
+            if begun.recv().is_ok() {
+                ping(side.inner, other.inner, &tell);
+            }
             drop(tell);
             let _ = waker.wake();
         });
@@ -199,6 +206,10 @@ pub(super) fn side(name: &str, folder: PathBuf, wish: Wish) -> io::Result<()> {
     }
     let mut answered = 0;
     runner.run(&mut engine, |engine, now| {
+        if let Some(begin) = begin.take() {
+            // The other end has nobody who waits.
+            let _ = begin.send(());
+        }
         loop {
             match told.try_recv() {
                 Ok(Ok(line)) => {
