@@ -172,14 +172,3 @@ pub enum DeadlineReason {
     /// A learnt path MTU is too old, or a probe is due.
     PathMtu,
 }
-
-impl Deadline {
-    /// The earlier of two deadlines, either of which may be missing.
-    pub(crate) fn earlier(a: Option<Self>, b: Option<Self>) -> Option<Self> {
-        match (a, b) {
-            (Some(a), Some(b)) if b.at < a.at => Some(b),
-            (Some(a), _) => Some(a),
-            (None, b) => b,
-        }
-    }
-}

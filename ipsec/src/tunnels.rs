@@ -230,7 +230,11 @@ impl Tunnels {
     /// When [`deadline`](Self::deadline) wants to be called next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
-        Deadline::earlier(self.control.next_deadline(), self.data.next_deadline())
+        let machines = [self.control.next_deadline(), self.data.next_deadline()];
+        machines
+            .into_iter()
+            .flatten()
+            .min_by_key(|deadline| deadline.at)
     }
 
     /// The IKE side: its SAs and children, for tables.

@@ -286,8 +286,7 @@ impl Outside {
     }
 
     /// The ends of `path` with the ports that are on the wire, ours first.
-    #[must_use]
-    pub fn on_the_wire(&self, path: &Path) -> (SocketAddr, SocketAddr) {
+    fn on_the_wire(&self, path: &Path) -> (SocketAddr, SocketAddr) {
         (self.ports.real(path.local), self.ports.real(path.remote))
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use esp::{BATCH, Content, OpenError, Opened, Outer, PacketBuf};
 use ike_sm::{ChildId, IpsecProtocol, Traffic};
 
+use super::outbound::clamp;
 use super::{Arrival, DataAction, DataPlane, Dropped, Ingress, transport};
 use crate::actions::Actions;
 use crate::message::Notice;
@@ -114,6 +115,8 @@ impl DataPlane {
         let pair = self.pairs.get_mut(&id).ok_or(Dropped::Gone)?;
         let newest = opened.sequence == pair.inbound.window().top();
         let first = pair.unreported == Traffic::default();
+        let (path_mtu, _) = self.paths.mtu(&pair.path);
+        let fitting = pair.overhead().max_inner(path_mtu.into());
         let moved = pair.received(packet.len(), arrival.remote, newest, now);
         // RFC 7296 §2.8: the first packet shows that the peer has its half. Control hears of it before
         // the answer to the packet leaves, which goes through the same pair.
@@ -127,7 +130,7 @@ impl DataPlane {
         }
         match opened.content {
             Content::Ip(_) => {
-                self.clamp(id, packet);
+                clamp(&self.config, fitting, packet);
                 Ok(Ingress::Deliver(id))
             }
             Content::Upper(protocol) => self.rebuild(id, arrival, protocol, packet, actions),

@@ -1,7 +1,6 @@
 //! The life of a pair of IPsec SAs: installed, activated, replaced, deleted.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +8,9 @@ use ike_sm::{ChildId, ChildSa, CloseReason, Path};
 
 use super::outbound::acquire;
 use super::pair::{Pair, Timer};
-use super::{DataAction, DataPlane, Egress, Entry, HEADROOM, NotInstalled, TAILROOM};
+use super::{DataAction, DataPlane, Egress, Entry, NotInstalled};
 use crate::actions::Actions;
+use crate::buffer::Buffer;
 use crate::config::PolicyAction;
 use crate::event::Event;
 use crate::message::{Notice, Update};
@@ -249,13 +249,11 @@ impl DataPlane {
     }
 
     fn forget(&mut self, peer: &str, child: &str) {
-        let asks: Vec<bool> = self
-            .policies
-            .iter()
-            .map(|entry| entry.asks_for(peer, child))
-            .collect();
-        self.hold
-            .forget(|held| asks.get(held.policy).copied().unwrap_or_default());
+        let policies = &self.policies;
+        self.hold.forget(|held| {
+            let policy = policies.get(held.policy);
+            policy.is_some_and(|entry| entry.asks_for(peer, child))
+        });
     }
 
     fn remove(&mut self, id: ChildId) {
@@ -323,14 +321,8 @@ impl DataPlane {
             of_peer && selectors.matches_outbound(&held.flow)
         });
         for held in released {
-            let range = HEADROOM..HEADROOM.saturating_add(held.packet.len());
-            let mut buffer = alloc::vec![0; range.end.saturating_add(TAILROOM)];
-            if let Some(room) = buffer.get_mut(range.clone()) {
-                room.copy_from_slice(&held.packet);
-            }
-            let Some(mut packet) = esp::PacketBuf::new(&mut buffer, range) else {
-                continue;
-            };
+            let mut buffer = Buffer::new(held.packet.len());
+            let mut packet = buffer.fill(&held.packet);
             match self.seal(&mut packet, now, actions) {
                 Ok(Egress::Send(transmit)) => {
                     let datagram = Bytes::copy_from_slice(packet.as_slice());

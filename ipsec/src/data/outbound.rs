@@ -12,7 +12,7 @@ use super::{
     DataAction, DataPlane, Dropped, Egress, Fragmentation, HEADROOM, TAILROOM, ports_hidden,
 };
 use crate::actions::{Actions, Transmit};
-use crate::config::PolicyAction;
+use crate::config::{DataConfig, PolicyAction};
 use crate::message::Notice;
 
 /// Longest message that tells a source what fits, octets.
@@ -199,11 +199,11 @@ impl DataPlane {
         actions: &mut Actions<DataAction>,
     ) -> Result<Prepared, Dropped> {
         let header = IpHeader::parse(packet.as_slice()).map_err(Dropped::Inner)?;
-        self.clamp(id, packet);
         let policy = self.config.dont_fragment;
         let pair = self.pairs.get_mut(&id).ok_or(Dropped::Gone)?;
         let (path_mtu, _) = self.paths.mtu(&pair.path);
         let overhead = pair.overhead();
+        clamp(&self.config, overhead.max_inner(path_mtu.into()), packet);
         let tunnel = pair.sa.mode == Mode::Tunnel;
         let first = pair.unreported == Traffic::default();
         let whole = |dont_fragment| {
@@ -325,20 +325,18 @@ impl DataPlane {
         }
         Ok(Egress::Held { policy })
     }
+}
 
-    /// TCP connections through a pair use segments that fit it.
-    pub(super) fn clamp(&self, id: ChildId, packet: &mut PacketBuf<'_>) {
-        let Some(pair) = self.pairs.get(&id).filter(|_| self.config.clamp_mss) else {
-            return;
-        };
-        let (path_mtu, _) = self.paths.mtu(&pair.path);
-        let fitting = pair.overhead().max_inner(path_mtu.into());
-        let most = self.config.inner_mtu.map_or(usize::MAX, usize::from);
-        let v6 = packet.as_slice().first().is_some_and(|b| b >> 4 == 6);
-        let mss = esp::mss_for(fitting.min(most), v6);
-        // What is not sound IP has no MSS.
-        let _clamped = esp::clamp_mss(packet.as_mut_slice(), mss);
+/// TCP connections through a pair use segments that fit it, where so much fits its path.
+pub(super) fn clamp(config: &DataConfig, fitting: usize, packet: &mut PacketBuf<'_>) {
+    if !config.clamp_mss {
+        return;
     }
+    let most = config.inner_mtu.map_or(usize::MAX, usize::from);
+    let v6 = packet.as_slice().first().is_some_and(|b| b >> 4 == 6);
+    let mss = esp::mss_for(fitting.min(most), v6);
+    // What is not sound IP has no MSS.
+    let _clamped = esp::clamp_mss(packet.as_mut_slice(), mss);
 }
 
 /// Asks control for a pair that this flow fits.

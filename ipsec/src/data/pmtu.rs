@@ -5,14 +5,15 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use esp::ip::IpHeader;
-use esp::{Claimed, Evidence, Overhead, PacketBuf, PathMtuChanged, TooBig};
+use esp::{Claimed, Evidence, Overhead, PathMtuChanged, TooBig};
 use ike_sm::{ChildId, Path};
 use rand_core::CryptoRng;
 
 use super::pair::Pair;
 use super::paths::{self, PathEnds};
-use super::{DataAction, DataPlane, HEADROOM, TAILROOM};
+use super::{DataAction, DataPlane};
 use crate::actions::Actions;
+use crate::buffer::Buffer;
 use crate::event::Event;
 
 /// What a message about packets that are too big was worth.
@@ -115,11 +116,8 @@ impl DataPlane {
             let Some(pair) = self.pairs.values_mut().filter(on_path).last() else {
                 continue;
             };
-            let range = HEADROOM..HEADROOM.saturating_add(payload);
-            let mut buffer = alloc::vec![0; range.end.saturating_add(TAILROOM)];
-            let Some(mut packet) = PacketBuf::new(&mut buffer, range) else {
-                continue;
-            };
+            let mut buffer = Buffer::new(payload);
+            let mut packet = buffer.packet(payload);
             // An SA that refuses a dummy is at its end.
             if pair.outbound.seal_dummy(&mut packet, now).is_ok() {
                 let datagram = Bytes::copy_from_slice(packet.as_slice());

@@ -17,6 +17,8 @@ use std::{
 pub(super) struct CameOn {
     /// The tunnel's name, where there are GRE tunnels.
     name: Option<String>,
+    /// Tunnel or transport mode.
+    mode: Mode,
     /// The peer's address.
     from: IpAddr,
 }
@@ -77,6 +79,7 @@ impl Engine {
         let name = (!self.gre.is_empty()).then(|| pair.name.to_owned());
         Some(CameOn {
             name,
+            mode: pair.mode,
             from: pair.path.remote.ip(),
         })
     }
@@ -84,6 +87,7 @@ impl Engine {
     /// Gives a packet to the inner side: one that came in on a pair, or an answer of ours.
     pub(super) fn deliver(&mut self, packet: &mut [u8], pair: Option<CameOn>, now: Duration) {
         let from = pair.as_ref().map(|pair| pair.from);
+        let mode = pair.as_ref().map(|pair| pair.mode);
         if let Some(name) = pair.and_then(|pair| pair.name) {
             if self.gre.takes(packet) {
                 return self.gre_opened(packet, &name, now);
@@ -91,10 +95,7 @@ impl Engine {
             // RFC 4301 §5.2: GRE in transport mode is for a tunnel of ours or for nobody.
             let header = esp::ip::IpHeader::parse(packet);
             if header.is_ok_and(|header| header.protocol == ::gre::ip::PROTOCOL_GRE)
-                && self
-                    .data
-                    .summaries()
-                    .any(|p| p.name == name && p.mode == Mode::Transport)
+                && mode == Some(Mode::Transport)
             {
                 return self.count("GRE: no tunnel for it");
             }
